@@ -1,0 +1,20 @@
+/** A moment: whole microseconds since 1970 in UTC. Below 2^53 until the year 2255, so a plain number holds it. */
+export type Micros = number;
+
+/**
+ * What a series can hold. Numbers stay numbers and text stays text ("on", "unavailable" and "007" are text);
+ * null ends the series at its time (Home Assistant removed the entity, an attribute went away).
+ */
+export type Value = number | string | null;
+
+/** Half-open span of time, [start, end). */
+export interface Span {
+  readonly start: Micros;
+  readonly end: Micros;
+}
+
+/** Samples of one series, ascending by time and each time once; `ts[i]` belongs to `values[i]`. */
+export interface SampleColumns {
+  readonly ts: readonly Micros[];
+  readonly values: readonly Value[];
+}

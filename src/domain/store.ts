@@ -1,0 +1,72 @@
+import type { Micros, SampleColumns, Span, Value } from "./sample.ts";
+import type { LastSample, Series, SeriesKey, SeriesNumber, SeriesTraits } from "./series.ts";
+
+/**
+ * What writes samples. Nothing here waits for the disk; a sample can be queried as soon as `append` returns and is
+ * on disk after at most COMMIT_SECONDS (at once when 2,000 wait).
+ */
+export interface SampleSink {
+  /**
+   * The number of a series, made on first sight. `name` is the subject's entity_id from `at` on (an alias), null for
+   * what is no entity. A new series reaches the disk together with its first samples.
+   */
+  series(key: SeriesKey, name: string | null, at: Micros): SeriesNumber;
+  /** As `series`, but undefined when it does not exist. */
+  find(key: SeriesKey): SeriesNumber | undefined;
+  /** Stores a sample. The same (series, ts) again is ignored, whatever its value: the first one stays. */
+  append(series: SeriesNumber, ts: Micros, value: Value): void;
+  /** Sets unit, device class and state class; cheap when they did not change. */
+  describe(series: SeriesNumber, traits: SeriesTraits): void;
+  /** The newest sample by time that is known, from memory. Undefined for an empty series. */
+  last(series: SeriesNumber): LastSample | undefined;
+  /** The subject goes by another entity_id from `at` on: all its series get the alias, the old one ends. */
+  rename(measurement: string, subject: string, name: string, at: Micros): void;
+  /** The subject's entity_id is free from `at` on (it was removed): its alias ends, its samples stay. */
+  release(measurement: string, subject: string, at: Micros): void;
+  /**
+   * An entity that had no registry entry got one: its series continue under the registry's id. Where the new subject
+   * already has a series of that field, that one continues and the old one keeps what it has.
+   */
+  rekey(measurement: string, subject: string, newSubject: string): void;
+  /** Resolves once everything appended so far would survive a crash; rejects (`unavailable`) when it cannot. */
+  flush(): Promise<void>;
+}
+
+/** One series' part of a read. */
+export interface ReadRequest extends Span {
+  readonly series: SeriesNumber;
+  /** Also the last sample before `start`, with its own time, when there is one. */
+  readonly includeStart?: boolean;
+  /** At most so many samples, the oldest first (the one before `start` not counted). */
+  readonly limit: number;
+}
+
+/** What answers questions about samples. Memory, log and day tables are merged; each (series, ts) comes once. */
+export interface SampleReader {
+  /** Answers in the order of the requests. */
+  read(requests: readonly ReadRequest[]): Promise<readonly SampleColumns[]>;
+  /**
+   * The series of an entity by its present name or, when no entity goes by it now, by an old one: all fields, in
+   * the order "state" first, then by name. Empty when the name is unknown. A reused name means its present owner.
+   */
+  seriesOfEntity(entityId: string): readonly Series[];
+  /** The series of any subject, e.g. ("weather", "open-meteo"). */
+  seriesOfSubject(measurement: string, subject: string): readonly Series[];
+}
+
+export interface StoreStatus {
+  /** False while samples cannot be brought to the disk; `reason` says why (disk full, …). */
+  readonly writable: boolean;
+  readonly reason: string | null;
+  readonly series: number;
+  /** Samples that are in memory and not yet known to be on disk. */
+  readonly waiting: number;
+  /** Samples of the memory level (waiting, or in the log). */
+  readonly inMemory: number;
+  /** Since the start: accepted by `append`, refused because the memory level was full. */
+  readonly appended: number;
+  readonly dropped: number;
+  readonly commits: number;
+  readonly folds: number;
+  readonly sizeBytes: number;
+}

@@ -1,0 +1,46 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { isoFromMicros, microsFromIso, microsFromSeconds } from "./time.ts";
+
+const CASES: [string, number][] = [
+  ["1970-01-01T00:00:00+00:00", 0],
+  ["2026-11-24T11:04:03.577164+00:00", 1795518243577164],
+  ["2026-11-24T11:04:03.5+00:00", 1795518243500000],
+  ["2026-11-24T11:04:03Z", 1795518243000000],
+  ["2026-11-24T12:04:03.577164+01:00", 1795518243577164],
+  ["2026-11-24T12:04:03.577164+0100", 1795518243577164],
+  ["2026-11-24 11:04:03.577164Z", 1795518243577164],
+  ["2026-11-24T11:04Z", 1795518240000000],
+  ["2026-11-24T11:04:03.577164999Z", 1795518243577164],
+  ["1969-12-31T23:59:59.999999Z", -1],
+];
+
+for (const [text, micros] of CASES) {
+  test(`microsFromIso() reads "${text}"`, () => assert.equal(microsFromIso(text), micros));
+}
+
+for (const text of [
+  "",
+  "yesterday",
+  "2026-11-24",
+  "2026-11-24T11:04:03",
+  "2026-13-24T11:04:03Z",
+  "2026-11-24T11:04:7xZ",
+]) {
+  test(`microsFromIso() refuses "${text}"`, () => assert.ok(Number.isNaN(microsFromIso(text))));
+}
+
+test("microsFromSeconds() gives the microseconds of HA's ISO text for its floats", () => {
+  assert.equal(microsFromSeconds(1795518254.0249376), 1795518254024938);
+  assert.equal(microsFromSeconds(1795518243.577164), 1795518243577164);
+  // Python's own float of every microsecond in a stretch comes back as that microsecond.
+  for (let micros = 1795518243000000; micros < 1795518243100000; micros += 7) {
+    assert.equal(microsFromSeconds(micros / 1e6), micros);
+  }
+});
+
+test("isoFromMicros() and microsFromIso() are inverse", () => {
+  for (const micros of [0, -1, 1795518243577164, 1795518243000001, 1e15]) {
+    assert.equal(microsFromIso(isoFromMicros(micros)), micros);
+  }
+});
