@@ -1,0 +1,95 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { describeConfig, isLoopback, readConfig } from "./config.ts";
+import { AppError } from "./domain/errors.ts";
+
+function temporary(): { dir: string } & Disposable {
+  const dir = mkdtempSync(join(tmpdir(), "ha-ingestor-config-"));
+  return { dir, [Symbol.dispose]: () => rmSync(dir, { recursive: true }) };
+}
+
+const read = (environment: Record<string, string>, dataDir = "./data") => readConfig(environment, { dataDir });
+
+test("readConfig() has the documented defaults", () => {
+  const config = read({});
+  assert.equal(config.haUrl, null);
+  assert.equal(config.host, "127.0.0.1");
+  assert.deepEqual([config.dataApiPort, config.sportsDataPort], [8006, 8005]);
+  assert.deepEqual(config.sqlite, { busyTimeoutSeconds: 30, cacheSize: -64_000, synchronous: "FULL" });
+  assert.equal(config.commitSeconds, 5);
+  assert.equal(config.apiAuth, true);
+});
+
+const FAULTS: [string, Record<string, string>, RegExp][] = [
+  ["a URL without a token", { HA_URL: "http://ha:8123" }, /HA_TOKEN is not set/],
+  ["a token without a URL", { HA_TOKEN: "x" }, /HA_URL is not set/],
+  ["a URL of another kind", { HA_URL: "ftp://ha", HA_TOKEN: "x" }, /HA_URL="ftp:\/\/ha": must be an address/],
+  ["a port out of range", { DATA_API_PORT: "70000" }, /DATA_API_PORT="70000": must be a whole number from 0 to 65535/],
+  ["a flag that is none", { HA_VERIFY_SSL: "perhaps" }, /HA_VERIFY_SSL="perhaps": must be true or false/],
+  ["any origin", { CORS_ORIGINS: "*" }, /CORS_ORIGINS="\*"/],
+  ["a log level that is none", { LOG_LEVEL: "loud" }, /LOG_LEVEL="loud"/],
+  [
+    "a token file that is missing",
+    { HA_URL: "http://ha", HA_TOKEN_FILE: "/no/such/file" },
+    /HA_TOKEN_FILE=.*cannot be read/,
+  ],
+];
+for (const [name, environment, message] of FAULTS) {
+  test(`readConfig() refuses ${name}`, () => assert.throws(() => read(environment), message));
+}
+
+test("readConfig() tells all faults at once and no secret", () => {
+  const attempt = () =>
+    read({ HA_URL: "http://user:hunter2@ha", HA_TOKEN: "s3cret", DATA_API_PORT: "x", LOG_FORMAT: "xml" });
+  assert.throws(attempt, (error: unknown) => {
+    assert.ok(error instanceof AppError);
+    assert.match(error.message, /HA_URL[\s\S]*LOG_FORMAT[\s\S]*DATA_API_PORT/);
+    assert.doesNotMatch(error.message, /hunter2|s3cret/);
+    return true;
+  });
+});
+
+test("readConfig() takes the Supervisor's proxy without configuration", () => {
+  const config = read({ SUPERVISOR_TOKEN: "abc" });
+  assert.deepEqual([config.haUrl, config.haToken], ["http://supervisor/core", "abc"]);
+});
+
+test("readConfig() takes the original's names and says which have no effect", () => {
+  const config = read({
+    HOME_ASSISTANT_URL: "http://ha:8123",
+    HOME_ASSISTANT_TOKEN: "t",
+    BATCH_SIZE: "100",
+    DATA_API_HOST: "::",
+  });
+  assert.deepEqual([config.haUrl, config.haToken], ["http://ha:8123", "t"]);
+  assert.deepEqual(config.notes, [
+    "DATA_API_HOST has no effect: use HOST",
+    "BATCH_SIZE has no effect: it is no longer needed",
+  ]);
+});
+
+test("readConfig() reads token files and ha-ingestor.yaml", () => {
+  using folder = temporary();
+  writeFileSync(join(folder.dir, "token"), "from-file\n");
+  writeFileSync(join(folder.dir, "ha-ingestor.yaml"), "filter:\n  exclude:\n    domains: [sun]\n");
+  const config = read({ HA_URL: "http://ha", HA_TOKEN_FILE: join(folder.dir, "token") }, folder.dir);
+  assert.equal(config.haToken, "from-file");
+  assert.deepEqual(config.filter, { exclude: { domains: ["sun"] } });
+  writeFileSync(join(folder.dir, "ha-ingestor.yaml"), "filtre: {}\n");
+  assert.throws(() => read({}, folder.dir), /unknown section "filtre"/);
+});
+
+test("describeConfig() masks secrets", () => {
+  const text = describeConfig(read({ HA_URL: "http://ha", HA_TOKEN: "s3cret", API_TOKEN: "hush" }));
+  assert.match(text, /"haToken": "\*\*\*"/);
+  assert.doesNotMatch(text, /s3cret|hush/);
+});
+
+test("isLoopback() knows this machine's addresses", () => {
+  for (const host of ["127.0.0.1", "127.9.9.9", "localhost", "::1"]) assert.equal(isLoopback(host), true, host);
+  for (const host of ["0.0.0.0", "::", "192.168.1.2", "example.org", "127.example.org"])
+    assert.equal(isLoopback(host), false, host);
+});

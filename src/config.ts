@@ -1,0 +1,245 @@
+import { readFileSync } from "node:fs";
+import { isIP } from "node:net";
+import { join, resolve } from "node:path";
+import { parse as parseYaml } from "yaml";
+import { AppError, messageOf } from "./domain/errors.ts";
+
+/** Everything that can be set, read once at start: the environment first, then `ha-ingestor.yaml` in DATA_DIR. */
+export interface Config {
+  /** Null without a configured Home Assistant. Credentials are never part of the URL. */
+  readonly haUrl: string | null;
+  readonly haToken: string | null;
+  readonly haVerifySsl: boolean;
+  readonly host: string;
+  /** 0 picks a free port. */
+  readonly dataApiPort: number;
+  readonly sportsDataPort: number;
+  readonly dataDir: string;
+  /** The metadata database as DATABASE_URL says it, null for DATA_DIR/metadata.db. */
+  readonly databaseUrl: string | null;
+  readonly sqlite: SqliteSettings;
+  readonly apiToken: string | null;
+  /** False only by an explicit API_AUTH=off. */
+  readonly apiAuth: boolean;
+  readonly corsOrigins: readonly string[];
+  /** Host names besides loopback and HOST that requests may ask for. */
+  readonly allowedHosts: readonly string[];
+  readonly commitSeconds: number;
+  readonly logLevel: string;
+  readonly logFormat: "text" | "json";
+  /** The sections of ha-ingestor.yaml that ingest reads, unparsed. */
+  readonly filter: unknown;
+  readonly attributes: unknown;
+  /** What the log should say of the configuration once, e.g. variables of the original without effect. */
+  readonly notes: readonly string[];
+}
+
+export interface SqliteSettings {
+  readonly busyTimeoutSeconds: number;
+  /** SQLite's own meaning: negative = KiB, positive = pages. */
+  readonly cacheSize: number;
+  readonly synchronous: "OFF" | "NORMAL" | "FULL" | "EXTRA";
+}
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Names that the original system used, and what stands for them now; null: no longer needed. */
+const REPLACED: Readonly<Record<string, string | null>> = {
+  NABU_CASA_URL: "HA_URL",
+  NABU_CASA_TOKEN: "HA_TOKEN",
+  LOCAL_HA_URL: "HA_URL",
+  LOCAL_HA_TOKEN: "HA_TOKEN",
+  HA_SSL_VERIFY: "HA_VERIFY_SSL",
+  ENABLE_HOME_ASSISTANT: null,
+  ENABLE_AUTH: "API_AUTH",
+  DATA_API_HOST: "HOST",
+  SQLITE_DATABASE_URL: "DATABASE_URL",
+  WEBSOCKET_MAX_RETRIES: null,
+  WEBSOCKET_MAX_RETRY_DELAY: null,
+  MAX_WORKERS: null,
+  PROCESSING_RATE_LIMIT: null,
+  BATCH_SIZE: null,
+  BATCH_TIMEOUT: null,
+  MAX_MEMORY_MB: null,
+  ENRICHMENT_SERVICE_URL: null,
+  DATA_API_URL: null,
+  LOG_OUTPUT: null,
+  LOG_FILE_PATH: null,
+};
+
+const LOG_LEVELS: Readonly<Record<string, string>> = {
+  trace: "trace",
+  debug: "debug",
+  info: "info",
+  notice: "info",
+  warning: "warn",
+  warn: "warn",
+  error: "error",
+  critical: "fatal",
+  fatal: "fatal",
+};
+
+/** Whether only programs of this machine reach an address. */
+export function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || (isIP(host) === 4 && host.startsWith("127."));
+}
+
+/**
+ * Reads the configuration. All faults come in one AppError ("invalid"), one line each, with the name, the value (never
+ * a secret's) and the remedy.
+ */
+export function readConfig(environment: Environment, defaults: { dataDir: string }): Config {
+  const faults: string[] = [];
+  const notes: string[] = [];
+  const fault = (name: string, value: string, remedy: string): void => {
+    faults.push(`${name}=${JSON.stringify(value)}: ${remedy}`);
+  };
+  const text = (...names: string[]): string | null => {
+    for (const name of names) {
+      const value = environment[name]?.trim();
+      if (value) return value;
+    }
+    return null;
+  };
+  const number = (name: string, fallback: number, low: number, high: number, whole = true): number => {
+    const value = text(name);
+    if (value === null) return fallback;
+    const parsed = Number(value);
+    if (Number.isFinite(parsed) && parsed >= low && parsed <= high && (!whole || Number.isInteger(parsed)))
+      return parsed;
+    fault(name, value, `must be ${whole ? "a whole number" : "a number"} from ${low} to ${high}`);
+    return fallback;
+  };
+  const flag = (name: string, fallback: boolean): boolean => {
+    const value = text(name)?.toLowerCase();
+    if (value === undefined) return fallback;
+    if (["true", "1", "yes", "on"].includes(value)) return true;
+    if (["false", "0", "no", "off"].includes(value)) return false;
+    fault(name, value, "must be true or false");
+    return fallback;
+  };
+  const list = (name: string): string[] =>
+    (text(name) ?? "")
+      .split(",")
+      .map((item) => item.trim())
+      .filter(Boolean);
+  /** NAME, or the content of the file that NAME_FILE names. */
+  const secret = (...names: string[]): string | null => {
+    const value = text(...names);
+    if (value) return value;
+    const fileName = `${names[0]}_FILE`;
+    const file = text(fileName);
+    if (!file) return null;
+    try {
+      const content = readFileSync(file, "utf8").trim();
+      if (content) return content;
+      fault(fileName, file, "the file is empty");
+    } catch (error) {
+      fault(fileName, file, `cannot be read: ${messageOf(error)}`);
+    }
+    return null;
+  };
+
+  const dataDir = resolve(text("DATA_DIR") ?? defaults.dataDir);
+  const file = readYaml(join(dataDir, "ha-ingestor.yaml"), faults);
+  const supervisorToken = text("SUPERVISOR_TOKEN", "HASSIO_TOKEN");
+  const haUrl = text("HA_URL", "HA_HTTP_URL", "HOME_ASSISTANT_URL", "HA_WS_URL", "HASS_URL");
+  const haToken = secret("HA_TOKEN", "HOME_ASSISTANT_TOKEN", "HASS_TOKEN");
+  if (haUrl) checkUrl(haUrl, fault);
+  if (haUrl && !haToken && !supervisorToken) {
+    faults.push("HA_TOKEN is not set: create a long-lived access token in Home Assistant (profile → Security)");
+  }
+  if (!haUrl && haToken && !supervisorToken) faults.push("HA_URL is not set: the address of Home Assistant");
+
+  const level = text("LOG_LEVEL")?.toLowerCase() ?? "info";
+  if (!LOG_LEVELS[level]) fault("LOG_LEVEL", level, `must be one of ${Object.keys(LOG_LEVELS).join(", ")}`);
+  const format = text("LOG_FORMAT")?.toLowerCase() ?? "text";
+  if (format !== "text" && format !== "json") fault("LOG_FORMAT", format, "must be text or json");
+  const synchronous = text("SQLITE_SYNCHRONOUS")?.toUpperCase() ?? "FULL";
+  if (!["OFF", "NORMAL", "FULL", "EXTRA"].includes(synchronous)) {
+    fault("SQLITE_SYNCHRONOUS", synchronous, "must be OFF, NORMAL, FULL or EXTRA");
+  }
+  for (const origin of list("CORS_ORIGINS")) {
+    if (origin === "*" || !URL.canParse(origin) || new URL(origin).origin !== origin) {
+      fault(
+        "CORS_ORIGINS",
+        origin,
+        'must be origins like "https://dash.example:8443", separated by commas; "*" is not accepted',
+      );
+    }
+  }
+  for (const [name, replacement] of Object.entries(REPLACED)) {
+    if (environment[name] === undefined) continue;
+    notes.push(
+      replacement ? `${name} has no effect: use ${replacement}` : `${name} has no effect: it is no longer needed`,
+    );
+  }
+
+  const config: Config = {
+    haUrl: haUrl ?? (supervisorToken ? "http://supervisor/core" : null),
+    haToken: haToken ?? supervisorToken,
+    haVerifySsl: flag("HA_VERIFY_SSL", true),
+    host: text("HOST") ?? "127.0.0.1",
+    dataApiPort: number("DATA_API_PORT", 8006, 0, 65_535),
+    sportsDataPort: number("SPORTS_DATA_PORT", 8005, 0, 65_535),
+    dataDir,
+    databaseUrl: text("DATABASE_URL"),
+    sqlite: {
+      busyTimeoutSeconds: number("SQLITE_TIMEOUT", 30, 0, 3600, false),
+      cacheSize: number("SQLITE_CACHE_SIZE", -64_000, -4_000_000, 1_000_000),
+      synchronous: synchronous as SqliteSettings["synchronous"],
+    },
+    apiToken: secret("API_TOKEN", "API_KEY"),
+    apiAuth: flag("API_AUTH", true),
+    corsOrigins: list("CORS_ORIGINS"),
+    allowedHosts: list("ALLOWED_HOSTS"),
+    commitSeconds: number("COMMIT_SECONDS", 5, 0.05, 3600, false),
+    logLevel: LOG_LEVELS[level] ?? "info",
+    logFormat: format as Config["logFormat"],
+    filter: file.filter,
+    attributes: file.attributes,
+    notes,
+  };
+  if (faults.length > 0) throw new AppError("invalid", `The configuration has faults:\n  ${faults.join("\n  ")}`);
+  return Object.freeze(config);
+}
+
+function checkUrl(value: string, fault: (name: string, value: string, remedy: string) => void): void {
+  const url = URL.parse(value.includes("://") ? value : `http://${value}`);
+  if (!url || !["http:", "https:", "ws:", "wss:"].includes(url.protocol)) {
+    fault("HA_URL", value, 'must be an address like "http://homeassistant.local:8123"');
+  } else if (url.username || url.password) {
+    fault("HA_URL", `${url.protocol}//…@${url.host}`, "must not carry credentials: put the token into HA_TOKEN");
+  }
+}
+
+const YAML_SECTIONS = ["filter", "attributes"];
+
+function readYaml(path: string, faults: string[]): { filter: unknown; attributes: unknown } {
+  let content: string;
+  try {
+    content = readFileSync(path, "utf8");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") faults.push(`${path} cannot be read: ${messageOf(error)}`);
+    return { filter: undefined, attributes: undefined };
+  }
+  try {
+    const parsed: unknown = parseYaml(content) ?? {};
+    if (typeof parsed !== "object" || Array.isArray(parsed)) throw new TypeError("must hold sections such as filter:");
+    const sections = parsed as Record<string, unknown>;
+    for (const name of Object.keys(sections)) {
+      if (!YAML_SECTIONS.includes(name))
+        faults.push(`${path}: unknown section "${name}" (known: ${YAML_SECTIONS.join(", ")})`);
+    }
+    return { filter: sections.filter, attributes: sections.attributes };
+  } catch (error) {
+    faults.push(`${path}: ${messageOf(error).split("\n")[0]}`);
+    return { filter: undefined, attributes: undefined };
+  }
+}
+
+/** The configuration for a person's eyes: secrets are masked. */
+export function describeConfig(config: Config): string {
+  const mask = (secret: string | null): string | null => (secret === null ? null : "***");
+  return JSON.stringify({ ...config, haToken: mask(config.haToken), apiToken: mask(config.apiToken) }, undefined, 2);
+}
