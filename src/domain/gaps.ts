@@ -1,0 +1,77 @@
+import type { Micros, Span } from "./sample.ts";
+import type { SeriesNumber } from "./series.ts";
+
+/** What interrupted the record. */
+export type GapReason =
+  | "first_start"
+  | "stopped"
+  | "crash"
+  | "socket_closed"
+  | "half_open"
+  | "bad_message"
+  | "queue_overflow"
+  | "missed_event"
+  | "clock_jump"
+  | "asleep";
+
+/** open: it goes on; filling: HA's history is being read; filled: nothing is missing; partial: HA lacks some of it. */
+export type GapState = "open" | "filling" | "filled" | "partial";
+
+/** One interruption of the record. Rows are kept for ever: they say where history may be thin. */
+export interface Gap extends Span {
+  readonly id: number;
+  /** While open: the time it began, `end` is then equal to `start`. */
+  readonly reason: GapReason;
+  readonly state: GapState;
+  readonly openedAt: Micros;
+  readonly closedAt: Micros | null;
+  /** Samples that the backfill added. */
+  readonly added: number;
+  /** Parts of the work that are done, of how many are known; null before the work is known. */
+  readonly done: number;
+  readonly total: number | null;
+  /** Entities that changed in the gap and that HA's recorder does not have. */
+  readonly missingEntities: readonly string[];
+  readonly note: string | null;
+}
+
+/** What can be set on a gap while it is worked on. */
+export type GapUpdate = Partial<
+  Pick<Gap, "start" | "end" | "state" | "closedAt" | "added" | "done" | "total" | "missingEntities" | "note">
+>;
+
+/**
+ * The ledger of interruptions, on disk beside the samples. Reads are from memory and never wait; writes are durable
+ * when their promise resolves.
+ */
+export interface GapLedger {
+  open(reason: GapReason, start: Micros): Promise<Gap>;
+  update(id: number, change: GapUpdate): Promise<void>;
+  /** Newest first. */
+  list(): readonly Gap[];
+  /** Where an interrupted backfill continues: an opaque text kept with the gap, null when there is none. */
+  progress(id: number): string | null;
+  /** Durable together with every sample that was appended before the call. */
+  saveProgress(id: number, progress: string): Promise<void>;
+}
+
+/** What the store knows of the end of the last run. */
+export interface LastRun {
+  /** Every sample up to here was on disk; null in a new data directory. */
+  readonly durableUntil: Micros | null;
+  /** Whether it ended by a stop rather than by a crash. */
+  readonly stoppedCleanly: boolean;
+}
+
+/** One hour of one series from HA's own statistics, for what its recorder has purged. */
+export interface HourlyRollup {
+  readonly series: SeriesNumber;
+  readonly start: Micros;
+  readonly mean: number | null;
+  readonly min: number | null;
+  readonly max: number | null;
+  /** The meter reading at the end of the hour, for total and total_increasing. */
+  readonly last: number | null;
+  /** How much the meter rose in the hour, resets taken into account. */
+  readonly increase: number | null;
+}
