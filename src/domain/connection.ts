@@ -15,6 +15,9 @@ export interface HomeAssistantListener {
   registryChanged(event: RegistryEvent): void;
   /** Home Assistant's start is complete (state RUNNING), or its core configuration changed: worth reading again. */
   configChanged(): void;
+  /** Home Assistant's recorder has finished an hour's statistics. */
+  statisticsGenerated?(): void;
+  /** Once for each `connected`, after the connection's last event. */
   disconnected(reason: DisconnectReason, at: Micros): void;
 }
 
@@ -49,7 +52,10 @@ export interface HomeConnection {
   /** Null when this HA or token does not give it. */
   readRegistry(kind: RegistryKind): Promise<readonly RegistryRow[] | null>;
   readStates(): Promise<readonly State[]>;
-  /** Every recorded change in the span, without the state at its start. Ask in chunks: HA builds answers in memory. */
+  /**
+   * Every recorded change in the span, without the state at its start; `not_found` when this HA has no history.
+   * Ask in chunks: HA builds answers in memory, and none above 64 MiB is taken.
+   */
   readHistory(
     entityIds: readonly string[],
     span: Span,
@@ -57,6 +63,6 @@ export interface HomeConnection {
   ): Promise<ReadonlyMap<string, readonly HistoryRow[]>>;
   /** Hourly statistics of HA's recorder. Empty where HA keeps none. */
   readStatistics(statisticIds: readonly string[], span: Span): Promise<ReadonlyMap<string, readonly StatisticsRow[]>>;
-  /** The ids of all statistics that HA keeps, with their unit. */
+  /** The ids of all statistics that HA keeps, with the unit of the rows that `readStatistics` gives. */
   listStatistics(): Promise<readonly { readonly id: string; readonly unit: string | null; readonly hasSum: boolean }[]>;
 }

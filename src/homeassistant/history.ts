@@ -1,0 +1,151 @@
+import type { HistoryRow, StatisticsRow } from "../domain/connection.ts";
+import { AppError } from "../domain/errors.ts";
+import type { Micros, Span } from "../domain/sample.ts";
+import { isoFromMicros, microsFromSeconds } from "../lib/time.ts";
+import { isMissing } from "./commands.ts";
+import { isRaw, numberOrNull, parseAttributes, textOrNull } from "./messages.ts";
+import type { OddMessages } from "./odd-messages.ts";
+import type { Ask } from "./registries.ts";
+
+/**
+ * What HA's recorder has of these entities in the span. Entities it does not know are absent from the answer.
+ *
+ * minimal_response stays off: it leaves out repeated states even with significant_changes_only off (seen on 2026.11).
+ */
+export async function readHistory(
+  ask: Ask,
+  entityIds: readonly string[],
+  span: Span,
+  options: { readonly attributes: boolean },
+  odd: OddMessages,
+): Promise<ReadonlyMap<string, readonly HistoryRow[]>> {
+  const histories = new Map<string, readonly HistoryRow[]>();
+  // Home Assistant refuses an empty list.
+  if (entityIds.length === 0 || span.end <= span.start) return histories;
+  const answer = await ask("history/history_during_period", {
+    // HA leaves out what changed exactly at the start, we include it.
+    start_time: isoFromMicros(span.start - 1),
+    end_time: isoFromMicros(span.end),
+    entity_ids: entityIds,
+    include_start_time_state: false,
+    significant_changes_only: false,
+    minimal_response: false,
+    no_attributes: !options.attributes,
+  });
+  for (const [entityId, rows] of parseLists("history/history_during_period", answer)) {
+    histories.set(entityId, parseHistory(rows, span, odd));
+  }
+  return histories;
+}
+
+/**
+ * Rows in the compressed form of the history commands: `lu` always, `lc` only where different (live it is the
+ * reverse), both float seconds. `"s": null` is a removal, the empty text a state.
+ */
+function parseHistory(rows: readonly unknown[], span: Span, odd: OddMessages): HistoryRow[] {
+  const history: HistoryRow[] = [];
+  for (const row of rows) {
+    if (!isRaw(row) || typeof row.lu !== "number" || (typeof row.s !== "string" && row.s !== null)) {
+      odd.note("malformed history row");
+      continue;
+    }
+    const lastUpdated = microsFromSeconds(row.lu);
+    if (lastUpdated < span.start || lastUpdated >= span.end) continue;
+    const lastChanged = typeof row.lc === "number" ? microsFromSeconds(row.lc) : lastUpdated;
+    history.push({ state: row.s, attributes: parseAttributes(row.a), lastChanged, lastUpdated });
+  }
+  return history;
+}
+
+/** Hourly rows of HA's long-term statistics that begin in the span. Empty when this HA keeps none. */
+export async function readStatistics(
+  ask: Ask,
+  statisticIds: readonly string[],
+  span: Span,
+  odd: OddMessages,
+): Promise<ReadonlyMap<string, readonly StatisticsRow[]>> {
+  const statistics = new Map<string, readonly StatisticsRow[]>();
+  if (statisticIds.length === 0 || span.end <= span.start) return statistics;
+  const answer = await emptyIfMissing(
+    ask("recorder/statistics_during_period", {
+      start_time: isoFromMicros(span.start),
+      end_time: isoFromMicros(span.end),
+      statistic_ids: statisticIds,
+      period: "hour",
+      types: ["mean", "min", "max", "state", "sum"],
+    }),
+    {},
+  );
+  for (const [id, rows] of parseLists("recorder/statistics_during_period", answer)) {
+    statistics.set(id, parseStatistics(rows, span, odd));
+  }
+  return statistics;
+}
+
+function parseStatistics(rows: readonly unknown[], span: Span, odd: OddMessages): StatisticsRow[] {
+  const statistics: StatisticsRow[] = [];
+  for (const row of rows) {
+    const start = isRaw(row) ? microsFromMillis(row.start) : Number.NaN;
+    const end = isRaw(row) ? microsFromMillis(row.end) : Number.NaN;
+    if (!isRaw(row) || Number.isNaN(start) || Number.isNaN(end)) {
+      odd.note("malformed statistics row");
+      continue;
+    }
+    if (start < span.start || start >= span.end) continue;
+    statistics.push({
+      start,
+      end,
+      mean: numberOrNull(row.mean),
+      min: numberOrNull(row.min),
+      max: numberOrNull(row.max),
+      state: numberOrNull(row.state),
+      sum: numberOrNull(row.sum),
+    });
+  }
+  return statistics;
+}
+
+/** Statistics of whole HA, with the unit in which their rows are. Empty when this HA keeps none. */
+export async function listStatistics(
+  ask: Ask,
+  odd: OddMessages,
+): Promise<readonly { readonly id: string; readonly unit: string | null; readonly hasSum: boolean }[]> {
+  const answer = await emptyIfMissing(ask("recorder/list_statistic_ids"), []);
+  if (!Array.isArray(answer)) throw unexpected("recorder/list_statistic_ids");
+  const list: { id: string; unit: string | null; hasSum: boolean }[] = [];
+  for (const row of answer as readonly unknown[]) {
+    if (!isRaw(row) || typeof row.statistic_id !== "string") {
+      odd.note("malformed statistics row");
+      continue;
+    }
+    // Rows come in the display unit, which a user may have chosen apart from the recorded one.
+    const unit = textOrNull(row.display_unit_of_measurement) ?? textOrNull(row.statistics_unit_of_measurement);
+    list.push({ id: row.statistic_id, unit, hasSum: row.has_sum === true });
+  }
+  return list;
+}
+
+async function emptyIfMissing(answer: Promise<unknown>, empty: unknown): Promise<unknown> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (isMissing(error)) return empty;
+    throw error;
+  }
+}
+
+function parseLists(type: string, answer: unknown): [string, readonly unknown[]][] {
+  if (!isRaw(answer)) throw unexpected(type);
+  return Object.entries(answer).map(([id, rows]) => {
+    if (!Array.isArray(rows)) throw unexpected(type);
+    return [id, rows];
+  });
+}
+
+function unexpected(type: string): AppError {
+  return new AppError("unavailable", `Cannot read "${type}": Home Assistant's answer has another shape than known`);
+}
+
+function microsFromMillis(value: unknown): Micros {
+  return typeof value === "number" && Number.isFinite(value) ? Math.round(value * 1000) : Number.NaN;
+}

@@ -1,0 +1,143 @@
+import type { IncomingMessage } from "node:http";
+import { WebSocket } from "ws";
+import type { DisconnectReason } from "../domain/connection.ts";
+import { isRaw, type Raw } from "./messages.ts";
+import type { OddMessages } from "./odd-messages.ts";
+import { reasonOfError, reasonOfStatus } from "./reasons.ts";
+import type { Timing } from "./timing.ts";
+
+/** Why a link is no more; `detail` is one line for a person. */
+export interface LinkEnd {
+  readonly reason: DisconnectReason;
+  readonly detail: string;
+}
+
+export interface LinkOptions {
+  readonly url: string;
+  readonly verifySsl: boolean;
+  readonly timing: Timing;
+  readonly odd: OddMessages;
+  /** The WebSocket is open; nothing was said yet. */
+  onOpen(): void;
+  /** One message; frames that hold several are taken apart. */
+  onMessage(message: Raw): void;
+  /** Once, after the last message: it could not be opened, was closed, or was ended by us. */
+  onEnd(end: LinkEnd): void;
+}
+
+/** A WebSocket as a stream of JSON messages. */
+export interface Link {
+  send(message: object): void;
+  /** Pings by this message, and ends the link when nothing comes back. */
+  watch(ping: () => void): void;
+  /** Cuts the socket without a farewell, for a peer that cannot be trusted or does not listen. */
+  cut(reason: DisconnectReason, detail: string): void;
+  /** Says goodbye, ends at once, and resolves when the socket is closed, which takes `closeMs` at most. */
+  close(): Promise<void>;
+}
+
+/** The Supervisor lets as much through from Home Assistant; a registry list is about 1 MiB. */
+const MESSAGE_BYTES_MAX = 64 * 1024 * 1024;
+/** More than the protocol's own pings of a proxy: a big answer is on its way. */
+const PROGRESS_BYTES = 4_096;
+
+export function openLink(options: LinkOptions): Link {
+  const { timing, odd } = options;
+  const socket = new WebSocket(options.url, {
+    maxPayload: MESSAGE_BYTES_MAX,
+    perMessageDeflate: false,
+    handshakeTimeout: timing.handshakeMs,
+    rejectUnauthorized: options.verifySsl,
+    // A wrong byte then costs one character (U+FFFD), not the connection.
+    skipUTF8Validation: true,
+  });
+  let end: LinkEnd | undefined;
+  let ended = false;
+  let messages = 0;
+  let upgrade: IncomingMessage | undefined;
+  let heartbeat: NodeJS.Timeout | undefined;
+  let answerDue: NodeJS.Timeout | undefined;
+
+  const finish = (): void => {
+    if (ended) return;
+    ended = true;
+    clearInterval(heartbeat);
+    clearTimeout(answerDue);
+    options.onEnd(end ?? { reason: "socket_closed", detail: "Home Assistant closed the connection" });
+  };
+  const cut = (reason: DisconnectReason, detail: string): void => {
+    end ??= { reason, detail };
+    socket.terminate();
+    // The socket's own "close" may be a while away; nothing that still comes is of interest.
+    finish();
+  };
+  const take = (message: unknown): void => {
+    if (ended) return;
+    messages++;
+    if (isRaw(message)) options.onMessage(message);
+    else odd.note("message without type");
+  };
+
+  socket.on("message", (data: Buffer) => {
+    let frame: unknown;
+    try {
+      frame = JSON.parse(data.toString("utf8"));
+    } catch {
+      // What else the frame held is lost, so the stream cannot be continued.
+      odd.note("broken JSON");
+      cut("bad_message", "Home Assistant sent a message that is no JSON");
+      return;
+    }
+    if (Array.isArray(frame)) for (const message of frame) take(message);
+    else take(frame);
+  });
+  socket.on("upgrade", (response) => {
+    upgrade = response;
+  });
+  socket.on("open", () => options.onOpen());
+  socket.on("unexpected-response", (_request, response) => {
+    cut("socket_closed", reasonOfStatus(options.url, response));
+  });
+  socket.on("error", (error) => {
+    end ??= reasonOfError(options.url, error);
+  });
+  socket.on("close", finish);
+
+  const bytesRead = (): number => upgrade?.socket.bytesRead ?? 0;
+  const beat = (ping: () => void): void => {
+    const messagesBefore = messages;
+    const bytesBefore = bytesRead();
+    ping();
+    const check = (): void => {
+      if (messages !== messagesBefore || bytesRead() - bytesBefore > PROGRESS_BYTES) return;
+      cut("half_open", `Home Assistant did not answer for ${timing.answerWithinMs / 1000} s`);
+    };
+    // After a stall of our own the answer may wait in the socket: it is read between a timer and setImmediate.
+    clearTimeout(answerDue);
+    answerDue = setTimeout(() => setImmediate(() => ended || check()), timing.answerWithinMs);
+  };
+
+  return {
+    send(message) {
+      // A socket that is closing drops it; its end rejects whoever waits for the answer.
+      if (socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify(message));
+    },
+    watch(ping) {
+      heartbeat = setInterval(() => beat(ping), timing.pingEveryMs);
+    },
+    cut,
+    close() {
+      end ??= { reason: "stopped", detail: "closed by us" };
+      finish();
+      return new Promise((resolve) => {
+        if (socket.readyState === WebSocket.CLOSED) return resolve();
+        const impatience = setTimeout(() => socket.terminate(), timing.closeMs);
+        socket.once("close", () => {
+          clearTimeout(impatience);
+          resolve();
+        });
+        socket.close(1000);
+      });
+    },
+  };
+}

@@ -1,0 +1,66 @@
+import type { IncomingMessage } from "node:http";
+import { messageOf } from "../domain/errors.ts";
+import type { LinkEnd } from "./link.ts";
+
+const NOT_REACHED: Readonly<Record<string, string>> = {
+  ECONNREFUSED: "nothing listens there",
+  EHOSTUNREACH: "the host cannot be reached",
+  ENETUNREACH: "the network cannot be reached",
+  EHOSTDOWN: "the host is down",
+  ETIMEDOUT: "it does not answer",
+  ECONNRESET: "it hangs up",
+  EPIPE: "it hangs up",
+  ENOTFOUND: "its name is unknown",
+  EAI_AGAIN: "its name cannot be resolved now",
+};
+
+/** An error of the socket, while opening or later, as one line with the setting to look at. */
+export function reasonOfError(url: string, error: unknown): LinkEnd {
+  const code = codeOf(error);
+  // A frame that breaks the WebSocket protocol or is larger than we accept.
+  if (code.startsWith("WS_ERR_")) {
+    return { reason: "bad_message", detail: `Home Assistant sent a broken message: ${messageOf(error)}` };
+  }
+  return { reason: "socket_closed", detail: `Cannot reach Home Assistant at ${url}: ${explain(url, code, error)}` };
+}
+
+function explain(url: string, code: string, error: unknown): string {
+  if (isTls(code)) {
+    return url.startsWith("wss:") && /SSL|EPROTO/.test(code)
+      ? `TLS failed (${code}); does it speak https? See HA_URL`
+      : `its certificate is not trusted (${code}); set HA_VERIFY_SSL=false to accept it as it is`;
+  }
+  const known = NOT_REACHED[code];
+  if (known !== undefined) return `${known} (${code}); see HA_URL`;
+  if (/handshake has timed out/.test(messageOf(error))) return "it does not answer in time; see HA_URL";
+  // ws and Node's HTTP parser quote what came, which is not ours to repeat.
+  if (code.startsWith("HPE_") || /socket hang up|Unexpected server|Invalid/.test(messageOf(error))) {
+    return "its answer is no WebSocket; see HA_URL (http or https?)";
+  }
+  return `${code || messageOf(error)}; see HA_URL`;
+}
+
+function isTls(code: string): boolean {
+  return /^(ERR_TLS_|ERR_SSL_|CERT_|SELF_SIGNED_|DEPTH_ZERO_|UNABLE_TO_|HOSTNAME_MISMATCH|EPROTO)/.test(code);
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "";
+}
+
+/** An HTTP answer in place of the upgrade, as one line with the setting to look at. */
+export function reasonOfStatus(url: string, response: IncomingMessage): string {
+  return `Cannot reach Home Assistant at ${url}: ${explainStatus(response)}`;
+}
+
+function explainStatus({ statusCode: status = 0, headers }: IncomingMessage): string {
+  if (status === 403) return "it answers 403; it may have banned our address (ip_bans.yaml) after wrong tokens";
+  if (status === 404) return "it answers 404; is there a Home Assistant, and is the path in HA_URL right?";
+  if (status === 401) return "it answers 401; a proxy before it wants a login. See HA_URL";
+  if (status === 502 || status === 503 || status === 504) return `it is starting or down (a proxy answers ${status})`;
+  if (status >= 300 && status < 400) {
+    const target = URL.parse(headers.location ?? "");
+    return `it redirects${target ? ` to ${target.protocol}//${target.host}` : ""}; put the final address into HA_URL`;
+  }
+  return `it answers ${status} in place of a WebSocket; see HA_URL`;
+}
