@@ -1,0 +1,254 @@
+import type { Micros, Value } from "../../domain/sample.ts";
+import { type Series, type SeriesKey, type SeriesNumber, type SeriesTraits, STATE_FIELD } from "../../domain/series.ts";
+import type { CatalogChange } from "./chunk.ts";
+import type { AliasRow, SeriesRow } from "./writer.ts";
+
+/** What the memory keeps of a series. There may be 100,000 of them. */
+export interface SeriesEntry {
+  readonly number: SeriesNumber;
+  readonly field: string;
+  subject: Subject;
+  unit: string | null;
+  deviceClass: string | null;
+  stateClass: string | null;
+  /** Of all samples on disk and in memory; undefined while there is none. */
+  firstTs: Micros | undefined;
+  lastTs: Micros | undefined;
+  lastValue: Value;
+}
+
+/** What series are about: an entity, a weather provider, the process. */
+interface Subject {
+  readonly measurement: string;
+  subject: string;
+  readonly series: SeriesEntry[];
+  /** The entity_id it goes by; null for what is no entity and after a release. */
+  name: string | null;
+  /** When it got this name or, without one, when it lost the last one. */
+  nameSince: Micros;
+  lastName: string | null;
+}
+
+export interface Catalog {
+  readonly size: number;
+  entry(number: SeriesNumber): SeriesEntry | undefined;
+  find(key: SeriesKey): SeriesNumber | undefined;
+  series(key: SeriesKey, name: string | null, at: Micros): SeriesNumber;
+  describe(number: SeriesNumber, traits: SeriesTraits): void;
+  rename(measurement: string, subject: string, name: string, at: Micros): void;
+  release(measurement: string, subject: string, at: Micros): void;
+  rekey(measurement: string, subject: string, newSubject: string, at: Micros): void;
+  seriesOfEntity(entityId: string): readonly Series[];
+  seriesOfSubject(measurement: string, subject: string): readonly Series[];
+}
+
+/**
+ * The tables `series` and `series_alias` in memory. Whatever changes them is told to `record`, in order, so that it
+ * reaches the disk with the next commit.
+ *
+ * All series of a subject share its name: each has one open alias while the subject has a name, none otherwise.
+ */
+export function createCatalog(
+  stored: { readonly series: readonly SeriesRow[]; readonly aliases: readonly AliasRow[] },
+  record: (change: CatalogChange) => void,
+): Catalog {
+  const entries: (SeriesEntry | undefined)[] = [];
+  const subjects = new Map<string, Subject>();
+  /** By present name. */
+  const present = new Map<string, Subject>();
+  /** By a name it had: who had it last. */
+  const former = new Map<string, Subject>();
+  let size = 0;
+
+  const keyOf = (measurement: string, subject: string): string => `${measurement}\0${subject}`;
+
+  const subjectOf = (measurement: string, subject: string): Subject => {
+    const key = keyOf(measurement, subject);
+    let found = subjects.get(key);
+    if (found === undefined) {
+      const nameSince = Number.NEGATIVE_INFINITY;
+      found = { measurement, subject, series: [], name: null, nameSince, lastName: null };
+      subjects.set(key, found);
+    }
+    return found;
+  };
+
+  const fieldOf = (subject: Subject | undefined, field: string): SeriesEntry | undefined =>
+    subject?.series.find((entry) => entry.field === field);
+
+  const loseName = (subject: Subject, at: Micros): void => {
+    if (subject.name === null) return;
+    for (const { number } of subject.series) record({ kind: "aliasEnd", series: number, to: at });
+    present.delete(subject.name);
+    former.set(subject.name, subject);
+    subject.lastName = subject.name;
+    subject.name = null;
+    subject.nameSince = at;
+  };
+
+  /** News that is older than what is known of this subject, or of who has the name now, changes nothing. */
+  const takeName = (subject: Subject, name: string, at: Micros): void => {
+    if (subject.name === name || at < subject.nameSince) return;
+    const owner = present.get(name);
+    if (owner !== undefined) {
+      if (at < owner.nameSince) return;
+      loseName(owner, at);
+    }
+    loseName(subject, at);
+    present.set(name, subject);
+    subject.name = name;
+    subject.nameSince = at;
+    subject.lastName = name;
+    for (const { number } of subject.series) record({ kind: "alias", series: number, entityId: name, from: at });
+  };
+
+  const rowOf = (entry: SeriesEntry): Series => ({
+    number: entry.number,
+    measurement: entry.subject.measurement,
+    subject: entry.subject.subject,
+    field: entry.field,
+    unit: entry.unit,
+    deviceClass: entry.deviceClass,
+    stateClass: entry.stateClass,
+    name: entry.subject.lastName,
+  });
+
+  const rowsOf = (subject: Subject | undefined): readonly Series[] => (subject?.series.map(rowOf) ?? []).sort(byField);
+
+  const restore = (): void => {
+    // The same few words come thousands of times; one copy of each is kept.
+    const words = new Map<string, string>();
+    const word = <T extends string | null>(text: T): T => {
+      if (text === null) return text;
+      if (!words.has(text)) words.set(text, text);
+      return words.get(text) as T;
+    };
+    for (const row of stored.series) {
+      const [number, measurement, name, field, unit, deviceClass, stateClass, firstTs, lastTs, lastValue] = row;
+      const subject = subjectOf(word(measurement), name);
+      const entry: SeriesEntry = {
+        number,
+        field: word(field),
+        subject,
+        unit: word(unit),
+        deviceClass: word(deviceClass),
+        stateClass: word(stateClass),
+        firstTs: firstTs ?? undefined,
+        lastTs: lastTs ?? undefined,
+        lastValue,
+      };
+      entries[number] = entry;
+      subject.series.push(entry);
+      size++;
+    }
+    for (const [series, entityId, from, to] of [...stored.aliases].sort(byEnd)) {
+      const subject = entries[series]?.subject;
+      if (subject === undefined) continue;
+      subject.lastName = entityId;
+      if (to === null) {
+        // The subject's first series has had the name for the longest.
+        if (subject.name !== entityId) subject.nameSince = from;
+        subject.name = entityId;
+        present.set(entityId, subject);
+      } else {
+        subject.nameSince = to;
+        former.set(entityId, subject);
+      }
+    }
+  };
+  restore();
+
+  return {
+    get size() {
+      return size;
+    },
+    entry: (number) => entries[number],
+    find: ({ measurement, subject, field }) => fieldOf(subjects.get(keyOf(measurement, subject)), field)?.number,
+
+    series(key, name, at) {
+      const subject = subjectOf(key.measurement, key.subject);
+      let entry = fieldOf(subject, key.field);
+      if (entry === undefined) {
+        entry = {
+          number: Math.max(1, entries.length),
+          field: key.field,
+          subject,
+          unit: null,
+          deviceClass: null,
+          stateClass: null,
+          firstTs: undefined,
+          lastTs: undefined,
+          lastValue: null,
+        };
+        entries[entry.number] = entry;
+        subject.series.push(entry);
+        size++;
+        const { measurement, subject: subjectName, field } = key;
+        record({ kind: "series", series: entry.number, measurement, subject: subjectName, field });
+        if (subject.name !== null) {
+          const from = Math.max(at, subject.nameSince);
+          record({ kind: "alias", series: entry.number, entityId: subject.name, from });
+        }
+      }
+      if (name !== null) takeName(subject, name, at);
+      return entry.number;
+    },
+
+    describe(number, { unit, deviceClass, stateClass }) {
+      const entry = entries[number];
+      if (entry === undefined) throw new RangeError(`Cannot describe series ${number}: it does not exist`);
+      if (entry.unit === unit && entry.deviceClass === deviceClass && entry.stateClass === stateClass) return;
+      entry.unit = unit;
+      entry.deviceClass = deviceClass;
+      entry.stateClass = stateClass;
+      record({ kind: "traits", series: number, unit, deviceClass, stateClass });
+    },
+
+    rename(measurement, name, entityId, at) {
+      const subject = subjects.get(keyOf(measurement, name));
+      if (subject !== undefined) takeName(subject, entityId, at);
+    },
+
+    release(measurement, name, at) {
+      const subject = subjects.get(keyOf(measurement, name));
+      if (subject !== undefined && at >= subject.nameSince) loseName(subject, at);
+    },
+
+    rekey(measurement, name, newName, at) {
+      const old = subjects.get(keyOf(measurement, name));
+      if (old === undefined || name === newName) return;
+      const target = subjectOf(measurement, newName);
+      const entityId = old.name;
+      const since = Math.max(at, old.nameSince, target.nameSince);
+      loseName(old, since);
+      const moving = old.series.filter((entry) => fieldOf(target, entry.field) === undefined);
+      for (const entry of moving) {
+        old.series.splice(old.series.indexOf(entry), 1);
+        target.series.push(entry);
+        entry.subject = target;
+        record({ kind: "subject", series: entry.number, subject: newName });
+        if (target.name !== null) record({ kind: "alias", series: entry.number, entityId: target.name, from: since });
+      }
+      for (const [formerName, owner] of former) if (owner === old) former.set(formerName, target);
+      if (old.series.length === 0) subjects.delete(keyOf(measurement, name));
+      if (entityId !== null && target.name === null) takeName(target, entityId, since);
+    },
+
+    seriesOfEntity: (entityId) => rowsOf(present.get(entityId) ?? former.get(entityId)),
+    seriesOfSubject: (measurement, subject) => rowsOf(subjects.get(keyOf(measurement, subject))),
+  };
+}
+
+/** "state" first, then by name. */
+function byField(a: Series, b: Series): number {
+  if (a.field === b.field) return 0;
+  if (a.field === STATE_FIELD) return -1;
+  if (b.field === STATE_FIELD) return 1;
+  return a.field < b.field ? -1 : 1;
+}
+
+/** By when an alias ended, the open ones last, so that the later one overwrites. */
+function byEnd(a: AliasRow, b: AliasRow): number {
+  const endOf = (row: AliasRow): number => row[3] ?? Number.POSITIVE_INFINITY;
+  return endOf(a) === endOf(b) ? a[2] - b[2] : endOf(a) - endOf(b);
+}

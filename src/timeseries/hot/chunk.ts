@@ -1,0 +1,77 @@
+import type { Micros, Value } from "../../domain/sample.ts";
+import type { SeriesNumber } from "../../domain/series.ts";
+import { type PackedSamples, SamplePacker } from "./columns.ts";
+
+/** What a transaction does to the tables of series, in this order, before it adds its samples. */
+export type CatalogChange =
+  | {
+      readonly kind: "series";
+      readonly series: SeriesNumber;
+      readonly measurement: string;
+      readonly subject: string;
+      readonly field: string;
+    }
+  | {
+      readonly kind: "traits";
+      readonly series: SeriesNumber;
+      readonly unit: string | null;
+      readonly deviceClass: string | null;
+      readonly stateClass: string | null;
+    }
+  | { readonly kind: "subject"; readonly series: SeriesNumber; readonly subject: string }
+  | { readonly kind: "alias"; readonly series: SeriesNumber; readonly entityId: string; readonly from: Micros }
+  | { readonly kind: "aliasEnd"; readonly series: SeriesNumber; readonly to: Micros };
+
+/** What the writer commits in one transaction. */
+export interface PackedChunk {
+  readonly changes: readonly CatalogChange[];
+  readonly series: Int32Array<ArrayBuffer>;
+  readonly samples: PackedSamples;
+}
+
+interface Waiter {
+  resolve(): void;
+  reject(error: Error): void;
+}
+
+/** Samples and changes on their way to the log, in the order in which they came. */
+export class Chunk {
+  readonly #samples: SamplePacker;
+  #series: Int32Array<ArrayBuffer>;
+  readonly changes: CatalogChange[] = [];
+  /** Who wants to know when this is durable. */
+  readonly waiters: Waiter[] = [];
+
+  constructor(capacity: number) {
+    this.#samples = new SamplePacker(capacity);
+    this.#series = new Int32Array(capacity);
+  }
+
+  get count(): number {
+    return this.#samples.count;
+  }
+
+  get empty(): boolean {
+    return this.count === 0 && this.changes.length === 0;
+  }
+
+  push(series: SeriesNumber, ts: Micros, value: Value): void {
+    const at = this.#samples.count;
+    if (at === this.#series.length) {
+      const series = new Int32Array(at * 2);
+      series.set(this.#series);
+      this.#series = series;
+    }
+    this.#series[at] = series;
+    this.#samples.push(ts, value);
+  }
+
+  /** A copy for the writer; this one stays until the writer has said that it is durable. */
+  packed(): PackedChunk {
+    return {
+      changes: this.changes,
+      series: this.#series.slice(0, this.count),
+      samples: this.#samples.packed(),
+    };
+  }
+}

@@ -1,0 +1,271 @@
+import { AppError, messageOf } from "../../domain/errors.ts";
+import type { Micros, Value } from "../../domain/sample.ts";
+import type { SeriesNumber } from "../../domain/series.ts";
+import { createBackoff } from "../../lib/backoff.ts";
+import type { Logger } from "../../lib/log.ts";
+import { type Remote, startWorker } from "../../lib/worker-rpc.ts";
+import { type CatalogChange, Chunk } from "./chunk.ts";
+import { buffersOf } from "./columns.ts";
+import type { Day } from "./day.ts";
+import type { StoredState, WriterCommands, WriterOptions } from "./writer.ts";
+
+/** So many samples wait for no clock. */
+export const COMMIT_SAMPLES = 2_000;
+/** Samples of one transaction at most; what comes while one is under way goes into the next. */
+export const CHUNK_SAMPLES_MAX = 16_384;
+/** Samples in the log that make a fold due. */
+export const FOLD_SAMPLES = 50_000;
+/** The age of the log's oldest sample, by arrival, that makes a fold due. */
+export const FOLD_MICROS = 3_600_000_000;
+
+const RETRY_FIRST_MS = 500;
+const RETRY_CAP_MS = 30_000;
+
+export interface CommitterOptions {
+  readonly workerData: WriterOptions;
+  readonly commitSeconds: number;
+  readonly foldSamples?: number;
+  readonly maxPages?: () => number;
+  readonly log: Logger;
+  readonly now: () => Micros;
+  /** A fold is about to begin: what was pushed until now belongs to it, what is pushed from now on does not. */
+  seal(): void;
+  /** Everything sealed is in the day tables; these exist now. */
+  folded(days: readonly Day[]): void;
+}
+
+export interface Committer {
+  /** Must be the first call. */
+  load(): Promise<StoredState>;
+  record(change: CatalogChange): void;
+  push(series: SeriesNumber, ts: Micros, value: Value): void;
+  flush(): Promise<void>;
+  fold(): Promise<void>;
+  status(): {
+    readonly writable: boolean;
+    readonly reason: string | null;
+    /** Samples not known to be on disk. */
+    readonly waiting: number;
+    readonly commits: number;
+    readonly folds: number;
+    readonly sizeBytes: number;
+  };
+  /** Writes what waits, once; what the disk refuses then is lost and logged. */
+  close(): Promise<void>;
+  terminate(): Promise<void>;
+}
+
+/**
+ * Brings chunks to the writer thread, one at a time and in order, and has the log folded when it is due. What the
+ * disk refuses stays first in the line and is tried again, with growing pauses, for as long as it takes.
+ */
+export function createCommitter(options: CommitterOptions): Committer {
+  const { log, now, foldSamples = FOLD_SAMPLES } = options;
+  const retry = createBackoff(RETRY_FIRST_MS, RETRY_CAP_MS);
+  /** Full or sealed, the oldest first; the first one may be under way. */
+  const line: Chunk[] = [];
+  let filling = new Chunk(COMMIT_SAMPLES);
+  let writer: Remote<WriterCommands> | undefined;
+
+  let running = false;
+  let closing = false;
+  /** A commit is due whatever its size: the clock or a flush said so. */
+  let due = false;
+  let timer: NodeJS.Timeout | undefined;
+  let reason: string | null = null;
+
+  /** Samples in the log and those that wait; their fold is counted from when the first one came. */
+  let unfolded = 0;
+  let unfoldedSince = 0;
+  let foldForced = false;
+  /** Chunks that must be committed before the fold that is due; undefined when none is. */
+  let beforeFold: number | undefined;
+  let foldPausedUntil = 0;
+  const foldPause = createBackoff(RETRY_FIRST_MS, RETRY_CAP_MS);
+  const foldWaiters: { resolve(): void; reject(error: Error): void }[] = [];
+
+  let waiting = 0;
+  let commits = 0;
+  let folds = 0;
+  let sizeBytes = 0;
+
+  /** The writer, started when it is first needed; after a death the next try starts another one. */
+  function remote(): Remote<WriterCommands> {
+    const file = new URL("./writer.ts", import.meta.url);
+    writer ??= startWorker<WriterCommands>(file, { workerData: options.workerData }, (error) => {
+      log.error({ err: error }, "The thread that writes samples ended; another one takes over");
+      writer = undefined;
+    });
+    return writer;
+  }
+
+  function arm(milliseconds: number): void {
+    if (timer !== undefined || closing) return;
+    timer = setTimeout(() => {
+      timer = undefined;
+      due = true;
+      void run();
+    }, milliseconds);
+  }
+
+  function cut(): void {
+    if (filling.empty) return;
+    line.push(filling);
+    filling = new Chunk(COMMIT_SAMPLES);
+  }
+
+  function foldIsDue(): boolean {
+    if (beforeFold !== undefined) return false;
+    if (foldForced) return true;
+    if (unfolded === 0 || performance.now() < foldPausedUntil) return false;
+    return unfolded >= foldSamples || now() - unfoldedSince >= FOLD_MICROS;
+  }
+
+  /** Works off what is due. Never rejects: what fails is tried again later. */
+  async function run(): Promise<void> {
+    if (running) return;
+    running = true;
+    for (;;) {
+      if (foldIsDue()) {
+        cut();
+        options.seal();
+        unfolded = 0;
+        foldForced = false;
+        beforeFold = line.length;
+      }
+      if (line.length === 0 && (due || filling.count >= COMMIT_SAMPLES)) {
+        due = false;
+        cut();
+      }
+      let done: boolean;
+      if (beforeFold === 0) done = await foldLog();
+      else if (line.length > 0) done = await commitFirst();
+      else break;
+      if (!done) break;
+    }
+    running = false;
+    if (reason !== null) arm(retry.next());
+    else if (!filling.empty) arm(options.commitSeconds * 1000);
+  }
+
+  async function commitFirst(): Promise<boolean> {
+    const chunk = line[0]!;
+    const packed = chunk.packed();
+    try {
+      const answer = await remote().call("commit", { chunk: packed, maxPages: options.maxPages?.() }, [
+        packed.series.buffer,
+        ...buffersOf(packed.samples),
+      ]);
+      sizeBytes = answer.sizeBytes;
+    } catch (error) {
+      refused(error);
+      return false;
+    }
+    line.shift();
+    waiting -= chunk.count;
+    commits++;
+    if (beforeFold !== undefined) beforeFold--;
+    if (reason !== null) log.info({ waiting }, "Samples reach the disk again");
+    reason = null;
+    retry.reset();
+    for (const waiter of chunk.waiters) waiter.resolve();
+    return true;
+  }
+
+  function refused(error: unknown): void {
+    const first = reason === null;
+    reason = messageOf(error);
+    if (first) log.error({ err: error, waiting }, "Cannot write samples: they stay in memory and are tried again");
+    const failure = new AppError("unavailable", `Cannot write ${waiting} samples: ${reason}`, { cause: error });
+    for (const chunk of [...line, filling]) {
+      for (const waiter of chunk.waiters.splice(0)) waiter.reject(failure);
+    }
+    for (const waiter of foldWaiters.splice(0)) waiter.reject(failure);
+  }
+
+  async function foldLog(): Promise<boolean> {
+    beforeFold = undefined;
+    try {
+      const answer = await remote().call("fold", { maxPages: options.maxPages?.() });
+      sizeBytes = answer.sizeBytes;
+      options.folded(answer.days);
+      folds++;
+      foldPause.reset();
+      for (const waiter of foldWaiters.splice(0)) waiter.resolve();
+    } catch (error) {
+      // The log can still grow when a fold does not fit: go on with commits and try it again with all there is then.
+      log.warn({ err: error }, "Cannot fold the log into the day tables: tried again later");
+      unfolded += foldSamples;
+      foldPausedUntil = performance.now() + foldPause.next();
+      const failure = new AppError("unavailable", `Cannot fold the log: ${messageOf(error)}`, { cause: error });
+      for (const waiter of foldWaiters.splice(0)) waiter.reject(failure);
+    }
+    return true;
+  }
+
+  const flush = (): Promise<void> => {
+    const last = filling.empty ? line.at(-1) : filling;
+    if (last === undefined) return Promise.resolve();
+    const durable = new Promise<void>((resolve, reject) => last.waiters.push({ resolve, reject }));
+    due = true;
+    void run();
+    return durable;
+  };
+
+  return {
+    async load() {
+      const state = await remote().call("load", null);
+      sizeBytes = state.sizeBytes;
+      unfolded = state.logSeries.length;
+      unfoldedSince = now();
+      return state;
+    },
+
+    record(change) {
+      filling.changes.push(change);
+      arm(options.commitSeconds * 1000);
+    },
+
+    push(series, ts, value) {
+      filling.push(series, ts, value);
+      waiting++;
+      if (unfolded++ === 0) unfoldedSince = now();
+      if (filling.count < COMMIT_SAMPLES) {
+        if (timer === undefined) arm(options.commitSeconds * 1000);
+        return;
+      }
+      if (filling.count >= CHUNK_SAMPLES_MAX) cut();
+      // While the disk refuses, the timer alone tries again.
+      if (!running && reason === null) void run();
+    },
+
+    flush,
+
+    fold() {
+      const folded = new Promise<void>((resolve, reject) => foldWaiters.push({ resolve, reject }));
+      foldForced = true;
+      due = true;
+      void run();
+      return folded;
+    },
+
+    status: () => ({ writable: reason === null, reason, waiting, commits, folds, sizeBytes }),
+
+    async close() {
+      clearTimeout(timer);
+      await flush().catch((error) => log.error({ err: error }, "Samples were lost at the end"));
+      closing = true;
+      clearTimeout(timer);
+      await remote()
+        .call("close", null)
+        .catch((error) => log.error({ err: error }, "Cannot close timeseries.db"));
+      await writer?.terminate();
+    },
+
+    async terminate() {
+      closing = true;
+      clearTimeout(timer);
+      await writer?.terminate();
+    },
+  };
+}

@@ -1,0 +1,84 @@
+import { existsSync, renameSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { readMigrations, upgrade } from "../../lib/migrate.ts";
+
+/** SQLite's own settings, as SQLITE_TIMEOUT, SQLITE_CACHE_SIZE and SQLITE_SYNCHRONOUS say them. */
+export interface SqliteSettings {
+  readonly busyTimeoutSeconds: number;
+  /** SQLite's meaning: pages, or KiB when negative. */
+  readonly cacheSize: number;
+  readonly synchronous: "OFF" | "NORMAL" | "FULL" | "EXTRA";
+}
+
+export const DATABASE_FILE = "timeseries.db";
+
+/**
+ * Bytes. A commit of a few samples rewrites the log's last page, so small pages cost less there; a fold writes the
+ * last page of every series, where large ones cost more. Decided when the file is made.
+ */
+const PAGE_SIZE = 4096;
+/** The samples themselves are read once and not again soon, so SQLite's cache is kept small; the kernel has its own. */
+const CACHE_KIB_MAX = 8192;
+/** Pages the write-ahead log may reach before it is carried over to the file; a fold ends with that anyway. */
+const CHECKPOINT_PAGES = 4000;
+
+const MIGRATIONS = join(import.meta.dirname, "migrations");
+
+/** The connection that writes: makes the file when there is none and brings its schema up to date. */
+export function openForWriting(file: string, settings: SqliteSettings): DatabaseSync {
+  const db = new DatabaseSync(file);
+  try {
+    db.exec(`PRAGMA page_size = ${PAGE_SIZE}`);
+    db.exec("PRAGMA journal_mode = WAL");
+    db.exec(`PRAGMA synchronous = ${settings.synchronous}`);
+    db.exec(`PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
+    db.exec("PRAGMA temp_store = MEMORY");
+    applySettings(db, settings);
+    upgrade(db, readMigrations(MIGRATIONS));
+    return db;
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+}
+
+/** A connection for questions; the file exists by then. */
+export function openForReading(file: string, settings: SqliteSettings): DatabaseSync {
+  const db = new DatabaseSync(file, { readOnly: true });
+  applySettings(db, settings);
+  return db;
+}
+
+function applySettings(db: DatabaseSync, settings: SqliteSettings): void {
+  db.exec(`PRAGMA busy_timeout = ${Math.round(settings.busyTimeoutSeconds * 1000)}`);
+  const kibibytes = settings.cacheSize < 0 ? -settings.cacheSize : (settings.cacheSize * PAGE_SIZE) / 1024;
+  db.exec(`PRAGMA cache_size = ${-Math.min(CACHE_KIB_MAX, Math.round(kibibytes))}`);
+}
+
+const SQLITE_CORRUPT = 11;
+const SQLITE_NOTADB = 26;
+
+/** Whether SQLite says that the file is no database (any more). */
+export function isCorruption(error: unknown): boolean {
+  const errcode = (error as { errcode?: unknown } | null)?.errcode;
+  // The low byte of an extended code is the plain one.
+  return typeof errcode === "number" && [SQLITE_CORRUPT, SQLITE_NOTADB].includes(errcode & 0xff);
+}
+
+/** Renames the file and what belongs to it; nothing is deleted. Returns the new name of the file. */
+export function moveAside(file: string, at: Date): string {
+  const target = `${file}.corrupt-${at.toISOString().replaceAll(":", "-")}`;
+  for (const suffix of ["", "-wal", "-shm"]) {
+    if (existsSync(file + suffix)) renameSync(file + suffix, target + suffix);
+  }
+  return target;
+}
+
+/** What the file and its write-ahead log take, in bytes. */
+export function sizeOnDisk(file: string): number {
+  return (
+    (statSync(file, { throwIfNoEntry: false })?.size ?? 0) +
+    (statSync(`${file}-wal`, { throwIfNoEntry: false })?.size ?? 0)
+  );
+}

@@ -1,0 +1,14 @@
+import type { Micros } from "../../domain/sample.ts";
+import { type Day, dayOf } from "./day.ts";
+import { lowerBound } from "./memory.ts";
+
+/** The days of an ascending list that [start, end) touches; finds its ends without walking the span. */
+export function daysWithin(days: readonly Day[], start: Micros, end: Micros): readonly Day[] {
+  if (!(start < end)) return [];
+  return days.slice(lowerBound(days, dayOf(start)), lowerBound(days, dayOf(end - 1) + 1));
+}
+
+/** The days of an ascending list on which something before `end` and not before `start` may lie, newest first. */
+export function daysBefore(days: readonly Day[], start: Micros, end: Micros): readonly Day[] {
+  return daysWithin(days, start, end).toReversed();
+}

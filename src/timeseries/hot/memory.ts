@@ -1,0 +1,99 @@
+import type { Micros, SampleColumns, Span, Value } from "../../domain/sample.ts";
+import type { SeriesNumber } from "../../domain/series.ts";
+
+/** Ascending by time, each time once. */
+interface Column {
+  readonly ts: Micros[];
+  readonly values: Value[];
+}
+
+const EMPTY: SampleColumns = { ts: [], values: [] };
+
+/** The index of the first of ascending numbers that is not before `ts`. */
+export function lowerBound(times: readonly number[], ts: number): number {
+  let low = 0;
+  let high = times.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (times[middle]! < ts) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** The samples between two folds: what the log holds and what waits to get there. */
+export class Generation {
+  readonly #columns = new Map<SeriesNumber, Column>();
+  #size = 0;
+
+  get size(): number {
+    return this.#size;
+  }
+
+  /** False when the series already has a sample at that time; the first one stays. */
+  insert(series: SeriesNumber, ts: Micros, value: Value): boolean {
+    const column = this.#columns.get(series);
+    if (column === undefined) {
+      this.#columns.set(series, { ts: [ts], values: [value] });
+    } else if (ts > column.ts[column.ts.length - 1]!) {
+      column.ts.push(ts);
+      column.values.push(value);
+    } else {
+      const at = lowerBound(column.ts, ts);
+      if (column.ts[at] === ts) return false;
+      column.ts.splice(at, 0, ts);
+      column.values.splice(at, 0, value);
+    }
+    this.#size++;
+    return true;
+  }
+
+  has(series: SeriesNumber, ts: Micros): boolean {
+    const times = this.#columns.get(series)?.ts;
+    return times !== undefined && times[lowerBound(times, ts)] === ts;
+  }
+
+  /** A copy of the oldest `limit` samples in the span. */
+  slice(series: SeriesNumber, span: Span, limit: number): SampleColumns {
+    const column = this.#columns.get(series);
+    if (column === undefined) return EMPTY;
+    const from = lowerBound(column.ts, span.start);
+    const to = Math.min(lowerBound(column.ts, span.end), from + limit);
+    if (to <= from) return EMPTY;
+    return { ts: column.ts.slice(from, to), values: column.values.slice(from, to) };
+  }
+
+  /** The newest sample before a time, as a column of one or none. */
+  before(series: SeriesNumber, ts: Micros): SampleColumns {
+    const column = this.#columns.get(series);
+    const at = column === undefined ? 0 : lowerBound(column.ts, ts);
+    if (column === undefined || at === 0) return EMPTY;
+    return { ts: [column.ts[at - 1]!], values: [column.values[at - 1]!] };
+  }
+}
+
+/** Both in one, ascending; where both have a time the first one's value counts. */
+export function merge(first: SampleColumns, second: SampleColumns): SampleColumns {
+  if (second.ts.length === 0) return first;
+  if (first.ts.length === 0) return second;
+  if (first.ts[first.ts.length - 1]! < second.ts[0]!) {
+    return { ts: first.ts.concat(second.ts), values: first.values.concat(second.values) };
+  }
+  const ts: Micros[] = [];
+  const values: Value[] = [];
+  let a = 0;
+  let b = 0;
+  while (a < first.ts.length || b < second.ts.length) {
+    const left = a < first.ts.length ? first.ts[a]! : Number.POSITIVE_INFINITY;
+    const right = b < second.ts.length ? second.ts[b]! : Number.POSITIVE_INFINITY;
+    if (left <= right) {
+      ts.push(left);
+      values.push(first.values[a++]!);
+      if (left === right) b++;
+    } else {
+      ts.push(right);
+      values.push(second.values[b++]!);
+    }
+  }
+  return { ts, values };
+}

@@ -1,0 +1,203 @@
+import { join } from "node:path";
+import type { DatabaseSync, StatementSync } from "node:sqlite";
+import { workerData } from "node:worker_threads";
+import { serveCommands } from "../../lib/worker-rpc.ts";
+import type { CatalogChange, PackedChunk } from "./chunk.ts";
+import { type PackedSamples, SamplePacker } from "./columns.ts";
+import { DATABASE_FILE, isCorruption, moveAside, openForWriting, type SqliteSettings, sizeOnDisk } from "./database.ts";
+import { type Day, dayOfTable } from "./day.ts";
+import { fold } from "./fold.ts";
+
+/** What the thread is started with. */
+export interface WriterOptions {
+  readonly directory: string;
+  readonly settings: SqliteSettings;
+}
+
+/** A row of `series`: number, measurement, subject, field, unit, device class, state class, first, last, last value. */
+export type SeriesRow = readonly [
+  number: number,
+  measurement: string,
+  subject: string,
+  field: string,
+  unit: string | null,
+  deviceClass: string | null,
+  stateClass: string | null,
+  firstTs: number | null,
+  lastTs: number | null,
+  lastValue: number | string | null,
+];
+
+/** A row of `series_alias`: series, entity_id, from, to. */
+export type AliasRow = readonly [series: number, entityId: string, from: number, to: number | null];
+
+/** What the file holds when the store opens; the log comes sorted by series, time and arrival. */
+export interface StoredState {
+  readonly series: readonly SeriesRow[];
+  readonly aliases: readonly AliasRow[];
+  readonly days: readonly Day[];
+  readonly logSeries: Int32Array;
+  readonly logSamples: PackedSamples;
+  readonly sizeBytes: number;
+  /** Where a file that is no database was moved. */
+  readonly movedTo: string | null;
+}
+
+/** With a command: the file may not grow past so many pages. */
+export interface Limits {
+  readonly maxPages?: number | undefined;
+}
+
+/** The commands of the thread that owns every write to the file. Each is one transaction: all of it or nothing. */
+export type WriterCommands = {
+  /** Opens (or makes) the file and reads what the main thread keeps in memory. */
+  load(argument: null): StoredState;
+  /** Appends to the log. Opens the file where `load` was not called: in a thread that follows one that died. */
+  commit(argument: { readonly chunk: PackedChunk } & Limits): { readonly sizeBytes: number };
+  /** Carries the log over to the day tables and answers which days have one. */
+  fold(argument: Limits): { readonly days: readonly Day[]; readonly sizeBytes: number };
+  close(argument: null): void;
+};
+
+const { directory, settings } = workerData as WriterOptions;
+const file = join(directory, DATABASE_FILE);
+
+let opened: Database | undefined;
+
+interface Database {
+  readonly db: DatabaseSync;
+  readonly insert: StatementSync;
+  readonly change: { readonly [K in CatalogChange["kind"]]: StatementSync };
+}
+
+function open(): Database {
+  const db = openForWriting(file, settings);
+  return {
+    db,
+    insert: db.prepare("INSERT INTO log (series, ts, value) VALUES (?, ?, ?)"),
+    change: {
+      series: db.prepare("INSERT INTO series (number, measurement, subject, field) VALUES (?, ?, ?, ?)"),
+      traits: db.prepare("UPDATE series SET unit = ?, device_class = ?, state_class = ? WHERE number = ?"),
+      subject: db.prepare("UPDATE series SET subject = ? WHERE number = ?"),
+      alias: db.prepare("INSERT OR REPLACE INTO series_alias (series, entity_id, valid_from) VALUES (?, ?, ?)"),
+      aliasEnd: db.prepare("UPDATE series_alias SET valid_to = ? WHERE series = ? AND valid_to IS NULL"),
+    },
+  };
+}
+
+function database(): Database {
+  opened ??= open();
+  return opened;
+}
+
+function inTransaction<T>({ db }: Database, limits: Limits, work: () => T): T {
+  if (limits.maxPages !== undefined) db.exec(`PRAGMA max_page_count = ${limits.maxPages}`);
+  db.exec("BEGIN IMMEDIATE");
+  try {
+    const result = work();
+    db.exec("COMMIT");
+    return result;
+  } catch (error) {
+    // SQLite has already rolled back by itself after some faults, a full disk among them.
+    if (db.isTransaction) db.exec("ROLLBACK");
+    throw error;
+  }
+}
+
+function applyChange(statements: Database["change"], change: CatalogChange): void {
+  const { series } = change;
+  switch (change.kind) {
+    case "series":
+      statements.series.run(series, change.measurement, change.subject, change.field);
+      break;
+    case "traits":
+      statements.traits.run(change.unit, change.deviceClass, change.stateClass, series);
+      break;
+    case "subject":
+      statements.subject.run(change.subject, series);
+      break;
+    case "alias":
+      statements.alias.run(series, change.entityId, change.from);
+      break;
+    case "aliasEnd":
+      statements.aliasEnd.run(change.to, series);
+      break;
+  }
+}
+
+function appendToLog(insert: StatementSync, series: Int32Array, { ts, numbers, texts }: PackedSamples): void {
+  let text = 0;
+  for (let i = 0; i < series.length; i++) {
+    const number = numbers[i]!;
+    insert.run(series[i]!, ts[i]!, Number.isNaN(number) ? texts[text++]! : number);
+  }
+}
+
+function rows<T>(db: DatabaseSync, sql: string): T[] {
+  const statement = db.prepare(sql);
+  statement.setReturnArrays(true);
+  return statement.all() as unknown as T[];
+}
+
+function readDays(db: DatabaseSync): Day[] {
+  const tables = rows<[string]>(db, "SELECT name FROM sqlite_schema WHERE type = 'table'");
+  return tables.flatMap(([name]) => dayOfTable(name) ?? []).sort((a, b) => a - b);
+}
+
+function readState(db: DatabaseSync): Omit<StoredState, "movedTo"> {
+  const samples = new SamplePacker();
+  const log = rows<[number, number, number | string | null]>(
+    db,
+    "SELECT series, ts, value FROM log ORDER BY series, ts, rowid",
+  );
+  for (const [, ts, value] of log) samples.push(ts, value);
+  return {
+    series: rows(
+      db,
+      `SELECT number, measurement, subject, field, unit, device_class, state_class, first_ts, last_ts, last_value
+       FROM series ORDER BY number`,
+    ),
+    aliases: rows(db, "SELECT series, entity_id, valid_from, valid_to FROM series_alias ORDER BY valid_from"),
+    days: readDays(db),
+    logSeries: Int32Array.from(log, ([series]) => series),
+    logSamples: samples.packed(),
+    sizeBytes: sizeOnDisk(file),
+  };
+}
+
+function load(): StoredState {
+  try {
+    return { ...readState(database().db), movedTo: null };
+  } catch (error) {
+    if (!isCorruption(error)) throw error;
+    opened?.db.close();
+    opened = undefined;
+    const movedTo = moveAside(file, new Date());
+    return { ...readState(database().db), movedTo };
+  }
+}
+
+const commands: WriterCommands = {
+  load,
+  commit({ chunk, ...limits }) {
+    const current = database();
+    inTransaction(current, limits, () => {
+      for (const change of chunk.changes) applyChange(current.change, change);
+      appendToLog(current.insert, chunk.series, chunk.samples);
+    });
+    return { sizeBytes: sizeOnDisk(file) };
+  },
+  fold(limits) {
+    const current = database();
+    inTransaction(current, limits, () => fold(current.db));
+    // The log's pages are free again and the days' pages are final for a while: a good moment to write both once.
+    current.db.exec("PRAGMA wal_checkpoint(PASSIVE)");
+    return { days: readDays(current.db), sizeBytes: sizeOnDisk(file) };
+  },
+  close() {
+    opened?.db.close();
+    opened = undefined;
+  },
+};
+
+serveCommands(commands);

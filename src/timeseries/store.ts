@@ -1,0 +1,276 @@
+import { mkdirSync } from "node:fs";
+import { AppError, messageOf } from "../domain/errors.ts";
+import type { Micros, SampleColumns, Value } from "../domain/sample.ts";
+import type { ReadRequest, SampleReader, SampleSink, StoreStatus } from "../domain/store.ts";
+import type { Logger } from "../lib/log.ts";
+import { nowMicros } from "../lib/time.ts";
+import { type Remote, startWorker } from "../lib/worker-rpc.ts";
+import { createCatalog, type SeriesEntry } from "./hot/catalog.ts";
+import { unpackValues } from "./hot/columns.ts";
+import { createCommitter } from "./hot/committer.ts";
+import type { SqliteSettings } from "./hot/database.ts";
+import type { Day } from "./hot/day.ts";
+import { daysBefore, daysWithin } from "./hot/days.ts";
+import { Generation, merge } from "./hot/memory.ts";
+import type { DayRequest, ReaderCommands } from "./hot/reader.ts";
+import type { StoredState, WriterOptions } from "./hot/writer.ts";
+
+/** Samples of the memory level; beyond this, while the disk refuses, the newest are turned away. */
+export const MEMORY_SAMPLES_MAX = 2_000_000;
+
+export interface StoreOptions {
+  /** Where `timeseries.db` is; made when it is missing. */
+  readonly directory: string;
+  readonly commitSeconds: number;
+  readonly settings: SqliteSettings;
+  readonly log: Logger;
+  /** Wall clock in microseconds: decides when an hour of log is folded, and when a rekeyed name moved. */
+  readonly now?: () => Micros;
+  /**
+   * The memory level is full and the sample of this time was turned away; told once until samples are accepted
+   * again. Whoever can ask the source again should remember the time.
+   */
+  readonly onOverflow?: (fromTs: Micros) => void;
+  readonly memorySamplesMax?: number;
+  /** Samples in the log that make a fold due. */
+  readonly foldSamples?: number;
+  /** How large the file may become, in pages; asked before each transaction. Stands for a disk that is full. */
+  readonly maxPages?: () => number;
+}
+
+export interface Store extends SampleSink, SampleReader {
+  status(): StoreStatus;
+  /**
+   * Folds the log into the day tables now and resolves when that is durable; rejects (`unavailable`) when it cannot.
+   * Nothing needs it for reading.
+   */
+  fold(): Promise<void>;
+  /** Writes what waits, as far as the disk takes it, and ends the threads. The log stays: the next start reads it. */
+  close(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/**
+ * The time-series store of one data directory. A file that is no database is moved aside and a new one begins;
+ * rejects for any other reason it cannot be opened.
+ */
+export async function openStore(options: StoreOptions): Promise<Store> {
+  const { directory, settings, log, now = nowMicros, memorySamplesMax = MEMORY_SAMPLES_MAX } = options;
+  mkdirSync(directory, { recursive: true });
+  const workerData: WriterOptions = { directory, settings };
+
+  let current = new Generation();
+  /** On their way to the day tables, the oldest first. */
+  let sealed: Generation[] = [];
+  let appended = 0;
+  let dropped = 0;
+  let overflowing = false;
+  let closing = false;
+
+  const committer = createCommitter({
+    workerData,
+    commitSeconds: options.commitSeconds,
+    ...(options.foldSamples === undefined ? {} : { foldSamples: options.foldSamples }),
+    ...(options.maxPages === undefined ? {} : { maxPages: options.maxPages }),
+    log,
+    now,
+    seal() {
+      sealed.push(current);
+      current = new Generation();
+    },
+    folded(existing) {
+      sealed = [];
+      days = existing;
+    },
+  });
+
+  let stored: StoredState;
+  try {
+    stored = await committer.load();
+  } catch (cause) {
+    await committer.terminate();
+    throw new Error(`Cannot open the time-series store in "${directory}": ${messageOf(cause)}`, { cause });
+  }
+  if (stored.movedTo !== null) {
+    log.error({ movedTo: stored.movedTo }, "timeseries.db is damaged: it was moved aside and a new one begins");
+  }
+  let days: readonly Day[] = stored.days;
+  const catalog = createCatalog(stored, (change) => committer.record(change));
+  restoreLog(stored);
+
+  let reader: Remote<ReaderCommands> | undefined;
+  const remoteReader = (): Remote<ReaderCommands> => {
+    const file = new URL("./hot/reader.ts", import.meta.url);
+    reader ??= startWorker<ReaderCommands>(file, { workerData }, (error) => {
+      log.error({ err: error }, "The thread that reads samples ended; another one takes over");
+      reader = undefined;
+    });
+    return reader;
+  };
+  // Started now, so that the first question does not wait for it.
+  remoteReader();
+
+  function restoreLog({ logSeries, logSamples }: StoredState): void {
+    const values = unpackValues(logSamples);
+    for (let i = 0; i < logSeries.length; i++) {
+      const entry = catalog.entry(logSeries[i]!);
+      const ts = logSamples.ts[i]!;
+      if (entry !== undefined && current.insert(entry.number, ts, values[i]!)) extend(entry, ts, values[i]!);
+    }
+  }
+
+  function extend(entry: SeriesEntry, ts: Micros, value: Value): void {
+    if (entry.firstTs === undefined || ts < entry.firstTs) entry.firstTs = ts;
+    if (entry.lastTs === undefined || ts > entry.lastTs) {
+      entry.lastTs = ts;
+      entry.lastValue = value;
+    }
+  }
+
+  function inMemory(): number {
+    let size = current.size;
+    for (const generation of sealed) size += generation.size;
+    return size;
+  }
+
+  function turnAway(ts: Micros): void {
+    dropped++;
+    if (overflowing) return;
+    overflowing = true;
+    log.error({ samples: memorySamplesMax }, "The memory for samples is full: new ones are turned away");
+    options.onOverflow?.(ts);
+  }
+
+  /** What is in memory of a request, copied: the answer is whole whatever is folded before the disk was asked. */
+  function fromMemory(request: ReadRequest): { readonly before: SampleColumns; readonly within: SampleColumns } {
+    let before: SampleColumns = { ts: [], values: [] };
+    let within: SampleColumns = { ts: [], values: [] };
+    for (const generation of [...sealed, current]) {
+      within = merge(within, generation.slice(request.series, request, request.limit));
+      if (request.includeStart) before = merge(before, generation.before(request.series, request.start));
+    }
+    return { before, within };
+  }
+
+  function forDisk(request: ReadRequest): DayRequest {
+    const { series, start, end, limit } = request;
+    const entry = catalog.entry(series);
+    const firstTs = entry?.firstTs ?? Number.POSITIVE_INFINITY;
+    const lastTs = entry?.lastTs ?? Number.NEGATIVE_INFINITY;
+    return {
+      series,
+      start,
+      end,
+      limit,
+      days: daysWithin(days, Math.max(start, firstTs), Math.min(end, lastTs + 1)),
+      daysBefore: request.includeStart ? daysBefore(days, firstTs, Math.min(start, lastTs + 1)) : [],
+    };
+  }
+
+  async function readDisk(requests: readonly DayRequest[]): Promise<SampleColumns[]> {
+    try {
+      const packed = await remoteReader().call("read", requests);
+      return packed.map((samples) => ({ ts: Array.from(samples.ts), values: unpackValues(samples) }));
+    } catch (cause) {
+      throw new AppError("unavailable", `Cannot read samples: ${messageOf(cause)}`, { cause });
+    }
+  }
+
+  async function close(): Promise<void> {
+    if (closing) return;
+    closing = true;
+    // The reader goes first: the last connection to close carries the write-ahead log over to the file.
+    await reader?.call("close", null).catch((error) => log.warn({ err: error }, "Cannot close the reading thread"));
+    await reader?.terminate();
+    await committer.close();
+  }
+
+  return {
+    series: (key, name, at) => catalog.series(key, name, at),
+    find: (key) => catalog.find(key),
+    describe: (series, traits) => catalog.describe(series, traits),
+    rename: (measurement, subject, name, at) => catalog.rename(measurement, subject, name, at),
+    release: (measurement, subject, at) => catalog.release(measurement, subject, at),
+    rekey: (measurement, subject, newSubject) => catalog.rekey(measurement, subject, newSubject, now()),
+    seriesOfEntity: (entityId) => catalog.seriesOfEntity(entityId),
+    seriesOfSubject: (measurement, subject) => catalog.seriesOfSubject(measurement, subject),
+
+    append(series, ts, value) {
+      const entry = catalog.entry(series);
+      if (entry === undefined) throw new RangeError(`Cannot append to series ${series}: it does not exist`);
+      if (!Number.isSafeInteger(ts)) throw new RangeError(`Cannot append at ${ts}: not a whole microsecond`);
+      const clean = cleanValue(value);
+      const { lastTs } = entry;
+      if (lastTs !== undefined && ts <= lastTs) {
+        if (ts === lastTs || sealed.some((generation) => generation.has(series, ts))) return;
+      }
+      if (inMemory() >= memorySamplesMax) return turnAway(ts);
+      overflowing = false;
+      if (!current.insert(series, ts, clean)) return;
+      extend(entry, ts, clean);
+      appended++;
+      committer.push(series, ts, clean);
+    },
+
+    last(series) {
+      const entry = catalog.entry(series);
+      return entry?.lastTs === undefined ? undefined : { ts: entry.lastTs, value: entry.lastValue };
+    },
+
+    flush: () => committer.flush(),
+    fold: () => committer.fold(),
+
+    async read(requests) {
+      const memory = requests.map(fromMemory);
+      const disk = requests.map(forDisk);
+      const asked = disk.filter((request) => request.days.length + request.daysBefore.length > 0);
+      const found = asked.length === 0 ? [] : await readDisk(asked);
+      let next = 0;
+      return requests.map((request, i) => {
+        const { before, within } = memory[i]!;
+        const onDisk = disk[i] === asked[next] ? found[next++]! : { ts: [], values: [] };
+        return assemble(request, merge(onDisk, merge(before, within)));
+      });
+    },
+
+    status() {
+      const { writable, reason, waiting, commits, folds, sizeBytes } = committer.status();
+      return {
+        writable,
+        reason,
+        series: catalog.size,
+        waiting,
+        inMemory: inMemory(),
+        appended,
+        dropped,
+        commits,
+        folds,
+        sizeBytes,
+      };
+    },
+
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+/** Cuts what was read for a request to what it asked for: the newest before `start`, and `limit` from there on. */
+function assemble(request: ReadRequest, { ts, values }: SampleColumns): SampleColumns {
+  let first = 0;
+  while (first < ts.length && ts[first]! < request.start) first++;
+  const from = request.includeStart && first > 0 ? first - 1 : first;
+  const to = Math.min(ts.length, first + request.limit);
+  return from === 0 && to === ts.length ? { ts, values } : { ts: ts.slice(from, to), values: values.slice(from, to) };
+}
+
+/**
+ * The value as the disk gives it back: −0 is 0, and half of a surrogate pair, which UTF-8 cannot say, is U+FFFD.
+ */
+function cleanValue(value: Value): Value {
+  if (typeof value === "number") {
+    if (Number.isNaN(value)) throw new RangeError("Cannot append NaN: no number");
+    return value + 0;
+  }
+  if (typeof value === "string" && !value.isWellFormed()) return value.toWellFormed();
+  return value;
+}
