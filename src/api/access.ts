@@ -1,0 +1,134 @@
+import { createHash, timingSafeEqual } from "node:crypto";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import ipaddr from "ipaddr.js";
+import { AppError } from "../domain/errors.ts";
+
+export interface AccessOptions {
+  /** The address that the server listens on. */
+  readonly host: string;
+  /** What callers must bring as `Authorization: Bearer …` or `X-API-Key`; null asks for nothing. */
+  readonly token: string | null;
+  /** Off must be said: without a token nothing but a loopback address is served otherwise. */
+  readonly auth: "on" | "off";
+  /** Names or addresses, without port, that callers may use in `Host` beside those that are safe by themselves. */
+  readonly allowedHosts: readonly string[];
+  /** Origins of foreign pages that may call, e.g. "https://dash.example"; "*" is refused. */
+  readonly corsOrigins: readonly string[];
+}
+
+declare module "fastify" {
+  interface FastifyContextConfig {
+    /** Answers without a token; the handler asks `isKnown` before it tells more than that it lives. */
+    public?: boolean;
+  }
+  interface FastifyRequest {
+    /** The caller brought the token, or none is asked for. */
+    isKnown: boolean;
+  }
+}
+
+const CORS_MAX_AGE_SECONDS = 600;
+/** Pages of ours load nothing from elsewhere; HA's ingress shows them in a frame of its own origin. */
+const PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src 'self'; frame-ancestors 'self'";
+const SECURITY_HEADERS = {
+  "x-content-type-options": "nosniff",
+  "referrer-policy": "no-referrer",
+  "x-frame-options": "SAMEORIGIN",
+  "content-security-policy": PAGE_POLICY,
+  "cross-origin-resource-policy": "same-origin",
+  "cache-control": "no-store",
+  vary: "Origin",
+};
+
+/**
+ * Guards every route of `app`, unknown paths included; call it before any route is added. Three checks: the name by
+ * which we were called (a page that rebinds its own name to our address is told apart by it), the origin of the page
+ * that calls, and the token. Throws a TypeError for options that would leave the home open.
+ */
+export function installAccess(app: FastifyInstance, options: AccessOptions): void {
+  const { token, allowedHosts, corsOrigins } = options;
+  const loopback = isLoopback(options.host);
+  if (!token && !loopback && options.auth !== "off") {
+    throw new TypeError(`Cannot serve "${options.host}" without a token: set API_TOKEN, or API_AUTH=off`);
+  }
+  if (corsOrigins.includes("*")) throw new TypeError('Cannot allow every origin: CORS_ORIGINS holds "*"');
+  const expected = token === null ? null : digest(token);
+  const hosts = new Set(allowedHosts.map((host) => host.toLowerCase()));
+  const origins = new Set(corsOrigins.map((origin) => origin.toLowerCase().replace(/\/$/, "")));
+
+  const checkHost = (request: FastifyRequest): void => {
+    const name = hostName(request.headers.host ?? "");
+    // A name can be made to point at us by whoever owns it; an address cannot. On loopback nobody calls from afar.
+    const safe = name === "localhost" || name.endsWith(".localhost") || (loopback ? isLoopback(name) : isAddress(name));
+    if (safe || hosts.has(name)) return;
+    const remedy = "add this name to API_HOSTS, or call by localhost or 127.0.0.1";
+    throw new AppError("forbidden", `Cannot answer under the name "${name.slice(0, 100)}": ${remedy}`);
+  };
+
+  const isAllowedOrigin = (origin: string): boolean => origins.has(origin.toLowerCase());
+  const checkOrigin = (request: FastifyRequest, reply: FastifyReply): void => {
+    const { origin, host } = request.headers;
+    if (origin === undefined) return;
+    if (isAllowedOrigin(origin)) {
+      reply.header("access-control-allow-origin", origin).header("cross-origin-resource-policy", "cross-origin");
+      reply.header("access-control-expose-headers", "retry-after, www-authenticate");
+    } else if (URL.parse(origin)?.host !== host?.toLowerCase()) {
+      const remedy = "add it to CORS_ORIGINS if it may call";
+      throw new AppError("forbidden", `Cannot answer a page of the origin "${origin.slice(0, 100)}": ${remedy}`);
+    }
+  };
+
+  app.decorateRequest("isKnown", false);
+  app.addHook("onRequest", async (request, reply) => {
+    reply.headers(SECURITY_HEADERS);
+    if (expected === null) checkHost(request);
+    checkOrigin(request, reply);
+    if (isPreflight(request)) {
+      reply.header("access-control-allow-methods", "GET, HEAD, POST, PUT, PATCH, DELETE");
+      reply.header("access-control-allow-headers", "authorization, content-type, x-api-key, last-event-id");
+      reply.header("access-control-max-age", String(CORS_MAX_AGE_SECONDS));
+      return reply.code(204).send();
+    }
+    const given = givenToken(request);
+    request.isKnown = expected === null || (given !== undefined && timingSafeEqual(digest(given), expected));
+    if (request.isKnown || request.routeOptions.config.public) return;
+    throw new AppError(
+      "unauthorized",
+      given === undefined
+        ? "A token is needed: send it as Authorization: Bearer <token>"
+        : "The token is not the one of this service",
+    );
+  });
+}
+
+/** A browser asking, without a token, whether it may ask. */
+function isPreflight(request: FastifyRequest): boolean {
+  const { origin, "access-control-request-method": method } = request.headers;
+  return request.method === "OPTIONS" && origin !== undefined && method !== undefined;
+}
+
+function givenToken(request: FastifyRequest): string | undefined {
+  const bearer = /^Bearer +(\S+) *$/i.exec(request.headers.authorization ?? "")?.[1];
+  const key = request.headers["x-api-key"];
+  return bearer ?? (typeof key === "string" ? key : undefined);
+}
+
+/** Equal lengths for a comparison whose time tells nothing. */
+function digest(token: string): Buffer {
+  return createHash("sha256").update(token).digest();
+}
+
+/** "Localhost:8006" → "localhost", "[::1]:8006" → "::1". */
+function hostName(host: string): string {
+  const name = URL.parse(`http://${host}`)?.hostname ?? "";
+  return name.replace(/^\[|\]$/g, "").replace(/\.$/, "");
+}
+
+function isAddress(name: string): boolean {
+  return ipaddr.isValid(name);
+}
+
+function isLoopback(name: string): boolean {
+  if (name === "localhost") return true;
+  return ipaddr.isValid(name) && ipaddr.process(name).range() === "loopback";
+}

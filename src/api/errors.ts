@@ -1,0 +1,137 @@
+import { STATUS_CODES } from "node:http";
+import type { Socket } from "node:net";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { AppError, type ErrorCode, messageOf } from "../domain/errors.ts";
+import { WorkerFailure } from "../lib/worker-rpc.ts";
+
+/** The only table from what went wrong to HTTP statuses. */
+const STATUS: Readonly<Record<ErrorCode, number>> = {
+  invalid: 400,
+  unauthorized: 401,
+  forbidden: 403,
+  not_found: 404,
+  conflict: 409,
+  too_large: 413,
+  unavailable: 503,
+};
+
+/** What HTTP itself refuses, before a contract is called; the codes stand in `docs/errors.md` beside the others. */
+const CODE_OF_STATUS: Readonly<Record<number, string>> = {
+  404: "not_found",
+  405: "method_not_allowed",
+  408: "timeout",
+  413: "too_large",
+  414: "too_large",
+  415: "unsupported_media_type",
+  431: "too_large",
+  503: "unavailable",
+};
+
+/** The one shape of every error on both ports. */
+export interface ErrorBody {
+  readonly code: string;
+  readonly message: string;
+}
+
+interface Answer {
+  readonly status: number;
+  readonly body: ErrorBody;
+}
+
+function isErrorCode(code: unknown): code is ErrorCode {
+  return typeof code === "string" && Object.hasOwn(STATUS, code);
+}
+
+/** Undefined for what the caller cannot act on: that is logged whole and told as "Internal error". */
+function answerTo(error: unknown): Answer | undefined {
+  // A contract that works in a worker thread throws there; its code comes along.
+  if ((error instanceof AppError || error instanceof WorkerFailure) && isErrorCode(error.code)) {
+    return { status: STATUS[error.code], body: { code: error.code, message: error.message } };
+  }
+  const { statusCode: status, code } = error as { statusCode?: unknown; code?: unknown };
+  // Fastify's own refusals (malformed JSON, over-long bodies, bad URLs) carry the status; their texts are for callers.
+  if (!(error instanceof Error) || typeof status !== "number" || status < 400 || status > 503) return undefined;
+  if (status >= 500 && status !== 503) return undefined;
+  return { status, body: { code: CODE_OF_STATUS[status] ?? "invalid", message: wording(code, error.message) } };
+}
+
+function wording(code: unknown, message: string): string {
+  if (code === "FST_ERR_CTP_EMPTY_JSON_BODY") return "Cannot read the body: it is empty, JSON is expected";
+  if (code === "FST_ERR_CTP_INVALID_JSON_BODY") return "Cannot read the body: it is not JSON";
+  if (code === "FST_ERR_CTP_BODY_TOO_LARGE") return "Cannot read the body: it is too large";
+  if (code === "FST_ERR_CTP_INVALID_MEDIA_TYPE") return "Cannot read the body: send it as application/json";
+  if (code === "FST_ERR_CTP_INVALID_CONTENT_LENGTH") return "Cannot read the body: its length is not Content-Length";
+  if (code === "FST_ERR_BAD_URL") return "Cannot read the address: it is not a well-formed URL";
+  if (code === "FST_ERR_MAX_PARAM_LENGTH") return "Cannot read the address: a part of its path is too long";
+  return message;
+}
+
+/** Answers a failed request in the one form; `unavailable` asks to come back, `unauthorized` says how to log in. */
+export function sendError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const answer = answerTo(error);
+  if (!answer)
+    request.log.error({ err: error, method: request.method, route: request.routeOptions.url }, "Internal error");
+  const { status, body } = answer ?? { status: 500, body: { code: "internal", message: "Internal error" } };
+  if (status === 401) reply.header("www-authenticate", 'Bearer realm="ha-ingestor"');
+  if (status === 503) reply.header("retry-after", "5");
+  return reply.code(status).type("application/json; charset=utf-8").send(JSON.stringify(body));
+}
+
+/** A path without its parameters' names, and the methods that it takes. */
+interface KnownRoute {
+  readonly pattern: RegExp;
+  readonly methods: Set<string>;
+}
+
+/**
+ * Sets the error form for everything the server answers: thrown errors, unknown paths (404) and methods that a known
+ * path does not take (405 with `Allow`; OPTIONS is answered 204 with it). Call it before any route is added.
+ */
+export function installErrors(app: FastifyInstance): void {
+  const routes = new Map<string, KnownRoute>();
+  app.addHook("onRoute", ({ url, method }) => {
+    const known = routes.get(url) ?? { pattern: patternOf(url), methods: new Set<string>() };
+    for (const one of [method].flat()) known.methods.add(one);
+    routes.set(url, known);
+  });
+  app.setErrorHandler(sendError);
+  app.setNotFoundHandler((request, reply) => {
+    const path = request.url.split("?", 1)[0]!;
+    const methods = new Set<string>();
+    for (const known of routes.values()) {
+      if (known.pattern.test(path)) for (const method of known.methods) methods.add(method);
+    }
+    if (methods.size === 0) throw new AppError("not_found", `Cannot find anything at "${path}"`);
+    const allow = [...methods, "OPTIONS"].join(", ");
+    reply.header("allow", allow);
+    if (request.method === "OPTIONS") return reply.code(204).send();
+    throw Object.assign(new Error(`Cannot ${request.method} "${path}": it takes ${allow}`), { statusCode: 405 });
+  });
+}
+
+function patternOf(url: string): RegExp {
+  const source = url
+    .replace(/[.+?^${}()|[\]\\]/g, "\\$&")
+    .replace(/:[A-Za-z_]+/g, "[^/]+")
+    .replace(/\*/g, ".*");
+  return new RegExp(`^${source}$`);
+}
+
+/** Answers what is no HTTP request at all (over-long headers, a request that never ends) and closes the connection. */
+export function refuseBrokenRequest(error: Error & { code?: string }, socket: Socket): void {
+  if (error.code === "ECONNRESET" || socket.destroyed || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const status = error.code === "HPE_HEADER_OVERFLOW" ? 431 : error.code === "ERR_HTTP_REQUEST_TIMEOUT" ? 408 : 400;
+  const text: Readonly<Record<number, string>> = {
+    431: "Cannot read the request: its address and headers are too long",
+    408: "Cannot read the request: it did not arrive in time",
+  };
+  const body = JSON.stringify({
+    code: CODE_OF_STATUS[status] ?? "invalid",
+    message: text[status] ?? `Cannot read the request: ${messageOf(error)}`,
+  } satisfies ErrorBody);
+  const head = `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: application/json; charset=utf-8\r\n`;
+  socket.end(`${head}Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`);
+}

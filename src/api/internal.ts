@@ -1,0 +1,63 @@
+import { Type } from "typebox";
+import { AppError } from "../domain/errors.ts";
+import type { HomeWriter } from "../domain/home-store.ts";
+import { isoFromMicros, nowMicros } from "../lib/time.ts";
+import type { Api } from "./api.ts";
+import { answers, count, exactly, nullableText, text, time } from "./schemas.ts";
+
+/** Some 30,000 registry rows. */
+export const BULK_BODY_BYTES_MAX = 32 * 1024 * 1024;
+
+const Report = exactly({
+  success: Type.Boolean({ description: "Every row was stored" }),
+  upserted: count("Rows stored"),
+  failed: Type.Array(
+    exactly({
+      index: count("Place of the row in the request, from 0"),
+      id: nullableText("device_id or entity_id where the row has one"),
+      message: text("Why it was not stored"),
+    }),
+    { description: "Rows that were not stored; all others were" },
+  ),
+  timestamp: time("When it was answered"),
+});
+
+/**
+ * Discovery's door for a split deployment: rows as Home Assistant's registries give them. The body goes on as bytes,
+ * since parsing 32 MiB here would hold up everything else.
+ */
+export async function internalRoutes(api: Api, home: Pick<HomeWriter, "bulkUpsert">): Promise<void> {
+  await api.register(async (scope) => {
+    scope.removeAllContentTypeParsers();
+    scope.addContentTypeParser<Buffer>("application/json", { parseAs: "buffer" }, (_request, body, done) =>
+      done(null, body),
+    );
+    for (const kind of ["device", "entity"] as const) {
+      scope.post<{ Body: Buffer | undefined }>(
+        `/internal/${kind === "device" ? "devices" : "entities"}/bulk_upsert`,
+        {
+          bodyLimit: BULK_BODY_BYTES_MAX,
+          schema: {
+            tags: ["internal"],
+            summary: `Add or update many ${kind === "device" ? "devices" : "entities"}`,
+            description:
+              "The body is a JSON array of registry rows as Home Assistant sends them, 32 MiB at most. Good rows are " +
+              "kept and bad ones reported: 200 also when some failed.",
+            response: answers({ 200: Report }, 413, 415),
+          },
+        },
+        async ({ body }) => {
+          if (!body?.length)
+            throw new AppError("invalid", "Cannot read the body: it is empty, a JSON array is expected");
+          const { upserted, failed } = await home.bulkUpsert(kind, ownBytes(body));
+          return { success: failed.length === 0, upserted, failed, timestamp: isoFromMicros(nowMicros()) };
+        },
+      );
+    }
+  });
+}
+
+/** The bytes in memory of their own: small buffers share a pool with others, which must not move to another thread. */
+function ownBytes(body: Buffer): Uint8Array {
+  return body.byteLength === body.buffer.byteLength ? body : new Uint8Array(body);
+}

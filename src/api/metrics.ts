@@ -1,0 +1,104 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import type { Api } from "./api.ts";
+import type { Monitor } from "./monitor.ts";
+import { answers, text } from "./schemas.ts";
+import type { StatusSources } from "./status.ts";
+import type { ChangeStream } from "./stream.ts";
+
+const PREFIX = "ha_ingestor_";
+const HTTP_BUCKETS_SECONDS = [0.0003, 0.001, 0.003, 0.006, 0.01, 0.03, 0.1, 0.3, 1, 3];
+
+/**
+ * `/metrics` in Prometheus's text form. Everything is read from the parts when it is asked for, but the times of HTTP
+ * requests, which are taken as they end; call it before the routes it shall time.
+ */
+export function metricsRoutes(api: Api, status: StatusSources, stream: ChangeStream, monitor: Monitor): void {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry, prefix: PREFIX });
+
+  const registers = [registry];
+  const gauge = (name: string, help: string, read: () => number): void => {
+    new Gauge({
+      name: PREFIX + name,
+      help,
+      registers,
+      collect() {
+        this.set(read());
+      },
+    });
+  };
+  const counter = (name: string, help: string, read: () => number): void => {
+    new Counter({
+      name: PREFIX + name,
+      help,
+      registers,
+      collect() {
+        // The parts count; a counter here can only be added to.
+        this.reset();
+        this.inc(read());
+      },
+    });
+  };
+
+  const homeAssistant = () => status.homeAssistant();
+  const ingest = () => status.ingest();
+  const store = () => status.store();
+  gauge("home_assistant_connected", "1 while connected to Home Assistant", () =>
+    homeAssistant().state === "connected" ? 1 : 0,
+  );
+  counter("home_assistant_events_total", "Events received from Home Assistant", () => homeAssistant().eventsReceived);
+  counter("home_assistant_connection_attempts_total", "Attempts to connect", () => homeAssistant().connectionAttempts);
+  counter("home_assistant_connections_total", "Connections that stood", () => homeAssistant().successfulConnections);
+  counter("home_assistant_odd_messages_total", "Messages that could not be understood", () =>
+    Object.values(homeAssistant().oddMessages).reduce((sum, count) => sum + count, 0),
+  );
+  counter("ingest_changes_total", "State changes taken in", () => ingest().changes);
+  counter("ingest_samples_total", "Samples handed to the store", () => ingest().samples);
+  counter("ingest_filtered_total", "State changes that the filter left out", () => ingest().filtered);
+  counter("ingest_stale_total", "State changes that a snapshot already held", () => ingest().stale);
+  counter("ingest_snapshots_total", "Snapshots of the home", () => ingest().snapshots);
+  gauge("store_writable", "1 while the store takes writes", () => (store().writable ? 1 : 0));
+  gauge("store_series", "Series", () => store().series);
+  gauge("store_waiting_samples", "Samples not yet known to be on disk", () => store().waiting);
+  gauge("store_memory_samples", "Samples in the memory level", () => store().inMemory);
+  gauge("store_size_bytes", "Bytes on disk", () => store().sizeBytes);
+  counter("store_appended_total", "Samples accepted", () => store().appended);
+  counter("store_dropped_total", "Samples refused because memory was full", () => store().dropped);
+  counter("store_commits_total", "Commits", () => store().commits);
+  counter("store_folds_total", "Folds of the log into day tables", () => store().folds);
+  gauge("stream_clients", "Listeners of the stream", () => stream.status().clients);
+  counter("stream_dropped_total", "Listeners dropped because they did not keep up", () => stream.status().dropped);
+  counter("stream_refused_total", "Listeners refused because there were too many", () => stream.status().refused);
+  new Gauge({
+    name: `${PREFIX}event_loop_delay_seconds`,
+    help: "Time that timers came late, since the start",
+    labelNames: ["quantile"],
+    registers,
+    collect() {
+      const { p50, p99, max } = monitor.eventLoopDelayMs();
+      this.set({ quantile: "0.5" }, p50 / 1000);
+      this.set({ quantile: "0.99" }, p99 / 1000);
+      this.set({ quantile: "1" }, max / 1000);
+    },
+  });
+
+  const requests = new Histogram({
+    name: `${PREFIX}http_request_duration_seconds`,
+    help: "Time to answer, by route",
+    labelNames: ["method", "route", "status"],
+    buckets: HTTP_BUCKETS_SECONDS,
+    registers,
+  });
+  api.addHook("onResponse", async (request, reply) => {
+    // The route's pattern, never the path: paths are without number.
+    const route = request.routeOptions.url ?? "unknown";
+    const labels = { method: request.method, route, status: String(reply.statusCode) };
+    requests.observe(labels, reply.elapsedTime / 1000);
+  });
+
+  api.get(
+    "/metrics",
+    { schema: { tags: ["service"], summary: "Prometheus text", response: answers({ 200: text("Prometheus text") }) } },
+    async (_request, reply) => reply.type(registry.contentType).send(await registry.metrics()),
+  );
+}

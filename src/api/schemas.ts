@@ -1,0 +1,104 @@
+import { type Static, type TProperties, type TSchema, Type } from "typebox";
+import type { Page, PageRequest } from "../domain/home-store.ts";
+
+/** Rows of a list's page: at most, and without `limit`. */
+export const LIST_LIMIT_MAX = 1000;
+export const LIST_LIMIT_DEFAULT = 100;
+/** No id, name or other single value in an address is longer. */
+export const VALUE_LENGTH_MAX = 500;
+const CURSOR_LENGTH_MAX = 4000;
+
+export const nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
+export const text = (description: string) => Type.String({ description });
+export const count = (description: string) => Type.Integer({ minimum: 0, description });
+/** A moment in an answer. */
+export const time = (description: string) =>
+  Type.String({ description: `${description} (ISO 8601, UTC with Z)`, examples: ["2026-11-24T11:04:03.577164Z"] });
+export const nullableText = (description: string) => Type.Union([Type.String(), Type.Null()], { description });
+export const nullableTime = (description: string) =>
+  Type.Union([Type.String(), Type.Null()], { description: `${description} (ISO 8601, UTC with Z)` });
+
+/** One optional text of a query. */
+export const queryText = (description: string) =>
+  Type.Optional(Type.String({ minLength: 1, maxLength: VALUE_LENGTH_MAX, description }));
+/** A list in a query, separated by commas. */
+export const queryList = (description: string, maxLength: number) =>
+  Type.Optional(Type.String({ minLength: 1, maxLength, description: `${description}; a list, separated by commas` }));
+export const querySwitch = (description: string) => Type.Optional(Type.Boolean({ default: false, description }));
+export const cursor = Type.Optional(
+  Type.String({ minLength: 1, maxLength: CURSOR_LENGTH_MAX, description: "A former answer's next_cursor" }),
+);
+export const limit = Type.Optional(
+  Type.Integer({
+    minimum: 1,
+    maximum: LIST_LIMIT_MAX,
+    default: LIST_LIMIT_DEFAULT,
+    description: "Rows in the answer, at most",
+  }),
+);
+
+/** An object that takes no other names; for queries and bodies, and for answers as what is documented. */
+export const exactly = <T extends TProperties>(properties: T, options: { description?: string } = {}) =>
+  Type.Object(properties, { additionalProperties: false, ...options });
+
+const paging = { limit, cursor };
+const homePaging = {
+  ...paging,
+  q: queryText("Text within name or id, without regard to case"),
+  sort: queryText("A column's name, with - before it for descending"),
+  include_removed: querySwitch("Also what Home Assistant removed"),
+};
+
+/** A query of a plain list: its own parameters and paging. */
+export const listQuery = <T extends TProperties>(properties: T) => exactly({ ...properties, ...paging });
+/** A query of a list of the home: its own parameters, paging, search, order and removed rows. */
+export const homeQuery = <T extends TProperties>(properties: T) => exactly({ ...properties, ...homePaging });
+
+type HomeQuery = Static<ReturnType<typeof homeQuery<Record<never, never>>>>;
+
+export function pageRequest(query: HomeQuery): PageRequest {
+  return {
+    limit: query.limit ?? LIST_LIMIT_DEFAULT,
+    cursor: query.cursor,
+    sort: query.sort,
+    q: query.q,
+    includeRemoved: query.include_removed,
+  };
+}
+
+/** The values of a list parameter: without blanks around them, each once, in the order given. */
+export function listOf(value: string): string[] {
+  return [...new Set(value.split(",").map((item) => item.trim()))];
+}
+
+const listFields = {
+  count: count("Rows in this answer"),
+  total: count("Rows that the filter matches"),
+  limit: count("The limit in force"),
+  next_cursor: nullableText("For the next page; null at the end"),
+};
+
+/** The answer of a list whose rows stand under `noun`. */
+export const listAnswer = (noun: string, row: TSchema) => exactly({ [noun]: Type.Array(row), ...listFields });
+
+export function listBody<Row>(noun: string, page: Page<Row>, limit = LIST_LIMIT_DEFAULT): Record<string, unknown> {
+  const { rows, total, nextCursor } = page;
+  return { [noun]: rows, count: rows.length, total, limit, next_cursor: nextCursor };
+}
+
+export const ErrorSchema = exactly(
+  {
+    code: text("What went wrong, for programs: see docs/errors.md"),
+    message: text("What could not be done, and why"),
+  },
+  { description: "Could not be done" },
+);
+
+/**
+ * The answers of a route: the good ones given, and the errors that can come beside those every route can give. They
+ * document; answers are never cut to fit them, and the tests hold the two together.
+ */
+export function answers(good: Readonly<Record<number, TSchema>>, ...errors: readonly number[]) {
+  const failures = Object.fromEntries([400, 401, 403, ...errors].map((status) => [status, ErrorSchema]));
+  return { ...good, ...failures, "5xx": ErrorSchema } as Record<string, TSchema>;
+}

@@ -1,0 +1,141 @@
+import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
+import Fastify, { type FastifyBaseLogger } from "fastify";
+import type { CurrentStates } from "../domain/home.ts";
+import type { HomeReader, HomeWriter } from "../domain/home-store.ts";
+import type { ChangeFeed, EntityFilterRules } from "../domain/ingest.ts";
+import type { SampleReader } from "../domain/store.ts";
+import type { Logger } from "../lib/log.ts";
+import { type AccessOptions, installAccess } from "./access.ts";
+import type { Api } from "./api.ts";
+import { areaRoutes } from "./areas.ts";
+import { deviceRoutes } from "./devices.ts";
+import { installDocumentation } from "./documentation.ts";
+import { entityRoutes } from "./entities.ts";
+import { installErrors, refuseBrokenRequest, sendError } from "./errors.ts";
+import { filterRoutes } from "./filter.ts";
+import { healthRoutes, SERVICE, sportsHealthRoute } from "./health.ts";
+import { historyRoutes } from "./history.ts";
+import { indexRoute } from "./index-page.ts";
+import { integrationRoutes } from "./integrations.ts";
+import { internalRoutes } from "./internal.ts";
+import { metricsRoutes } from "./metrics.ts";
+import { createMonitor } from "./monitor.ts";
+import { stateRoutes } from "./states.ts";
+import { statsRoutes } from "./stats.ts";
+import type { StatusSources } from "./status.ts";
+import { createChangeStream, streamRoutes } from "./stream.ts";
+import { compileValidator } from "./validate.ts";
+
+/** What both ports need. */
+export interface ServerOptions {
+  readonly access: AccessOptions;
+  readonly log: Logger;
+  readonly version: string;
+  /** The home is simulated, and every answer that introduces the service says so. */
+  readonly demo: boolean;
+}
+
+/** What the data API asks; every member is a contract of `domain/`. */
+export interface ApiOptions extends ServerOptions {
+  readonly home: HomeReader & HomeWriter;
+  readonly states: CurrentStates;
+  readonly samples: SampleReader;
+  readonly feed: ChangeFeed;
+  readonly filter: EntityFilterRules;
+  readonly status: StatusSources;
+}
+
+const BODY_BYTES_MAX = 1024 * 1024;
+/** Address and headers together; an entity_id list of 200 fits. */
+const HEADER_BYTES_MAX = 64 * 1024;
+const PATH_PART_LENGTH_MAX = 1_000;
+const CONNECTIONS_MAX = 1_000;
+/** A request that has not arrived by then is refused with 408, so that slow senders cannot hold connections. */
+const REQUEST_TIMEOUT_MS = 60_000;
+const HEADERS_TIMEOUT_MS = 15_000;
+/** A connection on which nothing moves; the stream's heartbeat is well below. */
+const IDLE_TIMEOUT_MS = 120_000;
+
+/**
+ * The data API (port 8006), ready for `listen` or `inject`. Closing it ends streams and waits for the other answers.
+ * Throws a TypeError when `access` would serve an outside address without a token.
+ */
+export async function createApi(options: ApiOptions): Promise<Api> {
+  const { home, states, samples, feed, filter, status, version, demo } = options;
+  const api = createServer(options);
+  const monitor = createMonitor(() => status.ingest());
+  const stream = createChangeStream(feed);
+  // Streams never end by themselves, so they are ended before the server waits for what is under way.
+  api.addHook("preClose", async () => stream.close());
+  api.addHook("onClose", async () => monitor.close());
+
+  await installDocumentation(api, {
+    title: "HA Ingestor",
+    description: "The memory of a smart home: what Home Assistant is, and what happened in it.",
+    version,
+  });
+  metricsRoutes(api, status, stream, monitor);
+  healthRoutes(
+    api,
+    { version, demo, authenticated: options.access.token !== null, uptimeSeconds: monitor.uptimeSeconds },
+    home,
+    status,
+  );
+  indexRoute(api, home, status, { version, demo });
+  deviceRoutes(api, home);
+  entityRoutes(api, home);
+  areaRoutes(api, home);
+  integrationRoutes(api, home);
+  stateRoutes(api, states, home);
+  historyRoutes(api, samples, home);
+  streamRoutes(api, stream, home, () => ({
+    service: SERVICE,
+    version,
+    ...(demo ? { demo } : {}),
+    ...home.counts(),
+    states: states.size,
+  }));
+  statsRoutes(api, home, states, status, stream, monitor);
+  filterRoutes(api, filter);
+  await internalRoutes(api, home);
+  await api.ready();
+  return api;
+}
+
+/** The sports and webhooks API (port 8005): the same rules of access and errors. */
+export async function createSportsApi(options: ServerOptions): Promise<Api> {
+  const { version, demo } = options;
+  const api = createServer(options);
+  const startedAt = performance.now();
+  await installDocumentation(api, {
+    title: "HA Ingestor: sports and webhooks",
+    description: "Scores of followed teams, and who is told of them.",
+    version,
+  });
+  const uptimeSeconds = () => Math.round(performance.now() - startedAt) / 1000;
+  sportsHealthRoute(api, { version, demo, authenticated: options.access.token !== null, uptimeSeconds });
+  await api.ready();
+  return api;
+}
+
+function createServer({ access, log }: ServerOptions): Api {
+  const server = Fastify({
+    loggerInstance: log as FastifyBaseLogger,
+    disableRequestLogging: true,
+    bodyLimit: BODY_BYTES_MAX,
+    routerOptions: { maxParamLength: PATH_PART_LENGTH_MAX },
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    connectionTimeout: IDLE_TIMEOUT_MS,
+    http: { maxHeaderSize: HEADER_BYTES_MAX, headersTimeout: HEADERS_TIMEOUT_MS },
+    forceCloseConnections: "idle",
+    frameworkErrors: sendError,
+    clientErrorHandler: refuseBrokenRequest,
+  });
+  server.server.maxConnections = CONNECTIONS_MAX;
+  server.setValidatorCompiler(compileValidator);
+  // Schemas of answers document. JSON.stringify never leaves out a field that a schema lacks, and is as fast here.
+  server.setSerializerCompiler(() => JSON.stringify);
+  installErrors(server);
+  installAccess(server, access);
+  return server.withTypeProvider<TypeBoxTypeProvider>();
+}

@@ -1,0 +1,158 @@
+import { Type } from "typebox";
+import { AppError } from "../domain/errors.ts";
+import type { CurrentStates, State } from "../domain/home.ts";
+import type { HomeReader } from "../domain/home-store.ts";
+import type { Api } from "./api.ts";
+import { decodeCursor, encodeCursor } from "./cursors.ts";
+import {
+  answers,
+  exactly,
+  LIST_LIMIT_DEFAULT,
+  LIST_LIMIT_MAX,
+  listAnswer,
+  listBody,
+  listOf,
+  listQuery,
+  nullableText,
+  queryList,
+  queryText,
+  text,
+  time,
+} from "./schemas.ts";
+import { stateBody } from "./state-json.ts";
+
+const tags = ["states"];
+const ENTITY_LIST_LENGTH_MAX = 100_000;
+
+const StateSchema = exactly({
+  entity_id: text("Entity"),
+  state: text("The state; text, as in Home Assistant"),
+  attributes: Type.Record(Type.String(), Type.Unknown(), { description: "As Home Assistant published them" }),
+  last_changed: time("When the state last changed"),
+  last_updated: time("When state or attributes last changed"),
+  last_reported: time("When it was last written, changed or not"),
+  context: Type.Union(
+    [
+      exactly({
+        id: text("Names the cause"),
+        parent_id: nullableText("The cause of the cause"),
+        user_id: nullableText("The person or token that acted"),
+      }),
+      Type.Null(),
+    ],
+    { description: "Who or what caused it" },
+  ),
+});
+
+/** The current state of every entity, from memory. */
+export function stateRoutes(api: Api, states: CurrentStates, home: Pick<HomeReader, "entities">): void {
+  api.get(
+    "/api/v1/states",
+    {
+      schema: {
+        tags,
+        summary: "Current states, in order of entity_id",
+        querystring: listQuery({
+          entity_id: queryList("Entities; those without a state are left out", ENTITY_LIST_LENGTH_MAX),
+          domain: queryList("Domains, e.g. light", ENTITY_LIST_LENGTH_MAX),
+          area_id: queryText("Effective area"),
+          q: queryText("Text within entity_id or friendly_name, without regard to case"),
+        }),
+        response: answers({ 200: listAnswer("states", StateSchema) }),
+      },
+    },
+    async ({ query }) => {
+      const { limit = LIST_LIMIT_DEFAULT, cursor, ...filter } = query;
+      const after = cursor === undefined ? "" : String(decodeCursor(["states", filter], cursor));
+      const chosen = query.entity_id === undefined ? states.values() : pick(states, listOf(query.entity_id));
+      const { rows, total } = firstByName(chosen, matcher(filter, home), after, limit + 1);
+      const page = rows.slice(0, limit);
+      const nextCursor = rows.length > limit ? encodeCursor(["states", filter], page.at(-1)!.entityId) : null;
+      return listBody("states", { rows: page.map(stateBody), total, nextCursor }, limit);
+    },
+  );
+
+  api.get(
+    "/api/v1/states/:entity_id",
+    {
+      schema: {
+        tags,
+        summary: "The current state of one entity",
+        params: exactly({ entity_id: text("Entity") }),
+        response: answers({ 200: StateSchema }, 404),
+      },
+    },
+    async ({ params }) => {
+      const state = states.get(params.entity_id);
+      if (!state) throw new AppError("not_found", `Cannot find a state of entity "${params.entity_id}"`);
+      return stateBody(state);
+    },
+  );
+}
+
+function* pick(states: CurrentStates, entityIds: readonly string[]): Generator<State> {
+  for (const entityId of entityIds) {
+    const state = states.get(entityId);
+    if (state) yield state;
+  }
+}
+
+interface StateFilter {
+  readonly domain?: string;
+  readonly area_id?: string;
+  readonly q?: string;
+}
+
+function matcher(filter: StateFilter, home: Pick<HomeReader, "entities">): (state: State) => boolean {
+  const prefixes = filter.domain === undefined ? null : listOf(filter.domain).map((domain) => `${domain}.`);
+  const inArea = filter.area_id === undefined ? null : entitiesOfArea(home, filter.area_id);
+  const q = filter.q?.toLowerCase();
+  return ({ entityId, attributes }) =>
+    (prefixes === null || prefixes.some((prefix) => entityId.startsWith(prefix))) &&
+    (inArea === null || inArea.has(entityId)) &&
+    (q === undefined ||
+      entityId.includes(q) ||
+      String(attributes.friendly_name ?? "")
+        .toLowerCase()
+        .includes(q));
+}
+
+/** All entities whose effective area it is. */
+export function entitiesOfArea(home: Pick<HomeReader, "entities">, areaId: string): ReadonlySet<string> {
+  const found = new Set<string>();
+  let cursor: string | undefined;
+  do {
+    const page = home.entities({ areaId, limit: LIST_LIMIT_MAX, cursor });
+    for (const row of page.rows) found.add(row.entity_id);
+    cursor = page.nextCursor ?? undefined;
+  } while (cursor !== undefined);
+  return found;
+}
+
+/**
+ * The first `size` matching states after the name `after`, in order of name, and how many match at all. One pass, and
+ * only about as many states as asked for are ever sorted, whatever the size of the home.
+ */
+function firstByName(
+  states: Iterable<State>,
+  matches: (state: State) => boolean,
+  after: string,
+  size: number,
+): { rows: State[]; total: number } {
+  let total = 0;
+  let rows: State[] = [];
+  let last: string | undefined;
+  const settle = (): void => {
+    rows = rows.sort((a, b) => (a.entityId < b.entityId ? -1 : 1)).slice(0, size);
+    last = rows.length === size ? rows.at(-1)!.entityId : undefined;
+  };
+  for (const state of states) {
+    if (!matches(state)) continue;
+    total++;
+    if (state.entityId <= after || (last !== undefined && state.entityId >= last)) continue;
+    rows.push(state);
+    if (rows.length >= 2 * size + 100) settle();
+  }
+  settle();
+  return { rows, total };
+}

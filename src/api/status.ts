@@ -1,0 +1,105 @@
+import { messageOf } from "../domain/errors.ts";
+import type { HomeAssistantStatus } from "../domain/home.ts";
+import type { DatabaseHealth, HomeReader } from "../domain/home-store.ts";
+import type { IngestStatus } from "../domain/ingest.ts";
+import type { StoreStatus } from "../domain/store.ts";
+import { isoFromMicros } from "../lib/time.ts";
+
+/** Who tells how the parts of the program are; each answers at once, from memory. */
+export interface StatusSources {
+  homeAssistant(): HomeAssistantStatus;
+  ingest(): IngestStatus;
+  store(): StoreStatus;
+  /** The archive engine's name, e.g. "parquet". */
+  readonly engine: string;
+}
+
+const MEBIBYTE = 1024 * 1024;
+const isoOrNull = (micros: number | null): string | null => (micros === null ? null : isoFromMicros(micros));
+
+/** How the database of the home is; a file that cannot be read makes it unhealthy rather than failing the answer. */
+export function databaseHealth(home: Pick<HomeReader, "health">): DatabaseHealth | SickDatabase {
+  try {
+    return home.health();
+  } catch (error) {
+    return {
+      status: "unhealthy",
+      journal_mode: null,
+      database_size_mb: null,
+      wal_enabled: null,
+      reason: messageOf(error),
+    };
+  }
+}
+
+/** What remains to be said of a database that cannot be read. */
+interface SickDatabase {
+  readonly status: "unhealthy";
+  readonly journal_mode: null;
+  readonly database_size_mb: null;
+  readonly wal_enabled: null;
+  readonly reason: string;
+}
+
+export function homeAssistantBody(status: HomeAssistantStatus) {
+  return {
+    status: status.state,
+    reason: status.reason,
+    url: status.url,
+    version: status.haVersion,
+    connected_since: isoOrNull(status.connectedSince),
+    last_event_at: isoOrNull(status.lastEventAt),
+    connection_attempts: status.connectionAttempts,
+    successful_connections: status.successfulConnections,
+    events_received: status.eventsReceived,
+    odd_messages: status.oddMessages,
+  };
+}
+
+export function ingestBody(status: IngestStatus) {
+  return {
+    changes: status.changes,
+    samples: status.samples,
+    filtered: status.filtered,
+    stale: status.stale,
+    snapshots: status.snapshots,
+    synchronizing: status.synchronizing,
+    last_event_at: isoOrNull(status.lastEventAt),
+  };
+}
+
+export function storeBody(status: StoreStatus, engine: string) {
+  return {
+    status: status.writable ? "healthy" : "unhealthy",
+    engine,
+    reason: status.reason,
+    series: status.series,
+    waiting: status.waiting,
+    in_memory: status.inMemory,
+    appended: status.appended,
+    dropped: status.dropped,
+    commits: status.commits,
+    folds: status.folds,
+    size_mb: Math.round((status.sizeBytes / MEBIBYTE) * 100) / 100,
+  };
+}
+
+/** What keeps the service from its work (`reasons`), and what is worth knowing beside it (`notes`). */
+export function readiness(home: Pick<HomeReader, "health">, status: StatusSources) {
+  const homeAssistant = status.homeAssistant();
+  const store = status.store();
+  const database = databaseHealth(home);
+  const reasons: string[] = [];
+  if (homeAssistant.state !== "connected") {
+    reasons.push(`Home Assistant is ${homeAssistant.state}${homeAssistant.reason ? `: ${homeAssistant.reason}` : ""}`);
+  }
+  if (!store.writable) reasons.push(`The time-series store takes no writes: ${store.reason ?? "no reason is known"}`);
+  if (database.status !== "healthy") {
+    reasons.push(`The database of the home is unhealthy: ${database.reason ?? "no reason is known"}`);
+  }
+  const notes = [
+    ...(status.ingest().synchronizing ? ["The home is being read"] : []),
+    ...(store.dropped > 0 ? [`${store.dropped} samples were dropped because memory was full`] : []),
+  ];
+  return { status: reasons.length === 0 ? "ready" : "not_ready", reasons, notes } as const;
+}

@@ -1,0 +1,352 @@
+import type { ApiOptions } from "../api/server.ts";
+import { AppError } from "../domain/errors.ts";
+import type { CurrentStates, HomeAssistantStatus, State, StateChange } from "../domain/home.ts";
+import type {
+  AreaRow,
+  BulkReport,
+  DeviceRow,
+  EntityRow,
+  HomeReader,
+  HomeWriter,
+  IntegrationRow,
+  Page,
+  PageRequest,
+} from "../domain/home-store.ts";
+import type { ChangeFeed, IngestStatus } from "../domain/ingest.ts";
+import type { Micros, Value } from "../domain/sample.ts";
+import { type Series, STATE_FIELD, STATE_MEASUREMENT } from "../domain/series.ts";
+import type { ReadRequest, SampleReader, StoreStatus } from "../domain/store.ts";
+import { silentLog } from "../lib/log.ts";
+
+/** A home in memory with a few devices; everything the API asks of a home, and what it was asked. */
+
+const AT = "2026-11-24T11:04:03.577164Z";
+export const AT_MICROS: Micros = 1795518243577164;
+
+export function deviceRow(deviceId: string, more: Partial<DeviceRow> = {}): DeviceRow {
+  return {
+    device_id: deviceId,
+    name: `Device ${deviceId}`,
+    manufacturer: "Philips",
+    model: "Hue",
+    model_id: null,
+    sw_version: "1.2",
+    hw_version: null,
+    serial_number: null,
+    area_id: "living_room",
+    area_name: "Living room",
+    integration: "hue",
+    config_entry_id: "entry1",
+    via_device_id: null,
+    parent_device_id: null,
+    entry_type: null,
+    configuration_url: null,
+    disabled_by: null,
+    labels: [],
+    manual: false,
+    entity_count: 3,
+    created_at: AT,
+    modified_at: AT,
+    removed_at: null,
+    timestamp: AT,
+    ...more,
+  };
+}
+
+export function entityRow(entityId: string, more: Partial<EntityRow> = {}): EntityRow {
+  return {
+    entity_id: entityId,
+    id: `id_of_${entityId}`,
+    registered: true,
+    domain: entityId.split(".")[0]!,
+    platform: "hue",
+    unique_id: entityId,
+    name: entityId,
+    device_id: "d1",
+    device_name: "Device d1",
+    area_id: "living_room",
+    area_name: "Living room",
+    registry_area_id: null,
+    config_entry_id: "entry1",
+    entity_category: null,
+    disabled: false,
+    disabled_by: null,
+    hidden_by: null,
+    labels: [],
+    icon: null,
+    device_class: null,
+    state_class: null,
+    unit: null,
+    state: "on",
+    last_changed: AT,
+    last_updated: AT,
+    created_at: AT,
+    modified_at: AT,
+    removed_at: null,
+    timestamp: AT,
+    ...more,
+  };
+}
+
+const AREA: AreaRow = {
+  area_id: "living_room",
+  name: "Living room",
+  floor_id: null,
+  floor_name: null,
+  icon: null,
+  aliases: [],
+  labels: [],
+  device_count: 2,
+  entity_count: 3,
+  removed_at: null,
+  timestamp: AT,
+};
+
+const INTEGRATION: IntegrationRow = {
+  entry_id: "entry1",
+  domain: "hue",
+  title: "Bridge",
+  state: "loaded",
+  source: "user",
+  disabled_by: null,
+  reason: null,
+  device_count: 2,
+  entity_count: 3,
+  removed_at: null,
+  timestamp: AT,
+};
+
+/** Pages by offset; the cursor is the offset as text. */
+function paged<Row>(rows: readonly Row[], request: PageRequest): Page<Row> {
+  const from = request.cursor === undefined ? 0 : Number(request.cursor);
+  if (!Number.isInteger(from)) throw new AppError("invalid", "That is no cursor");
+  const end = from + request.limit;
+  return { rows: rows.slice(from, end), total: rows.length, nextCursor: end < rows.length ? String(end) : null };
+}
+
+export interface HomeDouble extends HomeReader, HomeWriter {
+  readonly deviceRows: Map<string, DeviceRow>;
+  readonly entityRows: Map<string, EntityRow>;
+  /** Every filter and request that came, in order. */
+  readonly asked: object[];
+  readonly bulk: { kind: string; text: string }[];
+  bulkReport: BulkReport;
+  /** Thrown by every read, when set. */
+  failure: Error | undefined;
+}
+
+export function createHomeDouble(): HomeDouble {
+  const double: HomeDouble = {
+    deviceRows: new Map(["d1", "d2"].map((id) => [id, deviceRow(id)])),
+    entityRows: new Map(["light.hall", "light.kitchen", "sensor.hall"].map((id) => [id, entityRow(id)])),
+    asked: [],
+    bulk: [],
+    bulkReport: { upserted: 1, failed: [] },
+    failure: undefined,
+    devices(filter) {
+      if (double.failure) throw double.failure;
+      double.asked.push(filter);
+      return paged([...double.deviceRows.values()], filter);
+    },
+    device(deviceId) {
+      if (double.failure) throw double.failure;
+      return double.deviceRows.get(deviceId);
+    },
+    entities(filter) {
+      double.asked.push(filter);
+      const inArea = (row: EntityRow) => filter.areaId === undefined || row.area_id === filter.areaId;
+      return paged([...double.entityRows.values()].filter(inArea), filter);
+    },
+    entity: (id) => double.entityRows.get(id) ?? double.entityRows.values().find((row) => row.id === id),
+    areas: (request) => paged([AREA], request),
+    integrations: (request) => paged([INTEGRATION], request),
+    counts: () => ({ devices: double.deviceRows.size, entities: double.entityRows.size, areas: 1, integrations: 1 }),
+    health() {
+      if (double.failure) throw double.failure;
+      return {
+        status: "healthy",
+        journal_mode: "wal",
+        database_size_mb: 0.05,
+        wal_enabled: true,
+        revision: "002",
+        reason: null,
+      };
+    },
+    async bulkUpsert(kind, body) {
+      double.bulk.push({ kind, text: Buffer.from(body).toString() });
+      return double.bulkReport;
+    },
+    async putManualDevice(device) {
+      const known = double.deviceRows.get(device.device_id);
+      if (known && !known.manual)
+        throw new AppError("conflict", `Device "${device.device_id}" is Home Assistant's own`);
+      double.deviceRows.set(device.device_id, deviceRow(device.device_id, { ...device, manual: true }));
+      return known === undefined;
+    },
+    async deleteManualDevice(deviceId) {
+      const known = double.deviceRows.get(deviceId);
+      if (!known) throw new AppError("not_found", `Cannot find device "${deviceId}"`);
+      if (!known.manual) throw new AppError("conflict", `Device "${deviceId}" is Home Assistant's own`);
+      double.deviceRows.delete(deviceId);
+    },
+    applyRegistry: () => Promise.reject(new Error("not part of the API")),
+    applyUnregistered: () => Promise.reject(new Error("not part of the API")),
+    removeUnregistered: () => Promise.reject(new Error("not part of the API")),
+    saveStates: () => Promise.reject(new Error("not part of the API")),
+  };
+  return double;
+}
+
+export function stateOf(entityId: string, state: string, attributes: Record<string, unknown> = {}): State {
+  const at = AT_MICROS;
+  const context = { id: "01ABC", parentId: null, userId: null };
+  return { entityId, state, attributes, lastChanged: at, lastUpdated: at, lastReported: at, context };
+}
+
+export function createStatesDouble(states: readonly State[]): CurrentStates {
+  const byId = new Map(states.map((state) => [state.entityId, state]));
+  return {
+    get size() {
+      return byId.size;
+    },
+    get: (entityId) => byId.get(entityId),
+    set: (state) => void byId.set(state.entityId, state),
+    delete: (entityId) => void byId.delete(entityId),
+    values: () => byId.values(),
+  };
+}
+
+/** A feed that a test drives by hand. */
+export interface FeedDouble extends ChangeFeed {
+  readonly listeners: Set<(change: StateChange) => void>;
+  emit(change: StateChange): void;
+}
+
+export function createFeedDouble(): FeedDouble {
+  const listeners = new Set<(change: StateChange) => void>();
+  return {
+    listeners,
+    subscribe(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    emit(change) {
+      for (const listener of listeners) listener(change);
+    },
+  };
+}
+
+/** A sample store in memory; `names` are old names of entities. */
+export interface SamplesDouble extends SampleReader {
+  readonly requests: ReadRequest[];
+  add(entityId: string, field: string, unit: string | null, samples: readonly (readonly [Micros, Value])[]): void;
+  addSubject(measurement: string, subject: string, field: string, samples: readonly (readonly [Micros, Value])[]): void;
+  readonly names: Map<string, string>;
+}
+
+export function createSamplesDouble(): SamplesDouble {
+  const all: { series: Series; samples: readonly (readonly [Micros, Value])[] }[] = [];
+  const names = new Map<string, string>();
+  const requests: ReadRequest[] = [];
+  const put = (
+    key: Pick<Series, "measurement" | "subject" | "field" | "name" | "unit">,
+    samples: readonly (readonly [Micros, Value])[],
+  ): void => {
+    all.push({ series: { number: all.length, deviceClass: null, stateClass: null, ...key }, samples });
+  };
+  const order = (a: Series, b: Series): number => {
+    const rank = (series: Series) => (series.field === STATE_FIELD ? "" : series.field);
+    return rank(a) < rank(b) ? -1 : 1;
+  };
+  return {
+    requests,
+    names,
+    add(entityId, field, unit, samples) {
+      put({ measurement: STATE_MEASUREMENT, subject: `id_of_${entityId}`, field, name: entityId, unit }, samples);
+    },
+    addSubject(measurement, subject, field, samples) {
+      put({ measurement, subject, field, name: null, unit: null }, samples);
+    },
+    async read(asked) {
+      requests.push(...asked);
+      return asked.map(({ series, start, end, includeStart, limit }) => {
+        const samples = all[series]!.samples;
+        const before = includeStart ? samples.findLast(([ts]) => ts < start) : undefined;
+        const within = samples.filter(([ts]) => ts >= start && ts < end).slice(0, limit);
+        const found = before === undefined ? within : [before, ...within];
+        return { ts: found.map(([ts]) => ts), values: found.map(([, value]) => value) };
+      });
+    },
+    seriesOfEntity(entityId) {
+      const name = names.get(entityId) ?? entityId;
+      return all
+        .map(({ series }) => series)
+        .filter((series) => series.name === name)
+        .sort(order);
+    },
+    seriesOfSubject: (measurement, subject) =>
+      all
+        .map(({ series }) => series)
+        .filter((series) => series.measurement === measurement && series.subject === subject)
+        .sort(order),
+  };
+}
+
+export const CONNECTED: HomeAssistantStatus = {
+  state: "connected",
+  reason: null,
+  url: "http://homeassistant.local:8123",
+  haVersion: "2026.11.0",
+  connectedSince: AT_MICROS,
+  lastEventAt: AT_MICROS,
+  connectionAttempts: 2,
+  successfulConnections: 1,
+  eventsReceived: 4711,
+  oddMessages: {},
+};
+
+export const INGESTING: IngestStatus = {
+  changes: 4700,
+  samples: 9400,
+  filtered: 11,
+  stale: 0,
+  snapshots: 1,
+  synchronizing: false,
+  lastEventAt: AT_MICROS,
+};
+
+export const STORING: StoreStatus = {
+  writable: true,
+  reason: null,
+  series: 12,
+  waiting: 3,
+  inMemory: 30,
+  appended: 9400,
+  dropped: 0,
+  commits: 7,
+  folds: 1,
+  sizeBytes: 1_048_576,
+};
+
+/** Everything `createApi` needs, on a loopback address without login. */
+export function apiOptions(more: Partial<ApiOptions> = {}) {
+  return {
+    home: createHomeDouble(),
+    states: createStatesDouble([
+      stateOf("sensor.hall", "21.5", { friendly_name: "Hall temperature", unit_of_measurement: "°C" }),
+      stateOf("light.kitchen", "on"),
+      stateOf("light.hall", "off"),
+    ]),
+    samples: createSamplesDouble(),
+    feed: createFeedDouble(),
+    filter: {
+      explain: (entity_id: string) => ({ entity_id, recorded: true, reason: "no filter is configured" }),
+    },
+    status: { homeAssistant: () => CONNECTED, ingest: () => INGESTING, store: () => STORING, engine: "parquet" },
+    access: { host: "127.0.0.1", token: null, auth: "on", allowedHosts: [], corsOrigins: [] } as const,
+    log: silentLog(),
+    version: "0.1.0",
+    demo: false,
+    ...more,
+  };
+}
