@@ -79,7 +79,7 @@ export function deviceRoutes(
           area_id: optional("Area; Home Assistant need not know it"),
           integration: optional("Integration"),
         }),
-        response: answers({ 200: Device, 201: Device }, 409),
+        response: answers({ 200: Device, 201: Device }, 409, 503),
       },
     },
     async ({ body }, reply) => {
@@ -97,7 +97,7 @@ export function deviceRoutes(
         tags,
         summary: "Remove a device that was added by hand",
         params,
-        response: answers({ 204: Type.Null({ description: "Removed" }) }, 404, 409),
+        response: answers({ 204: Type.Null({ description: "Removed" }) }, 404, 409, 503),
       },
     },
     async ({ params }, reply) => {

@@ -101,7 +101,8 @@ export function installErrors(app: FastifyInstance): void {
     for (const known of routes.values()) {
       if (known.pattern.test(path)) for (const method of known.methods) methods.add(method);
     }
-    if (methods.size === 0) throw new AppError("not_found", `Cannot find anything at "${path}"`);
+    if (methods.size === 0 || methods.has(request.method))
+      throw new AppError("not_found", `Cannot find anything at "${path}"`);
     const allow = [...methods, "OPTIONS"].join(", ");
     reply.header("allow", allow);
     if (request.method === "OPTIONS") return reply.code(204).send();

@@ -8,7 +8,7 @@ interface IndexOptions {
 }
 
 const LINKS: readonly [path: string, says: string][] = [
-  ["docs", "API reference"],
+  ["docs/", "API reference"],
   ["health", "Health"],
   ["ready", "Readiness"],
   ["api/devices", "Devices"],

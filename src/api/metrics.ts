@@ -1,7 +1,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import type { Api } from "./api.ts";
 import type { Monitor } from "./monitor.ts";
-import { answers, text } from "./schemas.ts";
+import { answers, plain } from "./schemas.ts";
 import type { StatusSources } from "./status.ts";
 import type { ChangeStream } from "./stream.ts";
 
@@ -98,7 +98,13 @@ export function metricsRoutes(api: Api, status: StatusSources, stream: ChangeStr
 
   api.get(
     "/metrics",
-    { schema: { tags: ["service"], summary: "Prometheus text", response: answers({ 200: text("Prometheus text") }) } },
+    {
+      schema: {
+        tags: ["service"],
+        summary: "Prometheus text",
+        response: answers({ 200: plain("text/plain", "Counters and gauges") }),
+      },
+    },
     async (_request, reply) => reply.type(registry.contentType).send(await registry.metrics()),
   );
 }

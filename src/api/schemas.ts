@@ -86,19 +86,41 @@ export function listBody<Row>(noun: string, page: Page<Row>, limit = LIST_LIMIT_
   return { [noun]: rows, count: rows.length, total, limit, next_cursor: nextCursor };
 }
 
-export const ErrorSchema = exactly(
+/** The one form of all errors, known to every server by its id. */
+export const ErrorSchema = Type.Object(
   {
     code: text("What went wrong, for programs: see docs/errors.md"),
     message: text("What could not be done, and why"),
   },
-  { description: "Could not be done" },
+  { $id: "Error", additionalProperties: false },
 );
+
+const REFUSALS: Readonly<Record<string, string>> = {
+  400: "A parameter or the body is wrong; the message names it",
+  401: "A token is needed",
+  403: "Called under a name, or by a page, that is not allowed",
+  404: "There is no such thing",
+  409: "It contradicts what is there",
+  413: "The body is too large",
+  415: "The body is no JSON",
+  503: "Not now; try again",
+  "5xx": "It failed; the log says why",
+};
+
+/** An answer that is no JSON. */
+export const plain = (type: string, description: string) => ({
+  description,
+  content: { [type]: { schema: Type.String() } },
+});
 
 /**
  * The answers of a route: the good ones given, and the errors that can come beside those every route can give. They
  * document; answers are never cut to fit them, and the tests hold the two together.
  */
-export function answers(good: Readonly<Record<number, TSchema>>, ...errors: readonly number[]) {
-  const failures = Object.fromEntries([400, 401, 403, ...errors].map((status) => [status, ErrorSchema]));
-  return { ...good, ...failures, "5xx": ErrorSchema } as Record<string, TSchema>;
+export function answers(good: Readonly<Record<number, object>>, ...errors: readonly number[]) {
+  const failures = ["400", "401", "403", ...errors.map(String), "5xx"].map((status) => [
+    status,
+    { description: REFUSALS[status], content: { "application/json": { schema: Type.Ref("Error#") } } },
+  ]);
+  return { ...Object.fromEntries(failures), ...good } as Record<string, TSchema>;
 }

@@ -1,5 +1,5 @@
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
-import Fastify, { type FastifyBaseLogger } from "fastify";
+import Fastify, { type FastifyBaseLogger, LogController } from "fastify";
 import type { CurrentStates } from "../domain/home.ts";
 import type { HomeReader, HomeWriter } from "../domain/home-store.ts";
 import type { ChangeFeed, EntityFilterRules } from "../domain/ingest.ts";
@@ -20,6 +20,7 @@ import { integrationRoutes } from "./integrations.ts";
 import { internalRoutes } from "./internal.ts";
 import { metricsRoutes } from "./metrics.ts";
 import { createMonitor } from "./monitor.ts";
+import { ErrorSchema } from "./schemas.ts";
 import { stateRoutes } from "./states.ts";
 import { statsRoutes } from "./stats.ts";
 import type { StatusSources } from "./status.ts";
@@ -121,7 +122,8 @@ export async function createSportsApi(options: ServerOptions): Promise<Api> {
 function createServer({ access, log }: ServerOptions): Api {
   const server = Fastify({
     loggerInstance: log as FastifyBaseLogger,
-    disableRequestLogging: true,
+    // A line per request would be most of the log; what fails is logged where it is answered.
+    logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: BODY_BYTES_MAX,
     routerOptions: { maxParamLength: PATH_PART_LENGTH_MAX },
     requestTimeout: REQUEST_TIMEOUT_MS,
@@ -135,6 +137,7 @@ function createServer({ access, log }: ServerOptions): Api {
   server.setValidatorCompiler(compileValidator);
   // Schemas of answers document. JSON.stringify never leaves out a field that a schema lacks, and is as fast here.
   server.setSerializerCompiler(() => JSON.stringify);
+  server.addSchema(ErrorSchema);
   installErrors(server);
   installAccess(server, access);
   return server.withTypeProvider<TypeBoxTypeProvider>();

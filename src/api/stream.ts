@@ -5,7 +5,7 @@ import type { HomeReader } from "../domain/home-store.ts";
 import type { ChangeFeed } from "../domain/ingest.ts";
 import { isoFromMicros } from "../lib/time.ts";
 import type { Api } from "./api.ts";
-import { answers, exactly, listOf, queryList, queryText } from "./schemas.ts";
+import { answers, exactly, listOf, plain, queryList, queryText } from "./schemas.ts";
 import { stateBody } from "./state-json.ts";
 import { entitiesOfArea } from "./states.ts";
 
@@ -168,10 +168,7 @@ export function streamRoutes(
           domain: queryList("Domains, e.g. light", LIST_LENGTH_MAX),
           area_id: queryText("Effective area"),
         }),
-        response: answers(
-          { 200: { content: { "text/event-stream": { schema: { type: "string", description: "Events" } } } } },
-          503,
-        ),
+        response: answers({ 200: plain("text/event-stream", "Events") }, 503),
       },
     },
     (request, reply) => {
