@@ -7,6 +7,14 @@ import { waitUntil } from "./wait.ts";
 const TAIL_LINES = 25;
 const STOP_TIMEOUT_MS = 60_000;
 
+/** What was started here and may still run. */
+const children = new Set<ChildProcess>();
+// However this process ends, nothing that it started outlives it.
+process.once("exit", () => {
+  for (const child of children) child.kill("SIGKILL");
+});
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => process.exit(1));
+
 export interface RunOptions {
   /** A file that takes all output; without it output goes to standard error. */
   readonly log?: string;
@@ -41,7 +49,10 @@ export function outputOf(command: string, args: readonly string[], env?: NodeJS.
 export function start(command: string, args: readonly string[], options: RunOptions = {}): ChildProcess {
   const output = options.log === undefined ? 2 : openSync(options.log, "a");
   try {
-    return spawn(command, args, { env: options.env ?? process.env, stdio: ["ignore", output, output] });
+    const child = spawn(command, args, { env: options.env ?? process.env, stdio: ["ignore", output, output] });
+    children.add(child);
+    child.once("exit", () => children.delete(child));
+    return child;
   } finally {
     if (options.log !== undefined) closeSync(output);
   }

@@ -1,40 +1,86 @@
 import { WebSocket } from "ws";
 import { Failure } from "../failure.ts";
 
-const COMMAND_TIMEOUT_MS = 60_000;
-const HTTP_TIMEOUT_MS = 60_000;
+const ANSWER_TIMEOUT_MS = 60_000;
 /** A whole home's history in one answer is large. */
 const MESSAGE_BYTES_MAX = 256 * 1024 * 1024;
 
-/** An event of a subscription, as HA sends it. */
-export interface HaEvent {
-  readonly event_type: string;
-  readonly data: Record<string, unknown>;
-  readonly time_fired: string;
-}
-
 /**
  * A second, independent line to Home Assistant: what the checks compare the program with. It shares no code with the
- * program, so that a wrong reading of the protocol cannot agree with itself.
+ * program, so that a wrong reading of the protocol cannot agree with itself. It connects when it is first asked, and
+ * again after a restart of Home Assistant.
  */
 export interface HaClient {
   readonly url: string;
-  readonly token: string;
-  /** The result of one WebSocket command; throws a Failure with HA's code and message when refused. */
+  /** The result of one WebSocket command; throws a Failure with HA's code and message when it is refused. */
   ask<Result = unknown>(type: string, fields?: Record<string, unknown>): Promise<Result>;
   /** As `ask`, but undefined for a command that this release does not know. */
   askIfKnown<Result = unknown>(type: string, fields?: Record<string, unknown>): Promise<Result | undefined>;
-  /** Calls a service and waits until it is done. */
+  /** Calls a service and resolves once it is done. */
   call(domain: string, service: string, data?: Record<string, unknown>): Promise<void>;
-  /** Status and decoded body of a REST request with the token. */
-  rest(method: string, path: string, body?: unknown): Promise<{ readonly status: number; readonly body: unknown }>;
+  /** A REST request with the token; throws a Failure for any status but 2xx. */
+  rest<Body = unknown>(method: "GET" | "POST" | "DELETE", path: string, json?: unknown): Promise<Body>;
   close(): void;
 }
 
-/** Connects and authenticates. Throws a Failure when nobody answers or the token is refused. */
-export async function connect(url: string, token: string): Promise<HaClient> {
+/** HA's own refusal of a command. */
+class CommandFailure extends Failure {
+  readonly code: string;
+
+  constructor(type: string, code: string, message: string) {
+    super(`Home Assistant refuses "${type}": ${code}, ${message}`);
+    this.code = code;
+  }
+}
+
+export function createClient(url: string, token: string): HaClient {
+  let connection: Promise<Connection> | undefined;
+
+  const ask = async <Result>(type: string, fields: Record<string, unknown> = {}): Promise<Result> => {
+    connection ??= open(url, token, () => {
+      connection = undefined;
+    });
+    return (await (await connection).ask(type, fields)) as Result;
+  };
+
+  return {
+    url,
+    ask,
+    async askIfKnown<Result>(type: string, fields?: Record<string, unknown>) {
+      try {
+        return await ask<Result>(type, fields);
+      } catch (error) {
+        if (error instanceof CommandFailure && error.code === "unknown_command") return undefined;
+        throw error;
+      }
+    },
+    async call(domain, service, data = {}) {
+      await ask("call_service", { domain, service, service_data: data });
+    },
+    async rest<Body>(method: string, path: string, json?: unknown) {
+      const { status, body } = await request(url + path, method, { token, json });
+      if (status < 200 || status > 299) throw new Failure(`Home Assistant answers ${method} ${path} with ${status}`);
+      return body as Body;
+    },
+    close() {
+      connection
+        ?.then((open) => open.close())
+        .catch(() => {
+          // A connection that never came to be needs no closing.
+        });
+    },
+  };
+}
+
+interface Connection {
+  ask(type: string, fields: Record<string, unknown>): Promise<unknown>;
+  close(): void;
+}
+
+/** Connects and authenticates; `closed` is called when that fails and when the connection ends. */
+async function open(url: string, token: string, closed: () => void): Promise<Connection> {
   const socket = new WebSocket(`${url.replace(/^http/, "ws")}/api/websocket`, { maxPayload: MESSAGE_BYTES_MAX });
-  const waiting = new Map<number, PromiseWithResolvers<unknown>>();
+  const waiting = new Map<number, { readonly type: string; readonly answer: PromiseWithResolvers<unknown> }>();
   const ready = Promise.withResolvers<void>();
   let lastId = 0;
 
@@ -43,71 +89,40 @@ export async function connect(url: string, token: string): Promise<HaClient> {
     if (message.type === "auth_required") socket.send(JSON.stringify({ type: "auth", access_token: token }));
     if (message.type === "auth_ok") ready.resolve();
     if (message.type === "auth_invalid") ready.reject(new Failure(`"${url}" refuses the token: ${message.message}`));
-    if (message.type !== "result") return;
-    const waiter = waiting.get(message.id);
-    waiting.delete(message.id);
-    if (message.success) waiter?.resolve(message.result);
-    else waiter?.reject(new CommandFailure(message.error.code, message.error.message));
+    const waiter = message.type === "result" ? waiting.get(message.id) : undefined;
+    if (!waiter) return;
+    if (message.success) waiter.answer.resolve(message.result);
+    else waiter.answer.reject(new CommandFailure(waiter.type, message.error.code, message.error.message));
   });
   socket.on("error", (cause) => ready.reject(new Failure(`Cannot connect to "${url}": ${cause.message}`, { cause })));
   socket.on("close", () => {
+    closed();
     const gone = new Failure(`"${url}" closed the connection`);
     ready.reject(gone);
-    for (const waiter of waiting.values()) waiter.reject(gone);
-    waiting.clear();
+    for (const { answer } of waiting.values()) answer.reject(gone);
   });
   await ready.promise;
 
-  const ask = async <Result>(type: string, fields: Record<string, unknown> = {}): Promise<Result> => {
-    if (socket.readyState !== WebSocket.OPEN) throw new Failure(`The connection to "${url}" is closed`);
-    const id = ++lastId;
-    const waiter = Promise.withResolvers<unknown>();
-    waiting.set(id, waiter);
-    const timer = setTimeout(() => waiter.reject(new Failure(`No answer to "${type}"`)), COMMAND_TIMEOUT_MS);
-    socket.send(JSON.stringify({ id, type, ...fields }));
-    try {
-      return (await waiter.promise) as Result;
-    } catch (cause) {
-      throw new Failure(`"${type}" failed: ${cause instanceof Error ? cause.message : cause}`, { cause });
-    } finally {
-      clearTimeout(timer);
-      waiting.delete(id);
-    }
-  };
-
   return {
-    url,
-    token,
-    ask,
-    async askIfKnown<Result>(type: string, fields?: Record<string, unknown>) {
+    async ask(type, fields) {
+      const id = ++lastId;
+      const answer = Promise.withResolvers<unknown>();
+      const timer = setTimeout(() => answer.reject(new Failure(`No answer to "${type}"`)), ANSWER_TIMEOUT_MS);
+      waiting.set(id, { type, answer });
       try {
-        return await ask<Result>(type, fields);
-      } catch (error) {
-        const cause = error instanceof Error ? error.cause : undefined;
-        if (cause instanceof CommandFailure && cause.code === "unknown_command") return undefined;
-        throw error;
+        socket.send(JSON.stringify({ id, type, ...fields }));
+        return await answer.promise;
+      } finally {
+        clearTimeout(timer);
+        waiting.delete(id);
       }
     },
-    async call(domain, service, data = {}) {
-      await ask("call_service", { domain, service, service_data: data });
-    },
-    rest: (method, path, body) => request(url + path, method, { token, json: body }),
     close: () => socket.close(),
   };
 }
 
-class CommandFailure extends Error {
-  readonly code: string;
-
-  constructor(code: string, message: string) {
-    super(`${code}: ${message}`);
-    this.name = "CommandFailure";
-    this.code = code;
-  }
-}
-
 export interface RequestOptions {
-  readonly token?: string;
+  readonly token?: string | undefined;
   readonly json?: unknown;
   readonly form?: Record<string, string>;
 }
@@ -122,7 +137,7 @@ export async function request(
   if (token !== undefined) headers.authorization = `Bearer ${token}`;
   if (json !== undefined) headers["content-type"] = "application/json";
   const body = form ? new URLSearchParams(form) : json === undefined ? null : JSON.stringify(json);
-  const answer = await fetch(url, { method, headers, body, signal: AbortSignal.timeout(HTTP_TIMEOUT_MS) });
+  const answer = await fetch(url, { method, headers, body, signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS) });
   const text = await answer.text();
   try {
     return { status: answer.status, body: JSON.parse(text) };

@@ -1,5 +1,5 @@
 import { Failure } from "../failure.ts";
-import { connect, request } from "./client.ts";
+import { createClient, request } from "./client.ts";
 
 const USER = { name: "Test", username: "test", password: "test-pass", language: "en" };
 const TOKEN_DAYS = 3650;
@@ -14,7 +14,7 @@ export async function onboard(url: string): Promise<string> {
   const code = text(user, "auth_code", "create the first user");
   const form = { grant_type: "authorization_code", client_id: clientId, code };
   const grant = await request(`${url}/auth/token`, "POST", { form });
-  const client = await connect(url, text(grant, "access_token", "log in"));
+  const client = createClient(url, text(grant, "access_token", "log in"));
   try {
     return await client.ask<string>("auth/long_lived_access_token", { client_name: "e2e", lifespan: TOKEN_DAYS });
   } finally {

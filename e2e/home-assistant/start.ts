@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { Failure } from "../failure.ts";
 import { end, hasEnded, start as startProcess, tail } from "../process.ts";
 import { abandon, waitUntil } from "../wait.ts";
-import { connect, type HaClient, request } from "./client.ts";
+import { createClient, request } from "./client.ts";
 import { writeConfiguration } from "./configuration.ts";
 import { insideEnvironment } from "./debian.ts";
 import { HOME_IN_ROOT, type Installation } from "./install.ts";
@@ -100,22 +100,20 @@ async function awaitRunning(child: ChildProcess, url: string, known: string | un
     return status === 200 && config.state === "RUNNING" ? config : undefined;
   });
   if (config.recovery_mode || config.safe_mode) throw new Failure("it runs in recovery mode");
-  const client = await connect(url, token);
-  try {
-    await confirmPort(client);
-  } finally {
-    client.close();
-  }
+  await confirmPort(url, token);
   return token;
 }
 
 /** From 2026.8 on a port from YAML is on trial: HA restarts without it after 5 minutes unless an admin confirms it. */
-async function confirmPort(client: HaClient): Promise<void> {
+async function confirmPort(url: string, token: string): Promise<void> {
+  const client = createClient(url, token);
   try {
     await client.askIfKnown("http/config/promote");
   } catch (error) {
     // "not_allowed" is the answer once nothing is pending any more.
     if (!messageOf(error).includes("not_allowed")) throw error;
+  } finally {
+    client.close();
   }
 }
 

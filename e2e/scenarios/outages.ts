@@ -1,0 +1,161 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { allEntityIds, compareHistory, settle } from "../history.ts";
+import { freePort, type HomeAssistant } from "../home-assistant/start.ts";
+import { type Program, startProgram } from "../program.ts";
+import type { Context, Scenario } from "../scenario.ts";
+import { nowMicros } from "../time.ts";
+import { waitUntil } from "../wait.ts";
+
+const NOTICED_MS = 15_000;
+const RECOVERED_MS = 90_000;
+/** Longer than the first waits of any sensible back-off: a second login would have come. */
+const NO_SECOND_LOGIN_MS = 8000;
+const LOGIN_REFUSED = "Login attempt or request with invalid authentication";
+
+/** What is missing or broken is named by /ready; the process lives, and goes on by itself once it can. */
+export const outages: Scenario = {
+  name: "outages",
+  needs: ["process", "admin"],
+  async run(context) {
+    const { homeAssistant } = context;
+    if (!homeAssistant) return;
+    await wrongToken(context, homeAssistant);
+    await nobodyThere(context);
+    await homeAssistantAway(context, homeAssistant, "SIGTERM");
+    await homeAssistantAway(context, homeAssistant, "SIGKILL");
+    await programKilled(context);
+  },
+};
+
+async function wrongToken({ home, report, folder }: Context, { log }: HomeAssistant): Promise<void> {
+  const refusals = () => readFileSync(log, "utf8").split(LOGIN_REFUSED).length - 1;
+  const before = refusals();
+  const options = { homeAssistantUrl: home.url, token: "wrong-token", folder: join(folder, "wrong-token") };
+  await using program = await startProgram(options);
+  await notReady(program, "a wrong token", report, /HA_TOKEN/);
+  await waitUntil("Home Assistant to log the refused login", () => refusals() > before, { timeoutMs: NOTICED_MS });
+  await sleep(NO_SECOND_LOGIN_MS);
+  report.equal("a wrong token: logins that HA refused", refusals() - before, 1);
+  report.equal("a wrong token: the process lives, /health is", (await program.get("/health")).status, 200);
+  const text = JSON.stringify((await program.get("/ready")).body) + readFileSync(program.log, "utf8");
+  report.equal("a wrong token: it is shown nowhere", text.includes(options.token), false);
+}
+
+async function nobodyThere({ token, report, folder }: Context): Promise<void> {
+  const options = { homeAssistantUrl: `http://127.0.0.1:${await freePort()}`, token, folder: join(folder, "nobody") };
+  await using program = await startProgram(options);
+  await notReady(program, "nobody at HA_URL", report, /HA_URL/);
+  report.equal("nobody at HA_URL: the process lives, /health is", (await program.get("/health")).status, 200);
+}
+
+/** HA goes away and comes back; the program was there, another one is started meanwhile. */
+async function homeAssistantAway(
+  context: Context,
+  homeAssistant: HomeAssistant,
+  signal: "SIGTERM" | "SIGKILL",
+): Promise<void> {
+  const { home, token, program, report, folder } = context;
+  const what = signal === "SIGTERM" ? "HA stopped and started" : "HA killed and started";
+  const start = nowMicros();
+  await homeAssistant.stop(signal);
+  await notReady(program, what, report, /Home Assistant/);
+  await using late = await startProgram({ homeAssistantUrl: home.url, token, folder: join(folder, `late-${signal}`) });
+  await notReady(late, `${what}: a program started meanwhile`, report, /Home Assistant/);
+  await homeAssistant.start();
+  await ready(program, what, report);
+  await ready(late, `${what}: a program started meanwhile`, report);
+  await sameStates(context, what, program);
+  await sameStates(context, `${what}: a program started meanwhile`, late);
+  await compareAll(context, what, start);
+}
+
+/** A power cut of our own: what happened meanwhile is read from HA, what we had is not lost and not doubled. */
+async function programKilled(context: Context): Promise<void> {
+  const { home, program, report } = context;
+  const start = nowMicros();
+  const change = (text: string) => home.rest("POST", "/api/states/sensor.ha_ingestor_e2e_outage", { state: text });
+  await change("before the kill");
+  await program.stop("SIGKILL");
+  for (let index = 0; index < 10; index++) await change(`while away ${index}`);
+  await program.start();
+  await ready(program, "the program killed and started", report);
+  await sameStates(context, "the program killed and started", program);
+  await compareAll(context, "the program killed and started", start);
+}
+
+async function notReady(program: Program, what: string, report: Context["report"], reason: RegExp): Promise<void> {
+  try {
+    const reasons = await waitUntil(
+      "/ready to answer 503 with its reason",
+      async () => {
+        const { ready, reasons } = await program.readiness();
+        return !ready && reasons.some((text) => reason.test(text)) ? reasons : undefined;
+      },
+      { timeoutMs: NOTICED_MS },
+    );
+    report.compare(`${what}: /ready says why: ${reasons.join("; ").slice(0, 90)}`, {
+      compared: reasons.length,
+      faults: [],
+    });
+  } catch (error) {
+    const now = program.isRunning() ? JSON.stringify(await program.readiness()) : "the process has ended";
+    report.fail(`${what}: /ready says why`, `${error instanceof Error ? error.message : error}; it is ${now}`);
+  }
+}
+
+async function ready(program: Program, what: string, report: Context["report"]): Promise<void> {
+  const began = performance.now();
+  await program.awaitReady();
+  report.within(`${what}: ready again by itself`, performance.now() - began, RECOVERED_MS);
+}
+
+/** The states become those of HA: a home that has just started still changes, so they are compared until they agree. */
+async function sameStates({ home, report }: Context, what: string, program: Program): Promise<void> {
+  interface Row {
+    readonly entity_id: string;
+    readonly state: string;
+  }
+  let faults: string[] = [];
+  let compared = 0;
+  const agree = async () => {
+    const theirs = await home.ask<Row[]>("get_states");
+    const ours = await program.readAll<Row>("/api/v1/states", "states");
+    const state = new Map(ours.map((row) => [row.entity_id, row.state]));
+    compared = theirs.length;
+    faults = theirs
+      .filter((row) => state.get(row.entity_id) !== row.state)
+      .map(
+        (row) => `${row.entity_id} is ${JSON.stringify(state.get(row.entity_id))}, HA has ${JSON.stringify(row.state)}`,
+      );
+    if (ours.length !== theirs.length) faults.push(`${ours.length} states, HA has ${theirs.length}`);
+    return faults.length === 0;
+  };
+  try {
+    await waitUntil("the states to agree", agree, { timeoutMs: NOTICED_MS, pollEveryMs: 250 });
+  } catch {
+    // The report shows what is still different.
+  }
+  report.compare(`${what}: states`, { compared, faults });
+}
+
+/** Waits for the backfill of what happened while nobody listened, then compares everything since `start`. */
+async function compareAll(context: Context, what: string, start: number): Promise<void> {
+  const end = await settle(context);
+  const ids = await allEntityIds(context);
+  let comparison = await compareHistory(context, ids, { start, end });
+  try {
+    await waitUntil(
+      "the backfill",
+      async () => {
+        comparison = await compareHistory(context, ids, { start, end });
+        return comparison.faults.length === 0;
+      },
+      { timeoutMs: NOTICED_MS, pollEveryMs: 500 },
+    );
+  } catch {
+    // The report shows what is still different.
+  }
+  context.report.compare(`${what}: history of all entities`, comparison);
+}
