@@ -1,0 +1,158 @@
+import { accessSync, constants, statSync } from "node:fs";
+import { userInfo } from "node:os";
+import { dirname, resolve } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { AppError, messageOf } from "../domain/errors.ts";
+
+/** SQLITE_TIMEOUT, SQLITE_CACHE_SIZE and SQLITE_SYNCHRONOUS. */
+export interface DatabaseSettings {
+  /** How long a write waits for another program's lock. */
+  readonly busyTimeoutSeconds: number;
+  /** SQLite's own meaning: negative in KiB, positive in pages. */
+  readonly cacheSize: number;
+  readonly synchronous: "OFF" | "NORMAL" | "FULL" | "EXTRA";
+}
+
+export const DEFAULT_SETTINGS: DatabaseSettings = { busyTimeoutSeconds: 30, cacheSize: -64_000, synchronous: "FULL" };
+
+const URL_FORM = /^([a-z][a-z0-9+.-]*):(.*)$/is;
+const SCHEMES = new Set(["sqlite", "sqlite+aiosqlite"]);
+const REMEDY = "use sqlite:///relative/path.db or sqlite:////absolute/path.db";
+
+/**
+ * The file that a DATABASE_URL names: three slashes begin a path relative to `workingDirectory`, four an absolute one.
+ * `sqlite:` and SQLAlchemy's `sqlite+aiosqlite:` mean the same. Anything else is `invalid`; the message names the
+ * scheme alone, since other URLs carry passwords.
+ */
+export function databaseFile(url: string, workingDirectory: string = process.cwd()): string {
+  const match = URL_FORM.exec(url.trim());
+  if (!match) throw new AppError("invalid", `Cannot use DATABASE_URL: it has no scheme; ${REMEDY}`);
+  const scheme = match[1]!.toLowerCase();
+  if (!SCHEMES.has(scheme)) {
+    throw new AppError(
+      "invalid",
+      `Cannot use a DATABASE_URL of scheme "${scheme}": devices and entities are kept in SQLite only; ${REMEDY}`,
+    );
+  }
+  const rest = match[2]!;
+  if (!rest.startsWith("///") || rest.length === 3) {
+    throw new AppError("invalid", `Cannot use DATABASE_URL "${url}": it names no file; ${REMEDY}`);
+  }
+  const path = rest.slice(3);
+  if (path === ":memory:") {
+    throw new AppError("invalid", `Cannot use DATABASE_URL "${url}": memory does not survive a restart; ${REMEDY}`);
+  }
+  if (/[?#]/.test(path)) {
+    throw new AppError("invalid", `Cannot use DATABASE_URL "${url}": it has parameters; set SQLITE_TIMEOUT and others`);
+  }
+  return resolve(workingDirectory, path);
+}
+
+/** SQLite's primary result code of an error, also of one that came out of a worker thread; undefined if it has none. */
+export function sqliteCode(error: unknown): number | undefined {
+  const code = (error as { errcode?: unknown } | null)?.errcode;
+  return typeof code === "number" ? code & 0xff : undefined;
+}
+
+const SQLITE_BUSY = 5;
+const SQLITE_LOCKED = 6;
+export const SQLITE_CORRUPT = 11;
+const SQLITE_FULL = 13;
+export const SQLITE_TOOBIG = 18;
+export const SQLITE_CONSTRAINT = 19;
+export const SQLITE_NOTADB = 26;
+
+/** What a failure of SQLite means to a person: the state, not SQLite's wording of it. */
+export function sqliteReason(error: unknown): string {
+  switch (sqliteCode(error)) {
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+      return "another program kept the database locked for longer than SQLITE_TIMEOUT";
+    case SQLITE_FULL:
+      return "the disk is full";
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+      return `the file is damaged (${messageOf(error)})`;
+    default:
+      return messageOf(error);
+  }
+}
+
+/**
+ * Opens a database with the pragmas that every connection has. A writing connection makes the file if it is absent
+ * and turns WAL on. A file that cannot be opened or written is `unavailable`, with path, user and remedy.
+ */
+export function openDatabase(
+  file: string,
+  settings: DatabaseSettings,
+  options: { readonly readOnly?: boolean } = {},
+): DatabaseSync {
+  const readOnly = options.readOnly === true;
+  if (!readOnly) assertWritable(file);
+  let database: DatabaseSync | undefined;
+  try {
+    database = new DatabaseSync(file, { readOnly, timeout: Math.round(settings.busyTimeoutSeconds * 1000) });
+    database.exec(pragmas(settings, readOnly));
+    return database;
+  } catch (cause) {
+    database?.close();
+    const code = sqliteCode(cause);
+    if (code === SQLITE_CORRUPT || code === SQLITE_NOTADB) throw cause;
+    throw new AppError("unavailable", `Cannot open the database "${file}": ${sqliteReason(cause)}`, { cause });
+  }
+}
+
+function pragmas(settings: DatabaseSettings, readOnly: boolean): string {
+  return `
+    PRAGMA busy_timeout = ${Math.round(settings.busyTimeoutSeconds * 1000)};
+    ${readOnly ? "" : "PRAGMA journal_mode = WAL;"}
+    PRAGMA synchronous = ${settings.synchronous};
+    PRAGMA cache_size = ${settings.cacheSize};
+    PRAGMA temp_store = MEMORY;
+    PRAGMA foreign_keys = ON;
+  `;
+}
+
+/** Runs `work` in one transaction that takes the write lock at once; whatever it throws undoes everything. */
+export function transaction<Result>(database: DatabaseSync, work: () => Result): Result {
+  database.exec("BEGIN IMMEDIATE");
+  try {
+    const result = work();
+    database.exec("COMMIT");
+    return result;
+  } catch (error) {
+    // SQLite has rolled back by itself after some faults (disk full, I/O).
+    if (database.isTransaction) database.exec("ROLLBACK");
+    throw error;
+  }
+}
+
+/** SQLite also writes -wal and -shm beside the file, so its directory has to be writable too. */
+function assertWritable(file: string): void {
+  const directory = dirname(file);
+  const refuse = (why: string, cause?: unknown): never => {
+    throw new AppError("unavailable", `Cannot open the database "${file}": ${why}`, { cause });
+  };
+  const remedy = `give it to this user ("chown") or set DATA_DIR or DATABASE_URL to a place that is writable`;
+  const stat = statSync(file, { throwIfNoEntry: false });
+  if (stat?.isDirectory()) refuse("it is a directory; name a file in DATABASE_URL");
+  if (!statSync(directory, { throwIfNoEntry: false })?.isDirectory()) {
+    refuse(`the directory "${directory}" does not exist; create it or set DATA_DIR`);
+  }
+  for (const path of stat ? [directory, file] : [directory]) {
+    try {
+      accessSync(path, constants.W_OK);
+    } catch (cause) {
+      refuse(`user ${userName()} may not write to "${path}"; ${remedy}`, cause);
+    }
+  }
+}
+
+function userName(): string {
+  try {
+    return `"${userInfo().username}"`;
+  } catch {
+    // A container may run under a number that has no entry in its list of users.
+    return `number ${process.getuid?.() ?? "unknown"}`;
+  }
+}

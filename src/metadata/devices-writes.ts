@@ -1,0 +1,246 @@
+import type { DatabaseSync } from "node:sqlite";
+import { AppError } from "../domain/errors.ts";
+import type { RegistryRow } from "../domain/home.ts";
+import type { ManualDevice } from "../domain/home-store.ts";
+import {
+  type Columns,
+  deviceConfigEntry,
+  deviceName,
+  identifierDomain,
+  moment,
+  reference,
+  type SqlValue,
+  searchText,
+  text,
+  textList,
+} from "./rows.ts";
+import { attempt, type DiffBuilder, type Incoming, rowToKeep, slices, upsertSql, type WriteOptions } from "./writes.ts";
+
+const DEVICES: Columns = {
+  table: "devices",
+  key: "device_id",
+  columns: [
+    "sort_name",
+    "name",
+    "manufacturer",
+    "model",
+    "model_id",
+    "sw_version",
+    "hw_version",
+    "serial_number",
+    "area_id",
+    "config_entry_id",
+    "via_device_id",
+    "parent_device_id",
+    "entry_type",
+    "configuration_url",
+    "disabled_by",
+    "labels",
+    "created_at",
+    "modified_at",
+    "search_text",
+    // Beyond the row itself: who put it there, and what its integration is called.
+    "integration",
+    "manual",
+    "placeholder",
+  ],
+  values(row) {
+    const name = deviceName(row);
+    return [
+      (name ?? "").toLowerCase(),
+      name,
+      text(row.manufacturer),
+      text(row.model),
+      text(row.model_id),
+      text(row.sw_version),
+      text(row.hw_version),
+      text(row.serial_number),
+      reference(row.area_id),
+      deviceConfigEntry(row),
+      reference(row.via_device_id),
+      reference(row.parent_device_id),
+      reference(row.entry_type),
+      text(row.configuration_url),
+      reference(row.disabled_by),
+      textList(row.labels),
+      moment(row.created_at),
+      moment(row.modified_at),
+      searchText(reference(row.id) ?? reference(row.device_id), name, text(row.name)),
+    ];
+  },
+};
+
+interface Stored {
+  readonly live: boolean;
+  readonly labels: string;
+  readonly raw: string | undefined;
+}
+
+export interface DeviceWriter {
+  /** Adds or changes rows; whatever is absent stays. */
+  write(rows: readonly Incoming[], options: WriteOptions, diff: DiffBuilder): void;
+  /** Marks Home Assistant's devices that are not among `keys` as removed. */
+  removeOthers(keys: ReadonlySet<string>, at: number, diff: DiffBuilder): void;
+  /** Makes sure that the devices exist, if only as placeholders; answers their effective areas. */
+  ensure(ids: ReadonlySet<string>, at: number): ReadonlyMap<string, string | null>;
+  /** The integrations' names of devices, after the config entries changed. */
+  renewIntegrations(at: number): void;
+  /** True when the device is new. */
+  putManual(device: ManualDevice, at: number): boolean;
+  removeManual(deviceId: string, at: number): void;
+}
+
+export function createDeviceWriter(database: DatabaseSync): DeviceWriter {
+  const stored = database.prepare(
+    `SELECT device_id AS key, removed_at, placeholder, manual, labels, raw FROM devices
+     WHERE device_id IN (SELECT value FROM json_each(?))`,
+  );
+  // Its own area is at first the effective one; `settleAreas` looks at parents. On a conflict it is left alone, so
+  // that a difference shows there and its entities follow.
+  const upsert = database.prepare(upsertSql(DEVICES, ["effective_area_id"]));
+  const live = database.prepare(
+    "SELECT device_id AS key FROM devices WHERE removed_at IS NULL AND placeholder = 0 AND manual = 0",
+  );
+  const remove = database.prepare("UPDATE devices SET removed_at = ?, updated_at = ? WHERE device_id = ?");
+  const placeholder = database.prepare(
+    `INSERT INTO devices (device_id, sort_name, labels, placeholder, updated_at, search_text, raw)
+     VALUES (?, '', '[]', 1, ?, '', '{}')`,
+  );
+  const areas = database.prepare(
+    `SELECT device_id AS key, effective_area_id AS area FROM devices
+     WHERE device_id IN (SELECT value FROM json_each(?))`,
+  );
+  const entryDomain = database.prepare("SELECT domain FROM integrations WHERE entry_id = ?");
+  const clearLabels = database.prepare("DELETE FROM device_labels WHERE device_id = ?");
+  const addLabel = database.prepare("INSERT OR IGNORE INTO device_labels (label_id, device_id) VALUES (?, ?)");
+  const effective = `coalesce(area_id, (SELECT p.area_id FROM devices p WHERE p.device_id = devices.parent_device_id))`;
+  const settleDevices = database.prepare(
+    `UPDATE devices SET effective_area_id = ${effective}
+     WHERE (device_id IN (SELECT value FROM json_each(:ids)) OR parent_device_id IN (SELECT value FROM json_each(:ids)))
+       AND effective_area_id IS NOT ${effective} RETURNING device_id AS key`,
+  );
+  const ofDevice =
+    "coalesce(area_id, (SELECT d.effective_area_id FROM devices d WHERE d.device_id = entities.device_id))";
+  const settleEntities = database.prepare(
+    `UPDATE entities SET effective_area_id = ${ofDevice}
+     WHERE device_id IN (SELECT value FROM json_each(?)) AND removed_at IS NULL AND effective_area_id IS NOT ${ofDevice}`,
+  );
+  const one = database.prepare("SELECT removed_at, placeholder, manual, labels FROM devices WHERE device_id = ?");
+
+  function storedRows(rows: readonly Incoming[]): Map<string, Stored> {
+    const found = stored.all(JSON.stringify(rows.map((row) => row.key)));
+    return new Map(
+      found.map((row) => [
+        row.key as string,
+        {
+          live: row.removed_at === null && row.placeholder === 0,
+          labels: row.labels as string,
+          // A manual device of the same id is another sender's row: neither compared nor merged with.
+          raw: row.placeholder === 0 && row.manual === 0 ? (row.raw as string) : undefined,
+        },
+      ]),
+    );
+  }
+
+  function integrationOf(row: RegistryRow): string | null {
+    const entry = deviceConfigEntry(row);
+    const domain = entry === null ? undefined : entryDomain.get(entry)?.domain;
+    return (domain as string | null | undefined) ?? identifierDomain(row) ?? reference(row.integration);
+  }
+
+  function put(key: string, row: RegistryRow, raw: string, manual: boolean, labelsBefore: string, at: number): void {
+    const values: SqlValue[] = DEVICES.values(row);
+    const ownArea = reference(row.area_id);
+    upsert.run(key, ...values, integrationOf(row), manual ? 1 : 0, 0, null, at, raw, ownArea);
+    const labels = textList(row.labels);
+    if (labels === labelsBefore) return;
+    clearLabels.run(key);
+    for (const label of JSON.parse(labels) as string[]) addLabel.run(label, key);
+  }
+
+  function settleAreas(touched: readonly string[]): void {
+    for (const part of slices(touched)) {
+      // A later parent's children are found by parent_device_id, so the order of the rows does not matter.
+      const moved = settleDevices.all({ ids: JSON.stringify(part) }).map((row) => row.key as string);
+      settleEntities.run(JSON.stringify([...new Set([...part, ...moved])]));
+    }
+  }
+
+  return {
+    write(rows, options, diff) {
+      const touched: string[] = [];
+      for (const slice of slices(rows)) {
+        const before = storedRows(slice);
+        for (const incoming of slice) {
+          const { key } = incoming;
+          const old = before.get(key);
+          const keep =
+            rowToKeep(incoming, old?.raw, options.merge) ??
+            (old?.live ? undefined : { row: JSON.parse(incoming.text) as RegistryRow, raw: incoming.text });
+          if (!keep) continue;
+          attempt(incoming, options, () => {
+            put(key, keep.row, keep.raw, false, old?.labels ?? "[]", options.at);
+            diff.wrote(key, old?.live ?? false);
+            touched.push(key);
+            before.set(key, { live: true, labels: textList(keep.row.labels), raw: keep.raw });
+          });
+        }
+      }
+      settleAreas(touched);
+    },
+
+    removeOthers(keys, at, diff) {
+      for (const { key } of live.all() as { key: string }[]) {
+        if (keys.has(key)) continue;
+        remove.run(at, at, key);
+        diff.remove(key);
+      }
+    },
+
+    ensure(ids, at) {
+      const found = areas.all(JSON.stringify([...ids])) as { key: string; area: string | null }[];
+      const known = new Map(found.map(({ key, area }) => [key, area]));
+      for (const id of ids) {
+        if (known.has(id)) continue;
+        placeholder.run(id, at);
+        known.set(id, null);
+      }
+      return known;
+    },
+
+    renewIntegrations(at) {
+      database
+        .prepare(
+          `UPDATE devices SET integration = i.domain, updated_at = ? FROM integrations i
+           WHERE i.entry_id = devices.config_entry_id AND i.domain IS NOT NULL AND devices.integration IS NOT i.domain`,
+        )
+        .run(at);
+    },
+
+    putManual(device, at) {
+      const before = one.get(device.device_id);
+      const live = before !== undefined && before.removed_at === null && before.placeholder === 0;
+      if (live && before.manual === 0) {
+        const what = `Cannot change device "${device.device_id}"`;
+        throw new AppError("conflict", `${what}: it is one of Home Assistant's own; change it there`);
+      }
+      put(device.device_id, { ...device }, JSON.stringify(device), true, (before?.labels as string) ?? "[]", at);
+      settleAreas([device.device_id]);
+      return !live;
+    },
+
+    removeManual(deviceId, at) {
+      const before = one.get(deviceId);
+      if (!before || before.removed_at !== null || before.placeholder === 1) {
+        throw new AppError("not_found", `Cannot remove device "${deviceId}": there is none`);
+      }
+      if (before.manual === 0) {
+        throw new AppError(
+          "conflict",
+          `Cannot remove device "${deviceId}": it is one of Home Assistant's own; remove it there`,
+        );
+      }
+      remove.run(at, at, deviceId);
+    },
+  };
+}

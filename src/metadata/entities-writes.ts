@@ -1,0 +1,218 @@
+import type { DatabaseSync } from "node:sqlite";
+import type { RegistryRow } from "../domain/home.ts";
+import type { UnregisteredEntity } from "../domain/home-store.ts";
+import type { DeviceWriter } from "./devices-writes.ts";
+import { type Columns, entityId, moment, reference, searchText, text, textList } from "./rows.ts";
+import { attempt, type DiffBuilder, type Incoming, rowToKeep, slices, upsertSql, type WriteOptions } from "./writes.ts";
+
+const ENTITIES: Columns = {
+  table: "entities",
+  key: "key",
+  columns: [
+    "entity_id",
+    "platform",
+    "unique_id",
+    "name",
+    "device_id",
+    "area_id",
+    "config_entry_id",
+    "entity_category",
+    "disabled_by",
+    "hidden_by",
+    "icon",
+    "labels",
+    "created_at",
+    "modified_at",
+    "search_text",
+    // Beyond the row itself.
+    "registered",
+    "effective_area_id",
+  ],
+  values(row) {
+    const id = entityId(row);
+    const name = text(row.name) || text(row.original_name);
+    return [
+      id,
+      reference(row.platform),
+      text(row.unique_id),
+      name,
+      reference(row.device_id),
+      reference(row.area_id),
+      reference(row.config_entry_id),
+      reference(row.entity_category),
+      reference(row.disabled_by),
+      reference(row.hidden_by),
+      text(row.icon) || text(row.original_icon),
+      textList(row.labels),
+      moment(row.created_at),
+      moment(row.modified_at),
+      searchText(id, name),
+    ];
+  },
+};
+
+interface Stored {
+  readonly live: boolean;
+  readonly entityId: string;
+  readonly labels: string;
+  /** Undefined for a row that only states told of: nothing to compare or merge with. */
+  readonly raw: string | undefined;
+}
+
+interface Change {
+  readonly incoming: Incoming;
+  readonly row: RegistryRow;
+  readonly raw: string;
+}
+
+export interface EntityWriter {
+  /** Adds or changes registry rows; whatever is absent stays. */
+  write(rows: readonly Incoming[], options: WriteOptions, diff: DiffBuilder): void;
+  /** Marks registered entities that are not among `keys` as removed. */
+  removeOthers(keys: ReadonlySet<string>, at: number, diff: DiffBuilder): void;
+  writeUnregistered(entities: readonly UnregisteredEntity[], complete: boolean, at: number, diff: DiffBuilder): void;
+  removeUnregistered(entityIds: readonly string[], at: number): void;
+  /** The key of the live entity that goes by each entity_id; what nothing goes by is absent. */
+  owners(entityIds: readonly string[]): Map<string, string>;
+}
+
+export function createEntityWriter(database: DatabaseSync, devices: DeviceWriter): EntityWriter {
+  const stored = database.prepare(
+    `SELECT key, entity_id, registered, removed_at, labels, raw FROM entities
+     WHERE key IN (SELECT value FROM json_each(?))`,
+  );
+  const owner = database.prepare(
+    `SELECT entity_id, key FROM entities
+     WHERE entity_id IN (SELECT value FROM json_each(?)) AND removed_at IS NULL`,
+  );
+  const upsert = database.prepare(upsertSql(ENTITIES));
+  const live = database.prepare("SELECT key FROM entities WHERE removed_at IS NULL AND registered = 1");
+  const remove = database.prepare("UPDATE entities SET removed_at = ?, updated_at = ? WHERE key = ?");
+  const rekey = database.prepare("UPDATE entities SET key = ? WHERE key = ?");
+  const clearLabels = database.prepare("DELETE FROM entity_labels WHERE key = ?");
+  const addLabel = database.prepare("INSERT OR IGNORE INTO entity_labels (label_id, key) VALUES (?, ?)");
+  const unregistered = database.prepare(
+    "SELECT key, platform FROM entities WHERE removed_at IS NULL AND registered = 0",
+  );
+  const removeByName = database.prepare(
+    `UPDATE entities SET removed_at = :at, updated_at = :at
+     WHERE registered = 0 AND removed_at IS NULL AND entity_id IN (SELECT value FROM json_each(:ids))`,
+  );
+
+  function owners(entityIds: readonly string[]): Map<string, string> {
+    return new Map(owner.all(JSON.stringify(entityIds)).map((row) => [row.entity_id as string, row.key as string]));
+  }
+
+  function storedRows(keys: readonly string[]): Map<string, Stored> {
+    const found = stored.all(JSON.stringify(keys));
+    return new Map(
+      found.map((row) => [
+        row.key as string,
+        {
+          live: row.removed_at === null,
+          entityId: row.entity_id as string,
+          labels: row.labels as string,
+          raw: row.registered === 1 ? (row.raw as string) : undefined,
+        },
+      ]),
+    );
+  }
+
+  function markRemoved(key: string, at: number, diff: DiffBuilder): void {
+    remove.run(at, at, key);
+    diff.remove(key);
+  }
+
+  function writeSlice(slice: readonly Incoming[], options: WriteOptions, diff: DiffBuilder): void {
+    const before = storedRows(slice.map((row) => row.key));
+    const changes: Change[] = [];
+    const names = new Set<string>();
+    const deviceIds = new Set<string>();
+    for (const incoming of slice) {
+      const old = before.get(incoming.key);
+      const keep =
+        rowToKeep(incoming, old?.raw, options.merge) ??
+        (old?.live ? undefined : { row: JSON.parse(incoming.text) as RegistryRow, raw: incoming.text });
+      if (!keep) continue;
+      changes.push({ incoming, ...keep });
+      names.add(entityId(keep.row)!);
+      const device = reference(keep.row.device_id);
+      if (device !== null) deviceIds.add(device);
+    }
+    const areaOf = devices.ensure(deviceIds, options.at);
+    const ownerOf = owners([...names]);
+    for (const { incoming, row, raw } of changes) {
+      const { key } = incoming;
+      attempt(incoming, options, () => {
+        let old = before.get(key);
+        const name = entityId(row)!;
+        const holder = ownerOf.get(name);
+        if (holder !== undefined && holder !== key) {
+          if (holder === name && old === undefined) {
+            // It was known from its states (or by a row without id) and now has a registry entry: the row goes on.
+            old = storedRows([holder]).get(holder);
+            rekey.run(key, holder);
+            old = old && { ...old, live: false };
+          } else if (holder === name) {
+            // The same, but the entry was there before and comes back: it takes over.
+            remove.run(options.at, options.at, holder);
+          } else {
+            // Home Assistant gives an entity_id once: who held it was removed or renamed, and may follow in the list.
+            markRemoved(holder, options.at, diff);
+            const unseated = before.get(holder);
+            if (unseated) before.set(holder, { ...unseated, live: false });
+          }
+        }
+        const device = reference(row.device_id);
+        const area = reference(row.area_id) ?? (device === null ? null : (areaOf.get(device) ?? null));
+        upsert.run(key, ...ENTITIES.values(row), 1, area, null, options.at, raw);
+        diff.wrote(key, old?.live ?? false);
+        const labels = textList(row.labels);
+        if (labels !== (old?.labels ?? "[]")) {
+          clearLabels.run(key);
+          for (const label of JSON.parse(labels) as string[]) addLabel.run(label, key);
+        }
+        if (old && old.entityId !== name && ownerOf.get(old.entityId) === key) ownerOf.delete(old.entityId);
+        ownerOf.set(name, key);
+        before.set(key, { live: true, entityId: name, labels, raw });
+      });
+    }
+  }
+
+  return {
+    owners,
+
+    write(rows, options, diff) {
+      for (const slice of slices(rows)) writeSlice(slice, options, diff);
+    },
+
+    removeOthers(keys, at, diff) {
+      for (const { key } of live.all() as { key: string }[]) if (!keys.has(key)) markRemoved(key, at, diff);
+    },
+
+    writeUnregistered(entities, complete, at, diff) {
+      const known = new Map(unregistered.all().map((row) => [row.key as string, row.platform as string | null]));
+      const named = new Set(entities.map((entity) => entity.entityId));
+      for (const slice of slices(entities)) {
+        const ownerOf = owners(slice.map((entity) => entity.entityId));
+        for (const { entityId: id, platform } of slice) {
+          const holder = ownerOf.get(id);
+          // Registered in the meantime, or known already with nothing new to say.
+          if (holder !== undefined && (!known.has(holder) || platform === null || platform === known.get(holder))) {
+            continue;
+          }
+          if (entityId({ entity_id: id }) === null) continue;
+          const row = { entity_id: id, platform };
+          upsert.run(id, ...ENTITIES.values(row), 0, null, null, at, JSON.stringify(row));
+          diff.wrote(id, holder !== undefined);
+        }
+      }
+      if (!complete) return;
+      for (const key of known.keys()) if (!named.has(key)) markRemoved(key, at, diff);
+    },
+
+    removeUnregistered(entityIds, at) {
+      for (const slice of slices(entityIds)) removeByName.run({ at, ids: JSON.stringify(slice) });
+    },
+  };
+}

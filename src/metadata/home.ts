@@ -1,0 +1,95 @@
+import { statSync } from "node:fs";
+import type { DatabaseSync } from "node:sqlite";
+import type { CurrentStates, HomeConfig } from "../domain/home.ts";
+import type { HomeReader, HomeWriter } from "../domain/home-store.ts";
+import type { Logger } from "../lib/log.ts";
+import { readAreas } from "./areas.ts";
+import { createCurrentStates, readStates } from "./current-states.ts";
+import { type DatabaseSettings, DEFAULT_SETTINGS, openDatabase } from "./database.ts";
+import { readDevice, readDevices } from "./devices.ts";
+import { readEntities, readEntity } from "./entities.ts";
+import { readHealth } from "./health.ts";
+import { readIntegrations } from "./integrations.ts";
+import { createQueries, type Queries } from "./page.ts";
+import { openWriter, type WriterCounters } from "./writer.ts";
+
+export interface HomeOptions {
+  /** The database; its directory exists. */
+  readonly file: string;
+  readonly settings?: DatabaseSettings;
+  readonly log: Logger;
+}
+
+/** The home as Home Assistant describes it: written in a thread of its own, read on the caller's. */
+export interface Home extends HomeWriter, HomeReader, AsyncDisposable {
+  readonly states: CurrentStates;
+  /** A random uuid, made when the database was. It names this home among others. */
+  readonly homeId: string;
+  readonly counters: WriterCounters;
+  /** What Home Assistant said of itself last; undefined before it was ever reached. */
+  config(): HomeConfig | undefined;
+  saveConfig(config: HomeConfig): Promise<void>;
+  /** Waits for writes under way. States that changed since `saveStates` are not saved. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens the database of the home: checked, migrated, made where absent. A damaged file is moved aside (one warning)
+ * and a new one begins. Rejects with an AppError naming path and remedy when the file cannot be used.
+ */
+export async function openHome({ file, settings = DEFAULT_SETTINGS, log }: HomeOptions): Promise<Home> {
+  const states = createCurrentStates();
+  const writer = await openWriter(file, settings, states, log);
+  const { movedAside, applied, homeId } = writer.report;
+  if (movedAside) {
+    log.error(
+      `The database "${file}" is damaged (${movedAside.reason}). It was moved to "${movedAside.to}" and a new one ` +
+        "begins; Home Assistant fills it again. Devices added by hand are in the old file",
+    );
+  }
+  if (applied.length > 0) log.info(`The database "${file}" was brought to revision ${applied.at(-1)}`);
+
+  const database = openDatabase(file, settings, { readOnly: true });
+  const inode = statSync(file).ino;
+  const queries = createQueries(database);
+  states.load(readStates(database));
+  const close = async (): Promise<void> => {
+    // The last connection to close folds the WAL into the file, and only a writing one can.
+    database.close();
+    await writer.close();
+  };
+
+  return {
+    ...writer.writes,
+    states,
+    homeId,
+    counters: writer.counters,
+    devices: (filter) => readDevices(queries, filter),
+    device: (deviceId) => readDevice(queries, deviceId),
+    entities: (filter) => readEntities(queries, states, filter),
+    entity: (id) => readEntity(queries, states, id),
+    areas: (request) => readAreas(queries, request),
+    integrations: (request) => readIntegrations(queries, request),
+    counts: () => readCounts(queries),
+    health: () => readHealth(queries, file, inode, writer.fault),
+    config: () => readConfig(database),
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+function readCounts(queries: Queries): ReturnType<HomeReader["counts"]> {
+  const count = (from: string): number =>
+    queries.total(from, () => queries.prepare(`SELECT count(*) AS total FROM ${from}`).get()!.total as number);
+  return {
+    devices: count("devices WHERE removed_at IS NULL AND placeholder = 0"),
+    entities: count("entities WHERE removed_at IS NULL"),
+    areas: count("areas WHERE removed_at IS NULL"),
+    integrations: count("integrations WHERE removed_at IS NULL"),
+  };
+}
+
+function readConfig(database: DatabaseSync): HomeConfig | undefined {
+  const row = database.prepare("SELECT value FROM home WHERE key = 'config'").get();
+  return row && (JSON.parse(row.value as string) as HomeConfig);
+}

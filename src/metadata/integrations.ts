@@ -1,0 +1,48 @@
+import type { IntegrationRow, Page, PageRequest } from "../domain/home-store.ts";
+import { containing } from "./areas.ts";
+import { type Condition, type ListQuery, type Queries, readPage } from "./page.ts";
+import { type Columns, isoOf, textOf } from "./reading.ts";
+
+const DEVICE_COUNT = `(SELECT count(*) FROM devices d
+  WHERE d.config_entry_id = i.entry_id AND d.removed_at IS NULL AND d.placeholder = 0)`;
+const ENTITY_COUNT = "(SELECT count(*) FROM entities e WHERE e.config_entry_id = i.entry_id AND e.removed_at IS NULL)";
+
+const LIST: ListQuery = {
+  columns: `i.entry_id, i.domain, i.title, i.state, i.source, i.disabled_by, i.reason, i.removed_at, i.updated_at,
+    ${DEVICE_COUNT} AS device_count, ${ENTITY_COUNT} AS entity_count`,
+  from: "integrations i",
+  counted: "integrations i",
+  id: "i.entry_id",
+  sorts: {
+    title: "lower(coalesce(i.title, ''))",
+    domain: "coalesce(i.domain, '')",
+    entry_id: "i.entry_id",
+    state: "coalesce(i.state, '')",
+    device_count: DEVICE_COUNT,
+    entity_count: ENTITY_COUNT,
+    timestamp: "i.updated_at",
+  },
+  defaultSort: "title",
+};
+
+export function readIntegrations(queries: Queries, request: PageRequest): Page<IntegrationRow> {
+  const conditions: Condition[] = request.includeRemoved ? [] : [{ sql: "i.removed_at IS NULL", values: [] }];
+  if (request.q) conditions.push(containing(["i.title", "i.domain", "i.entry_id"], request.q));
+  return readPage(queries, LIST, request, conditions, integrationRow);
+}
+
+function integrationRow(row: Columns): IntegrationRow {
+  return {
+    entry_id: row.entry_id as string,
+    domain: textOf(row.domain),
+    title: textOf(row.title),
+    state: textOf(row.state),
+    source: textOf(row.source),
+    disabled_by: textOf(row.disabled_by),
+    reason: textOf(row.reason),
+    device_count: row.device_count as number,
+    entity_count: row.entity_count as number,
+    removed_at: isoOf(row.removed_at),
+    timestamp: isoOf(row.updated_at)!,
+  };
+}

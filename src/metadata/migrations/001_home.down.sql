@@ -1,0 +1,9 @@
+DROP TABLE entity_labels;
+DROP TABLE device_labels;
+DROP TABLE entities;
+DROP TABLE devices;
+DROP TABLE integrations;
+DROP TABLE labels;
+DROP TABLE areas;
+DROP TABLE floors;
+DROP TABLE home;

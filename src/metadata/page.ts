@@ -1,0 +1,161 @@
+import type { DatabaseSync, StatementSync } from "node:sqlite";
+import { AppError } from "../domain/errors.ts";
+import type { Page, PageRequest } from "../domain/home-store.ts";
+import type { SqlValue } from "./rows.ts";
+
+/**
+ * Lists by pages that never repeat or miss a row: a cursor is the place of the last row in the order, not a count of
+ * rows, so rows that come and go meanwhile do not shift it.
+ */
+
+/** What a list can be sorted by: a name to an SQL expression that is never NULL. */
+export type Sorts = Readonly<Record<string, string>>;
+
+export interface ListQuery {
+  /** What is selected, without SELECT. */
+  readonly columns: string;
+  /** The tables of `columns`, without FROM; `counted` is the part of it that decides which rows there are. */
+  readonly from: string;
+  readonly counted: string;
+  /** Unique; breaks ties of the sort. */
+  readonly id: string;
+  readonly sorts: Sorts;
+  readonly defaultSort: string;
+}
+
+/** One condition; its text is part of the statement, its values are bound. */
+export interface Condition {
+  readonly sql: string;
+  readonly values: readonly SqlValue[];
+  /** The values are too many, or change too often, for the number of matches to be worth remembering. */
+  readonly fleeting?: boolean;
+}
+
+/** Different statements are as many as combinations of filters and sorts; beyond this the oldest ones go. */
+const STATEMENTS_MAX = 200;
+/** Remembered numbers of matches. */
+const TOTALS_MAX = 1_000;
+
+/** Statements kept prepared, and numbers of matches kept until the database changes. */
+export interface Queries {
+  readonly database: DatabaseSync;
+  prepare(sql: string): StatementSync;
+  /** Changes with every commit that anybody makes to the file. */
+  version(): number;
+  /** Calls `count` once per key and version of the database. */
+  total(key: string, count: () => number): number;
+}
+
+export function createQueries(database: DatabaseSync): Queries {
+  const statements = new Map<string, StatementSync>();
+  const totals = new Map<string, number>();
+  const dataVersion = database.prepare("PRAGMA data_version");
+  let totalsOf = -1;
+  const version = (): number => dataVersion.get()!.data_version as number;
+  return {
+    database,
+    version,
+    prepare(sql) {
+      let statement = statements.get(sql);
+      if (!statement) {
+        if (statements.size >= STATEMENTS_MAX) statements.delete(statements.keys().next().value!);
+        statement = database.prepare(sql);
+        statements.set(sql, statement);
+      }
+      return statement;
+    },
+    total(key, count) {
+      const now = version();
+      if (now !== totalsOf || totals.size >= TOTALS_MAX) totals.clear();
+      totalsOf = now;
+      let total = totals.get(key);
+      if (total === undefined) {
+        total = count();
+        totals.set(key, total);
+      }
+      return total;
+    },
+  };
+}
+
+/** One page of a list. `row` makes what is answered of a row's columns. */
+export function readPage<Row>(
+  queries: Queries,
+  query: ListQuery,
+  request: PageRequest,
+  conditions: readonly Condition[],
+  row: (columns: Record<string, SqlValue>) => Row,
+): Page<Row> {
+  const sort = request.sort ?? query.defaultSort;
+  const descending = sort.startsWith("-");
+  const expression = sortExpression(query, descending ? sort.slice(1) : sort);
+  const place = request.cursor === undefined ? undefined : readCursor(request.cursor, sort);
+
+  const where = conditions.map((condition) => condition.sql);
+  const values = conditions.flatMap((condition) => condition.values);
+  const total = countMatches(
+    queries,
+    query,
+    where,
+    values,
+    conditions.some((condition) => condition.fleeting),
+  );
+
+  const order = descending ? "DESC" : "ASC";
+  const after = place ? [`(${expression}, ${query.id}) ${descending ? "<" : ">"} (?, ?)`] : [];
+  const sql = `SELECT ${query.columns}, ${expression} AS page_sort, ${query.id} AS page_id FROM ${query.from}
+    WHERE ${[...where, ...after].join(" AND ") || "true"}
+    ORDER BY ${expression} ${order}, ${query.id} ${order} LIMIT ?`;
+  // One row more than asked for tells whether another page follows.
+  const found = queries.prepare(sql).all(...values, ...(place ?? []), request.limit + 1) as Record<string, SqlValue>[];
+  const more = found.length > request.limit;
+  if (more) found.pop();
+  const last = more ? found.at(-1) : undefined;
+  return {
+    rows: found.map(row),
+    total,
+    nextCursor: last ? writeCursor(sort, last.page_sort!, last.page_id!) : null,
+  };
+}
+
+function sortExpression(query: ListQuery, name: string): string {
+  if (Object.hasOwn(query.sorts, name)) return query.sorts[name]!;
+  const names = Object.keys(query.sorts).join(", ");
+  throw new AppError("invalid", `Cannot sort by "${name}": choose one of ${names}, with "-" before it for descending`);
+}
+
+function countMatches(
+  queries: Queries,
+  query: ListQuery,
+  where: readonly string[],
+  values: readonly SqlValue[],
+  fleeting: boolean,
+): number {
+  const sql = `SELECT count(*) AS total FROM ${query.counted} WHERE ${where.join(" AND ") || "true"}`;
+  const count = (): number => queries.prepare(sql).get(...values)!.total as number;
+  return fleeting ? count() : queries.total(JSON.stringify([sql, values]), count);
+}
+
+function writeCursor(sort: string, value: SqlValue, id: SqlValue): string {
+  return Buffer.from(JSON.stringify([sort, value, id])).toString("base64url");
+}
+
+function readCursor(cursor: string, sort: string): readonly [string | number, string] {
+  let parts: unknown;
+  try {
+    parts = JSON.parse(Buffer.from(cursor, "base64url").toString());
+  } catch {
+    // Falls through to the refusal below, as any other text that is no cursor.
+  }
+  if (Array.isArray(parts) && parts.length === 3) {
+    const [cursorSort, value, id] = parts as unknown[];
+    const sortable = typeof value === "string" || typeof value === "number";
+    if (cursorSort === sort && sortable && typeof id === "string") return [value, id];
+  }
+  throw new AppError("invalid", `Cannot continue from cursor "${cursor}": it is none of a list sorted by ${sort}`);
+}
+
+/** Equality with a column, when a value is asked for. */
+export function equals(column: string, value: string | undefined): Condition[] {
+  return value === undefined ? [] : [{ sql: `${column} = ?`, values: [value] }];
+}

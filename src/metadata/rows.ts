@@ -1,0 +1,168 @@
+import type { RegistryKind, RegistryRow } from "../domain/home.ts";
+import { microsFromIso, microsFromSeconds } from "../lib/time.ts";
+
+/**
+ * From Home Assistant's registry rows to columns. Every field may be missing, null or of an odd type in some version
+ * or integration; what cannot be a column's value becomes null and stays readable in `raw`.
+ *
+ * Source: https://developers.home-assistant.io/docs/device_registry_index and the lists of 2019 to 2026.11.
+ */
+
+export type SqlValue = string | number | null;
+
+/** The text of a scalar; numbers too, since some integrations send them as versions and ids. */
+export function text(value: unknown): string | null {
+  if (typeof value === "string") return value;
+  return typeof value === "number" || typeof value === "bigint" ? String(value) : null;
+}
+
+/** As `text`, but the empty text is null, as for ids that refer to something. */
+export function reference(value: unknown): string | null {
+  return text(value) || null;
+}
+
+function integer(value: unknown): number | null {
+  return typeof value === "number" && Number.isSafeInteger(value) ? value : null;
+}
+
+/** The texts of a list as a JSON array; null among aliases means the computed name and is left out. */
+export function textList(value: unknown): string {
+  if (!Array.isArray(value) || value.length === 0) return "[]";
+  return JSON.stringify(value.filter((item) => typeof item === "string"));
+}
+
+/** Registry times are float seconds (0 = unknown), in some versions and other senders ISO text. */
+export function moment(value: unknown): number | null {
+  if (typeof value === "string") {
+    const micros = microsFromIso(value);
+    return Number.isNaN(micros) ? null : micros;
+  }
+  return typeof value === "number" && value > 0 && value < 1e11 ? microsFromSeconds(value) : null;
+}
+
+function first(value: unknown): unknown {
+  return Array.isArray(value) ? value[0] : undefined;
+}
+
+/** Whether something that was parsed from JSON can be a row. */
+export function isRow(value: unknown): value is RegistryRow {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+export function deviceId(row: RegistryRow): string | null {
+  return reference(row.id) ?? reference(row.device_id);
+}
+
+const ENTITY_ID = /^[^.\s]+\.[^.\s]+$/;
+
+/** "light.kitchen", or null for what cannot be an entity_id. */
+export function entityId(row: RegistryRow): string | null {
+  return typeof row.entity_id === "string" && ENTITY_ID.test(row.entity_id) && row.entity_id.isWellFormed()
+    ? row.entity_id
+    : null;
+}
+
+/**
+ * What identifies a row for good; entities without id go by their entity_id. Null: it cannot be stored, since it has
+ * no id or one that no file can hold as it is (half of a surrogate pair).
+ */
+export function keyOf(kind: RegistryKind, row: RegistryRow): string | null {
+  const key = anyKeyOf(kind, row);
+  return key?.isWellFormed() ? key : null;
+}
+
+function anyKeyOf(kind: RegistryKind, row: RegistryRow): string | null {
+  switch (kind) {
+    case "area":
+      return reference(row.area_id);
+    case "floor":
+      return reference(row.floor_id);
+    case "label":
+      return reference(row.label_id);
+    case "config_entry":
+      return reference(row.entry_id);
+    case "device":
+      return deviceId(row);
+    case "entity":
+      return entityId(row) && (reference(row.id) ?? entityId(row));
+  }
+}
+
+/** The user's name, else the integration's. */
+export function deviceName(row: RegistryRow): string | null {
+  return text(row.name_by_user) || text(row.name);
+}
+
+/**
+ * The config entry that owns a device: 2026.8 has one, 2024.7 names the primary one, before it is the first of a list.
+ */
+export function deviceConfigEntry(row: RegistryRow): string | null {
+  return reference(row.config_entry_id) ?? reference(row.primary_config_entry) ?? reference(first(row.config_entries));
+}
+
+/** The domain in a device's identifiers: its integration where config entries cannot be read. */
+export function identifierDomain(row: RegistryRow): string | null {
+  return reference(first(first(row.identifiers)));
+}
+
+const RANDOM_ID = /^[0-9a-f]{32}$/;
+
+/** Text that `q` is looked for in: names and ids in lower case. Random ids would match by accident and are left out. */
+export function searchText(...parts: readonly (string | null)[]): string {
+  const words = parts.filter((part) => part !== null && !RANDOM_ID.test(part));
+  return words.join("\n").toLowerCase();
+}
+
+/** A registry's table: columns beside the key, and their values in a row. */
+export interface Columns {
+  readonly table: string;
+  readonly key: string;
+  readonly columns: readonly string[];
+  values(row: RegistryRow): SqlValue[];
+}
+
+const TIMES = ["created_at", "modified_at"];
+const times = (row: RegistryRow): SqlValue[] => [moment(row.created_at), moment(row.modified_at)];
+
+/** The registries whose rows stand alone; devices and entities have files of their own. */
+export const PLAIN_TABLES: Readonly<Record<Exclude<RegistryKind, "device" | "entity">, Columns>> = {
+  area: {
+    table: "areas",
+    key: "area_id",
+    columns: ["name", "floor_id", "icon", "aliases", "labels", ...TIMES],
+    values: (row) => [
+      text(row.name),
+      reference(row.floor_id),
+      text(row.icon),
+      textList(row.aliases),
+      textList(row.labels),
+      ...times(row),
+    ],
+  },
+  floor: {
+    table: "floors",
+    key: "floor_id",
+    columns: ["name", "level", "icon", "aliases", ...TIMES],
+    values: (row) => [text(row.name), integer(row.level), text(row.icon), textList(row.aliases), ...times(row)],
+  },
+  label: {
+    table: "labels",
+    key: "label_id",
+    columns: ["name", "color", "icon", "description", ...TIMES],
+    values: (row) => [text(row.name), text(row.color), text(row.icon), text(row.description), ...times(row)],
+  },
+  config_entry: {
+    table: "integrations",
+    key: "entry_id",
+    columns: ["domain", "title", "state", "source", "disabled_by", "reason", ...TIMES],
+    values: (row) => [
+      reference(row.domain),
+      text(row.title),
+      text(row.state),
+      text(row.source),
+      reference(row.disabled_by),
+      text(row.reason),
+      ...times(row),
+    ],
+  },
+};

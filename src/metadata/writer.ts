@@ -1,0 +1,181 @@
+import { AppError, type ErrorCode, messageOf } from "../domain/errors.ts";
+import type { HomeConfig, RegistryKind, RegistryRow } from "../domain/home.ts";
+import type { HomeWriter } from "../domain/home-store.ts";
+import type { Logger } from "../lib/log.ts";
+import { nowMicros } from "../lib/time.ts";
+import { type Remote, startWorker, WorkerFailure } from "../lib/worker-rpc.ts";
+import type { EncodedRows } from "./commands.ts";
+import type { SavableStates } from "./current-states.ts";
+import { type DatabaseSettings, sqliteCode, sqliteReason } from "./database.ts";
+import { isRow, keyOf } from "./rows.ts";
+import type { OpenReport, WriterCommands, WriterData } from "./writer.worker.ts";
+
+/** Writes that may wait for the thread; what comes on top is refused as `unavailable`. */
+export const WRITES_WAITING_MAX = 1_000;
+/** Rows turned into JSON before the main thread does something else: about 1 ms. */
+const ENCODE_ROWS = 500;
+/** States saved in one transaction. */
+const SAVE_STATES = 5_000;
+
+export interface WriterCounters {
+  readonly writes: number;
+  /** Writes that the database did not take (disk full, locked); nothing of them was kept. */
+  readonly failed: number;
+  /** Writes turned away because too many waited. */
+  readonly refused: number;
+  /** Registry rows without an id, or that SQLite would not take. */
+  readonly skippedRows: number;
+}
+
+export interface Writer {
+  readonly writes: HomeWriter & { saveConfig(config: HomeConfig): Promise<void> };
+  readonly report: OpenReport;
+  readonly counters: WriterCounters;
+  /** Why the last write failed; null once one has succeeded again. */
+  readonly fault: string | null;
+  /** Waits for the writes under way, then closes the database. */
+  close(): Promise<void>;
+}
+
+/** Opens the database in a thread of its own. Rejects with an AppError that names path and remedy. */
+export async function openWriter(
+  file: string,
+  settings: DatabaseSettings,
+  states: SavableStates,
+  log: Logger,
+): Promise<Writer> {
+  const counters = { writes: 0, failed: 0, refused: 0, skippedRows: 0 };
+  let fault: string | null = null;
+  const workerData: WriterData = { file, settings };
+  const remote: Remote<WriterCommands> = startWorker(
+    new URL("./writer.worker.ts", import.meta.url),
+    { workerData },
+    (error) => {
+      fault = `the writing thread has ended: ${error.message}`;
+      log.error({ err: error }, "The thread that writes the database of the home has ended");
+    },
+  );
+  const report = await remote.call("open", null).catch(async (error: unknown) => {
+    await remote.terminate();
+    throw asAppError(`Cannot open the database "${file}"`, error);
+  });
+
+  // Encoding rows takes turns with other work, so that calls have to be kept in order here.
+  let last: Promise<unknown> = Promise.resolve();
+  let waiting = 0;
+
+  function inOrder<Result>(purpose: string, work: () => Promise<Result>): Promise<Result> {
+    if (waiting >= WRITES_WAITING_MAX) {
+      counters.refused++;
+      return Promise.reject(new AppError("unavailable", `Cannot ${purpose}: ${waiting} writes are waiting already`));
+    }
+    waiting++;
+    const result = last.then(work).then(
+      (value) => {
+        waiting--;
+        counters.writes++;
+        fault = null;
+        return value;
+      },
+      (error: unknown) => {
+        waiting--;
+        const failure = asAppError(`Cannot ${purpose}`, error);
+        if (failure instanceof AppError && failure.code === "unavailable") {
+          counters.failed++;
+          fault = failure.message;
+        }
+        throw failure;
+      },
+    );
+    last = result.catch(() => undefined);
+    return result;
+  }
+
+  function skipped(kind: RegistryKind, count: number, example: string): void {
+    counters.skippedRows += count;
+    log.warn(`${count} rows of the ${kind} registry cannot be stored and were skipped: ${example}`);
+  }
+
+  const writes: Writer["writes"] = {
+    applyRegistry: (kind, rows, at) =>
+      inOrder(`store the ${kind} registry`, async () => {
+        const encoded = await encodeRows(kind, rows);
+        const without = rows.length - encoded.keys.length;
+        if (without > 0) skipped(kind, without, "they have no id");
+        const { refused, ...diff } = await remote.call("applyRegistry", { kind, rows: encoded, at });
+        if (refused.length > 0) skipped(kind, refused.length, `the database refuses "${refused[0]}"`);
+        return diff;
+      }),
+    applyUnregistered: (entities, complete, at) =>
+      inOrder("store entities", () => remote.call("applyUnregistered", { entities, complete, at })),
+    removeUnregistered: (entityIds, at) =>
+      inOrder("remove entities", () => remote.call("removeUnregistered", { entityIds, at })),
+    saveStates: () =>
+      inOrder("save the current states", async () => {
+        for (let taken = states.take(SAVE_STATES); taken; taken = states.take(SAVE_STATES)) {
+          try {
+            await remote.call("saveStates", taken);
+          } catch (error) {
+            states.giveBack(taken);
+            throw error;
+          }
+        }
+      }),
+    bulkUpsert: (kind, body) => {
+      // What shares its memory with others (a slice of Node's pool) is copied, the rest is handed over.
+      const own = body.byteLength === body.buffer.byteLength && body.buffer instanceof ArrayBuffer;
+      const bytes = own ? (body as Uint8Array<ArrayBuffer>) : new Uint8Array(body);
+      return inOrder(`store ${kind} rows`, () =>
+        remote.call("bulkUpsert", { kind, body: bytes, at: nowMicros() }, [bytes.buffer]),
+      );
+    },
+    putManualDevice: (device) =>
+      inOrder(`store device "${device.device_id}"`, () => remote.call("putManualDevice", { device, at: nowMicros() })),
+    deleteManualDevice: (deviceId) =>
+      inOrder(`remove device "${deviceId}"`, () => remote.call("deleteManualDevice", { deviceId, at: nowMicros() })),
+    saveConfig: (config) => inOrder("store the home's configuration", () => remote.call("saveConfig", config)),
+  };
+  return {
+    writes,
+    report,
+    counters,
+    get fault() {
+      return fault;
+    },
+    async close() {
+      await last;
+      await remote.call("close", null).catch((error: unknown) => log.warn(`Closing failed: ${messageOf(error)}`));
+      await remote.terminate();
+    },
+  };
+}
+
+/** Rows as texts, since copying thousands of objects to another thread would block this one for long. */
+async function encodeRows(kind: RegistryKind, rows: readonly RegistryRow[]): Promise<EncodedRows> {
+  const encoded: EncodedRows = { keys: [], texts: [] };
+  for (let index = 0; index < rows.length; index++) {
+    if (index > 0 && index % ENCODE_ROWS === 0) await new Promise((resume) => setImmediate(resume));
+    const row: unknown = rows[index];
+    const key = isRow(row) ? keyOf(kind, row) : null;
+    if (key === null) continue;
+    encoded.keys.push(key);
+    encoded.texts.push(JSON.stringify(row));
+  }
+  return encoded;
+}
+
+const CODES: ReadonlySet<string> = new Set<ErrorCode>(["invalid", "not_found", "conflict", "too_large", "unavailable"]);
+
+/** A failure that a caller can act on: the worker's own AppErrors as they are, SQLite's and a dead thread `unavailable`. */
+function asAppError(purpose: string, error: unknown): unknown {
+  if (error instanceof AppError) return error;
+  if (error instanceof WorkerFailure && error.code !== undefined && CODES.has(error.code)) {
+    return new AppError(error.code as ErrorCode, error.message, { cause: error });
+  }
+  if (sqliteCode(error) !== undefined) {
+    return new AppError("unavailable", `${purpose}: ${sqliteReason(error)}`, { cause: error });
+  }
+  // Anything else that the thread threw is a fault of ours; a thread that has ended rejects with a plain Error.
+  if (error instanceof WorkerFailure) return error;
+  return new AppError("unavailable", `${purpose}: ${messageOf(error)}`, { cause: error });
+}

@@ -1,0 +1,59 @@
+import { workerData } from "node:worker_threads";
+import { serveCommands } from "../lib/worker-rpc.ts";
+import { createHomeCommands, type HomeCommands } from "./commands.ts";
+import { openOrReplace } from "./damaged.ts";
+import type { DatabaseSettings } from "./database.ts";
+import { current, upgradeTo } from "./migrate.ts";
+
+/** The thread that owns all writes to the database of the home. */
+
+export interface WriterData {
+  readonly file: string;
+  readonly settings: DatabaseSettings;
+}
+
+/** What the writer found and made when it opened the database. */
+export interface OpenReport {
+  readonly movedAside: { readonly to: string; readonly reason: string } | null;
+  readonly applied: readonly string[];
+  readonly revision: string;
+  readonly homeId: string;
+}
+
+export type WriterCommands = HomeCommands & {
+  open(argument: null): OpenReport;
+  close(argument: null): void;
+};
+
+const { file, settings } = workerData as WriterData;
+let checkpointDue = false;
+
+function open(): OpenReport {
+  const { database, movedAside } = openOrReplace(file, settings);
+  const applied = upgradeTo(database);
+  // Moving pages from the WAL into the file happens after an answer, not before it: the caller waits for the commit
+  // alone.
+  database.exec("PRAGMA wal_autocheckpoint = 0");
+  const commands = createHomeCommands(database);
+  const checkpoint = database.prepare("PRAGMA wal_checkpoint(PASSIVE)");
+  const afterwards = (): void => {
+    if (checkpointDue) return;
+    checkpointDue = true;
+    setImmediate(() => {
+      checkpointDue = false;
+      if (database.isOpen) checkpoint.all();
+    });
+  };
+  for (const [name, command] of Object.entries(commands)) {
+    served[name] = (argument) => {
+      const result = command(argument as never);
+      afterwards();
+      return result;
+    };
+  }
+  served.close = () => database.close();
+  return { movedAside, applied, revision: current(database).revision!, homeId: commands.homeId(null) };
+}
+
+const served: Record<string, (argument: unknown) => unknown> = { open };
+serveCommands(served);

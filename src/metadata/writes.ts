@@ -1,0 +1,114 @@
+import type { DatabaseSync } from "node:sqlite";
+import type { RegistryRow } from "../domain/home.ts";
+import type { RegistryDiff } from "../domain/home-store.ts";
+import { SQLITE_CONSTRAINT, SQLITE_TOOBIG, sqliteCode } from "./database.ts";
+import type { Columns, SqlValue } from "./rows.ts";
+
+/** A row on its way into a table: its key, and its JSON as it will be kept. Parsed only if it turns out to differ. */
+export interface Incoming {
+  readonly key: string;
+  readonly text: string;
+}
+
+/** How a list of rows is meant. */
+export interface WriteOptions {
+  readonly at: number;
+  /** Fields that a row lacks keep what they had (a bulk upsert of a few fields), instead of becoming null. */
+  readonly merge: boolean;
+  /** Told of a row that SQLite refuses; the others go on. */
+  refused(key: string, error: Error): void;
+}
+
+/** Rows looked up and written at a time, so that a large registry is never held twice. */
+const SLICE_ROWS = 5_000;
+
+export function slices<Item>(items: readonly Item[], size: number = SLICE_ROWS): Item[][] {
+  const parts: Item[][] = [];
+  for (let from = 0; from < items.length; from += size) parts.push(items.slice(from, from + size));
+  return parts;
+}
+
+/** Collects what changed. A row counts once: as added when it was not there (or removed) before this write. */
+export class DiffBuilder {
+  readonly added = new Set<string>();
+  readonly changed = new Set<string>();
+  readonly removed = new Set<string>();
+
+  /** `wasLive`: it was there, and not removed, before this write began. */
+  wrote(key: string, wasLive: boolean): void {
+    const back = this.removed.delete(key);
+    if (this.added.has(key)) return;
+    (wasLive || back ? this.changed : this.added).add(key);
+  }
+
+  remove(key: string): void {
+    if (this.added.delete(key)) return;
+    this.changed.delete(key);
+    this.removed.add(key);
+  }
+
+  diff(): RegistryDiff {
+    return { added: [...this.added], changed: [...this.changed], removed: [...this.removed] };
+  }
+}
+
+/** The row that is to be kept and its JSON; undefined when it equals what is stored already. */
+export function rowToKeep(
+  incoming: Incoming,
+  storedRaw: string | undefined,
+  merge: boolean,
+): { readonly row: RegistryRow; readonly raw: string } | undefined {
+  if (storedRaw === incoming.text) return undefined;
+  const row = JSON.parse(incoming.text) as RegistryRow;
+  if (!merge || storedRaw === undefined) return { row, raw: incoming.text };
+  const merged = { ...(JSON.parse(storedRaw) as RegistryRow), ...row };
+  const raw = JSON.stringify(merged);
+  return raw === storedRaw ? undefined : { row: merged, raw };
+}
+
+/** Inserts a row or replaces its columns; a removed row comes back. Extra columns are left as they are. */
+export function upsertSql(table: Columns, insertOnly: readonly string[] = []): string {
+  const columns = [...table.columns, "removed_at", "updated_at", "raw"];
+  const all = [table.key, ...columns, ...insertOnly];
+  return `INSERT INTO ${table.table} (${all.join(", ")}) VALUES (${all.map(() => "?").join(", ")})
+    ON CONFLICT (${table.key}) DO UPDATE SET ${columns.map((column) => `${column} = excluded.${column}`).join(", ")}`;
+}
+
+/** Runs one row's writes; a row that SQLite itself refuses is told of and skipped, any other fault ends the write. */
+export function attempt(incoming: Incoming, options: WriteOptions, write: () => void): void {
+  try {
+    write();
+  } catch (error) {
+    const code = sqliteCode(error);
+    if (code !== SQLITE_CONSTRAINT && code !== SQLITE_TOOBIG) throw error;
+    options.refused(incoming.key, error as Error);
+  }
+}
+
+export type PlainWriter = (rows: readonly Incoming[], at: number, diff: DiffBuilder) => void;
+
+/** Writes the complete list of a registry whose rows stand alone. */
+export function createPlainWriter(database: DatabaseSync, table: Columns): PlainWriter {
+  const { table: name, key } = table;
+  const live = database.prepare(`SELECT ${key} AS key FROM ${name} WHERE removed_at IS NULL`);
+  const stored = database.prepare(`SELECT removed_at, raw FROM ${name} WHERE ${key} = ?`);
+  const upsert = database.prepare(upsertSql(table));
+  const remove = database.prepare(`UPDATE ${name} SET removed_at = ?, updated_at = ? WHERE ${key} = ?`);
+  return (rows, at, diff) => {
+    const missing = new Set(live.all().map((row) => row.key as string));
+    for (const incoming of rows) {
+      missing.delete(incoming.key);
+      const before = stored.get(incoming.key);
+      const wasLive = before !== undefined && before.removed_at === null;
+      if (wasLive && before.raw === incoming.text) continue;
+      const row = JSON.parse(incoming.text) as RegistryRow;
+      const values: SqlValue[] = [incoming.key, ...table.values(row), null, at, incoming.text];
+      upsert.run(...values);
+      diff.wrote(incoming.key, wasLive);
+    }
+    for (const gone of missing) {
+      remove.run(at, at, gone);
+      diff.remove(gone);
+    }
+  };
+}
