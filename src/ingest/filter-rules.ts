@@ -1,0 +1,107 @@
+import { AppError } from "../domain/errors.ts";
+import type { AttributeMode } from "./normalize.ts";
+
+/** What entities can be chosen by, in the order in which Home Assistant and then we look. */
+export const MATCH_LISTS = [
+  "entities",
+  "entity_globs",
+  "domains",
+  "areas",
+  "labels",
+  "devices",
+  "integrations",
+] as const;
+
+export type MatchList = (typeof MATCH_LISTS)[number];
+
+/**
+ * Lists of entities. `domains`, `entity_globs` and `entities` are Home Assistant's own. `areas`, `labels` and
+ * `devices` hold ids or names, `integrations` their domains ("hue").
+ */
+export type EntityMatch = { readonly [List in MatchList]?: readonly string[] };
+
+/** Which attributes are recorded for the entities it matches; without lists it matches all. The first match counts. */
+export interface AttributeRule extends EntityMatch {
+  readonly attributes: AttributeMode;
+}
+
+/** What is recorded. Nothing given: every entity, with its tracked attributes. */
+export interface FilterRules {
+  readonly include?: EntityMatch;
+  readonly exclude?: EntityMatch;
+  readonly attributes?: readonly AttributeRule[];
+}
+
+const ATTRIBUTE_MODES: readonly AttributeMode[] = ["none", "tracked", "all"];
+
+/**
+ * The filter of a configuration file. As in Home Assistant a single text stands for a list of one, and entity ids are
+ * lower-cased. Absent and null are "nothing given". Throws `invalid` with all faults, each with its path.
+ */
+export function parseFilterRules(input: unknown): FilterRules {
+  const faults: string[] = [];
+  const rules: { include?: EntityMatch; exclude?: EntityMatch; attributes?: readonly AttributeRule[] } = {};
+  const filter = asObject(input, "filter", faults);
+  for (const [key, value] of Object.entries(filter)) {
+    if (key === "include" || key === "exclude") {
+      const path = `filter.${key}`;
+      rules[key] = parseMatch(asObject(value, path, faults), path, faults);
+    } else if (key === "attributes") {
+      rules.attributes = parseAttributeRules(value, faults);
+    } else {
+      faults.push(`filter.${key}: unknown; known are include, exclude, attributes`);
+    }
+  }
+  if (faults.length > 0) throw new AppError("invalid", `Cannot use the filter: ${faults.join("; ")}`);
+  return rules;
+}
+
+function asObject(value: unknown, path: string, faults: string[]): Readonly<Record<string, unknown>> {
+  if (value === null || value === undefined) return {};
+  if (typeof value === "object" && !Array.isArray(value)) return value as Record<string, unknown>;
+  faults.push(`${path}: must be a mapping`);
+  return {};
+}
+
+function parseMatch(
+  value: Readonly<Record<string, unknown>>,
+  path: string,
+  faults: string[],
+): { [List in MatchList]?: readonly string[] } {
+  const match: { [List in MatchList]?: readonly string[] } = {};
+  for (const [key, given] of Object.entries(value)) {
+    const list = MATCH_LISTS.find((known) => known === key);
+    if (list) match[list] = parseList(given, list, `${path}.${key}`, faults);
+    else faults.push(`${path}.${key}: unknown; known are ${MATCH_LISTS.join(", ")}`);
+  }
+  return match;
+}
+
+function parseList(given: unknown, list: MatchList, path: string, faults: string[]): readonly string[] {
+  if (given === null || given === undefined) return [];
+  const texts: string[] = [];
+  const items: readonly unknown[] = Array.isArray(given) ? given : [given];
+  items.forEach((item, position) => {
+    const here = Array.isArray(given) ? `${path}[${position}]` : path;
+    if (typeof item !== "string" || item.trim() === "") faults.push(`${here}: must be a text`);
+    else if (list === "entities" && !/^[^.\s]+\.[^.\s]+$/.test(item.trim()))
+      faults.push(`${here}: "${item}" is no entity id such as "light.kitchen"`);
+    else texts.push(list === "entities" ? item.trim().toLowerCase() : item.trim());
+  });
+  return texts;
+}
+
+function parseAttributeRules(value: unknown, faults: string[]): readonly AttributeRule[] {
+  if (value === null || value === undefined) return [];
+  if (!Array.isArray(value)) {
+    faults.push("filter.attributes: must be a list of rules");
+    return [];
+  }
+  return value.map((item: unknown, position) => {
+    const path = `filter.attributes[${position}]`;
+    const { attributes, ...lists } = asObject(item, path, faults);
+    const mode = ATTRIBUTE_MODES.find((known) => known === attributes);
+    if (!mode) faults.push(`${path}.attributes: must be one of ${ATTRIBUTE_MODES.join(", ")}`);
+    return { ...parseMatch(lists, path, faults), attributes: mode ?? "tracked" };
+  });
+}

@@ -1,0 +1,167 @@
+import type { RegistryKind, RegistryRow } from "../domain/home.ts";
+import type { Micros } from "../domain/sample.ts";
+import { microsFromSeconds } from "../lib/time.ts";
+
+/** Where an entity belongs. Names stand beside ids, since a filter may name either. */
+export interface EntityFacts {
+  /** The registry's id; null without registry entry. */
+  readonly id: string | null;
+  /** The integration that provides it. */
+  readonly platform: string | null;
+  /** Id and names of its device. */
+  readonly devices: readonly string[];
+  /** Id and name of its effective area: its own, else its device's, else that of the device's parent. */
+  readonly areas: readonly string[];
+  /** Ids and names of the labels of the entity, its device and its area, as Home Assistant's own targets reach. */
+  readonly labels: readonly string[];
+}
+
+/** An entity that the list holds under a name at which it was not known before. */
+export interface AdoptedEntity {
+  readonly id: string;
+  readonly entityId: string;
+  /** When the entry last changed, by Home Assistant: not before it got this name. Null when it does not say. */
+  readonly modifiedAt: Micros | null;
+}
+
+/** What a new entity list changed. At the first list every entity is adopted. */
+export interface EntityMoves {
+  readonly adopted: readonly AdoptedEntity[];
+  /** No longer in the list, or there under another name. */
+  readonly left: readonly { readonly id: string; readonly entityId: string; readonly renamed: boolean }[];
+}
+
+export const NO_MOVES: EntityMoves = { adopted: [], left: [] };
+
+/**
+ * What the registries say of entities, in memory: asked for every change that arrives, so that nothing waits for the
+ * database. Rows without an id are passed over.
+ */
+export interface HomeIndex {
+  /** The registry's id of an entity. */
+  idOf(entityId: string): string | undefined;
+  /** The present name of a registry entry. */
+  entityIdOf(id: string): string | undefined;
+  facts(entityId: string): EntityFacts;
+  /** Takes over a registry's full list. */
+  replace(kind: RegistryKind, rows: readonly RegistryRow[]): EntityMoves;
+  /** Who owns the entities that have no registry entry. */
+  setSources(sources: ReadonlyMap<string, string>): void;
+  platformOf(entityId: string): string | null;
+  /** Gives an entry another name before the list tells it; nothing happens when the name belongs to another entry. */
+  rename(id: string, from: string, to: string): void;
+  /** Takes an entry out before the list tells it, if the name still is that entry's. */
+  remove(id: string, entityId: string): void;
+}
+
+interface EntityEntry {
+  readonly id: string;
+  readonly row: RegistryRow;
+}
+
+export function createHomeIndex(): HomeIndex {
+  const byKind = new Map<RegistryKind, ReadonlyMap<string, RegistryRow>>();
+  let byName = new Map<string, EntityEntry>();
+  let nameById = new Map<string, string>();
+  let sources: ReadonlyMap<string, string> = new Map();
+
+  const row = (kind: RegistryKind, id: string | null): RegistryRow | undefined =>
+    id === null ? undefined : byKind.get(kind)?.get(id);
+
+  const platformOf = (entityId: string): string | null =>
+    text(byName.get(entityId)?.row.platform) ?? sources.get(entityId) ?? null;
+
+  const replaceEntities = (rows: readonly RegistryRow[]): EntityMoves => {
+    const names = new Map<string, EntityEntry>();
+    const ids = new Map<string, string>();
+    const adopted: AdoptedEntity[] = [];
+    for (const entry of rows) {
+      const id = text(entry.id);
+      const entityId = text(entry.entity_id);
+      if (id === null || entityId === null) continue;
+      names.set(entityId, { id, row: entry });
+      ids.set(id, entityId);
+      if (byName.get(entityId)?.id !== id) adopted.push({ id, entityId, modifiedAt: moment(entry.modified_at) });
+    }
+    const left = [];
+    for (const [entityId, { id }] of byName) {
+      if (names.get(entityId)?.id !== id) left.push({ id, entityId, renamed: ids.has(id) });
+    }
+    byName = names;
+    nameById = ids;
+    return { adopted, left };
+  };
+
+  return {
+    idOf: (entityId) => byName.get(entityId)?.id,
+    entityIdOf: (id) => nameById.get(id),
+    platformOf,
+    facts(entityId) {
+      const entry = byName.get(entityId);
+      const deviceId = text(entry?.row.device_id);
+      const device = row("device", deviceId);
+      const parent = row("device", text(device?.parent_device_id));
+      const areaId = text(entry?.row.area_id) ?? text(device?.area_id) ?? text(parent?.area_id);
+      const area = row("area", areaId);
+      const labelIds = new Set([...texts(entry?.row.labels), ...texts(device?.labels), ...texts(area?.labels)]);
+      return {
+        id: entry?.id ?? null,
+        platform: platformOf(entityId),
+        devices: present(deviceId, text(device?.name_by_user), text(device?.name)),
+        areas: present(areaId, text(area?.name)),
+        labels: [...labelIds].flatMap((id) => present(id, text(row("label", id)?.name))),
+      };
+    },
+    replace(kind, rows) {
+      if (kind === "entity") return replaceEntities(rows);
+      const field = ID_FIELDS[kind];
+      const byId = new Map<string, RegistryRow>();
+      for (const entry of rows) {
+        const id = text(entry[field]);
+        if (id !== null) byId.set(id, entry);
+      }
+      byKind.set(kind, byId);
+      return NO_MOVES;
+    },
+    setSources(map) {
+      sources = map;
+    },
+    rename(id, from, to) {
+      const entry = byName.get(from);
+      if (entry?.id !== id || byName.has(to)) return;
+      byName.delete(from);
+      byName.set(to, entry);
+      nameById.set(id, to);
+    },
+    remove(id, entityId) {
+      if (byName.get(entityId)?.id !== id) return;
+      byName.delete(entityId);
+      nameById.delete(id);
+    },
+  };
+}
+
+const ID_FIELDS: Readonly<Record<Exclude<RegistryKind, "entity">, string>> = {
+  area: "area_id",
+  floor: "floor_id",
+  label: "label_id",
+  config_entry: "entry_id",
+  device: "id",
+};
+
+function text(value: unknown): string | null {
+  return typeof value === "string" && value !== "" ? value : null;
+}
+
+function texts(value: unknown): readonly string[] {
+  return Array.isArray(value) ? value.filter((item): item is string => typeof item === "string") : [];
+}
+
+function present(...values: readonly (string | null)[]): string[] {
+  return values.filter((value): value is string => value !== null);
+}
+
+/** Home Assistant's float epoch seconds; 0 means that it does not know. */
+function moment(value: unknown): Micros | null {
+  return typeof value === "number" && Number.isFinite(value) && value > 0 ? microsFromSeconds(value) : null;
+}

@@ -1,0 +1,475 @@
+/**
+ * From Home Assistant's messages to samples and the database of the home:
+ *
+ *   connected ──▶ snapshot ──┬─▶ registries ──▶ index ──▶ home-writes ──▶ HomeWriter (database)
+ *                            └─▶ states ─────┐                ▲
+ *                                            ▼                │ lists, read again
+ *   changed ───▶ queue ─────────────────▶ take ──▶ sampler ───┼──────────▶ SampleSink (time series)
+ *          │    (while a snapshot            │     filter,    │
+ *          │     is read and applied)        │     normalize  │
+ *          │                                 └──▶ CurrentStates (memory)
+ *          └──▶ feed                                          │
+ *   registryChanged ──▶ the same queue ──▶ discovery ──▶ index┘
+ *
+ * Events and registry events go through one queue, so a rename meets the states around it in Home Assistant's order.
+ */
+import { setTimeout as wait } from "node:timers/promises";
+import type { DisconnectReason, HomeAssistantListener, HomeConnection } from "../domain/connection.ts";
+import { messageOf } from "../domain/errors.ts";
+import type { CurrentStates, HomeConfig, HomeSnapshot, RegistryEvent, StateChange } from "../domain/home.ts";
+import type { HomeWriter, UnregisteredEntity } from "../domain/home-store.ts";
+import type { ChangeFeed, IngestStatus } from "../domain/ingest.ts";
+import type { Micros } from "../domain/sample.ts";
+import { STATE_FIELD, STATE_MEASUREMENT } from "../domain/series.ts";
+import { createBackoff } from "../lib/backoff.ts";
+import type { Logger } from "../lib/log.ts";
+import { nowMicros } from "../lib/time.ts";
+import { createDiscovery } from "./discovery.ts";
+import { createFeed } from "./feed.ts";
+import { createFilter, type EntityFilter } from "./filter.ts";
+import type { FilterRules } from "./filter-rules.ts";
+import { type AdoptedEntity, createHomeIndex, type EntityMoves } from "./home-index.ts";
+import { createHomeWrites } from "./home-writes.ts";
+import { createSampler, type IngestStore } from "./sampler.ts";
+
+/** Events that may wait for a snapshot. When there are more, all are dropped and another snapshot is read. */
+export const QUEUE_EVENTS_MAX = 200_000;
+/** Changes that may wait for the registry ids of new entities, all entities together. */
+export const AWAITING_CHANGES_MAX = 20_000;
+/** How often Home Assistant is asked whether its start is complete. */
+const STARTING_ASK_MS = 10_000;
+/** Work on a snapshot gives way after so long, so that the socket is read. */
+const SLICE_MS = 8;
+const RETRY_FIRST_MS = 1000;
+const RETRY_CAP_MS = 60_000;
+
+export interface IngestOptions {
+  readonly store: IngestStore;
+  readonly home: HomeWriter;
+  readonly states: CurrentStates;
+  readonly rules: FilterRules;
+  readonly log: Logger;
+  readonly now?: () => Micros;
+  readonly random?: () => number;
+  /** Rejects when aborted. */
+  readonly sleep?: (ms: number, signal: AbortSignal) => Promise<void>;
+}
+
+/** What the status says beyond the contract, for metrics. */
+export interface IngestReport extends IngestStatus {
+  /** Events dropped since more than QUEUE_EVENTS_MAX waited, or their connection ended before its snapshot. */
+  readonly dropped: number;
+  readonly snapshotFailures: number;
+  /** Changes that waited for a registry id too long and were stored under their entity_id until it was known. */
+  readonly awaitedInVain: number;
+  readonly feedFailures: number;
+  /** Entities without registry entry that were not noted in the database. */
+  readonly homeWritesDropped: number;
+}
+
+export interface Ingest extends HomeAssistantListener {
+  /** Every change that Home Assistant published, whatever the filter says, as it arrives. */
+  readonly feed: ChangeFeed;
+  readonly filter: EntityFilter;
+  /** What Home Assistant last said of itself; null before the first snapshot. */
+  config(): HomeConfig | null;
+  /** Other rules from now on; what they newly record begins with its present state. */
+  reload(rules: FilterRules): void;
+  status(): IngestReport;
+  /** Ends all work under way; resolves once the database of the home has what is known. */
+  close(): Promise<void>;
+}
+
+type Queued = StateChange | RegistryEvent;
+
+/** One connection, as far as ingest knows it. */
+interface Session {
+  readonly connection: HomeConnection;
+  readonly ended: AbortController;
+  /** The snapshot was read while Home Assistant was running: what it lacks was removed. */
+  complete: boolean;
+  /** The snapshot under way is not enough: another one must be read. */
+  again: boolean;
+  /** Home Assistant is asked from time to time whether its start is complete. */
+  asking: boolean;
+}
+
+/** An entity whose state is about to be removed, with the series that the state still belongs to. */
+interface Leaving {
+  readonly subject: string;
+  /** It appears again under another name: its series go on. */
+  readonly renamed: boolean;
+}
+
+export function createIngest(options: IngestOptions): Ingest {
+  const { store, home, states, log, now = nowMicros, random = Math.random } = options;
+  const sleep = options.sleep ?? ((ms, signal) => wait(ms, undefined, { signal }));
+  const index = createHomeIndex();
+  const filter = createFilter(options.rules, index.facts);
+  const feed = createFeed(log);
+  const leaving = new Map<string, Leaving>();
+  const subjectOf = (entityId: string): string => leaving.get(entityId)?.subject ?? index.idOf(entityId) ?? entityId;
+  const sampler = createSampler(store, filter, subjectOf);
+
+  let session: Session | undefined;
+  /** Undefined while changes are taken as they arrive. */
+  let queue: Queued[] | undefined;
+  let awaiting = new Map<string, StateChange[]>();
+  let awaitingChanges = 0;
+  let config: HomeConfig | null = null;
+  let lastEventAt: Micros | null = null;
+  const counts = { changes: 0, filtered: 0, stale: 0, snapshots: 0, dropped: 0, snapshotFailures: 0, awaitedInVain: 0 };
+
+  const writes = createHomeWrites({
+    home,
+    log,
+    now,
+    random,
+    sleep,
+    onEntitiesRemoved(ids, at) {
+      for (const id of ids) {
+        if (index.entityIdOf(id) === undefined) store.release(STATE_MEASUREMENT, id, at);
+      }
+    },
+  });
+
+  /** Gives a registry entry its series: those it had under another name, or those of the name before it had an entry. */
+  const adopt = ({ id, entityId, modifiedAt }: AdoptedEntity, at: Micros): void => {
+    // An event that came after the list may have moved it on.
+    if (index.idOf(entityId) !== id) return;
+    sampler.forget(entityId);
+    const name = store.seriesOfSubject(STATE_MEASUREMENT, id)[0]?.name;
+    if (name === undefined) {
+      const unregistered = { measurement: STATE_MEASUREMENT, subject: entityId, field: STATE_FIELD };
+      if (store.find(unregistered) !== undefined) store.rekey(STATE_MEASUREMENT, entityId, id);
+    } else if (name !== entityId) {
+      // Renamed while nobody listened: not later than the entry's last change.
+      store.rename(STATE_MEASUREMENT, id, entityId, modifiedAt === null ? at : Math.min(modifiedAt, at));
+    }
+  };
+
+  const discovery = createDiscovery({
+    index,
+    writes,
+    log,
+    now,
+    random,
+    listener: {
+      renamed(id, from, to, at) {
+        filter.invalidate();
+        if (states.get(from)) leaving.set(from, { subject: id, renamed: true });
+        sampler.forget(to);
+        store.rename(STATE_MEASUREMENT, id, to, at);
+      },
+      removed(id, entityId, at) {
+        // The filter hears of it with the list: until its state is removed, the entity counts as what it was.
+        if (states.get(entityId)) leaving.set(entityId, { subject: id, renamed: false });
+        store.release(STATE_MEASUREMENT, id, at);
+      },
+      listed(_kind, moves, at) {
+        filter.invalidate();
+        takeMoves(moves, at);
+        releaseAwaiting();
+      },
+    },
+  });
+
+  const takeMoves = (moves: EntityMoves, at: Micros): void => {
+    for (const { id, entityId, renamed } of moves.left) {
+      sampler.forget(entityId);
+      // A name that another entry has by now says nothing of the one that left.
+      if (index.idOf(entityId) === undefined && states.get(entityId)) leaving.set(entityId, { subject: id, renamed });
+    }
+    for (const entity of moves.adopted) adopt(entity, at);
+  };
+
+  const releaseAwaiting = (): void => {
+    if (awaiting.size === 0) return;
+    const waiting = awaiting;
+    awaiting = new Map();
+    awaitingChanges = 0;
+    for (const changes of waiting.values()) for (const change of changes) take(change);
+  };
+
+  /** True when the change has to wait for its entity's registry id. */
+  const mustAwait = (change: StateChange): boolean => {
+    const { entityId } = change;
+    if (!awaiting.has(entityId) && !discovery.awaits(entityId)) return false;
+    if (awaitingChanges >= AWAITING_CHANGES_MAX) {
+      // Better under the entity_id for now than lost; `adopt` brings both together.
+      counts.awaitedInVain++;
+      return false;
+    }
+    const changes = awaiting.get(entityId);
+    if (changes) changes.push(change);
+    else awaiting.set(entityId, [change]);
+    awaitingChanges++;
+    return true;
+  };
+
+  const remove = (change: StateChange): void => {
+    const { entityId } = change;
+    const gone = leaving.get(entityId);
+    states.delete(entityId);
+    if (gone?.renamed) sampler.forget(entityId);
+    else if (!sampler.end(entityId, change.timeFired)) counts.filtered++;
+    leaving.delete(entityId);
+    if (!gone && index.idOf(entityId) === undefined) writes.vanished(entityId);
+  };
+
+  /** A change in its turn. */
+  const take = (change: StateChange): void => {
+    const { entityId, newState } = change;
+    if (newState === null) {
+      remove(change);
+      return;
+    }
+    if (change.oldState === null) {
+      // Whatever was about to leave under this name has left.
+      if (leaving.delete(entityId)) sampler.forget(entityId);
+      if (index.idOf(entityId) === undefined) {
+        writes.appeared({ entityId, platform: index.platformOf(entityId) });
+      }
+    }
+    states.set(newState);
+    if (!sampler.sample(newState)) counts.filtered++;
+  };
+
+  const takeQueued = (item: Queued): void => {
+    if ("kind" in item) discovery.event(item);
+    else if (!mustAwait(item)) take(item);
+  };
+
+  const enqueue = (waiting: Queued[], item: Queued): void => {
+    if (waiting.length >= QUEUE_EVENTS_MAX && session) {
+      counts.dropped += waiting.length;
+      waiting.length = 0;
+      session.again = true;
+      log.warn(`More than ${QUEUE_EVENTS_MAX} events waited for a snapshot: they were dropped, another is read`);
+    }
+    waiting.push(item);
+  };
+
+  /** Calls `visit` for each item and gives way to the socket every few milliseconds; stops when the session ended. */
+  const inSlices = async <T>(items: readonly T[], current: Session, visit: (item: T) => void): Promise<void> => {
+    let start = performance.now();
+    for (let at = 0; at < items.length; at++) {
+      visit(items[at]!);
+      if (at % 64 === 63 && performance.now() - start > SLICE_MS) {
+        await breathe();
+        if (current.ended.signal.aborted) return;
+        start = performance.now();
+      }
+    }
+  };
+
+  /**
+   * Takes from the queue what the dump makes old: a change that the dump holds is dropped, one before it still is a
+   * sample, but no current state.
+   */
+  const takeOlderThan = async (snapshot: HomeSnapshot, current: Session, waiting: Queued[]): Promise<Queued[]> => {
+    const updated = new Map(snapshot.states.map((state) => [state.entityId, state.lastUpdated]));
+    const queued = waiting.splice(0);
+    const newer: Queued[] = [];
+    // States from before a rename carry a name that the index no longer knows.
+    for (const item of queued) {
+      if (!("kind" in item) || item.kind !== "entity" || item.id === null || item.oldEntityId === null) continue;
+      const id = index.idOf(item.id);
+      if (id === undefined || index.idOf(item.oldEntityId) !== undefined) continue;
+      leaving.set(item.oldEntityId, { subject: id, renamed: true });
+    }
+    await inSlices(queued, current, (item) => {
+      const dumped = "kind" in item ? undefined : updated.get(item.entityId);
+      if (dumped === undefined || "kind" in item) newer.push(item);
+      else if (item.newState === null) {
+        if (item.timeFired > dumped) newer.push(item);
+        else if (!leaving.get(item.entityId)?.renamed) sampler.end(item.entityId, item.timeFired);
+      } else if (item.newState.lastUpdated > dumped) newer.push(item);
+      else if (item.newState.lastUpdated < dumped) sampler.sample(item.newState);
+      else counts.stale++;
+    });
+    return newer;
+  };
+
+  const applyStates = async (snapshot: HomeSnapshot, current: Session): Promise<void> => {
+    const unregistered: UnregisteredEntity[] = [];
+    const dumped = new Set<string>();
+    await inSlices(snapshot.states, current, (state) => {
+      const { entityId } = state;
+      dumped.add(entityId);
+      if (index.idOf(entityId) === undefined) unregistered.push({ entityId, platform: index.platformOf(entityId) });
+      states.set(state);
+      sampler.sample(state);
+    });
+    if (current.ended.signal.aborted) return;
+    const vanished = current.complete ? [...states.values()].filter(({ entityId }) => !dumped.has(entityId)) : [];
+    for (const { entityId } of vanished) {
+      states.delete(entityId);
+      // When it was removed is in Home Assistant's history; the backfill ends its series there.
+      if (!leaving.has(entityId)) sampler.forget(entityId);
+    }
+    writes.unregistered(unregistered, current.complete, snapshot.readAt);
+    writes.saveStates();
+  };
+
+  const applySnapshot = async (snapshot: HomeSnapshot, current: Session): Promise<void> => {
+    config = snapshot.config;
+    current.complete = snapshot.config.state === "RUNNING";
+    leaving.clear();
+    discovery.snapshot(snapshot);
+    const left = [...leaving];
+    releaseAwaiting();
+    const waiting = queue ?? [];
+    const newer = await takeOlderThan(snapshot, current, waiting);
+    if (current.ended.signal.aborted) return;
+    await applyStates(snapshot, current);
+    if (current.ended.signal.aborted) return;
+    await drain(newer, waiting, current);
+    for (const [entityId, departure] of left) settle(entityId, departure);
+  };
+
+  /** Takes `newer`, then what waits, in order; what arrives meanwhile waits too. */
+  const drain = async (newer: readonly Queued[], waiting: Queued[], current: Session): Promise<void> => {
+    const later = waiting.splice(0);
+    for (const items of [newer, later]) for (const item of items) waiting.push(item);
+    let start = performance.now();
+    while (waiting.length > 0 && !current.ended.signal.aborted) {
+      for (const item of waiting.splice(0, 256)) takeQueued(item);
+      if (performance.now() - start < SLICE_MS) continue;
+      await breathe();
+      start = performance.now();
+    }
+  };
+
+  /** An entity that lost its registry entry and still has its state goes on without one. */
+  const settle = (entityId: string, departure: Leaving): void => {
+    if (leaving.get(entityId) !== departure) return;
+    leaving.delete(entityId);
+    sampler.forget(entityId);
+    const state = states.get(entityId);
+    if (state) sampler.sample(state);
+  };
+
+  /** Reads and applies snapshots until one is enough; then changes are taken as they arrive. */
+  const synchronize = async (current: Session): Promise<void> => {
+    const backoff = createBackoff(RETRY_FIRST_MS, RETRY_CAP_MS, random);
+    const { signal } = current.ended;
+    do {
+      current.again = false;
+      try {
+        const snapshot = await current.connection.readSnapshot();
+        if (signal.aborted) return;
+        await applySnapshot(snapshot, current);
+        if (signal.aborted) return;
+        counts.snapshots++;
+      } catch (error) {
+        // Home Assistant refused or timed out, or the connection is about to be reported as ended.
+        if (signal.aborted) return;
+        counts.snapshotFailures++;
+        const ms = backoff.next();
+        log.warn({ err: error }, `Cannot take over a snapshot of the home, trying again in ${Math.round(ms)} ms`);
+        await sleep(ms, signal).catch(() => undefined);
+        if (signal.aborted) return;
+        current.again = true;
+      }
+    } while (current.again);
+    queue = undefined;
+    if (!current.complete) void awaitRunning(current);
+    log.info(
+      `The home is known: ${states.size} states${current.complete ? "" : " so far, Home Assistant is still starting"}`,
+    );
+  };
+
+  /** Without admin rights nothing tells that Home Assistant's start is complete, so it is asked. */
+  const awaitRunning = async (current: Session): Promise<void> => {
+    const { signal } = current.ended;
+    if (current.asking) return;
+    current.asking = true;
+    while (!current.complete) {
+      await sleep(STARTING_ASK_MS, signal).catch(() => undefined);
+      if (signal.aborted) return;
+      // A failure says no more than a start that takes longer.
+      const next = await current.connection.readConfig().catch(() => null);
+      if (next?.state === "RUNNING" && !queue && !current.complete && session === current) startSynchronizing(current);
+    }
+    current.asking = false;
+  };
+
+  const startSynchronizing = (current: Session): void => {
+    queue = [];
+    void synchronize(current);
+  };
+
+  const end = (current: Session): void => {
+    current.ended.abort();
+    discovery.disconnected();
+    // Their connection's snapshot will never come. What they told is in the next one, or in Home Assistant's history.
+    counts.dropped += queue?.length ?? 0;
+    queue = undefined;
+    session = undefined;
+  };
+
+  return {
+    feed,
+    filter,
+    config: () => config,
+    connected(connection) {
+      if (session) end(session);
+      session = { connection, ended: new AbortController(), complete: false, again: false, asking: false };
+      discovery.connected(connection);
+      startSynchronizing(session);
+    },
+    changed(change) {
+      counts.changes++;
+      lastEventAt = now();
+      if (queue) enqueue(queue, change);
+      else if (!mustAwait(change)) take(change);
+      feed.publish(change);
+    },
+    registryChanged(event) {
+      if (queue) enqueue(queue, event);
+      else discovery.event(event);
+    },
+    configChanged() {
+      const current = session;
+      if (!current) return;
+      if (queue) current.again = true;
+      else if (!current.complete) startSynchronizing(current);
+      else {
+        current.connection.readConfig().then(
+          (next) => {
+            if (session === current) config = next;
+          },
+          (error: unknown) => log.warn(`Cannot read Home Assistant's configuration: ${messageOf(error)}`),
+        );
+      }
+    },
+    disconnected(reason: DisconnectReason) {
+      if (!session) return;
+      end(session);
+      log.debug(`Changes are no longer heard: ${reason}`);
+    },
+    reload(rules) {
+      filter.reload(rules);
+      for (const state of states.values()) sampler.sample(state);
+    },
+    status: () => ({
+      ...counts,
+      samples: sampler.samples,
+      synchronizing: queue !== undefined,
+      lastEventAt,
+      feedFailures: feed.failures,
+      homeWritesDropped: writes.dropped,
+    }),
+    async close() {
+      if (session) end(session);
+      discovery.close();
+      writes.saveStates();
+      await writes.close();
+    },
+  };
+}
+
+function breathe(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}

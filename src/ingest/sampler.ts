@@ -1,0 +1,213 @@
+import type { State } from "../domain/home.ts";
+import type { Micros, Value } from "../domain/sample.ts";
+import { type SeriesNumber, STATE_FIELD, STATE_MEASUREMENT } from "../domain/series.ts";
+import type { SampleReader, SampleSink } from "../domain/store.ts";
+import type { EntityFilter } from "./filter.ts";
+import { type AttributeMode, isRecordedAttribute, valueOfAttribute, valueOfState } from "./normalize.ts";
+
+/** What the pipeline needs of the store. */
+export type IngestStore = SampleSink & Pick<SampleReader, "seriesOfSubject">;
+
+/**
+ * Turns states into samples. What it knows of an entity's series is a cache of the store: forgetting it is always
+ * safe, the next state reads it again.
+ */
+export interface Sampler {
+  /** Samples handed to the store. */
+  readonly samples: number;
+  /**
+   * A sample of the state at its last_changed, and of each attribute that differs at its last_updated. False when the
+   * filter leaves the entity out.
+   */
+  sample(state: State): boolean;
+  /** Home Assistant removed the entity: every series of it that holds a value ends. False as for `sample`. */
+  end(entityId: string, at: Micros): boolean;
+  forget(entityId: string): void;
+}
+
+/** Everything that the steady state needs of an entity, so that a change costs one look-up. */
+interface EntitySeries {
+  readonly subject: string;
+  /** The filter's version at which `recorded` and `mode` were decided. */
+  version: number;
+  recorded: boolean;
+  mode: AttributeMode;
+  /** Undefined until the first sample. */
+  state: SeriesNumber | undefined;
+  stateTs: Micros;
+  /** The state's last value; undefined when the series is empty. */
+  stateValue: Value | undefined;
+  unit: unknown;
+  deviceClass: unknown;
+  stateClass: unknown;
+  readonly attributes: Map<string, AttributeSeries>;
+  /** Attributes whose series hold a value now. */
+  live: number;
+  round: number;
+}
+
+interface AttributeSeries {
+  readonly number: SeriesNumber;
+  value: Value;
+  /** The round of the entity in which this attribute was last present. */
+  round: number;
+}
+
+export function createSampler(
+  store: IngestStore,
+  filter: EntityFilter,
+  subjectOf: (entityId: string) => string,
+): Sampler {
+  const entities = new Map<string, EntitySeries>();
+  let samples = 0;
+
+  const append = (series: SeriesNumber, ts: Micros, value: Value): void => {
+    samples++;
+    store.append(series, ts, value);
+  };
+
+  const open = (entityId: string): EntitySeries => {
+    let entity = entities.get(entityId);
+    if (!entity) {
+      entity = read(store, subjectOf(entityId));
+      entities.set(entityId, entity);
+    }
+    if (entity.version !== filter.version) {
+      const decision = filter.decide(entityId);
+      entity.recorded = decision.recorded;
+      entity.mode = decision.attributes;
+      entity.version = filter.version;
+    }
+    return entity;
+  };
+
+  const sampleState = (entity: EntitySeries, state: State): void => {
+    const value = valueOfState(state.state);
+    if (value === undefined) return;
+    if (entity.state === undefined) {
+      const key = { measurement: STATE_MEASUREMENT, subject: entity.subject, field: STATE_FIELD };
+      entity.state = store.series(key, state.entityId, state.lastChanged);
+    }
+    entity.stateTs = state.lastChanged;
+    entity.stateValue = value;
+    append(entity.state, state.lastChanged, value);
+  };
+
+  /** The series of an attribute, made when it first holds a value. */
+  const attributeSeries = (entity: EntitySeries, field: string, state: State): AttributeSeries => {
+    const key = { measurement: STATE_MEASUREMENT, subject: entity.subject, field };
+    const attribute = { number: store.series(key, state.entityId, state.lastUpdated), value: null, round: 0 };
+    entity.attributes.set(field, attribute);
+    return attribute;
+  };
+
+  const sampleAttributes = (entity: EntitySeries, state: State): void => {
+    entity.round++;
+    let present = 0;
+    if (entity.mode !== "none") {
+      for (const name in state.attributes) {
+        if (!isRecordedAttribute(name, entity.mode)) continue;
+        const value = valueOfAttribute(state.attributes[name]);
+        // What cannot be stored now counts as absent.
+        if (value === null) continue;
+        present++;
+        const attribute = entity.attributes.get(name) ?? attributeSeries(entity, name, state);
+        attribute.round = entity.round;
+        if (attribute.value === value) continue;
+        if (attribute.value === null) entity.live++;
+        attribute.value = value;
+        append(attribute.number, state.lastUpdated, value);
+      }
+    }
+    if (present !== entity.live) endAbsent(entity, state.lastUpdated);
+  };
+
+  const endAbsent = (entity: EntitySeries, at: Micros): void => {
+    for (const attribute of entity.attributes.values()) {
+      if (attribute.value === null || attribute.round === entity.round) continue;
+      attribute.value = null;
+      entity.live--;
+      append(attribute.number, at, null);
+    }
+  };
+
+  const describe = (entity: EntitySeries, attributes: State["attributes"]): void => {
+    if (entity.state === undefined) return;
+    const { unit_of_measurement: unit, device_class: deviceClass, state_class: stateClass } = attributes;
+    if (unit === entity.unit && deviceClass === entity.deviceClass && stateClass === entity.stateClass) return;
+    entity.unit = unit;
+    entity.deviceClass = deviceClass;
+    entity.stateClass = stateClass;
+    store.describe(entity.state, {
+      unit: textOrNull(unit),
+      deviceClass: textOrNull(deviceClass),
+      stateClass: textOrNull(stateClass),
+    });
+  };
+
+  return {
+    get samples() {
+      return samples;
+    },
+    sample(state) {
+      const entity = open(state.entityId);
+      if (!entity.recorded) return false;
+      // An attribute's change keeps last_changed: the state was stored before.
+      if (state.lastChanged !== entity.stateTs || entity.stateValue === undefined) sampleState(entity, state);
+      describe(entity, state.attributes);
+      sampleAttributes(entity, state);
+      return true;
+    },
+    end(entityId, at) {
+      const entity = open(entityId);
+      // Entities that come and go (lightning strikes, aircraft) would pile up.
+      entities.delete(entityId);
+      if (!entity.recorded) return false;
+      if (entity.state !== undefined && entity.stateValue !== undefined && entity.stateValue !== null) {
+        append(entity.state, at, null);
+      }
+      entity.round++;
+      endAbsent(entity, at);
+      return true;
+    },
+    forget(entityId) {
+      entities.delete(entityId);
+    },
+  };
+}
+
+/** What the store holds of a subject. */
+function read(store: IngestStore, subject: string): EntitySeries {
+  const entity: EntitySeries = {
+    subject,
+    version: -1,
+    recorded: false,
+    mode: "none",
+    state: undefined,
+    stateTs: Number.NaN,
+    stateValue: undefined,
+    unit: undefined,
+    deviceClass: undefined,
+    stateClass: undefined,
+    attributes: new Map(),
+    live: 0,
+    round: 0,
+  };
+  for (const series of store.seriesOfSubject(STATE_MEASUREMENT, subject)) {
+    const last = store.last(series.number);
+    if (series.field === STATE_FIELD) {
+      entity.state = series.number;
+      entity.stateTs = last?.ts ?? Number.NaN;
+      entity.stateValue = last?.value;
+    } else {
+      const value = last?.value ?? null;
+      entity.attributes.set(series.field, { number: series.number, value, round: 0 });
+      if (value !== null) entity.live++;
+    }
+  }
+  return entity;
+}
+
+function textOrNull(value: unknown): string | null {
+  return typeof value === "string" ? value : null;
+}
