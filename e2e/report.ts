@@ -52,7 +52,8 @@ export function createReport(write: (line: string) => void = (line) => console.l
       judge(tookMs <= limitMs, what, `${Math.round(tookMs)} ms of ${limitMs} ms allowed`);
     },
     fail(what, message) {
-      judge(false, what, "", message.split("\n"));
+      judge(false, what, "");
+      for (const text of message.split("\n")) write(`          ${text}`);
     },
     skip(what, reason) {
       count.skipped++;

@@ -96,10 +96,10 @@ async function debianPython(release: string, log: string): Promise<Python> {
     const python = inspectPython(`/usr/bin/${name}`);
     if (python) return python;
   }
-  const found = installedPythons().map(({ version }) => version.join("."));
+  const found = new Set(installedPythons().map(({ version }) => version.join(".")));
   throw new Failure(
     `Home Assistant ${release} needs Python ${requiredPython(release).join(".")} or later of the ${major}.${minor} line; ` +
-      `found ${found.join(", ") || "none"}. Install it (PATH or pyenv)` +
+      `found ${[...found].join(", ") || "none"}. Install it (PATH or pyenv)` +
       (minor === 14 ? ", or run as root on Debian where a small Debian with it can be made." : "."),
   );
 }

@@ -19,10 +19,15 @@ export const stream: Scenario = {
     const answer = await fetch(`${program.url}/api/v1/stream?entity_id=${ENTITY}`, { signal });
     if (answer.status !== 200 || !answer.body) throw new Failure(`GET /api/v1/stream answers ${answer.status}`);
     report.equal("its content type", answer.headers.get("content-type")?.split(";")[0], "text/event-stream");
-    const events = changesOf(answer.body);
+    const events = eventsOf(answer.body);
+    // Its greeting says that whatever changes from now on is delivered.
+    const greeting = await events.next();
+    report.equal("its first event", greeting.value?.name, "hello");
     const received: Change[] = [];
     const reading = (async () => {
-      for await (const change of events) {
+      for await (const { name, data } of events) {
+        if (name !== "state_changed") continue;
+        const change = JSON.parse(data) as Change;
         received.push(change);
         if (change.new_state === null) break;
       }
@@ -46,8 +51,13 @@ export const stream: Scenario = {
   },
 };
 
-/** The data of all `state_changed` events of a stream of server-sent events. */
-async function* changesOf(body: ReadableStream<Uint8Array>): AsyncGenerator<Change> {
+interface ServerSentEvent {
+  readonly name: string;
+  readonly data: string;
+}
+
+/** The events of a stream, comments left out. */
+async function* eventsOf(body: ReadableStream<Uint8Array>): AsyncGenerator<ServerSentEvent, undefined> {
   const decoder = new TextDecoder();
   let rest = "";
   for await (const chunk of body) {
@@ -55,9 +65,11 @@ async function* changesOf(body: ReadableStream<Uint8Array>): AsyncGenerator<Chan
     rest = blocks.pop() ?? "";
     for (const block of blocks) {
       const lines = block.split("\n");
-      if (!lines.includes("event: state_changed")) continue;
-      const data = lines.filter((line) => line.startsWith("data:")).map((line) => line.slice("data:".length).trim());
-      yield JSON.parse(data.join("\n"));
+      const valuesOf = (field: string) =>
+        lines.filter((line) => line.startsWith(`${field}:`)).map((line) => line.slice(field.length + 1).trimStart());
+      const [name] = valuesOf("event");
+      if (name !== undefined) yield { name, data: valuesOf("data").join("\n") };
     }
   }
+  return undefined;
 }
