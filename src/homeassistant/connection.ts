@@ -7,7 +7,7 @@ import { listStatistics, readHistory, readStatistics } from "./history.ts";
 import { openLink } from "./link.ts";
 import { isRaw, parseStateChange, type Raw, textOrNull } from "./messages.ts";
 import type { OddMessages } from "./odd-messages.ts";
-import { type Ask, readConfig, readRegistry, readSnapshot, readStates } from "./registries.ts";
+import { type Ask, parseConfig, readConfig, readRegistry, readSnapshot, readStates } from "./registries.ts";
 import { SUBSCRIPTIONS, type Tell } from "./subscriptions.ts";
 import type { Timing } from "./timing.ts";
 
@@ -129,7 +129,7 @@ export function openConnection(options: ConnectionOptions): { close(): Promise<v
     const features = optional(ask("supported_features", { features: { coalesce_messages: 1 } }));
     const facts = Promise.all([
       optional(ask("auth/current_user")),
-      optional(readConfig(ask)),
+      optional(ask("get_config")),
       optional(ask("recorder/info")),
     ]);
     const lesser = SUBSCRIPTIONS.map(({ command, fields, read }) =>
@@ -137,9 +137,10 @@ export function openConnection(options: ConnectionOptions): { close(): Promise<v
     );
     // Last, so that next to nothing has to be held back until the others are confirmed.
     const changes = subscribe("subscribe_events", { event_type: "state_changed" }, readChange).then(now);
-    const [[user, config, recorder], subscribedAt] = await Promise.all([facts, changes, features, ...lesser]);
+    const [[user, rawConfig, recorder], subscribedAt] = await Promise.all([facts, changes, features, ...lesser]);
     if (ended) return;
 
+    const config = parseConfig(rawConfig);
     haVersion ||= config?.version ?? "";
     const isAdmin = isRaw(user) && user.is_admin === true;
     log.info(`Connected to Home Assistant ${haVersion}${config ? ` (${config.state})` : ""}`);
@@ -150,7 +151,7 @@ export function openConnection(options: ConnectionOptions): { close(): Promise<v
     options.onReady(createHomeConnection(isAdmin, subscribedAt));
     const held = early ?? [];
     early = undefined;
-    for (const what of held) what(listener);
+    for (const what of held) if (!ended) what(listener);
   }
 
   async function subscribe(command: string, fields: Raw, read: EventReader): Promise<void> {

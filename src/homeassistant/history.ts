@@ -8,7 +8,7 @@ import type { OddMessages } from "./odd-messages.ts";
 import type { Ask } from "./registries.ts";
 
 /**
- * What HA's recorder has of these entities in the span. Entities it does not know are absent from the answer.
+ * What HA's recorder has of these entities in the span. Entities without a row in it are absent from the answer.
  *
  * minimal_response stays off: it leaves out repeated states even with significant_changes_only off (seen on 2026.11).
  */
@@ -27,13 +27,17 @@ export async function readHistory(
     start_time: isoFromMicros(span.start - 1),
     end_time: isoFromMicros(span.end),
     entity_ids: entityIds,
-    include_start_time_state: false,
+    // With no_attributes HA answers nothing at all when no state of these entities *changed* after the start, though
+    // rows with only new attributes are there; asking for the state at the start as well avoids that shortcut. That
+    // state comes with the start as its time, thus before the span. (Read and seen in 2024.3 and 2026.11.)
+    include_start_time_state: !options.attributes,
     significant_changes_only: false,
     minimal_response: false,
     no_attributes: !options.attributes,
   });
   for (const [entityId, rows] of parseLists("history/history_during_period", answer)) {
-    histories.set(entityId, parseHistory(rows, span, odd));
+    const history = parseHistory(rows, span, odd);
+    if (history.length > 0) histories.set(entityId, history);
   }
   return histories;
 }

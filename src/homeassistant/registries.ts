@@ -76,8 +76,14 @@ export async function readSnapshot(ask: Ask, odd: OddMessages, now: () => Micros
 }
 
 export async function readConfig(ask: Ask): Promise<HomeConfig> {
-  const raw = await ask("get_config");
-  if (!isRaw(raw)) throw odd("get_config", "an object");
+  const config = parseConfig(await ask("get_config"));
+  if (!config) throw unexpected("get_config", "an object");
+  return config;
+}
+
+/** What `get_config` answers; undefined for what is no object. */
+export function parseConfig(raw: unknown): HomeConfig | undefined {
+  if (!isRaw(raw)) return undefined;
   return {
     version: textOrNull(raw.version) ?? "",
     locationName: textOrNull(raw.location_name),
@@ -111,10 +117,10 @@ async function askOrNull(ask: Ask, type: string): Promise<unknown> {
 }
 
 function parseList(type: string, value: unknown): readonly unknown[] {
-  if (!Array.isArray(value)) throw odd(type, "a list");
+  if (!Array.isArray(value)) throw unexpected(type, "a list");
   return value;
 }
 
-function odd(type: string, wanted: string): AppError {
+function unexpected(type: string, wanted: string): AppError {
   return new AppError("unavailable", `Cannot read "${type}": Home Assistant's answer is not ${wanted}`);
 }

@@ -1,0 +1,124 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { silentLog } from "../lib/log.ts";
+import { CommandError } from "./commands.ts";
+import { listStatistics, readHistory, readStatistics } from "./history.ts";
+import type { Raw } from "./messages.ts";
+import { createOddMessages } from "./odd-messages.ts";
+import type { Ask } from "./registries.ts";
+
+const START = 1795518250_000_000;
+const SPAN = { start: START, end: START + 60e6 };
+const at = (micros: number): number => (START + micros) / 1e6;
+
+/** Answers every command alike and keeps what was asked. */
+function asking(answer: unknown): { ask: Ask; asked: [string, Raw | undefined][] } {
+  const asked: [string, Raw | undefined][] = [];
+  return {
+    asked,
+    ask: async (type, fields) => {
+      asked.push([type, fields]);
+      if (answer instanceof Error) throw answer;
+      return answer;
+    },
+  };
+}
+
+const missing = new CommandError("some/command", "unknown_command", "Unknown command.");
+
+test("readHistory() asks for every row of the span", async () => {
+  for (const attributes of [true, false]) {
+    const { ask, asked } = asking({});
+    await readHistory(ask, ["sensor.a"], SPAN, { attributes }, createOddMessages(silentLog()));
+    assert.deepEqual(asked, [
+      [
+        "history/history_during_period",
+        {
+          start_time: "2026-11-24T11:04:09.999999Z",
+          end_time: "2026-11-24T11:05:10.000000Z",
+          entity_ids: ["sensor.a"],
+          include_start_time_state: !attributes,
+          significant_changes_only: false,
+          minimal_response: false,
+          no_attributes: !attributes,
+        },
+      ],
+    ]);
+  }
+});
+
+test("readHistory() decodes the compressed form, keeps to its span, and counts odd rows", async () => {
+  const odd = createOddMessages(silentLog());
+  const { ask } = asking({
+    "sensor.a": [
+      { s: "before", a: {}, lu: at(-1) },
+      { s: "first", a: { unit: "W" }, lu: at(0) },
+      { s: "attributes only", lu: at(2), lc: at(1) },
+      { s: "", a: null, lu: at(3) },
+      { s: null, a: {}, lu: at(4) },
+      { s: 7, lu: at(5) },
+      { s: "no time" },
+      null,
+      { s: "last", a: {}, lu: at(60e6 - 1) },
+      { s: "after", a: {}, lu: at(60e6) },
+    ],
+    "sensor.start_only": [{ s: "before", a: {}, lu: at(-1) }],
+  });
+  const history = await readHistory(ask, ["sensor.a"], SPAN, { attributes: true }, odd);
+  assert.deepEqual([...history.keys()], ["sensor.a"]);
+  const row = (state: string | null, micros: number, attributes = {}, changed = micros) => ({
+    state,
+    attributes,
+    lastChanged: START + changed,
+    lastUpdated: START + micros,
+  });
+  assert.deepEqual(history.get("sensor.a"), [
+    row("first", 0, { unit: "W" }),
+    row("attributes only", 2, {}, 1),
+    row("", 3),
+    row(null, 4),
+    row("last", 60e6 - 1),
+  ]);
+  assert.deepEqual(odd.counts(), { "malformed history row": 3 });
+});
+
+test("readHistory() asks nothing for nothing, and tells a Home Assistant without history from an empty one", async () => {
+  const { ask, asked } = asking({});
+  const odd = createOddMessages(silentLog());
+  assert.equal((await readHistory(ask, [], SPAN, { attributes: true }, odd)).size, 0);
+  assert.equal((await readHistory(ask, ["a.b"], { start: 1, end: 1 }, { attributes: true }, odd)).size, 0);
+  assert.deepEqual(asked, []);
+  await assert.rejects(readHistory(asking(missing).ask, ["a.b"], SPAN, { attributes: true }, odd), {
+    code: "not_found",
+  });
+  for (const strange of [null, [], { "a.b": null }]) {
+    await assert.rejects(readHistory(asking(strange).ask, ["a.b"], SPAN, { attributes: true }, odd), {
+      code: "unavailable",
+    });
+  }
+});
+
+test("readStatistics() reads integer milliseconds and keeps to rows that begin in the span", async () => {
+  const odd = createOddMessages(silentLog());
+  const millis = START / 1000;
+  const { ask, asked } = asking({
+    "sensor.a": [
+      { start: millis - 3600e3, end: millis, mean: 0 },
+      { start: millis, end: millis + 3600e3, mean: 1.5, min: 1, max: null, state: "odd", sum: Number.NaN },
+      { start: null, end: millis },
+      7,
+    ],
+  });
+  const statistics = await readStatistics(ask, ["sensor.a"], SPAN, odd);
+  assert.deepEqual(statistics.get("sensor.a"), [
+    { start: START, end: START + 3600e6, mean: 1.5, min: 1, max: null, state: null, sum: null },
+  ]);
+  assert.deepEqual(odd.counts(), { "malformed statistics row": 2 });
+  assert.equal(asked[0]?.[1]?.period, "hour");
+});
+
+test("statistics of a Home Assistant without recorder are empty", async () => {
+  const odd = createOddMessages(silentLog());
+  assert.equal((await readStatistics(asking(missing).ask, ["a.b"], SPAN, odd)).size, 0);
+  assert.deepEqual(await listStatistics(asking(missing).ask, odd), []);
+});
