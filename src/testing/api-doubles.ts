@@ -328,8 +328,15 @@ export const STORING: StoreStatus = {
   sizeBytes: 1_048_576,
 };
 
+/** The doubles that a test drives and looks into. */
+interface Driven {
+  readonly home: HomeDouble;
+  readonly samples: SamplesDouble;
+  readonly feed: FeedDouble;
+}
+
 /** Everything `createApi` needs, on a loopback address without login. */
-export function apiOptions(more: Partial<ApiOptions> = {}) {
+export function apiOptions(more: Partial<Omit<ApiOptions, keyof Driven>> = {}): ApiOptions & Driven {
   return {
     home: createHomeDouble(),
     states: createStatesDouble([
