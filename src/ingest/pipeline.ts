@@ -134,18 +134,15 @@ export function createIngest(options: IngestOptions): Ingest {
   });
 
   /** Gives a registry entry its series: those it had under another name, or those of the name before it had an entry. */
-  const adopt = ({ id, entityId, modifiedAt }: AdoptedEntity, at: Micros): void => {
+  const adopt = ({ id, entityId }: AdoptedEntity, at: Micros): void => {
     // An event that came after the list may have moved it on.
     if (index.idOf(entityId) !== id) return;
     sampler.forget(entityId);
-    const name = store.seriesOfSubject(STATE_MEASUREMENT, id)[0]?.name;
-    if (name === undefined) {
-      const unregistered = { measurement: STATE_MEASUREMENT, subject: entityId, field: STATE_FIELD };
-      if (store.find(unregistered) !== undefined) store.rekey(STATE_MEASUREMENT, entityId, id);
-    } else if (name !== entityId) {
-      // Renamed while nobody listened: not later than the entry's last change.
-      store.rename(STATE_MEASUREMENT, id, entityId, modifiedAt === null ? at : Math.min(modifiedAt, at));
-    }
+    const unregistered = { measurement: STATE_MEASUREMENT, subject: entityId, field: STATE_FIELD };
+    if (store.seriesOfSubject(STATE_MEASUREMENT, id).length > 0) {
+      // Renamed while nobody listened, or removed and set up again.
+      store.rename(STATE_MEASUREMENT, id, entityId, at);
+    } else if (store.find(unregistered) !== undefined) store.rekey(STATE_MEASUREMENT, entityId, id);
   };
 
   const discovery = createDiscovery({
@@ -180,7 +177,9 @@ export function createIngest(options: IngestOptions): Ingest {
       // A name that another entry has by now says nothing of the one that left.
       if (index.idOf(entityId) === undefined && states.get(entityId)) leaving.set(entityId, { subject: id, renamed });
     }
-    for (const entity of moves.adopted) adopt(entity, at);
+    // An entry got its name no later than its last change. In that order, names that were exchanged come out right.
+    const named = moves.adopted.map((entity) => ({ entity, at: Math.min(entity.modifiedAt ?? at, at) }));
+    for (const { entity, at: since } of named.sort((a, b) => a.at - b.at)) adopt(entity, since);
   };
 
   const releaseAwaiting = (): void => {

@@ -186,9 +186,9 @@ function read(store: IngestStore, subject: string): EntitySeries {
     state: undefined,
     stateTs: Number.NaN,
     stateValue: undefined,
-    unit: undefined,
-    deviceClass: undefined,
-    stateClass: undefined,
+    unit: null,
+    deviceClass: null,
+    stateClass: null,
     attributes: new Map(),
     live: 0,
     round: 0,
@@ -199,6 +199,9 @@ function read(store: IngestStore, subject: string): EntitySeries {
       entity.state = series.number;
       entity.stateTs = last?.ts ?? Number.NaN;
       entity.stateValue = last?.value;
+      entity.unit = series.unit;
+      entity.deviceClass = series.deviceClass;
+      entity.stateClass = series.stateClass;
     } else {
       const value = last?.value ?? null;
       entity.attributes.set(series.field, { number: series.number, value, round: 0 });

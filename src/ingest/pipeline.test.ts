@@ -1,0 +1,547 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { AppError } from "../domain/errors.ts";
+import { at, createScenario, entry, state } from "./scenario.ts";
+
+test("a snapshot fills index, current states, samples and the database, then saves", async () => {
+  await using s = createScenario();
+  s.homeAssistant.registries.area = [{ area_id: "kitchen", name: "Kitchen" }];
+  s.homeAssistant.registries.entity = [entry("light.kitchen", "id1")];
+  s.homeAssistant.registries.label = null;
+  s.homeAssistant.sources = new Map([["sun.sun", "sun"]]);
+  s.homeAssistant.states = [
+    state("light.kitchen", "on", { changed: 1, updated: 2 }, { brightness: 100, friendly_name: "Kitchen" }),
+    state("sun.sun", "above_horizon", { updated: 3 }),
+  ];
+  await s.connectLive();
+  await s.told("save");
+  assert.deepEqual(s.home.calls, [
+    "area 1",
+    "floor 0",
+    "config_entry 0",
+    "device 0",
+    "entity 1",
+    "unregistered all sun.sun(sun)",
+    "save",
+  ]);
+  assert.deepEqual(s.model.subjects(), ["id1", "sun.sun"]);
+  assert.deepEqual(s.model.fields("id1"), ["state", "brightness"]);
+  assert.deepEqual(s.model.samples("id1"), [[1, "on"]]);
+  assert.deepEqual(s.model.samples("id1", "brightness"), [[2, 100]]);
+  assert.equal(s.states.size, 2);
+  assert.equal(s.ingest.config()?.state, "RUNNING");
+});
+
+test("changes between subscription and snapshot: the dump's own is dropped, older ones are samples, newer ones follow", async () => {
+  await using s = createScenario();
+  s.homeAssistant.registries.entity = [entry("sensor.a", "id1")];
+  s.connect();
+  s.ingest.disconnected("socket_closed", at(0));
+  const release = s.hold();
+  const first = state("sensor.a", "1", { updated: 1 }, { gain: 7 });
+  s.change(first);
+  s.change(state("sensor.a", "2", { updated: 2 }, { gain: 8 }));
+  // The question is answered here: the dump holds "2".
+  s.connect();
+  s.ingest.changed({ entityId: "sensor.a", oldState: null, newState: first, timeFired: at(1) });
+  s.ingest.changed({ entityId: "sensor.a", oldState: first, newState: s.homeAssistant.states[0]!, timeFired: at(2) });
+  s.change(state("sensor.a", "3", { updated: 3 }, { gain: 7 }));
+  assert.equal(s.ingest.status().synchronizing, true);
+  release();
+  await s.live();
+  assert.deepEqual(s.model.samples("id1"), [
+    [1, 1],
+    [2, 2],
+    [3, 3],
+  ]);
+  assert.deepEqual(s.model.samples("id1", "gain"), [
+    [1, 7],
+    [2, 8],
+    [3, 7],
+  ]);
+  assert.equal(s.states.get("sensor.a")?.state, "3");
+  assert.equal(s.ingest.status().stale, 1);
+});
+
+test("a partial dump at Home Assistant's start removes nothing; the complete one does", async () => {
+  await using s = createScenario();
+  s.homeAssistant.states = [state("sensor.a", "1", { updated: 1 }), state("sensor.b", "1", { updated: 1 })];
+  await s.connectLive();
+  s.disconnect();
+  s.homeAssistant.running = "NOT_RUNNING";
+  s.homeAssistant.states = [];
+  const release = s.hold();
+  s.connect();
+  release();
+  await s.live();
+  await s.told("unregistered some ");
+  assert.equal(s.states.size, 2);
+  assert.equal(s.model.samples("sensor.a")?.at(-1)?.[1], 1);
+
+  s.homeAssistant.states = [state("sensor.a", "5", { updated: 5 })];
+  s.homeAssistant.running = "RUNNING";
+  s.ingest.configChanged();
+  await s.until(() => s.states.get("sensor.b") === undefined, "the removal of sensor.b");
+  await s.told("unregistered all sensor.a");
+  assert.equal(s.states.get("sensor.a")?.state, "5");
+  // When sensor.b went is unknown here: its series is ended by the backfill, not by a guess.
+  assert.deepEqual(s.model.samples("sensor.b"), [[1, 1]]);
+});
+
+test("a start whose end nobody tells is asked for", async () => {
+  await using s = createScenario();
+  s.homeAssistant.running = "STARTING";
+  await s.connectLive();
+  s.homeAssistant.running = "RUNNING";
+  await s.until(() => s.ingest.config()?.state === "RUNNING", "RUNNING");
+  assert.ok(s.asked.includes("config"));
+});
+
+test("configChanged() while running only reads the configuration", async () => {
+  await using s = createScenario();
+  await s.connectLive();
+  s.ingest.configChanged();
+  await s.until(() => s.asked.includes("config"), "the question");
+  assert.equal(s.ingest.status().snapshots, 1);
+});
+
+test("a failing snapshot is tried again with back-off while changes wait", async () => {
+  await using s = createScenario();
+  s.fail(3);
+  s.connect();
+  s.change(state("sensor.a", "1", { updated: 1 }));
+  await s.live();
+  assert.deepEqual(s.sleeps, [750, 1500, 3000]);
+  assert.equal(s.ingest.status().snapshotFailures, 3);
+  assert.deepEqual(s.model.samples("sensor.a"), [[1, 1]]);
+});
+
+test("a connection that ends during its snapshot abandons it", async () => {
+  await using s = createScenario();
+  s.homeAssistant.states = [state("sensor.a", "1", { updated: 1 })];
+  const release = s.hold();
+  s.connect();
+  s.change(state("sensor.a", "2", { updated: 2 }));
+  s.disconnect();
+  release();
+  assert.equal(s.ingest.status().dropped, 1);
+  assert.equal(s.ingest.status().synchronizing, false);
+  await s.connectLive();
+  assert.equal(s.ingest.status().snapshots, 1);
+  assert.deepEqual(s.model.samples("sensor.a"), [[2, 2]]);
+});
+
+test("a rename carries the series along, and the removal of the old name is no end", async () => {
+  await using s = createScenario();
+  s.homeAssistant.registries.entity = [entry("sensor.old", "id1")];
+  s.homeAssistant.states = [state("sensor.old", "15.6", { updated: 1 }, { gain: 1 })];
+  await s.connectLive();
+  s.homeAssistant.registries.entity = [entry("sensor.new", "id1")];
+  s.event("update", "sensor.new", 5, "sensor.old");
+  s.remove("sensor.old", 5.1);
+  s.change(state("sensor.new", "15.6", { updated: 5.2 }, { gain: 1 }));
+  assert.deepEqual(s.model.samples("id1"), [
+    [1, 15.6],
+    [5.2, 15.6],
+  ]);
+  assert.deepEqual(s.model.samples("id1", "gain"), [[1, 1]]);
+  assert.deepEqual(s.model.calls, ["rename id1 sensor.new 5"]);
+  assert.deepEqual(s.model.subjects(), ["id1"]);
+  assert.equal(s.states.get("sensor.old"), undefined);
+  assert.ok(s.states.get("sensor.new"));
+  await s.until(() => s.asked.includes("entity"), "a new list");
+});
+
+test("a rename between subscription and snapshot, known to the snapshot, keeps the states before it", async () => {
+  await using s = createScenario();
+  s.homeAssistant.registries.entity = [entry("sensor.old", "id1")];
+  const first = state("sensor.old", "1", { updated: 1 });
+  s.homeAssistant.states = [first];
+  await s.connectLive();
+  s.disconnect();
+  s.homeAssistant.registries.entity = [entry("sensor.new", "id1", { modified_at: at(5) / 1e6 })];
+  s.homeAssistant.states = [state("sensor.new", "2", { updated: 5.2 })];
+  const release = s.hold();
+  s.connect();
+  const before = state("sensor.old", "2", { updated: 4 });
+  s.ingest.changed({ entityId: "sensor.old", oldState: first, newState: before, timeFired: at(4) });
+  s.event("update", "sensor.new", 5, "sensor.old");
+  s.ingest.changed({ entityId: "sensor.old", oldState: before, newState: null, timeFired: at(5.1) });
+  s.ingest.changed({
+    entityId: "sensor.new",
+    oldState: null,
+    newState: s.homeAssistant.states[0]!,
+    timeFired: at(5.2),
+  });
+  release();
+  await s.live();
+  assert.deepEqual(s.model.samples("id1"), [
+    [1, 1],
+    [4, 2],
+    [5.2, 2],
+  ]);
+  assert.deepEqual(s.model.subjects(), ["id1"]);
+  assert.equal(s.states.get("sensor.old"), undefined);
+});
+
+test("a rename in an outage is seen in the snapshot", async () => {
+  await using s = createScenario();
+  s.homeAssistant.registries.entity = [entry("sensor.old", "id1")];
+  s.homeAssistant.states = [state("sensor.old", "1", { updated: 1 })];
+  await s.connectLive();
+  s.disconnect();
+  s.homeAssistant.registries.entity = [entry("sensor.new", "id1", { modified_at: at(50) / 1e6 })];
+  s.homeAssistant.states = [state("sensor.new", "2", { updated: 60 })];
+  await s.connectLive();
+  assert.deepEqual(s.model.samples("id1"), [
+    [1, 1],
+    [60, 2],
+  ]);
+  assert.deepEqual(s.model.calls, ["rename id1 sensor.new 50"]);
+  assert.equal(s.states.get("sensor.old"), undefined);
+});
+
+test("names that two entities exchanged in an outage come out right", async () => {
+  await using s = createScenario();
+  s.homeAssistant.registries.entity = [entry("sensor.a", "id1"), entry("sensor.b", "id2")];
+  s.homeAssistant.states = [state("sensor.a", "1", { updated: 1 }), state("sensor.b", "2", { updated: 1 })];
+  await s.connectLive();
+  s.disconnect();
+  s.homeAssistant.registries.entity = [
+    entry("sensor.b", "id1", { modified_at: at(52) / 1e6 }),
+    entry("sensor.a", "id2", { modified_at: at(51) / 1e6 }),
+  ];
+  s.homeAssistant.states = [state("sensor.a", "4", { updated: 60 }), state("sensor.b", "3", { updated: 60 })];
+  await s.connectLive();
+  assert.deepEqual(s.model.calls, ["rename id2 sensor.a 51", "rename id1 sensor.b 52"]);
+  assert.deepEqual(s.model.samples("id1"), [
+    [1, 1],
+    [60, 3],
+  ]);
+  assert.deepEqual(s.model.samples("id2"), [
+    [1, 2],
+    [60, 4],
+  ]);
+});
+
+test("a removal ends the state and every live attribute, once", async () => {
+  await using s = createScenario();
+  s.homeAssistant.registries.entity = [entry("light.a", "id1")];
+  s.homeAssistant.states = [state("light.a", "on", { updated: 1 }, { brightness: 10, color_temp_kelvin: null })];
+  await s.connectLive();
+  s.change(state("light.a", "on", { changed: 1, updated: 2 }, { brightness: 10, effect: "rainbow" }));
+  s.change(state("light.a", "on", { changed: 1, updated: 3 }, { brightness: 10 }));
+  s.remove("light.a", 4);
+  s.remove("light.a", 5);
+  assert.deepEqual(s.model.samples("id1"), [
+    [1, "on"],
+    [4, null],
+  ]);
+  assert.deepEqual(s.model.samples("id1", "brightness"), [
+    [1, 10],
+    [4, null],
+  ]);
+  assert.deepEqual(s.model.samples("id1", "effect"), [
+    [2, "rainbow"],
+    [3, null],
+  ]);
+  assert.equal(s.model.samples("id1", "color_temp_kelvin"), undefined);
+  assert.equal(s.states.size, 0);
+});
+
+test("a removed registry entry: its last state ends under its id, its name is free, and a reuse inherits nothing", async () => {
+  await using s = createScenario();
+  s.homeAssistant.registries.entity = [entry("sensor.a", "id1")];
+  s.homeAssistant.states = [state("sensor.a", "1", { updated: 1 })];
+  await s.connectLive();
+  s.homeAssistant.registries.entity = [];
+  s.event("remove", "sensor.a", 4);
+  s.remove("sensor.a", 4.1);
+  assert.deepEqual(s.model.samples("id1"), [
+    [1, 1],
+    [4.1, null],
+  ]);
+  assert.deepEqual(s.model.calls, ["release id1 4"]);
+
+  s.homeAssistant.registries.entity = [entry("sensor.a", "id2")];
+  s.event("create", "sensor.a", 6);
+  s.change(state("sensor.a", "5", { updated: 6.1 }));
+  assert.equal(s.states.get("sensor.a"), undefined);
+  await s.until(() => s.model.samples("id2") !== undefined, "the new series");
+  assert.deepEqual(s.model.samples("id2"), [[6.1, 5]]);
+  assert.deepEqual(s.model.samples("id1"), [
+    [1, 1],
+    [4.1, null],
+  ]);
+  assert.deepEqual(s.model.subjects(), ["id1", "id2"]);
+});
+
+test("a name reused in an outage belongs to the new entry", async () => {
+  await using s = createScenario();
+  s.homeAssistant.registries.entity = [entry("sensor.a", "id1")];
+  s.homeAssistant.states = [state("sensor.a", "1", { updated: 1 })];
+  await s.connectLive();
+  await s.told("save");
+  s.disconnect();
+  s.homeAssistant.registries.entity = [entry("sensor.a", "id2")];
+  s.homeAssistant.states = [state("sensor.a", "2", { updated: 60 })];
+  await s.connectLive();
+  assert.deepEqual(s.model.samples("id1"), [[1, 1]]);
+  assert.deepEqual(s.model.samples("id2"), [[60, 2]]);
+  await s.until(() => s.model.calls.includes("release id1 900"), "the release");
+});
+
+test("a created entity's states wait for its registry id, in order", async () => {
+  await using s = createScenario();
+  await s.connectLive();
+  s.homeAssistant.registries.entity = [entry("sensor.new", "id9")];
+  s.event("create", "sensor.new", 1);
+  s.change(state("sensor.new", "1", { updated: 1.1 }, { gain: 1 }));
+  s.change(state("sensor.new", "2", { updated: 1.2 }, { gain: 2 }));
+  s.change(state("sensor.other", "3", { updated: 1.3 }));
+  assert.deepEqual(s.model.subjects(), ["sensor.other"]);
+  await s.until(() => s.states.get("sensor.new") !== undefined, "the list");
+  assert.deepEqual(s.model.samples("id9"), [
+    [1.1, 1],
+    [1.2, 2],
+  ]);
+  assert.deepEqual(s.model.samples("id9", "gain"), [
+    [1.1, 1],
+    [1.2, 2],
+  ]);
+  assert.deepEqual(s.model.subjects(), ["id9", "sensor.other"]);
+});
+
+test("a created entry that the list does not hold any more lets its states go", async () => {
+  await using s = createScenario();
+  await s.connectLive();
+  s.event("create", "sensor.brief", 1);
+  s.change(state("sensor.brief", "1", { updated: 1.1 }));
+  await s.until(() => s.states.get("sensor.brief") !== undefined, "the state");
+  assert.deepEqual(s.model.samples("sensor.brief"), [[1.1, 1]]);
+});
+
+test("states that wait for a registry id outlive a reconnect", async () => {
+  await using s = createScenario();
+  await s.connectLive();
+  s.homeAssistant.registries.entity = [entry("sensor.new", "id9")];
+  s.event("create", "sensor.new", 1);
+  s.change(state("sensor.new", "1", { updated: 1.1 }));
+  s.disconnect();
+  s.homeAssistant.states = [state("sensor.new", "2", { updated: 5 })];
+  await s.connectLive();
+  assert.deepEqual(s.model.samples("id9"), [
+    [1.1, 1],
+    [5, 2],
+  ]);
+});
+
+test("an entity without registry entry that gets one keeps its series", async () => {
+  await using s = createScenario();
+  s.homeAssistant.states = [state("sensor.plain", "1", { updated: 1 }, { gain: 1 })];
+  await s.connectLive();
+  assert.deepEqual(s.model.subjects(), ["sensor.plain"]);
+  s.homeAssistant.registries.entity = [entry("sensor.plain", "id3")];
+  s.event("create", "sensor.plain", 2);
+  s.change(state("sensor.plain", "2", { updated: 2.1 }, { gain: 1 }));
+  await s.until(() => s.states.get("sensor.plain")?.state === "2", "the new state");
+  assert.deepEqual(s.model.calls, ["rekey sensor.plain id3"]);
+  assert.deepEqual(s.model.samples("id3"), [
+    [1, 1],
+    [2.1, 2],
+  ]);
+  assert.deepEqual(s.model.samples("id3", "gain"), [[1, 1]]);
+  assert.deepEqual(s.model.subjects(), ["id3"]);
+});
+
+test("an entity renamed onto the name of one without entry does not take over its series", async () => {
+  await using s = createScenario();
+  s.homeAssistant.registries.entity = [entry("sensor.b", "id1")];
+  s.homeAssistant.states = [state("sensor.plain", "1", { updated: 1 }), state("sensor.b", "2", { updated: 1 })];
+  await s.connectLive();
+  s.disconnect();
+  s.homeAssistant.registries.entity = [entry("sensor.plain", "id1")];
+  s.homeAssistant.states = [state("sensor.plain", "3", { updated: 9 })];
+  await s.connectLive();
+  assert.deepEqual(s.model.samples("sensor.plain"), [[1, 1]]);
+  assert.deepEqual(s.model.samples("id1"), [
+    [1, 2],
+    [9, 3],
+  ]);
+});
+
+test("an attribute is stored again after a restart only if it differs, and ends if it went away meanwhile", async () => {
+  const before = createScenario();
+  before.homeAssistant.registries.entity = [entry("light.a", "id1")];
+  before.homeAssistant.states = [
+    state("light.a", "on", { updated: 1 }, { brightness: 10, effect: "rainbow", transition: 3 }),
+  ];
+  await before.connectLive();
+  await before[Symbol.asyncDispose]();
+
+  await using s = createScenario({ store: before.model });
+  s.homeAssistant.registries = before.homeAssistant.registries;
+  s.homeAssistant.states = [state("light.a", "on", { changed: 1, updated: 50 }, { brightness: 10, transition: 4 })];
+  await s.connectLive();
+  assert.deepEqual(before.model.samples("id1"), [[1, "on"]]);
+  assert.deepEqual(before.model.samples("id1", "brightness"), [[1, 10]]);
+  assert.deepEqual(before.model.samples("id1", "transition"), [
+    [1, 3],
+    [50, 4],
+  ]);
+  assert.deepEqual(before.model.samples("id1", "effect"), [
+    [1, "rainbow"],
+    [50, null],
+  ]);
+  assert.equal(before.model.refused, 0);
+});
+
+test("the same change twice is stored once", async () => {
+  await using s = createScenario();
+  await s.connectLive();
+  const change = s.change(state("sensor.a", "1", { updated: 1 }, { gain: 1 }));
+  s.ingest.changed(change);
+  assert.deepEqual(s.model.samples("sensor.a"), [[1, 1]]);
+  assert.deepEqual(s.model.samples("sensor.a", "gain"), [[1, 1]]);
+  assert.equal(s.ingest.status().changes, 2);
+  assert.equal(s.ingest.status().samples, 2);
+});
+
+test("unit, device class and state class follow the state", async () => {
+  await using s = createScenario();
+  await s.connectLive();
+  s.change(state("sensor.p", "1", { updated: 1 }, { unit_of_measurement: "W", device_class: "power" }));
+  assert.deepEqual(s.model.traits("sensor.p"), { unit: "W", deviceClass: "power", stateClass: null });
+  s.change(state("sensor.p", "1", { changed: 1, updated: 2 }, { unit_of_measurement: "kW", state_class: 7 }));
+  assert.deepEqual(s.model.traits("sensor.p"), { unit: "kW", deviceClass: null, stateClass: null });
+});
+
+test("a filtered entity is a current state without samples; reload() begins and ends it", async () => {
+  await using s = createScenario({ rules: { exclude: { domains: ["sensor"] } } });
+  s.homeAssistant.states = [state("sensor.a", "1", { updated: 1 })];
+  await s.connectLive();
+  s.change(state("sensor.a", "2", { updated: 2 }));
+  assert.equal(s.states.get("sensor.a")?.state, "2");
+  assert.deepEqual(s.model.subjects(), []);
+  assert.equal(s.ingest.status().filtered, 1);
+  s.ingest.reload({});
+  assert.deepEqual(s.model.samples("sensor.a"), [[2, 2]]);
+  s.ingest.reload({ include: { domains: ["light"] } });
+  s.change(state("sensor.a", "3", { updated: 3 }));
+  assert.deepEqual(s.model.samples("sensor.a"), [[2, 2]]);
+});
+
+test("a filter by area follows the registries while connected", async () => {
+  await using s = createScenario({ rules: { include: { areas: ["kitchen"] } } });
+  s.homeAssistant.registries.entity = [entry("sensor.a", "id1")];
+  s.homeAssistant.states = [state("sensor.a", "1", { updated: 1 })];
+  await s.connectLive();
+  s.homeAssistant.registries.entity = [entry("sensor.a", "id1", { area_id: "kitchen" })];
+  s.event("update", "sensor.a", 2);
+  await s.until(() => s.ingest.filter.explain("sensor.a").recorded, "the new area");
+  s.change(state("sensor.a", "2", { updated: 3 }));
+  assert.deepEqual(s.model.samples("id1"), [[3, 2]]);
+  // The entry goes first, its state a moment later: that still ends the series.
+  s.homeAssistant.registries.entity = [];
+  s.event("remove", "sensor.a", 4);
+  s.remove("sensor.a", 4.1);
+  assert.deepEqual(s.model.samples("id1")?.at(-1), [4.1, null]);
+});
+
+test("registry events in a crowd are read once, and again when one comes during the read", async () => {
+  await using s = createScenario();
+  await s.connectLive();
+  for (let n = 0; n < 20; n++) s.event("update", `sensor.n${n}`, n);
+  const release = s.hold();
+  await s.until(() => s.held.length === 1, "the read");
+  s.event("update", "sensor.late", 30);
+  release();
+  await s.until(() => s.asked.filter((what) => what === "entity").length === 2, "the second read");
+  assert.deepEqual(s.asked, ["snapshot", "entity", "entity"]);
+});
+
+test("a rename during a read outlives the older list that the read brings", async () => {
+  await using s = createScenario();
+  s.homeAssistant.registries.entity = [entry("sensor.old", "id1")];
+  s.homeAssistant.states = [state("sensor.old", "1", { updated: 1 })];
+  await s.connectLive();
+  s.event("update", "sensor.old", 2);
+  const release = s.hold();
+  await s.until(() => s.held.length === 1, "the read");
+  s.homeAssistant.registries.entity = [entry("sensor.new", "id1")];
+  s.event("update", "sensor.new", 3, "sensor.old");
+  s.remove("sensor.old", 3.1);
+  s.change(state("sensor.new", "1", { updated: 3.2 }));
+  release();
+  await s.told("entity 1");
+  s.change(state("sensor.new", "2", { updated: 4 }));
+  assert.deepEqual(s.model.subjects(), ["id1"]);
+  assert.deepEqual(s.model.samples("id1"), [
+    [1, 1],
+    [3.2, 1],
+    [4, 2],
+  ]);
+});
+
+test("a registry that cannot be read is tried again", async () => {
+  await using s = createScenario();
+  await s.connectLive();
+  s.fail(1);
+  s.homeAssistant.registries.area = [{ area_id: "attic", name: "Attic" }];
+  s.registryEvent({ kind: "area", action: "create", id: "attic", oldEntityId: null, timeFired: at(1) });
+  await s.told("area 1");
+  assert.deepEqual(s.asked, ["snapshot", "area", "area"]);
+});
+
+test("entities without registry entry that come and go live reach the database together", async () => {
+  await using s = createScenario();
+  await s.connectLive();
+  await s.told("save");
+  s.change(state("geo_location.a", "1", { updated: 1 }));
+  s.change(state("geo_location.b", "1", { updated: 1 }));
+  s.remove("geo_location.a", 2);
+  await s.told("gone geo_location.a");
+  assert.deepEqual(s.home.calls.slice(-2), ["unregistered some geo_location.b", "gone geo_location.a"]);
+});
+
+test("the database's refusal is tried again and does not hold up samples", async () => {
+  await using s = createScenario();
+  s.homeAssistant.registries.entity = [entry("sensor.a", "id1")];
+  s.homeAssistant.states = [state("sensor.a", "1", { updated: 1 })];
+  s.home.refusals.push(new AppError("unavailable", "disk is full"), new AppError("invalid", "odd rows"));
+  await s.connectLive();
+  assert.deepEqual(s.model.samples("id1"), [[1, 1]]);
+  await s.told("save");
+  // "area" was refused as full, then as invalid, which no repeat would mend.
+  assert.deepEqual(s.home.calls.slice(0, 2), ["floor 0", "label 0"]);
+});
+
+test("the feed hears every change, and a listener that throws is counted", async () => {
+  await using s = createScenario({ rules: { include: { domains: ["light"] } } });
+  const heard: string[] = [];
+  s.ingest.feed.subscribe(() => {
+    throw new Error("broken");
+  });
+  const stop = s.ingest.feed.subscribe((change) => heard.push(change.entityId));
+  await s.connectLive();
+  s.change(state("sensor.a", "1", { updated: 1 }));
+  stop();
+  s.change(state("sensor.b", "1", { updated: 1 }));
+  assert.deepEqual(heard, ["sensor.a"]);
+  assert.equal(s.ingest.status().feedFailures, 2);
+});
+
+test("more changes than may wait are dropped and another snapshot is read", async () => {
+  await using s = createScenario();
+  const last = state("sensor.a", "7", { updated: 7 });
+  const release = s.hold();
+  s.connect();
+  const change = { entityId: "sensor.a", oldState: null, newState: last, timeFired: last.lastUpdated };
+  for (let n = 0; n < 200_001; n++) s.ingest.changed(change);
+  s.homeAssistant.states = [last];
+  release();
+  await s.live();
+  assert.equal(s.ingest.status().dropped, 200_000);
+  assert.equal(s.ingest.status().snapshots, 2);
+  assert.equal(s.states.get("sensor.a")?.state, "7");
+});
