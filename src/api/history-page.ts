@@ -35,8 +35,13 @@ interface Position {
   readonly after: Micros | null;
 }
 
+export interface ReadPart {
+  readonly part: HistoryPart;
+  readonly columns: SampleColumns;
+}
+
 interface Page {
-  readonly read: readonly { readonly part: HistoryPart; readonly columns: SampleColumns }[];
+  readonly read: readonly ReadPart[];
   readonly nextCursor: string | null;
 }
 
@@ -63,7 +68,7 @@ export async function readPage(samples: SampleReader, page: PageQuestion): Promi
   };
 
   const first = from === null ? 0 : indexOf(page.parts, from);
-  const read: { part: HistoryPart; columns: SampleColumns }[] = [];
+  const read: ReadPart[] = [];
   let remaining = page.limit;
   let wave = FIRST_WAVE;
   for (let next = first, parts: readonly HistoryPart[]; next < page.parts.length; next += parts.length) {

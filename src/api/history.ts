@@ -1,12 +1,11 @@
 import { Type } from "typebox";
 import { AppError } from "../domain/errors.ts";
 import type { HomeReader } from "../domain/home-store.ts";
-import type { SampleColumns } from "../domain/sample.ts";
 import { type Series, STATE_FIELD } from "../domain/series.ts";
 import type { SampleReader } from "../domain/store.ts";
-import { nowMicros } from "../lib/time.ts";
+import { millisFromMicros, nowMicros } from "../lib/time.ts";
 import type { Api } from "./api.ts";
-import { type HistoryPart, readPage } from "./history-page.ts";
+import { type HistoryPart, type ReadPart, readPage } from "./history-page.ts";
 import { answers, cursor, exactly, listOf, nullableText, queryList, querySwitch, queryText, text } from "./schemas.ts";
 import { parseSpan } from "./span.ts";
 
@@ -77,7 +76,7 @@ export function historyRoutes(
         response: answers({ 200: HistoryAnswer }, 404),
       },
     },
-    async ({ query }, reply) => {
+    async ({ query }) => {
       const { limit = HISTORY_SAMPLES_MAX, cursor, ...question } = query;
       const page = await readPage(samples, {
         question,
@@ -87,9 +86,7 @@ export function historyRoutes(
         limit,
         cursor,
       });
-      const series = page.read.map(({ part, columns }) => seriesJson(part, columns));
-      reply.type("application/json; charset=utf-8");
-      return reply.send(`{"series":[${series.join(",")}],"next_cursor":${JSON.stringify(page.nextCursor)}}`);
+      return { series: page.read.map(seriesBody), next_cursor: page.nextCursor };
     },
   );
 }
@@ -160,18 +157,8 @@ function isWanted(wanted: ReadonlySet<string>): (series: Series) => boolean {
   return ({ field }) => wanted.has("*") || wanted.has(field);
 }
 
-function seriesJson(part: HistoryPart, columns: SampleColumns): string {
-  const head = JSON.stringify({ ...part.head, field: part.field, unit: part.series?.unit ?? null });
-  return `${head.slice(0, -1)},"samples":[${samplesJson(columns)}]}`;
-}
-
-/** Written by hand: ten thousand pairs as arrays of arrays cost JSON.stringify twice the time (see the commit). */
-function samplesJson({ ts, values }: SampleColumns): string {
-  let json = "";
-  for (let i = 0; i < ts.length; i++) {
-    const value = values[i];
-    const shown = typeof value === "string" ? JSON.stringify(value) : Number.isFinite(value) ? value : null;
-    json += `${i === 0 ? "" : ","}[${ts[i]! / 1000},${shown}]`;
-  }
-  return json;
+function seriesBody({ part, columns }: ReadPart) {
+  const { ts, values } = columns;
+  const samples = ts.map((micros, i) => [millisFromMicros(micros), values[i]]);
+  return { ...part.head, field: part.field, unit: part.series?.unit ?? null, samples };
 }

@@ -95,6 +95,11 @@ export const ErrorSchema = Type.Object(
   { $id: "Error", additionalProperties: false },
 );
 
+const GOOD: Readonly<Record<string, string>> = {
+  200: "What was asked for",
+  201: "What was made",
+  503: "Not ready; the same form as ready",
+};
 const REFUSALS: Readonly<Record<string, string>> = {
   400: "A parameter or the body is wrong; the message names it",
   401: "A token is needed",
@@ -118,9 +123,17 @@ export const plain = (type: string, description: string) => ({
  * document; answers are never cut to fit them, and the tests hold the two together.
  */
 export function answers(good: Readonly<Record<number, object>>, ...errors: readonly number[]) {
-  const failures = ["400", "401", "403", ...errors.map(String), "5xx"].map((status) => [
+  const refused = ["400", "401", "403", ...errors.map(String), "5xx"].map((status) => [
     status,
-    { description: REFUSALS[status], content: { "application/json": { schema: Type.Ref("Error#") } } },
+    json(REFUSALS[status]!, Type.Ref("Error#")),
   ]);
-  return { ...Object.fromEntries(failures), ...good } as Record<string, TSchema>;
+  const done = Object.entries(good).map(([status, schema]) => [
+    status,
+    "content" in schema || status === "204" ? schema : json(GOOD[status]!, schema),
+  ]);
+  return Object.fromEntries([...refused, ...done]) as Record<string, TSchema>;
+}
+
+function json(description: string, schema: object): object {
+  return { description, content: { "application/json": { schema } } };
 }

@@ -20,7 +20,7 @@ import { integrationRoutes } from "./integrations.ts";
 import { internalRoutes } from "./internal.ts";
 import { metricsRoutes } from "./metrics.ts";
 import { createMonitor } from "./monitor.ts";
-import { ErrorSchema } from "./schemas.ts";
+import { ErrorSchema, exactly } from "./schemas.ts";
 import { stateRoutes } from "./states.ts";
 import { statsRoutes } from "./stats.ts";
 import type { StatusSources } from "./status.ts";
@@ -138,6 +138,10 @@ function createServer({ access, log }: ServerOptions): Api {
   // Schemas of answers document. JSON.stringify never leaves out a field that a schema lacks, and is as fast here.
   server.setSerializerCompiler(() => JSON.stringify);
   server.addSchema(ErrorSchema);
+  // Who misspells a parameter shall hear of it also where a route takes none.
+  server.addHook("onRoute", (route) => {
+    if (route.schema && route.url.startsWith("/api/")) route.schema.querystring ??= exactly({});
+  });
   installErrors(server);
   installAccess(server, access);
   return server.withTypeProvider<TypeBoxTypeProvider>();

@@ -1,0 +1,27 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { decodeCursor, encodeCursor } from "./cursors.ts";
+
+const QUERY = ["states", { domain: "light" }];
+
+test("decodeCursor() gives back what encodeCursor() took", () => {
+  for (const position of ["light.hall", ["ü", 1795518243577164, null], 0]) {
+    assert.deepEqual(decodeCursor(QUERY, encodeCursor(QUERY, position)), position);
+  }
+});
+
+test("decodeCursor() refuses a cursor of another query", () => {
+  const cursor = encodeCursor(QUERY, "light.hall");
+  assert.throws(() => decodeCursor(["states", { domain: "sensor" }], cursor), { code: "invalid", message: /cursor/ });
+});
+
+test("decodeCursor() refuses a cursor with any character changed", () => {
+  const cursor = encodeCursor(QUERY, "light.hall");
+  for (let i = 0; i < cursor.length - 1; i++) {
+    const changed = cursor.slice(0, i) + (cursor[i] === "A" ? "B" : "A") + cursor.slice(i + 1);
+    assert.throws(() => decodeCursor(QUERY, changed), { code: "invalid" }, changed);
+  }
+  for (const nonsense of ["", "x", "AAAA", "{}", "%", cursor.slice(0, -4), `${cursor}AAAA`]) {
+    assert.throws(() => decodeCursor(QUERY, nonsense), { code: "invalid" }, nonsense);
+  }
+});

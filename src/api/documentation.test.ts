@@ -1,0 +1,148 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import type { TSchema } from "typebox";
+import { Compile } from "typebox/compile";
+import { apiOptions } from "../testing/api-doubles.ts";
+import { createApi, createSportsApi } from "./server.ts";
+
+interface Operation {
+  readonly summary?: string;
+  readonly tags?: readonly string[];
+  readonly parameters?: readonly { readonly name: string; readonly in: string; readonly description?: string }[];
+  readonly requestBody?: unknown;
+  readonly responses: Readonly<Record<string, Documented>>;
+}
+
+interface Documented {
+  readonly description?: string;
+  readonly content?: Readonly<Record<string, { readonly schema: TSchema & { readonly $ref?: string } }>>;
+}
+
+interface OpenApi {
+  readonly openapi: string;
+  readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
+  readonly components: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+}
+
+async function documented(t: { after(end: () => unknown): void }) {
+  const options = apiOptions();
+  const api = await createApi(options);
+  t.after(() => api.close());
+  return { options, api, document: (await api.inject("/openapi.json")).json() as OpenApi };
+}
+
+function operations(document: OpenApi): [name: string, operation: Operation][] {
+  return Object.entries(document.paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, operation]): [string, Operation] => [`${method} ${path}`, operation]),
+  );
+}
+
+test("/openapi.json names every route but pages", async (t) => {
+  const { api, document } = await documented(t);
+  assert.equal(document.openapi, "3.1.0");
+  const described = operations(document).map(([name]) => name);
+  assert.deepEqual(described.sort(), [
+    "delete /api/devices/{device_id}",
+    "get /api/areas",
+    "get /api/devices",
+    "get /api/devices/{device_id}",
+    "get /api/entities",
+    "get /api/entities/{entity_id}",
+    "get /api/integrations",
+    "get /api/v1/filter/explain",
+    "get /api/v1/history",
+    "get /api/v1/states",
+    "get /api/v1/states/{entity_id}",
+    "get /api/v1/stats",
+    "get /api/v1/stream",
+    "get /health",
+    "get /metrics",
+    "get /openapi.json",
+    "get /ready",
+    "post /api/devices",
+    "post /internal/devices/bulk_upsert",
+    "post /internal/entities/bulk_upsert",
+  ]);
+  // What the router knows and the document does not must be a page.
+  const routes = api.printRoutes({ commonPrefix: false });
+  assert.ok(routes.includes("docs"), routes);
+});
+
+test("/openapi.json is complete: summary, tag, described parameters, errors in the one form", async (t) => {
+  const { document } = await documented(t);
+  assert.deepEqual(Object.keys(document.components.securitySchemes!), ["token", "key"]);
+  assert.deepEqual(Object.keys(document.components.schemas!), ["Error"]);
+  for (const [name, operation] of operations(document)) {
+    assert.ok(operation.summary, `${name} has no summary`);
+    assert.equal(operation.tags?.length, 1, `${name} has no tag`);
+    for (const parameter of operation.parameters ?? []) {
+      assert.ok(parameter.description, `${name} does not describe ${parameter.name}`);
+    }
+    if (name.startsWith("post")) assert.ok(operation.requestBody, `${name} does not describe its body`);
+    const statuses = Object.keys(operation.responses);
+    assert.ok(
+      statuses.some((status) => status.startsWith("2")),
+      `${name} has no good answer`,
+    );
+    for (const [status, { description, content }] of Object.entries(operation.responses)) {
+      assert.ok(description && description !== "Default Response", `${name} does not describe ${status}`);
+      const isError = !status.startsWith("2") && !(name === "get /ready" && status === "503");
+      if (isError)
+        assert.equal(content?.["application/json"]?.schema.$ref, "#/components/schemas/Error", `${name} ${status}`);
+    }
+    for (const status of ["400", "401", "403", "5XX"]) assert.ok(statuses.includes(status), `${name} lacks ${status}`);
+    if (name.includes("{")) assert.ok(statuses.includes("404"), `${name} lacks 404`);
+  }
+});
+
+const EXAMPLES: Readonly<Record<string, string>> = {
+  "/api/devices/{device_id}": "/api/devices/d1",
+  "/api/entities/{entity_id}": "/api/entities/light.hall",
+  "/api/v1/states/{entity_id}": "/api/v1/states/sensor.hall",
+  "/api/v1/filter/explain": "/api/v1/filter/explain?entity_id=light.hall",
+  "/api/v1/history": "/api/v1/history?entity_id=light.hall,sensor.hall&start=0&end=10",
+};
+
+test("/openapi.json describes what is answered: every GET fits its own schema", async (t) => {
+  const { api, document, options } = await documented(t);
+  options.samples.add("light.hall", "state", null, [[5_000, "on"]]);
+  let checked = 0;
+  for (const [name, operation] of operations(document)) {
+    const schema = operation.responses["200"]?.content?.["application/json"]?.schema;
+    if (!name.startsWith("get ") || schema === undefined) continue;
+    const path = name.slice(4);
+    const response = await api.inject(EXAMPLES[path] ?? path);
+    assert.equal(response.statusCode, 200, `${name}: ${response.body}`);
+    const faults = Compile(schema).Errors(response.json());
+    assert.deepEqual(faults, [], `${name} does not fit`);
+    checked++;
+  }
+  assert.equal(checked, 14);
+});
+
+test("/openapi.json of the sports API says what it is", async (t) => {
+  const api = await createSportsApi(apiOptions());
+  t.after(() => api.close());
+  const document = (await api.inject("/openapi.json")).json() as OpenApi;
+  assert.deepEqual(Object.keys(document.paths).sort(), ["/health", "/openapi.json"]);
+});
+
+test("/docs asks nothing of anybody else", async (t) => {
+  const { api } = await documented(t);
+  for (const url of ["/docs/", "/docs/static/swagger-initializer.js"]) {
+    const { statusCode, body, headers } = await api.inject(url);
+    assert.equal(statusCode, 200);
+    assert.doesNotMatch(body, /(src|href|url)\s*[=:]\s*["']?https?:/);
+    assert.doesNotMatch(String(headers["content-security-policy"]), /https?:|upgrade-insecure/);
+  }
+  assert.match((await api.inject("/docs/static/swagger-initializer.js")).body, /"validatorUrl":null/);
+});
+
+test("docs/errors.md has a paragraph for every code", () => {
+  const text = readFileSync(join(import.meta.dirname, "../../docs/errors.md"), "utf8");
+  const codes = [...text.matchAll(/^## `(\w+)` \((\d+(?:, \d+)*)\)$/gm)].map((match) => match[1]);
+  const expected = ["invalid", "unauthorized", "forbidden", "not_found", "conflict", "too_large", "unavailable"];
+  assert.deepEqual(codes, [...expected, "method_not_allowed", "unsupported_media_type", "timeout", "internal"]);
+});

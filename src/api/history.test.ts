@@ -1,0 +1,257 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import type { Micros, Value } from "../domain/sample.ts";
+import { apiOptions, entityRow } from "../testing/api-doubles.ts";
+import { createApi } from "./server.ts";
+
+const T0 = 1795518243577164;
+const START = "1795518243577.164";
+const END = "1795518253577.164";
+
+interface Answer {
+  readonly series: {
+    readonly entity_id?: string;
+    readonly current_entity_id?: string;
+    readonly field: string;
+    readonly unit: string | null;
+    readonly samples: [number, Value][];
+  }[];
+  readonly next_cursor: string | null;
+  readonly code?: string;
+  readonly message?: string;
+}
+
+async function started(t: { after(end: () => unknown): void }) {
+  const options = apiOptions();
+  const api = await createApi(options);
+  t.after(() => api.close());
+  const get = async (query: string) => {
+    const response = await api.inject(`/api/v1/history?${query}`);
+    return { status: response.statusCode, body: response.json() as Answer };
+  };
+  return { ...options, get };
+}
+
+/** One sample a second, from T0 on. */
+const seconds = (values: readonly Value[]): [Micros, Value][] => values.map((value, i) => [T0 + i * 1_000_000, value]);
+
+test("GET /api/v1/history answers samples in epoch milliseconds with fraction, unit and values as they are", async (t) => {
+  const { samples, get } = await started(t);
+  samples.add("sensor.hall", "state", "°C", seconds([21.5, "unavailable", null, "", 'a"b', 1e-7, "007"]));
+  const { status, body } = await get(`entity_id=sensor.hall&start=${START}&end=${END}`);
+  assert.equal(status, 200);
+  const values = [21.5, "unavailable", null, "", 'a"b', 1e-7, "007"];
+  const expected = values.map((value, i) => [(T0 + i * 1_000_000) / 1000, value]);
+  assert.deepEqual(body, {
+    series: [{ entity_id: "sensor.hall", field: "state", unit: "°C", samples: expected }],
+    next_cursor: null,
+  });
+});
+
+test("GET /api/v1/history is half-open", async (t) => {
+  const { samples, get } = await started(t);
+  samples.add("sensor.hall", "state", null, seconds([1, 2, 3]));
+  const { body } = await get(`entity_id=sensor.hall&start=${START}&end=${(T0 + 2_000_000) / 1000}`);
+  assert.deepEqual(
+    body.series[0]!.samples.map(([, value]) => value),
+    [1, 2],
+  );
+});
+
+test("GET /api/v1/history include_start gives the value in force, with its own time", async (t) => {
+  const { samples, get } = await started(t);
+  samples.add("sensor.hall", "state", null, seconds([1, 2, 3]));
+  const start = (T0 + 1_500_000) / 1000;
+  const { body } = await get(`entity_id=sensor.hall&start=${start}&end=${END}&include_start=true`);
+  assert.deepEqual(body.series[0]!.samples, [
+    [(T0 + 1_000_000) / 1000, 2],
+    [(T0 + 2_000_000) / 1000, 3],
+  ]);
+  const without = await get(`entity_id=sensor.hall&start=${start}&end=${END}`);
+  assert.equal(without.body.series[0]!.samples.length, 1);
+});
+
+test("GET /api/v1/history keeps the order of entities and fields, and each entity once", async (t) => {
+  const { samples, get } = await started(t);
+  for (const entity of ["light.hall", "light.kitchen"]) {
+    for (const field of ["state", "brightness", "color_temp"]) samples.add(entity, field, null, seconds([1]));
+  }
+  const span = `&start=${START}&end=${END}`;
+  const shape = async (query: string) => {
+    const { body } = await get(query + span);
+    return body.series.map(({ entity_id, field }) => `${entity_id} ${field}`);
+  };
+  assert.deepEqual(await shape("entity_id=light.kitchen,light.hall,light.kitchen"), [
+    "light.kitchen state",
+    "light.hall state",
+  ]);
+  assert.deepEqual(await shape("entity_id=light.hall&fields=color_temp,state"), [
+    "light.hall state",
+    "light.hall color_temp",
+  ]);
+  assert.deepEqual(await shape("entity_id=light.hall&fields=*"), [
+    "light.hall state",
+    "light.hall brightness",
+    "light.hall color_temp",
+  ]);
+  assert.deepEqual(await shape("entity_id=light.hall&fields=nope"), []);
+});
+
+test("GET /api/v1/history gives a known entity without samples an empty series, and 404 names an unknown one", async (t) => {
+  const { home, samples, get } = await started(t);
+  home.entityRows.set("light.new", entityRow("light.new"));
+  samples.add("light.gone", "state", null, []);
+  for (const [query, known] of [
+    ["light.new", "light.new"],
+    ["light.gone", "light.gone"],
+    ["light.new&fields=*", "light.new"],
+  ]) {
+    const { body } = await get(`entity_id=${query}`);
+    assert.deepEqual(body, {
+      series: [{ entity_id: known, field: "state", unit: null, samples: [] }],
+      next_cursor: null,
+    });
+  }
+  const { status, body } = await get("entity_id=light.new,light.nope");
+  assert.equal(status, 404);
+  assert.deepEqual(body, { code: "not_found", message: 'Cannot find entity "light.nope"' } as unknown);
+});
+
+test("GET /api/v1/history finds an entity by an old name and by its registry id", async (t) => {
+  const { samples, home, get } = await started(t);
+  samples.add("light.hall", "state", null, seconds([1]));
+  samples.names.set("light.old", "light.hall");
+  home.entityRows.set("light.hall", entityRow("light.hall"));
+  for (const name of ["light.old", "id_of_light.hall"]) {
+    const { body } = await get(`entity_id=${name}&start=${START}&end=${END}`);
+    assert.equal(body.series[0]!.entity_id, name);
+    assert.equal(body.series[0]!.current_entity_id, "light.hall");
+    assert.equal(body.series[0]!.samples.length, 1);
+  }
+});
+
+test("GET /api/v1/history reads what is no entity", async (t) => {
+  const { samples, get } = await started(t);
+  samples.addSubject("weather", "open-meteo", "temperature", seconds([3.5]));
+  samples.addSubject("weather", "open-meteo", "humidity", seconds([80]));
+  const span = `&start=${START}&end=${END}`;
+  const { body } = await get(`measurement=weather&subject=open-meteo&fields=temperature${span}`);
+  assert.deepEqual(body.series, [
+    { measurement: "weather", subject: "open-meteo", field: "temperature", unit: null, samples: [[T0 / 1000, 3.5]] },
+  ] as unknown);
+  const all = await get(`measurement=weather&subject=open-meteo${span}`);
+  assert.deepEqual(
+    all.body.series.map(({ field }) => field),
+    ["humidity", "temperature"],
+  );
+  assert.equal((await get("measurement=weather&subject=nope")).status, 404);
+});
+
+const REFUSED: readonly [query: string, message: RegExp][] = [
+  ["", /"entity_id"/],
+  ["measurement=weather", /"subject"/],
+  ["subject=x", /"measurement"/],
+  ["entity_id=a.b&measurement=weather&subject=x", /not both/],
+  ["entity_id=", /entity_id/],
+  [`entity_id=${Array.from({ length: 201 }, (_, i) => `a.b${i}`).join(",")}`, /201 are given, 200/],
+  ["entity_id=light.hall&start=yesterday", /"start" must be ISO 8601 with zone/],
+  ["entity_id=light.hall&end=2026-11-24T11:04:03", /"end" must be ISO 8601 with zone/],
+  ["entity_id=light.hall&start=5&end=5", /"start" must be before "end"/],
+  ["entity_id=light.hall&limit=10001", /"limit"/],
+  ["entity_id=light.hall&limit=0", /"limit"/],
+  ["entity_id=light.hall&include_start=1", /"include_start"/],
+  ["entity_id=light.hall&cursor=nonsense", /"cursor"/],
+  ["entity_id=light.hall&types=mean", /"types"/],
+];
+for (const [query, message] of REFUSED) {
+  test(`GET /api/v1/history refuses ?${query.slice(0, 60)}`, async (t) => {
+    const { status, body } = await (await started(t)).get(query);
+    assert.equal(status, 400);
+    assert.equal(body.code, "invalid");
+    assert.match(body.message!, message);
+  });
+}
+
+test("GET /api/v1/history refuses a cursor of another query and takes another limit", async (t) => {
+  const { samples, get } = await started(t);
+  samples.add("light.hall", "state", null, seconds([1, 2, 3]));
+  const query = `entity_id=light.hall&start=${START}`;
+  const first = await get(`${query}&end=${END}&limit=1`);
+  const cursor = first.body.next_cursor;
+  assert.equal((await get(`${query}&end=1795518253577&cursor=${cursor}`)).status, 400);
+  assert.equal((await get(`${query}&end=${END}&fields=*&cursor=${cursor}`)).status, 400);
+  const second = await get(`${query}&end=${END}&limit=9&cursor=${cursor}`);
+  assert.deepEqual(
+    second.body.series[0]!.samples.map(([, value]) => value),
+    [2, 3],
+  );
+});
+
+test("GET /api/v1/history keeps the span of the first page, whatever the time is now", async (t) => {
+  const { samples, get } = await started(t);
+  const now = Date.now() * 1000;
+  const recent: [Micros, Value][] = [1, 2, 3].map((value) => [now - 4_000_000 + value * 1_000_000, value]);
+  samples.add("light.hall", "state", null, recent);
+  const first = await get("entity_id=light.hall&limit=1");
+  await get(`entity_id=light.hall&limit=1&cursor=${first.body.next_cursor}`);
+  const [one, two] = samples.requests;
+  assert.equal(one!.end, two!.end);
+  assert.equal(two!.start, recent[0]![0] + 1);
+});
+
+/** Per series: how many samples before the span, and within. */
+const HOMES = fc.array(fc.record({ before: fc.boolean(), within: fc.nat(12) }), { minLength: 1, maxLength: 9 });
+
+test("GET /api/v1/history: pages of any size put together are the whole, with nothing missing or twice", async (t) => {
+  await fc.assert(
+    fc.asyncProperty(HOMES, fc.integer({ min: 1, max: 25 }), fc.boolean(), async (home, limit, includeStart) => {
+      const { samples, get } = await started(t);
+      home.forEach(({ before, within }, i) => {
+        const values = seconds(Array.from({ length: within }, (_, n) => n));
+        const entity = `light.n${Math.floor(i / 2)}`;
+        const field = i % 2 ? "brightness" : "state";
+        samples.add(entity, field, null, before ? [[T0 - 5_000_000, "before"], ...values] : values);
+      });
+      const ids = [...new Set(home.map((_, i) => `light.n${Math.floor(i / 2)}`))].join(",");
+      const query = `entity_id=${ids}&fields=*&start=${START}&end=${END}&include_start=${includeStart}`;
+      const whole = await get(query);
+      assert.equal(whole.body.next_cursor, null);
+
+      const joined = new Map<string, unknown[]>();
+      let cursor: string | null = null;
+      do {
+        const { body }: { body: Answer } = await get(
+          `${query}&limit=${limit}${cursor === null ? "" : `&cursor=${cursor}`}`,
+        );
+        const count = body.series.reduce((sum, { samples }) => sum + samples.length, 0);
+        assert.ok(count <= limit);
+        if (body.next_cursor !== null) assert.equal(count, limit);
+        for (const { entity_id, field, samples } of body.series) {
+          const key = `${entity_id} ${field}`;
+          joined.set(key, [...(joined.get(key) ?? []), ...samples]);
+        }
+        cursor = body.next_cursor;
+      } while (cursor !== null);
+      const expected = whole.body.series.map(({ entity_id, field, samples }) => [`${entity_id} ${field}`, samples]);
+      assert.deepEqual([...joined], expected);
+    }),
+    { numRuns: 60 },
+  );
+});
+
+test("GET /api/v1/history of 200 busy entities reads little more than it answers", async (t) => {
+  const { samples, get } = await started(t);
+  const ids = Array.from({ length: 200 }, (_, i) => `sensor.n${i}`);
+  for (const id of ids)
+    samples.add(
+      id,
+      "state",
+      null,
+      Array.from({ length: 500 }, (_, n) => [T0 + n, n]),
+    );
+  const { body } = await get(`entity_id=${ids.join(",")}&start=${START}&end=${END}`);
+  assert.equal(body.series.length, 20);
+  assert.ok(samples.requests.length <= 40, `${samples.requests.length} series were read`);
+  assert.notEqual(body.next_cursor, null);
+});
