@@ -13,10 +13,13 @@ import type { StoredState, WriterCommands, WriterOptions } from "./writer.ts";
 export const COMMIT_SAMPLES = 2_000;
 /** Samples of one transaction at most; what comes while one is under way goes into the next. */
 export const CHUNK_SAMPLES_MAX = 16_384;
-/** Samples in the log that make a fold due. */
-export const FOLD_SAMPLES = 50_000;
-/** The age of the log's oldest sample, by arrival, that makes a fold due. */
-export const FOLD_MICROS = 3_600_000_000;
+/**
+ * Samples in the log that make a fold due. Each fold writes the last pages of every series, so the fewer the better
+ * for the disk; as many samples are in memory, and are read from the log by a start.
+ */
+export const FOLD_SAMPLES = 250_000;
+/** The age of the log's oldest sample, by arrival, that makes a fold due: 6 hours. */
+export const FOLD_MICROS = 21_600_000_000;
 
 const RETRY_FIRST_MS = 500;
 const RETRY_CAP_MS = 30_000;

@@ -14,14 +14,15 @@ export interface SqliteSettings {
 export const DATABASE_FILE = "timeseries.db";
 
 /**
- * Bytes. A commit of a few samples rewrites the log's last page, so small pages cost less there; a fold writes the
- * last page of every series, where large ones cost more. Decided when the file is made.
+ * Bytes; decided when the file is made. What a quiet home costs its SD card is pages, not samples: a commit of 50
+ * samples rewrites the log's last page and its way up, a fold the last pages of every series. At 10 events/s 276 bytes
+ * are written for an event with pages of 1,024 bytes, 317 with 2,048, 363 with 4,096; reads and folds are as fast.
  */
-const PAGE_SIZE = 4096;
+const PAGE_SIZE = 1024;
 /** The samples themselves are read once and not again soon, so SQLite's cache is kept small; the kernel has its own. */
 const CACHE_KIB_MAX = 8192;
 /** Pages the write-ahead log may reach before it is carried over to the file; a fold ends with that anyway. */
-const CHECKPOINT_PAGES = 4000;
+const CHECKPOINT_PAGES = 8000;
 
 const MIGRATIONS = join(import.meta.dirname, "migrations");
 

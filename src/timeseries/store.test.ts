@@ -1,0 +1,401 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { type TestContext, test } from "node:test";
+import type { SampleColumns, Value } from "../domain/sample.ts";
+import type { SeriesNumber } from "../domain/series.ts";
+import { silentLog } from "../lib/log.ts";
+import { openStore, type Store, type StoreOptions } from "./store.ts";
+
+const DAY = 86_400_000_000;
+/** 2026-11-24T00:00:00Z. */
+const T0 = Date.UTC(2026, 10, 24) * 1000;
+const ALL = { start: 0, end: T0 + 1000 * DAY, limit: 10_000 };
+
+function temporary(t: TestContext): string {
+  const directory = mkdtempSync(join(tmpdir(), "store-test-"));
+  t.after(() => rmSync(directory, { recursive: true, force: true }));
+  return directory;
+}
+
+/** Commits happen when a test says so: by `flush`. */
+function open(directory: string, options: Partial<StoreOptions> = {}): Promise<Store> {
+  return openStore({
+    directory,
+    commitSeconds: 1000,
+    settings: { busyTimeoutSeconds: 1, cacheSize: -2000, synchronous: "FULL" },
+    log: silentLog(),
+    ...options,
+  });
+}
+
+function entity(store: Store, subject: string, name: string | null = `sensor.${subject}`, at = T0): SeriesNumber {
+  return store.series({ measurement: "state", subject, field: "state" }, name, at);
+}
+
+function rows({ ts, values }: SampleColumns): [number, Value][] {
+  assert.equal(ts.length, values.length);
+  return ts.map((time, i) => [time, values[i]!]);
+}
+
+async function readRows(store: Store, series: SeriesNumber, request = {}): Promise<[number, Value][]> {
+  const [columns] = await store.read([{ series, ...ALL, ...request }]);
+  return rows(columns!);
+}
+
+const VALUES: { name: string; value: Value; reads?: Value }[] = [
+  { name: "a fraction", value: 21.5 },
+  { name: "zero", value: 0 },
+  { name: "negative zero is zero", value: -0, reads: 0 },
+  { name: "a negative integer", value: -40 },
+  { name: "the largest safe integer", value: Number.MAX_SAFE_INTEGER },
+  { name: "an integer beyond what SQLite's integers hold", value: 1e300 },
+  { name: "2^53 + 2", value: 2 ** 53 + 2 },
+  { name: "2^47", value: 2 ** 47 },
+  { name: "the smallest number", value: 5e-324 },
+  { name: "infinity", value: Number.POSITIVE_INFINITY },
+  { name: "text", value: "on" },
+  { name: "text that looks like a number", value: "007" },
+  { name: "text that looks like a whole number", value: "21" },
+  { name: "empty text", value: "" },
+  { name: "text with NUL", value: "a\0b\0" },
+  { name: "an emoji", value: "☀️🏠" },
+  { name: "half a surrogate pair is U+FFFD", value: "a\ud800b", reads: "a\ufffdb" },
+  { name: "null", value: null },
+];
+
+for (const { name, value, reads = value } of VALUES) {
+  test(`append() keeps ${name}, in memory, in the log and in a day table`, async (t) => {
+    const directory = temporary(t);
+    let store = await open(directory);
+    const series = entity(store, "a");
+    store.append(series, T0, value);
+    const expected = [[T0, reads]];
+    assert.deepEqual(await readRows(store, series), expected);
+    assert.ok(!Object.is(store.last(series)?.value, -0));
+    await store.close();
+    store = await open(directory);
+    assert.deepEqual(await readRows(store, series), expected);
+    await store.fold();
+    assert.equal(store.status().inMemory, 0);
+    assert.deepEqual(await readRows(store, series), expected);
+    await store.close();
+    store = await open(directory);
+    assert.deepEqual(store.last(series), { ts: T0, value: reads });
+    await store.close();
+  });
+}
+
+test("append() refuses what is no sample as its caller's mistake", async (t) => {
+  await using store = await open(temporary(t));
+  const series = entity(store, "a");
+  assert.throws(() => store.append(series, T0, Number.NaN), RangeError);
+  assert.throws(() => store.append(series, T0 + 0.5, 1), RangeError);
+  assert.throws(() => store.append(99, T0, 1), RangeError);
+  assert.equal(store.status().appended, 0);
+});
+
+test("append() keeps the first of two values at one time, wherever the first one is", async (t) => {
+  const directory = temporary(t);
+  let store = await open(directory);
+  const series = entity(store, "a");
+  store.append(series, T0 + 10, "first");
+  store.append(series, T0 + 10, "again");
+  assert.equal(store.status().appended, 1);
+  store.append(series, T0 + 20, "newest");
+  store.append(series, T0 + 10, "again");
+  const expected = [
+    [T0 + 10, "first"],
+    [T0 + 20, "newest"],
+  ];
+  assert.deepEqual(await readRows(store, series), expected);
+  await store.fold();
+  store.append(series, T0 + 10, "again");
+  store.append(series, T0 + 20, "again");
+  assert.deepEqual(await readRows(store, series), expected);
+  await store.close();
+  store = await open(directory);
+  assert.deepEqual(await readRows(store, series), expected);
+  await store.fold();
+  assert.deepEqual(await readRows(store, series), expected);
+  assert.deepEqual(store.last(series), { ts: T0 + 20, value: "newest" });
+  await store.close();
+});
+
+test("append() takes late samples of any day", async (t) => {
+  await using store = await open(temporary(t));
+  const series = entity(store, "a");
+  store.append(series, T0, 5);
+  await store.fold();
+  const late = [-1, 3 * DAY, 1, T0 - DAY - 1, T0 - DAY, T0 - 1, T0 + DAY - 1, T0 + DAY, T0 - 400 * DAY];
+  for (const ts of late) store.append(series, ts, ts);
+  const expected = [...late.map((ts): [number, Value] => [ts, ts]), [T0, 5] as [number, Value]].sort(
+    (a, b) => a[0] - b[0],
+  );
+  assert.deepEqual(await readRows(store, series, { start: -10 }), expected);
+  await store.fold();
+  assert.deepEqual(await readRows(store, series, { start: -10 }), expected);
+  assert.deepEqual(store.last(series), { ts: T0 + DAY, value: T0 + DAY });
+});
+
+test("a day's table holds the samples of that UTC day and no others", async (t) => {
+  const directory = temporary(t);
+  const store = await open(directory);
+  const series = entity(store, "a");
+  for (const ts of [T0 - 1, T0, T0 + DAY - 1, T0 + DAY]) store.append(series, ts, 1);
+  await store.fold();
+  await store.close();
+  const db = new DatabaseSync(join(directory, "timeseries.db"), { readOnly: true });
+  const times = (table: string) =>
+    db
+      .prepare(`SELECT ts FROM ${table} ORDER BY ts`)
+      .all()
+      .map((row) => row.ts);
+  assert.deepEqual(times("samples_20261123"), [T0 - 1]);
+  assert.deepEqual(times("samples_20261124"), [T0, T0 + DAY - 1]);
+  assert.deepEqual(times("samples_20261125"), [T0 + DAY]);
+  assert.deepEqual(db.prepare("SELECT count(*) AS rows FROM log").get()?.rows, 0);
+  db.close();
+});
+
+/** Samples at T0 + 10, + 20, + 30 on three days; asked on disk, in memory, and with one of them in each. */
+const SPANS: { name: string; request: object; expected: number[] }[] = [
+  { name: "includes the start of its span", request: { start: 10, end: 11 }, expected: [10] },
+  { name: "excludes the end of its span", request: { start: 0, end: 10 }, expected: [] },
+  { name: "is empty for a span that ends before it starts", request: { start: 30, end: 10 }, expected: [] },
+  { name: "gives the oldest up to its limit", request: { limit: 2 }, expected: [10, 20] },
+  { name: "gives nothing with limit 0", request: { limit: 0 }, expected: [] },
+  {
+    name: "includeStart adds the sample before, not counted in the limit",
+    request: { start: 15, limit: 1, includeStart: true },
+    expected: [10, 20],
+  },
+  {
+    name: "includeStart looks strictly before the start",
+    request: { start: 20, limit: 10, includeStart: true },
+    expected: [10, 20, 30],
+  },
+  {
+    name: "includeStart finds nothing before the first sample",
+    request: { start: 10, limit: 1, includeStart: true },
+    expected: [10],
+  },
+  {
+    name: "includeStart finds the last sample from long after",
+    request: { start: 500, end: 600, includeStart: true },
+    expected: [30],
+  },
+];
+
+for (const foldAfter of [0, 1, 2, 3]) {
+  test(`read() with ${foldAfter} of 3 samples in day tables`, async (t) => {
+    await using store = await open(temporary(t));
+    const series = entity(store, "a");
+    // A unit is a tenth of a day, so that the three lie on three days.
+    const at = (unit: number) => T0 + (unit * DAY) / 10;
+    for (const [index, unit] of [10, 20, 30].entries()) {
+      if (index === foldAfter) await store.fold();
+      store.append(series, at(unit), unit);
+    }
+    if (foldAfter === 3) await store.fold();
+    for (const { name, request, expected } of SPANS) {
+      const { start = 0, end = 1000, ...rest } = request as { start?: number; end?: number };
+      const found = await readRows(store, series, { start: at(start), end: at(end), ...rest });
+      assert.deepEqual(
+        found,
+        expected.map((unit) => [at(unit), unit]),
+        `read() ${name}`,
+      );
+    }
+  });
+}
+
+test("read() answers in the order of the requests, with an empty one for what has nothing", async (t) => {
+  await using store = await open(temporary(t));
+  const [a, b, empty] = [entity(store, "a"), entity(store, "b"), entity(store, "c")];
+  store.append(a, T0, "a");
+  await store.fold();
+  store.append(b, T0, "b");
+  const answers = await store.read([empty, b, 77, a, b].map((series) => ({ series, ...ALL })));
+  assert.deepEqual(
+    answers.map((columns) => columns.values),
+    [[], ["b"], [], ["a"], ["b"]],
+  );
+});
+
+test("read() is whole while folds go on", async (t) => {
+  await using store = await open(temporary(t), { foldSamples: 50 });
+  const series = entity(store, "a");
+  for (let round = 0; round < 60; round++) {
+    for (let i = 0; i < 20; i++) store.append(series, T0 + (round * 20 + i) * 1_000_000_000, i);
+    const committed = store.flush();
+    const [columns] = await store.read([{ series, ...ALL }]);
+    assert.equal(columns!.ts.length, (round + 1) * 20);
+    if (round % 7 === 0) await committed;
+  }
+  await store.flush();
+  assert.ok(store.status().folds > 5);
+});
+
+test("flush() makes everything durable for a reader of the file", async (t) => {
+  const directory = temporary(t);
+  await using store = await open(directory);
+  const series = entity(store, "a");
+  store.describe(series, { unit: "°C", deviceClass: "temperature", stateClass: null });
+  store.append(series, T0, 1);
+  await store.flush();
+  assert.equal(store.status().waiting, 0);
+  const db = new DatabaseSync(join(directory, "timeseries.db"), { readOnly: true });
+  assert.deepEqual({ ...db.prepare("SELECT series, ts, value FROM log").get() }, { series, ts: T0, value: 1 });
+  assert.deepEqual(
+    { ...db.prepare("SELECT subject, unit, device_class FROM series").get() },
+    { subject: "a", unit: "°C", device_class: "temperature" },
+  );
+  db.close();
+});
+
+test("flush() in the middle of a fold and a full line resolves for what came before it", async (t) => {
+  await using store = await open(temporary(t), { foldSamples: 5_000 });
+  const series = entity(store, "a");
+  const flushes: Promise<void>[] = [];
+  for (let i = 0; i < 60_000; i++) {
+    store.append(series, T0 + i, i);
+    if (i % 9_999 === 0) flushes.push(store.flush());
+  }
+  await Promise.all([...flushes, store.flush()]);
+  assert.equal(store.status().waiting, 0);
+  const [columns] = await store.read([{ series, ...ALL, limit: 100_000 }]);
+  assert.equal(columns!.ts.length, 60_000);
+});
+
+test("samples are committed by the clock and when 2,000 wait", async (t) => {
+  await using store = await open(temporary(t), { commitSeconds: 0.01 });
+  const series = entity(store, "a");
+  store.append(series, T0, 1);
+  await until(() => store.status().waiting === 0);
+  await using large = await open(temporary(t));
+  const other = entity(large, "a");
+  for (let i = 0; i < 1_999; i++) large.append(other, T0 + i, 1);
+  assert.equal(large.status().waiting, 1_999);
+  large.append(other, T0 + 1_999, 1);
+  await until(() => large.status().waiting === 0);
+});
+
+test("the log is folded when its oldest sample is 6 hours old", async (t) => {
+  let now = T0;
+  await using store = await open(temporary(t), { now: () => now });
+  const series = entity(store, "a");
+  store.append(series, T0, 1);
+  now += 6 * 3_600_000_000 - 1;
+  await store.flush();
+  assert.equal(store.status().folds, 0);
+  now += 1;
+  store.append(series, T0 + 1, 1);
+  await store.flush();
+  await until(() => store.status().folds === 1);
+  assert.equal(store.status().inMemory, 0);
+});
+
+test("a full disk loses nothing: samples wait in memory and are written when there is room", async (t) => {
+  const directory = temporary(t);
+  let pages = 1_000_000;
+  let store = await open(directory, { maxPages: () => pages });
+  const series = entity(store, "a");
+  for (let i = 0; i < 1_000; i++) store.append(series, T0 + i, `text number ${i}`);
+  await store.flush();
+  pages = 1;
+  for (let i = 1_000; i < 40_000; i++) store.append(series, T0 + i, `text number ${i}`);
+  await assert.rejects(store.flush(), { code: "unavailable" });
+  await assert.rejects(store.fold(), { code: "unavailable" });
+  const { writable, reason, waiting } = store.status();
+  assert.deepEqual({ writable, waiting }, { writable: false, waiting: 39_000 });
+  assert.match(reason!, /full/);
+  // A new series and a rename wait with them.
+  const late = entity(store, "b");
+  store.rename("state", "a", "sensor.renamed", T0 + 5);
+  store.append(late, T0, 7);
+  assert.equal((await readRows(store, series, { limit: 100_000 })).length, 40_000);
+  pages = 1_000_000;
+  await store.flush();
+  assert.equal(store.status().writable, true);
+  assert.equal(store.status().reason, null);
+  await store.close();
+  store = await open(directory);
+  const found = await readRows(store, series, { limit: 100_000 });
+  assert.equal(found.length, 40_000);
+  assert.deepEqual(found[39_999], [T0 + 39_999, "text number 39999"]);
+  assert.deepEqual(await readRows(store, late), [[T0, 7]]);
+  assert.equal(store.seriesOfEntity("sensor.renamed")[0]?.number, series);
+  await store.close();
+});
+
+test("a file that another program holds is waited for", async (t) => {
+  const directory = temporary(t);
+  await using store = await open(directory, {
+    settings: { busyTimeoutSeconds: 0.01, cacheSize: -2000, synchronous: "FULL" },
+  });
+  const series = entity(store, "a");
+  const other = new DatabaseSync(join(directory, "timeseries.db"));
+  other.exec("BEGIN IMMEDIATE");
+  store.append(series, T0, 1);
+  await assert.rejects(store.flush(), /locked/);
+  other.exec("ROLLBACK");
+  other.close();
+  await store.flush();
+  assert.equal(store.status().waiting, 0);
+});
+
+test("append() turns the newest away when memory is full, tells once, and starts again", async (t) => {
+  let pages = 1_000_000;
+  const told: number[] = [];
+  await using store = await open(temporary(t), {
+    maxPages: () => pages,
+    memorySamplesMax: 3_000,
+    foldSamples: 1,
+    onOverflow: (fromTs) => told.push(fromTs),
+  });
+  const series = entity(store, "a");
+  await store.flush();
+  pages = 1;
+  for (let i = 0; i < 3_500; i++) store.append(series, T0 + i, `text number ${i}`);
+  await assert.rejects(store.flush(), { code: "unavailable" });
+  assert.equal(store.status().dropped, 500);
+  assert.deepEqual(told, [T0 + 3_000]);
+  assert.equal(store.last(series)?.ts, T0 + 2_999);
+  pages = 1_000_000;
+  await store.flush();
+  await until(() => store.status().inMemory < 3_000);
+  // What was turned away can come again, by a backfill.
+  for (let i = 3_000; i < 3_500; i++) store.append(series, T0 + i, `text number ${i}`);
+  assert.equal((await readRows(store, series)).length, 3_500);
+});
+
+test("openStore() moves a file that is no database aside and begins a new one", async (t) => {
+  const directory = temporary(t);
+  writeFileSync(join(directory, "timeseries.db"), "this is no database, whatever its name says".repeat(100));
+  const store = await open(directory);
+  const series = entity(store, "a");
+  store.append(series, T0, 1);
+  await store.close();
+  const files = readdirSync(directory).filter((name) => name.startsWith("timeseries.db.corrupt-"));
+  assert.equal(files.length, 1);
+  assert.match(files[0]!, /^timeseries\.db\.corrupt-\d{4}-\d\d-\d\dT[\d.-]+Z$/);
+});
+
+test("openStore() rejects when it cannot have its file", async (t) => {
+  const directory = temporary(t);
+  const db = new DatabaseSync(join(directory, "timeseries.db"));
+  db.exec("CREATE TABLE series (other)");
+  db.close();
+  await assert.rejects(open(directory), /Cannot open the time-series store .*Cannot upgrade/);
+});
+
+async function until(condition: () => boolean): Promise<void> {
+  const deadline = Date.now() + 20_000;
+  while (!condition()) {
+    assert.ok(Date.now() < deadline, `never came true: ${condition}`);
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+}
