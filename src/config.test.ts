@@ -78,6 +78,7 @@ test("readConfig() reads token files and ha-ingestor.yaml", () => {
   const config = read({ HA_URL: "http://ha", HA_TOKEN_FILE: join(folder.dir, "token") }, folder.dir);
   assert.equal(config.haToken, "from-file");
   assert.deepEqual(config.filter, { exclude: { domains: ["sun"] } });
+  assert.equal(config.metadataFile, join(folder.dir, "metadata.db"));
   writeFileSync(join(folder.dir, "ha-ingestor.yaml"), "filtre: {}\n");
   assert.throws(() => read({}, folder.dir), /unknown section "filtre"/);
 });

@@ -3,6 +3,8 @@ import { isIP } from "node:net";
 import { join, resolve } from "node:path";
 import { parse as parseYaml } from "yaml";
 import { AppError, messageOf } from "./domain/errors.ts";
+import { type FilterRules, parseFilterRules } from "./ingest/filter-rules.ts";
+import { databaseFile } from "./metadata/database.ts";
 
 /** Everything that can be set, read once at start: the environment first, then `ha-ingestor.yaml` in DATA_DIR. */
 export interface Config {
@@ -15,8 +17,8 @@ export interface Config {
   readonly dataApiPort: number;
   readonly sportsDataPort: number;
   readonly dataDir: string;
-  /** The metadata database as DATABASE_URL says it, null for DATA_DIR/metadata.db. */
-  readonly databaseUrl: string | null;
+  /** The database of the home: as DATABASE_URL says, else metadata.db in DATA_DIR. */
+  readonly metadataFile: string;
   readonly sqlite: SqliteSettings;
   readonly apiToken: string | null;
   /** False only by an explicit API_AUTH=off. */
@@ -27,9 +29,8 @@ export interface Config {
   readonly commitSeconds: number;
   readonly logLevel: string;
   readonly logFormat: "text" | "json";
-  /** The sections of ha-ingestor.yaml that ingest reads, unparsed. */
-  readonly filter: unknown;
-  readonly attributes: unknown;
+  /** What is recorded, from ha-ingestor.yaml. */
+  readonly filter: FilterRules;
   /** What the log should say of the configuration once, e.g. variables of the original without effect. */
   readonly notes: readonly string[];
 }
@@ -141,7 +142,16 @@ export function readConfig(environment: Environment, defaults: { dataDir: string
   };
 
   const dataDir = resolve(text("DATA_DIR") ?? defaults.dataDir);
-  const file = readYaml(join(dataDir, "ha-ingestor.yaml"), faults);
+  const databaseUrl = text("DATABASE_URL");
+  const attempt = <T>(read: () => T, otherwise: T): T => {
+    try {
+      return read();
+    } catch (error) {
+      if (!(error instanceof AppError)) throw error;
+      faults.push(error.message);
+      return otherwise;
+    }
+  };
   const supervisorToken = text("SUPERVISOR_TOKEN", "HASSIO_TOKEN");
   const haUrl = text("HA_URL", "HA_HTTP_URL", "HOME_ASSISTANT_URL", "HA_WS_URL", "HASS_URL");
   const haToken = secret("HA_TOKEN", "HOME_ASSISTANT_TOKEN", "HASS_TOKEN");
@@ -183,7 +193,7 @@ export function readConfig(environment: Environment, defaults: { dataDir: string
     dataApiPort: number("DATA_API_PORT", 8006, 0, 65_535),
     sportsDataPort: number("SPORTS_DATA_PORT", 8005, 0, 65_535),
     dataDir,
-    databaseUrl: text("DATABASE_URL"),
+    metadataFile: attempt(() => (databaseUrl === null ? join(dataDir, "metadata.db") : databaseFile(databaseUrl)), ""),
     sqlite: {
       busyTimeoutSeconds: number("SQLITE_TIMEOUT", 30, 0, 3600, false),
       cacheSize: number("SQLITE_CACHE_SIZE", -64_000, -4_000_000, 1_000_000),
@@ -196,8 +206,7 @@ export function readConfig(environment: Environment, defaults: { dataDir: string
     commitSeconds: number("COMMIT_SECONDS", 5, 0.05, 3600, false),
     logLevel: LOG_LEVELS[level] ?? "info",
     logFormat: format as Config["logFormat"],
-    filter: file.filter,
-    attributes: file.attributes,
+    filter: attempt(() => readFilter(dataDir), {}),
     notes,
   };
   if (faults.length > 0) throw new AppError("invalid", `The configuration has faults:\n  ${faults.join("\n  ")}`);
@@ -213,29 +222,31 @@ function checkUrl(value: string, fault: (name: string, value: string, remedy: st
   }
 }
 
-const YAML_SECTIONS = ["filter", "attributes"];
+/** Beside the data: what does not fit one line of the environment. */
+export const CONFIG_FILE = "ha-ingestor.yaml";
+const SECTIONS = ["filter"];
 
-function readYaml(path: string, faults: string[]): { filter: unknown; attributes: unknown } {
-  let content: string;
+/** What is recorded, as the configuration file in `dataDir` says; everything without a file. Throws `invalid`. */
+export function readFilter(dataDir: string): FilterRules {
+  const file = join(dataDir, CONFIG_FILE);
+  let parsed: unknown;
   try {
-    content = readFileSync(path, "utf8");
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ENOENT") faults.push(`${path} cannot be read: ${messageOf(error)}`);
-    return { filter: undefined, attributes: undefined };
+    parsed = parseYaml(readFileSync(file, "utf8")) ?? {};
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === "ENOENT") return {};
+    throw new AppError("invalid", `Cannot read "${file}": ${messageOf(cause).split("\n")[0]}`, { cause });
   }
-  try {
-    const parsed: unknown = parseYaml(content) ?? {};
-    if (typeof parsed !== "object" || Array.isArray(parsed)) throw new TypeError("must hold sections such as filter:");
-    const sections = parsed as Record<string, unknown>;
-    for (const name of Object.keys(sections)) {
-      if (!YAML_SECTIONS.includes(name))
-        faults.push(`${path}: unknown section "${name}" (known: ${YAML_SECTIONS.join(", ")})`);
-    }
-    return { filter: sections.filter, attributes: sections.attributes };
-  } catch (error) {
-    faults.push(`${path}: ${messageOf(error).split("\n")[0]}`);
-    return { filter: undefined, attributes: undefined };
+  if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed)) {
+    throw new AppError("invalid", `Cannot read "${file}": it must hold sections such as filter:`);
   }
+  const unknown = Object.keys(parsed).filter((name) => !SECTIONS.includes(name));
+  if (unknown.length > 0) {
+    throw new AppError(
+      "invalid",
+      `Cannot read "${file}": unknown section "${unknown[0]}" (known: ${SECTIONS.join(", ")})`,
+    );
+  }
+  return parseFilterRules((parsed as { filter?: unknown }).filter);
 }
 
 /** The configuration for a person's eyes: secrets are masked. */

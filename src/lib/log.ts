@@ -18,6 +18,7 @@ export function createLog(options: LogOptions): Logger {
     translateTime: "SYS:yyyy-mm-dd HH:MM:ss.l",
     ignore: "component",
     messageFormat: "[{component}] {msg}",
+    singleLine: true,
     sync: true,
   });
   return pino(settings, stream);

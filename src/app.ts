@@ -1,0 +1,202 @@
+import { randomBytes } from "node:crypto";
+import {
+  accessSync,
+  chmodSync,
+  constants,
+  mkdirSync,
+  readFileSync,
+  unwatchFile,
+  watchFile,
+  writeFileSync,
+} from "node:fs";
+import type { AddressInfo } from "node:net";
+import { userInfo } from "node:os";
+import { join } from "node:path";
+import { createApi, createSportsApi, type ServerOptions } from "./api/server.ts";
+import { CONFIG_FILE, type Config, isLoopback, readFilter } from "./config.ts";
+import { AppError, messageOf } from "./domain/errors.ts";
+import { createSession } from "./homeassistant/session.ts";
+import type { FilterRules } from "./ingest/filter-rules.ts";
+import { createIngest } from "./ingest/pipeline.ts";
+import { DirectoryHeld, lockDirectory } from "./lib/directory-lock.ts";
+import type { Logger } from "./lib/log.ts";
+import { openHome } from "./metadata/home.ts";
+import { openStore } from "./timeseries/store.ts";
+
+/** The name under which the time-series engine appears in `/health`: day tables in SQLite. */
+const ENGINE = "sqlite";
+/** Current states are saved rarely: Home Assistant has them, and each save costs an SD card whole pages. */
+const SAVE_STATES_MS = 3_600_000;
+const WATCH_CONFIG_MS = 2_000;
+
+export interface AppOptions {
+  readonly version: string;
+  /** The home is simulated; everything says so. */
+  readonly demo: boolean;
+  readonly log: Logger;
+}
+
+export interface App {
+  /** The addresses that are listened on. */
+  readonly urls: { readonly data: string; readonly sports: string };
+  /** Ends in the order of the data: no new events, then what is known to the disk, then the doors. */
+  close(): Promise<void>;
+}
+
+/**
+ * Wires the program together, in the order of the data: home and store, what fills them, what listens to Home
+ * Assistant, what answers over HTTP. Rejects with an AppError for what the user can mend.
+ */
+export async function startApp(config: Config, options: AppOptions): Promise<App> {
+  const { log } = options;
+  const component = (name: string): Logger => log.child({ component: name });
+  prepareDirectory(config.dataDir);
+
+  await using stack = new AsyncDisposableStack();
+  stack.use(lock(config.dataDir));
+  const home = await openHome({
+    file: config.metadataFile,
+    settings: config.sqlite,
+    log: component("metadata"),
+  });
+  stack.defer(() => home.close());
+  const store = await openStore({
+    directory: config.dataDir,
+    commitSeconds: config.commitSeconds,
+    settings: config.sqlite,
+    log: component("timeseries"),
+  });
+  stack.defer(() => store.close());
+
+  const ingest = createIngest({ store, home, states: home.states, rules: config.filter, log: component("ingest") });
+  stack.defer(() => ingest.close());
+  const session = createSession({
+    url: config.haUrl,
+    token: config.haToken,
+    verifySsl: config.haVerifySsl,
+    log: component("homeassistant"),
+    listener: ingest,
+  });
+  stack.defer(() => session.close());
+
+  const server: ServerOptions = {
+    access: {
+      host: config.host,
+      token: apiToken(config, log),
+      auth: config.apiAuth ? "on" : "off",
+      allowedHosts: config.allowedHosts,
+      corsOrigins: config.corsOrigins,
+    },
+    log: log.child({ component: "api" }, { level: "warn" }),
+    version: options.version,
+    demo: options.demo,
+  };
+  const data = await createApi({
+    ...server,
+    home,
+    states: home.states,
+    samples: store,
+    feed: ingest.feed,
+    filter: ingest.filter,
+    status: { homeAssistant: session.status, ingest: ingest.status, store: store.status, engine: ENGINE },
+  });
+  stack.defer(() => data.close());
+  const sports = await createSportsApi(server);
+  stack.defer(() => sports.close());
+  const urls = {
+    data: await listen(data, config.host, config.dataApiPort, "DATA_API_PORT"),
+    sports: await listen(sports, config.host, config.sportsDataPort, "SPORTS_DATA_PORT"),
+  };
+  for (const [api, url] of Object.entries(urls)) log.info({ api, url, port: Number(new URL(url).port) }, "Listening");
+
+  const saving = setInterval(() => void saveStates(), SAVE_STATES_MS);
+  const saveStates = (): Promise<void> =>
+    home.saveStates().catch((error: unknown) => log.warn(`Cannot save current states: ${messageOf(error)}`));
+  const unwatch = watchFilter(config.dataDir, ingest.reload, log);
+  session.start();
+
+  const running = stack.move();
+  return {
+    urls,
+    async close() {
+      clearInterval(saving);
+      unwatch();
+      await session.close();
+      await saveStates();
+      await running.disposeAsync();
+    },
+  };
+}
+
+/** Makes the directory; the message names path, user and remedy where that cannot be. */
+function prepareDirectory(directory: string): void {
+  try {
+    mkdirSync(directory, { recursive: true });
+    accessSync(directory, constants.W_OK | constants.X_OK);
+  } catch (cause) {
+    const remedy = "choose another DATA_DIR, or give the user the right to write there";
+    const message = `Cannot write to the data directory "${directory}" as user "${userInfo().username}": ${messageOf(cause)}; ${remedy}`;
+    throw new AppError("unavailable", message, { cause });
+  }
+}
+
+function lock(directory: string): Disposable {
+  try {
+    return lockDirectory(directory);
+  } catch (cause) {
+    if (!(cause instanceof DirectoryHeld)) throw cause;
+    throw new AppError("conflict", `${cause.message}: stop it, or choose another DATA_DIR`, { cause });
+  }
+}
+
+/** What callers must bring: API_TOKEN; without one a generated token wherever other machines can call. */
+function apiToken(config: Config, log: Logger): string | null {
+  if (!config.apiAuth) return null;
+  if (config.apiToken !== null || isLoopback(config.host)) return config.apiToken;
+  const file = join(config.dataDir, "api-token");
+  try {
+    const token = readFileSync(file, "utf8").trim();
+    if (token) return token;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+  }
+  const token = randomBytes(32).toString("base64url");
+  writeFileSync(file, `${token}\n`, { mode: 0o600 });
+  chmodSync(file, 0o600);
+  log.info(`A token for the HTTP API was generated into "${file}"`);
+  return token;
+}
+
+interface Listener {
+  listen(options: { host: string; port: number }): Promise<string>;
+  readonly server: { address(): AddressInfo | string | null };
+}
+
+async function listen(api: Listener, host: string, port: number, setting: string): Promise<string> {
+  try {
+    await api.listen({ host, port });
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    const why = code === "EADDRINUSE" ? "the port is in use" : messageOf(cause);
+    throw new AppError("unavailable", `Cannot listen on ${host}:${port}: ${why}; see HOST and ${setting}`, { cause });
+  }
+  const address = api.server.address() as AddressInfo;
+  const name = address.family === "IPv6" ? `[${address.address}]` : address.address;
+  return `http://${name}:${address.port}`;
+}
+
+/** Tells of changes of the rules in ha-ingestor.yaml; a faulty file changes nothing and is logged. */
+function watchFilter(dataDir: string, reload: (rules: FilterRules) => void, log: Logger): () => void {
+  const file = join(dataDir, CONFIG_FILE);
+  watchFile(file, { interval: WATCH_CONFIG_MS, persistent: false }, (now, before) => {
+    // An absent file is told of once although nothing changed.
+    if (now.mtimeMs === before.mtimeMs) return;
+    try {
+      reload(readFilter(dataDir));
+      log.info(`The rules of ${CONFIG_FILE} were read again`);
+    } catch (error) {
+      log.error(`The rules stay as they were: ${messageOf(error)}`);
+    }
+  });
+  return () => unwatchFile(file);
+}

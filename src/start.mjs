@@ -1,0 +1,35 @@
+/**
+ * Starts main.ts with Node's compile cache, which keeps the TypeScript sources as the JavaScript they become. Without
+ * it every thread loads the type stripper for itself, 12 MB each; with it none does. Plain JavaScript, so that this
+ * file needs no stripping either. The first start after an installation or update fills the cache in a process of its
+ * own, for about a second.
+ */
+import { spawnSync } from "node:child_process";
+import { existsSync, globSync, readFileSync, writeFileSync } from "node:fs";
+import { constants, enableCompileCache } from "node:module";
+import { join } from "node:path";
+
+const root = join(import.meta.dirname, "..");
+const cache = join(root, "node_modules/.cache/ha-ingestor");
+const { status } = enableCompileCache(cache);
+const enabled =
+  status === constants.compileCacheStatus.ENABLED || status === constants.compileCacheStatus.ALREADY_ENABLED;
+
+if (process.argv[2] === "--fill-compile-cache") {
+  await import("./app.ts");
+  await import("./testing/demo-home.ts");
+  // Outside of a thread they end at once with an error, but compiled they are.
+  for (const file of globSync("src/**/*.worker.ts", { cwd: root })) await import(join(root, file)).catch(() => {});
+} else {
+  if (enabled) {
+    const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+    const mark = join(cache, `filled-${version}-node-${process.versions.node}`);
+    if (!existsSync(mark)) {
+      spawnSync(process.execPath, [import.meta.filename, "--fill-compile-cache"], { stdio: "ignore", timeout: 30_000 });
+      writeFileSync(mark, "");
+    }
+    // Threads take it from the environment.
+    process.env.NODE_COMPILE_CACHE = cache;
+  }
+  await import("./main.ts");
+}
