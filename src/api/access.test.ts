@@ -31,7 +31,7 @@ const CASES: readonly Case[] = [
     access: LOOPBACK,
     headers: { host: "evil.example:8006" },
     status: 403,
-    has: ["forbidden", "evil.example", "API_HOSTS"],
+    has: ["forbidden", "evil.example", "ALLOWED_HOSTS"],
   },
   {
     name: "loopback refuses a name that begins like a good one",

@@ -61,7 +61,7 @@ export function installAccess(app: FastifyInstance, options: AccessOptions): voi
     // A name can be made to point at us by whoever owns it; an address cannot. On loopback nobody calls from afar.
     const safe = name === "localhost" || name.endsWith(".localhost") || (loopback ? isLoopback(name) : isAddress(name));
     if (safe || hosts.has(name)) return;
-    const remedy = "add this name to API_HOSTS, or call by localhost or 127.0.0.1";
+    const remedy = "add this name to ALLOWED_HOSTS, or call by localhost or 127.0.0.1";
     throw new AppError("forbidden", `Cannot answer under the name "${name.slice(0, 100)}": ${remedy}`);
   };
 

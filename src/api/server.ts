@@ -56,9 +56,12 @@ const REQUEST_TIMEOUT_MS = 60_000;
 const HEADERS_TIMEOUT_MS = 15_000;
 /** A connection on which nothing moves; the stream's heartbeat is well below. */
 const IDLE_TIMEOUT_MS = 120_000;
+/** Whoever has not read an answer by then, after closing has begun, is cut off. */
+const CLOSE_GRACE_MS = 3_000;
 
 /**
- * The data API (port 8006), ready for `listen` or `inject`. Closing it ends streams and waits for the other answers.
+ * The data API (port 8006), ready for `listen` or `inject`. Closing it ends streams and waits for the other
+ * answers, CLOSE_GRACE_MS at most.
  * Throws a TypeError when `access` would serve an outside address without a token.
  */
 export async function createApi(options: ApiOptions): Promise<Api> {
@@ -134,6 +137,9 @@ function createServer({ access, log }: ServerOptions): Api {
     clientErrorHandler: refuseBrokenRequest,
   });
   server.server.maxConnections = CONNECTIONS_MAX;
+  server.addHook("preClose", async () => {
+    setTimeout(() => server.server.closeAllConnections(), CLOSE_GRACE_MS).unref();
+  });
   server.setValidatorCompiler(compileValidator);
   // Schemas of answers document. JSON.stringify never leaves out a field that a schema lacks, and is as fast here.
   server.setSerializerCompiler(() => JSON.stringify);

@@ -189,6 +189,22 @@ test("createApi(): close() ends streams", async (t) => {
   assert.equal(feed.listeners.size, 0);
 });
 
+test("createApi(): close() does not wait for a listener that does not read", async (t) => {
+  const { api, feed, listen, status } = await started(t);
+  const listener = await listen();
+  await listener.next();
+  listener.response.pause();
+  // More than the socket takes, less than what is allowed to wait.
+  const text = "x".repeat(900_000);
+  for (let i = 0; i < 8 && (await status()).dropped === 0; i++) {
+    feed.emit(change("sensor.hall", null, text));
+    await turn();
+  }
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  await api.close();
+  assert.equal(feed.listeners.size, 0);
+});
+
 test("GET /api/v1/stream passes a burst on in order", async (t) => {
   const feed = createFeedDouble();
   const options = apiOptions();

@@ -129,7 +129,11 @@ export function createChangeStream(feed: ChangeFeed): ChangeStream {
     close() {
       closed = true;
       clearInterval(heartbeat);
-      for (const { response } of [...clients]) response.end();
+      for (const { response } of [...clients]) {
+        // An end waits behind what is not read, and the server would wait with it.
+        if (response.writableLength > 0) response.destroy();
+        else response.end();
+      }
     },
   };
 }
