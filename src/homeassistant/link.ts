@@ -38,6 +38,8 @@ export interface Link {
 
 /** The Supervisor lets as much through from Home Assistant; a registry list is about 1 MiB. */
 const MESSAGE_BYTES_MAX = 64 * 1024 * 1024;
+/** What the socket tells when the other side was gone without saying so. */
+const NO_CLOSE_FRAME = 1006;
 /** More than the protocol's own pings of a proxy: a big answer is on its way. */
 const PROGRESS_BYTES = 4_096;
 
@@ -51,25 +53,24 @@ export function openLink(options: LinkOptions): Link {
     // A wrong byte then costs one character (U+FFFD), not the connection.
     skipUTF8Validation: true,
   });
-  let end: LinkEnd | undefined;
   let ended = false;
   let messages = 0;
   let upgrade: IncomingMessage | undefined;
   let heartbeat: NodeJS.Timeout | undefined;
   let answerDue: NodeJS.Timeout | undefined;
 
-  const finish = (): void => {
+  /** The first cause counts; what follows from it does not. */
+  const finish = (cause: LinkEnd): void => {
     if (ended) return;
     ended = true;
     clearInterval(heartbeat);
     clearTimeout(answerDue);
-    options.onEnd(end ?? { reason: "socket_closed", detail: "Home Assistant closed the connection" });
+    options.onEnd(cause);
   };
-  const cut = (reason: DisconnectReason, detail: string): void => {
-    end ??= { reason, detail };
+  const cut = (cause: LinkEnd): void => {
     socket.terminate();
     // The socket's own "close" may be a while away; nothing that still comes is of interest.
-    finish();
+    finish(cause);
   };
   const take = (message: unknown): void => {
     if (ended) return;
@@ -85,7 +86,7 @@ export function openLink(options: LinkOptions): Link {
     } catch {
       // What else the frame held is lost, so the stream cannot be continued.
       odd.note("broken JSON");
-      cut("bad_message", "Home Assistant sent a message that is no JSON");
+      cut({ reason: "bad_message", detail: "Home Assistant sent a message that is no JSON" });
       return;
     }
     if (Array.isArray(frame)) for (const message of frame) take(message);
@@ -96,12 +97,16 @@ export function openLink(options: LinkOptions): Link {
   });
   socket.on("open", () => options.onOpen());
   socket.on("unexpected-response", (_request, response) => {
-    cut("socket_closed", reasonOfStatus(options.url, response));
+    cut({ reason: "socket_closed", detail: reasonOfStatus(options.url, response) });
   });
   socket.on("error", (error) => {
-    end ??= reasonOfError(options.url, error);
+    cut(reasonOfError(options.url, error));
   });
-  socket.on("close", finish);
+  socket.on("close", (code) => {
+    const detail =
+      code === NO_CLOSE_FRAME ? "The connection to Home Assistant broke" : "Home Assistant closed the connection";
+    finish({ reason: "socket_closed", detail });
+  });
 
   const bytesRead = (): number => upgrade?.socket.bytesRead ?? 0;
   const beat = (ping: () => void): void => {
@@ -110,7 +115,7 @@ export function openLink(options: LinkOptions): Link {
     ping();
     const check = (): void => {
       if (messages !== messagesBefore || bytesRead() - bytesBefore > PROGRESS_BYTES) return;
-      cut("half_open", `Home Assistant did not answer for ${timing.answerWithinMs / 1000} s`);
+      cut({ reason: "half_open", detail: `Home Assistant did not answer for ${timing.answerWithinMs / 1000} s` });
     };
     // After a stall of our own the answer may wait in the socket: it is read between a timer and setImmediate.
     clearTimeout(answerDue);
@@ -125,10 +130,9 @@ export function openLink(options: LinkOptions): Link {
     watch(ping) {
       heartbeat = setInterval(() => beat(ping), timing.pingEveryMs);
     },
-    cut,
+    cut: (reason, detail) => cut({ reason, detail }),
     close() {
-      end ??= { reason: "stopped", detail: "closed by us" };
-      finish();
+      finish({ reason: "stopped", detail: "closed by us" });
       return new Promise((resolve) => {
         if (socket.readyState === WebSocket.CLOSED) return resolve();
         const impatience = setTimeout(() => socket.terminate(), timing.closeMs);

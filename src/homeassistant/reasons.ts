@@ -14,7 +14,7 @@ const NOT_REACHED: Readonly<Record<string, string>> = {
   EAI_AGAIN: "its name cannot be resolved now",
 };
 
-/** An error of the socket, while opening or later, as one line with the setting to look at. */
+/** What keeps a socket from opening, as one line with the setting to look at; or a frame that could not be taken. */
 export function reasonOfError(url: string, error: unknown): LinkEnd {
   const code = codeOf(error);
   // A frame that breaks the WebSocket protocol or is larger than we accept.

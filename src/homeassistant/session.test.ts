@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { createServer as createHttpServer } from "node:http";
 import { createServer as createHttpsServer } from "node:https";
-import { type AddressInfo, createServer as createTcpServer, type Server } from "node:net";
+import { type AddressInfo, createServer as createTcpServer, type Server, type Socket } from "node:net";
 import { afterEach, test } from "node:test";
+import fc from "fast-check";
 import { pino } from "pino";
+import type { WebSocket } from "ws";
 import {
   NO_ANSWER,
   type RecordingListener,
@@ -330,6 +332,63 @@ test("odd messages are counted by kind, logged once a kind, and end nothing", as
   });
   assert.equal(started.lines.filter((line) => line.includes("further ones are only counted")).length, 6);
   assert.deepEqual(started.listener.calls, ["connected", "changed sensor.good"]);
+});
+
+test("a connected session lives through any JSON", async () => {
+  const ha = await home();
+  const started = start(ha.url);
+  await connected(started);
+  const peer = ha.peers[0]!;
+  const ids = fc.oneof(fc.constantFrom(...peer.subscriptions.values()), fc.anything());
+  const message = fc.record({
+    type: fc.constantFrom("event", "result", "auth_required", "x"),
+    id: ids,
+    event: fc.anything(),
+  });
+  const event = fc.record({ data: fc.anything(), time_fired: fc.anything() });
+  const known = fc.record({ type: fc.constant("event"), id: fc.constantFrom(...peer.subscriptions.values()), event });
+  const values = fc.sample(fc.oneof(fc.jsonValue(), message, known, fc.array(known, { maxLength: 3 })), 500);
+  for (const value of values)
+    peer.send(JSON.stringify(value, (_key, inner) => (typeof inner === "bigint" ? 0 : inner)));
+  peer.send(peer.event("state_changed", rawChange("sensor.good", "1")));
+  await until(() => started.listener.changes.at(-1)?.entityId === "sensor.good", "the good change after them");
+  assert.deepEqual(started.listener.disconnections, []);
+  assert.equal(peer.received.filter((command) => command.type === "auth").length, 1, "the token is sent once");
+});
+
+test("too many events before the subscriptions are confirmed end the connection as overflow", async () => {
+  const ha = await home({
+    answers: {
+      get_config: NO_ANSWER,
+      "subscribe_events state_changed": (command: { id?: unknown }, peer: { send(frame: unknown): void }) => {
+        const change = { id: command.id, type: "event", event: { data: rawChange("sensor.a", "1") } };
+        peer.send([{ id: command.id, type: "result", success: true }, ...Array.from({ length: 20_001 }, () => change)]);
+        return NO_ANSWER;
+      },
+    },
+  });
+  const { session, listener } = start(ha.url, { timing: { retryFirstMs: 60_000 } });
+  await until(() => session.status().reason !== null, "the end");
+  assert.match(session.status().reason ?? "", /More than 20000 events/);
+  assert.deepEqual(listener.calls, [], "nothing is told of a connection that never stood");
+});
+
+test("a connection that breaks is told as broken, without blaming a setting", async () => {
+  const ha = await home();
+  const started = start(ha.url, { timing: { retryFirstMs: 60_000 } });
+  await connected(started);
+  (ha.peers[0]!.socket as WebSocket & { _socket: Socket })._socket.destroy();
+  await until(() => started.session.status().state === "waiting", "the end");
+  assert.match(started.session.status().reason ?? "", /^The connection to Home Assistant broke$/);
+});
+
+test("a message above 64 MiB ends the connection as bad_message", async () => {
+  const ha = await home();
+  const started = start(ha.url, { timing: { retryFirstMs: 60_000 } });
+  await connected(started);
+  ha.peers[0]!.send(`"${"x".repeat(64 * 1024 * 1024)}"`);
+  await until(() => started.listener.disconnections.length === 1, "the end");
+  assert.deepEqual(started.listener.disconnections, ["bad_message"]);
 });
 
 test("a frame that is no JSON ends the connection as bad_message, and another one is opened", async () => {

@@ -1,4 +1,4 @@
-import type { DisconnectReason, HomeAssistantListener, HomeConnection } from "../domain/connection.ts";
+import type { HomeAssistantListener, HomeConnection } from "../domain/connection.ts";
 import type { HomeAssistantStatus } from "../domain/home.ts";
 import type { Micros } from "../domain/sample.ts";
 import { createBackoff } from "../lib/backoff.ts";
@@ -103,7 +103,7 @@ export function createSession(options: SessionOptions): HomeAssistantSession {
     connectedSince = null;
     // A connection that breaks at once, each time, must not be opened each second.
     if (since !== null && now() - since >= timing.steadyMs * 1000) backoff.reset();
-    if (end.reason !== "stopped") waitAfter(end.reason, end.detail);
+    if (end.reason !== "stopped") waitAfter(end.detail);
     if (since !== null) listener.disconnected(end.reason, now());
   }
 
@@ -113,18 +113,18 @@ export function createSession(options: SessionOptions): HomeAssistantSession {
     log.error(reason);
   }
 
-  function waitAfter(why: DisconnectReason, detail: string): void {
+  function waitAfter(detail: string): void {
     state = "waiting";
     reason = detail;
     const waitMs = backoff.next();
-    const line = `${detail} (${why}); the next attempt is in ${(waitMs / 1000).toFixed(1)} s`;
+    const line = `${detail}; the next attempt is in ${(waitMs / 1000).toFixed(1)} s`;
     if (detail === loggedReason) log.debug(line);
     else log.warn(line);
     loggedReason = detail;
     retry = setTimeout(connect, waitMs);
   }
 
-  /** Leaves whatever there is, without a word to wait for; resolves when the socket is closed. */
+  /** Resolves when the socket is closed; everything else is over at once. */
   async function leave(): Promise<void> {
     clearTimeout(retry);
     await current?.close();
