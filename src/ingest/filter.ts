@@ -15,7 +15,8 @@ export interface Decision {
  * Decides what is recorded. First come Home Assistant's rules on names (`entities`, `entity_globs`, `domains`), with
  * exactly its precedence; then ours on belonging (`areas`, `labels`, `devices`, `integrations`):
  *
- * 1. `include.entities` records and `exclude.entities` leaves out, whatever else is said (include counts more);
+ * 1. `include.entities` records and `exclude.entities` leaves out, whatever else is said. What both name is recorded
+ *    (but left out where there are no includes of globs and domains, only excludes, and none of those matches it);
  * 2. what an exclude list of ours holds is left out;
  * 3. Home Assistant's globs and domains: with an include of them, glob include > domain include without glob exclude,
  *    domain excludes are not looked at; without one, what their excludes match is left out;
@@ -165,24 +166,24 @@ function judge(
   if (!include.any && !exclude.any) return { recorded: true, reason: "no filter is configured" };
 
   const includedEntity = include.entity(entityId);
-  if (includedEntity) return included(includedEntity);
   const excludedEntity = exclude.entity(entityId);
+  const excludedGlob = exclude.glob(entityId);
+  const excludedPattern = excludedGlob ?? exclude.domain(entityId);
+  // Where only patterns exclude, Home Assistant asks the includes only of what they match.
+  const excludeCounts = !include.byPattern && exclude.byPattern && !excludedPattern;
+  if (includedEntity && !(excludedEntity && excludeCounts)) return included(includedEntity);
   if (excludedEntity) return excluded(excludedEntity);
 
   const excludedBelonging = exclude.byBelonging ? exclude.belonging(facts) : undefined;
   if (excludedBelonging) return excluded(excludedBelonging);
 
-  const excludedGlob = exclude.glob(entityId);
   if (include.byPattern) {
     const includedGlob = include.glob(entityId);
     if (includedGlob) return included(includedGlob);
     const includedDomain = include.domain(entityId);
     if (includedDomain && !excludedGlob) return included(includedDomain);
     if (excludedGlob) return excluded(excludedGlob);
-  } else {
-    const excludedPattern = excludedGlob ?? exclude.domain(entityId);
-    if (excludedPattern) return excluded(excludedPattern);
-  }
+  } else if (excludedPattern) return excluded(excludedPattern);
 
   const includedBelonging = include.byBelonging ? include.belonging(facts) : undefined;
   if (includedBelonging) return included(includedBelonging);

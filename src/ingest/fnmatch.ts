@@ -41,7 +41,7 @@ function setSource(set: readonly string[]): string {
     const from = members[at]!;
     const to = members[at + 2];
     if (members[at + 1] === "-" && to !== undefined) {
-      if (from <= to) source += `${literal(from)}-${literal(to)}`;
+      if (from.codePointAt(0)! <= to.codePointAt(0)!) source += `${literal(from)}-${literal(to)}`;
       at += 2;
     } else source += literal(from);
   }
