@@ -7,6 +7,8 @@ import { answers, count, exactly, nullableText, text, time } from "./schemas.ts"
 
 /** Some 30,000 registry rows. */
 export const BULK_BODY_BYTES_MAX = 32 * 1024 * 1024;
+/** Bodies held in memory at a time; more callers are asked to come again. */
+export const BULK_REQUESTS_MAX = 4;
 
 const Report = exactly({
   success: Type.Boolean({ description: "Every row was stored" }),
@@ -38,6 +40,14 @@ export async function internalRoutes(api: Api, home: Pick<HomeWriter, "bulkUpser
     scope.addContentTypeParser<Buffer>("application/json", { parseAs: "buffer" }, (_request, body, done) =>
       done(null, body),
     );
+    let open = 0;
+    scope.addHook("onRequest", async (_request, reply) => {
+      if (open >= BULK_REQUESTS_MAX) {
+        throw new AppError("unavailable", `Cannot take another bulk upsert: ${open} are under way already`);
+      }
+      open++;
+      reply.raw.once("close", () => open--);
+    });
     for (const kind of ["device", "entity"] as const) {
       scope.post<{ Body: Buffer | undefined }>(
         `/internal/${kind === "device" ? "devices" : "entities"}/bulk_upsert`,

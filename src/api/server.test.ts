@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { connect } from "node:net";
 import { test } from "node:test";
+import { setImmediate as turn } from "node:timers/promises";
 import type { InjectOptions } from "fastify";
 import { pino } from "pino";
 import { AppError } from "../domain/errors.ts";
@@ -461,6 +462,27 @@ test("POST /internal/*/bulk_upsert hands on bytes that may be taken over", async
   const response = await api.inject({ method: "POST", url: "/internal/devices/bulk_upsert", payload: "[{}]", headers });
   assert.equal(response.statusCode, 200);
   assert.equal(taken, 4);
+});
+
+test("POST /internal/*/bulk_upsert takes four at a time, and again when they are done", async (t) => {
+  const { api, options } = await started(t);
+  const { promise: done, resolve: finish } = Promise.withResolvers<void>();
+  let begun = 0;
+  options.home.bulkUpsert = async () => {
+    begun++;
+    await done;
+    return { upserted: 1, failed: [] };
+  };
+  const headers = { "content-type": "application/json" };
+  const post = () => api.inject({ method: "POST", url: "/internal/devices/bulk_upsert", payload: "[{}]", headers });
+  const taken = Array.from({ length: 4 }, post);
+  while (begun < 4) await turn();
+  const refused = await post();
+  assert.equal(refused.statusCode, 503);
+  assert.equal(refused.json().code, "unavailable");
+  finish();
+  for (const response of await Promise.all(taken)) assert.equal(response.statusCode, 200);
+  assert.equal((await post()).statusCode, 200);
 });
 
 test("GET /ready answers 503 with every reason, and notes beside them", async (t) => {
