@@ -78,6 +78,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
       sealed.push(current);
       current = new Generation();
     },
+    sealedRanges: () => sealed.map((generation) => generation.ranges()),
     folded(existing) {
       sealed = [];
       days = existing;

@@ -7,6 +7,7 @@ import { type Remote, startWorker } from "../../lib/worker-rpc.ts";
 import { type CatalogChange, Chunk } from "./chunk.ts";
 import { buffersOf } from "./columns.ts";
 import type { Day } from "./day.ts";
+import type { FoldedRanges } from "./fold.ts";
 import type { StoredState, WriterCommands, WriterOptions } from "./writer.ts";
 
 /** So many samples wait for no clock. */
@@ -33,6 +34,8 @@ export interface CommitterOptions {
   readonly now: () => Micros;
   /** A fold is about to begin: what was pushed until now belongs to it, what is pushed from now on does not. */
   seal(): void;
+  /** What the log then holds, for the table of series; asked after everything sealed was committed. */
+  sealedRanges(): readonly FoldedRanges[];
   /** Everything sealed is in the day tables; these exist now. */
   folded(days: readonly Day[]): void;
 }
@@ -189,7 +192,10 @@ export function createCommitter(options: CommitterOptions): Committer {
   async function foldLog(): Promise<boolean> {
     beforeFold = undefined;
     try {
-      const answer = await remote().call("fold", { maxPages: options.maxPages?.() });
+      const answer = await remote().call("fold", {
+        ranges: options.sealedRanges(),
+        maxPages: options.maxPages?.(),
+      });
       sizeBytes = answer.sizeBytes;
       options.folded(answer.days);
       folds++;

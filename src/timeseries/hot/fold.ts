@@ -1,8 +1,13 @@
 import type { DatabaseSync } from "node:sqlite";
-import { DAY_MICROS, type Day, tableOfDay } from "./day.ts";
+import { type PackedSamples, unpackValues } from "./columns.ts";
+import { DAY_MICROS, type Day, dayOf, tableOfDay } from "./day.ts";
 
-/** With more days than this in the log it is sorted once for all of them instead of searched through for each. */
-const DAYS_SCANNED_MAX = 3;
+/** Of each series in the log: its oldest time there, and its newest sample there. In no order. */
+export interface FoldedRanges {
+  readonly series: Int32Array<ArrayBuffer>;
+  readonly firstTs: Float64Array<ArrayBuffer>;
+  readonly last: PackedSamples;
+}
 
 const DAY_OF_TS = `(ts - (ts % ${DAY_MICROS} + ${DAY_MICROS}) % ${DAY_MICROS}) / ${DAY_MICROS}`;
 
@@ -17,45 +22,40 @@ const SHORTEST = `CASE WHEN typeof(value) = 'real' AND value = CAST(value AS INT
  * Carries the whole log over to the day tables and empties it. Belongs inside a transaction: all of it or nothing.
  * Of samples with the same series and time the one in the day table stays, else the first in the log.
  */
-export function fold(db: DatabaseSync): void {
-  const days = db
-    .prepare(`SELECT DISTINCT ${DAY_OF_TS} AS day FROM log ORDER BY day`)
-    .all()
-    .map((row) => Number(row.day));
-  for (const day of days) createDay(db, day);
-  if (days.length <= DAYS_SCANNED_MAX) {
-    for (const day of days) {
-      db.prepare(
-        `INSERT OR IGNORE INTO ${tableOfDay(day)} SELECT series, ts, ${SHORTEST} FROM log
-         WHERE ts >= ? AND ts < ? ORDER BY series, ts, rowid`,
-      ).run(day * DAY_MICROS, (day + 1) * DAY_MICROS);
-    }
+export function fold(db: DatabaseSync, ranges: readonly FoldedRanges[]): void {
+  const span = db.prepare("SELECT min(ts) AS first, max(ts) AS last FROM log").get();
+  if (span?.first == null) return;
+  const first = dayOf(Number(span.first));
+  const last = dayOf(Number(span.last));
+  if (last - first <= 1) {
+    foldDay(db, first);
+    if (last > first) foldDay(db, last);
   } else {
-    foldManyDays(db, days);
+    foldManyDays(db);
   }
-  // Two steps, since SQLite gives the value beside a single max() and not beside min() and max() together.
-  db.exec(
-    `UPDATE series SET first_ts = min(coalesce(first_ts, part.ts), part.ts)
-     FROM (SELECT series, min(ts) AS ts FROM log GROUP BY series) AS part WHERE number = part.series`,
-  );
-  db.exec(
-    `UPDATE series SET last_ts = part.ts, last_value = part.value
-     FROM (SELECT series, max(ts) AS ts, ${SHORTEST} AS value FROM log GROUP BY series) AS part
-     WHERE number = part.series AND (last_ts IS NULL OR last_ts < part.ts)`,
-  );
+  for (const range of ranges) updateSeries(db, range);
   db.exec("DELETE FROM log");
 }
 
-function foldManyDays(db: DatabaseSync, days: readonly Day[]): void {
+function foldDay(db: DatabaseSync, day: Day): void {
+  createDay(db, day);
+  db.prepare(
+    `INSERT OR IGNORE INTO ${tableOfDay(day)} SELECT series, ts, ${SHORTEST} FROM log
+     WHERE ts >= ? AND ts < ? ORDER BY series, ts, rowid`,
+  ).run(day * DAY_MICROS, (day + 1) * DAY_MICROS);
+}
+
+/** A backfill brings years at once: the log is sorted once for all of them instead of searched through for each. */
+function foldManyDays(db: DatabaseSync): void {
   db.exec(
     `CREATE TEMP TABLE sorted AS SELECT ${DAY_OF_TS} AS day, series, ts, ${SHORTEST} AS value FROM log
      ORDER BY day, series, ts, log.rowid`,
   );
-  const counts = db.prepare("SELECT day, count(*) AS samples FROM sorted GROUP BY day").all();
-  const samplesOfDay = new Map(counts.map((row) => [Number(row.day), Number(row.samples)]));
   let from = 1;
-  for (const day of days) {
-    const to = from + samplesOfDay.get(day)!;
+  for (const row of db.prepare("SELECT day, count(*) AS samples FROM sorted GROUP BY day ORDER BY day").all()) {
+    const day = Number(row.day);
+    const to = from + Number(row.samples);
+    createDay(db, day);
     db.prepare(
       `INSERT OR IGNORE INTO ${tableOfDay(day)} SELECT series, ts, value FROM sorted
        WHERE rowid >= ? AND rowid < ? ORDER BY rowid`,
@@ -70,4 +70,16 @@ function createDay(db: DatabaseSync, day: Day): void {
     `CREATE TABLE IF NOT EXISTS ${tableOfDay(day)} (series INTEGER, ts INTEGER, value ANY, PRIMARY KEY (series, ts))
      WITHOUT ROWID, STRICT`,
   );
+}
+
+function updateSeries(db: DatabaseSync, { series, firstTs, last }: FoldedRanges): void {
+  const update = db.prepare(
+    `UPDATE series SET
+       first_ts = min(coalesce(first_ts, ?2), ?2),
+       last_value = CASE WHEN last_ts IS NULL OR last_ts < ?3 THEN ?4 ELSE last_value END,
+       last_ts = max(coalesce(last_ts, ?3), ?3)
+     WHERE number = ?1`,
+  );
+  const values = unpackValues(last);
+  for (let i = 0; i < series.length; i++) update.run(series[i]!, firstTs[i]!, last.ts[i]!, values[i]!);
 }

@@ -1,5 +1,7 @@
 import type { Micros, SampleColumns, Span, Value } from "../../domain/sample.ts";
 import type { SeriesNumber } from "../../domain/series.ts";
+import { SamplePacker } from "./columns.ts";
+import type { FoldedRanges } from "./fold.ts";
 
 /** Ascending by time, each time once. */
 interface Column {
@@ -51,6 +53,20 @@ export class Generation {
   has(series: SeriesNumber, ts: Micros): boolean {
     const times = this.#columns.get(series)?.ts;
     return times !== undefined && times[lowerBound(times, ts)] === ts;
+  }
+
+  /** The oldest time and the newest sample of each series. */
+  ranges(): FoldedRanges {
+    const series = new Int32Array(this.#columns.size);
+    const firstTs = new Float64Array(this.#columns.size);
+    const last = new SamplePacker(Math.max(1, this.#columns.size));
+    let at = 0;
+    for (const [number, { ts, values }] of this.#columns) {
+      series[at] = number;
+      firstTs[at++] = ts[0]!;
+      last.push(ts[ts.length - 1]!, values[values.length - 1]!);
+    }
+    return { series, firstTs, last: last.packed() };
   }
 
   /** A copy of the oldest `limit` samples in the span. */

@@ -6,7 +6,7 @@ import type { CatalogChange, PackedChunk } from "./chunk.ts";
 import { type PackedSamples, SamplePacker } from "./columns.ts";
 import { DATABASE_FILE, isCorruption, moveAside, openForWriting, type SqliteSettings, sizeOnDisk } from "./database.ts";
 import { type Day, dayOfTable } from "./day.ts";
-import { fold } from "./fold.ts";
+import { type FoldedRanges, fold } from "./fold.ts";
 
 /** What the thread is started with. */
 export interface WriterOptions {
@@ -55,18 +55,27 @@ export type WriterCommands = {
   /** Appends to the log. Opens the file where `load` was not called: in a thread that follows one that died. */
   commit(argument: { readonly chunk: PackedChunk } & Limits): { readonly sizeBytes: number };
   /** Carries the log over to the day tables and answers which days have one. */
-  fold(argument: Limits): { readonly days: readonly Day[]; readonly sizeBytes: number };
+  fold(argument: { readonly ranges: readonly FoldedRanges[] } & Limits): {
+    readonly days: readonly Day[];
+    readonly sizeBytes: number;
+  };
   close(argument: null): void;
 };
 
 const { directory, settings } = workerData as WriterOptions;
 const file = join(directory, DATABASE_FILE);
 
+const INSERT = "INSERT INTO log (series, ts, value) VALUES ";
+const ROW = "(?, ?, ?)";
+/** Rows of one statement: a third less time per sample than one by one, and no less with more. */
+const ROWS_AT_ONCE = 16;
+
 let opened: Database | undefined;
 
 interface Database {
   readonly db: DatabaseSync;
-  readonly insert: StatementSync;
+  readonly insertOne: StatementSync;
+  readonly insertMany: StatementSync;
   readonly change: { readonly [K in CatalogChange["kind"]]: StatementSync };
 }
 
@@ -74,7 +83,8 @@ function open(): Database {
   const db = openForWriting(file, settings);
   return {
     db,
-    insert: db.prepare("INSERT INTO log (series, ts, value) VALUES (?, ?, ?)"),
+    insertOne: db.prepare(INSERT + ROW),
+    insertMany: db.prepare(INSERT + Array(ROWS_AT_ONCE).fill(ROW).join()),
     change: {
       series: db.prepare("INSERT INTO series (number, measurement, subject, field) VALUES (?, ?, ?, ?)"),
       traits: db.prepare("UPDATE series SET unit = ?, device_class = ?, state_class = ? WHERE number = ?"),
@@ -125,12 +135,19 @@ function applyChange(statements: Database["change"], change: CatalogChange): voi
   }
 }
 
-function appendToLog(insert: StatementSync, series: Int32Array, { ts, numbers, texts }: PackedSamples): void {
+function appendToLog({ insertOne, insertMany }: Database, { series, samples }: PackedChunk): void {
+  const { ts, numbers, texts } = samples;
   let text = 0;
+  const many: (number | string | null)[] = [];
   for (let i = 0; i < series.length; i++) {
     const number = numbers[i]!;
-    insert.run(series[i]!, ts[i]!, Number.isNaN(number) ? texts[text++]! : number);
+    many.push(series[i]!, ts[i]!, Number.isNaN(number) ? texts[text++]! : number);
+    if (many.length === 3 * ROWS_AT_ONCE) {
+      insertMany.run(...many);
+      many.length = 0;
+    }
   }
+  for (let i = 0; i < many.length; i += 3) insertOne.run(many[i]!, many[i + 1]!, many[i + 2]!);
 }
 
 function rows<T>(db: DatabaseSync, sql: string): T[] {
@@ -183,13 +200,13 @@ const commands: WriterCommands = {
     const current = database();
     inTransaction(current, limits, () => {
       for (const change of chunk.changes) applyChange(current.change, change);
-      appendToLog(current.insert, chunk.series, chunk.samples);
+      appendToLog(current, chunk);
     });
     return { sizeBytes: sizeOnDisk(file) };
   },
-  fold(limits) {
+  fold({ ranges, ...limits }) {
     const current = database();
-    inTransaction(current, limits, () => fold(current.db));
+    inTransaction(current, limits, () => fold(current.db, ranges));
     // The log's pages are free again and the days' pages are final for a while: a good moment to write both once.
     current.db.exec("PRAGMA wal_checkpoint(PASSIVE)");
     return { days: readDays(current.db), sizeBytes: sizeOnDisk(file) };
