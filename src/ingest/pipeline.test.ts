@@ -29,7 +29,7 @@ test("a snapshot fills index, current states, samples and the database, then sav
   assert.deepEqual(s.model.samples("id1"), [[1, "on"]]);
   assert.deepEqual(s.model.samples("id1", "brightness"), [[2, 100]]);
   assert.equal(s.states.size, 2);
-  assert.equal(s.ingest.config()?.state, "RUNNING");
+  assert.deepEqual(s.configs, ["RUNNING"]);
 });
 
 test("changes between subscription and snapshot: the dump's own is dropped, older ones are samples, newer ones follow", async () => {
@@ -93,7 +93,7 @@ test("a start whose end nobody tells is asked for", async () => {
   s.homeAssistant.running = "STARTING";
   await s.connectLive();
   s.homeAssistant.running = "RUNNING";
-  await s.until(() => s.ingest.config()?.state === "RUNNING", "RUNNING");
+  await s.until(() => s.configs.at(-1) === "RUNNING", "RUNNING");
   assert.ok(s.asked.includes("config"));
 });
 
@@ -101,7 +101,7 @@ test("configChanged() while running only reads the configuration", async () => {
   await using s = createScenario();
   await s.connectLive();
   s.ingest.configChanged();
-  await s.until(() => s.asked.includes("config"), "the question");
+  await s.until(() => s.configs.length === 2, "the answer");
   assert.equal(s.ingest.status().snapshots, 1);
 });
 

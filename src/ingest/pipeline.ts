@@ -49,6 +49,8 @@ export interface IngestOptions {
   readonly states: CurrentStates;
   readonly rules: FilterRules;
   readonly log: Logger;
+  /** Hears what Home Assistant says of itself, at each snapshot and when it changed; must not throw. */
+  readonly onConfig?: (config: HomeConfig) => void;
   readonly now?: () => Micros;
   readonly random?: () => number;
   /** Rejects when aborted. */
@@ -71,8 +73,6 @@ export interface Ingest extends HomeAssistantListener {
   /** Every change that Home Assistant published, whatever the filter says, as it arrives. */
   readonly feed: ChangeFeed;
   readonly filter: EntityFilter;
-  /** What Home Assistant last said of itself; null before the first snapshot. */
-  config(): HomeConfig | null;
   /** Other rules from now on; what they newly record begins with its present state. */
   reload(rules: FilterRules): void;
   status(): IngestReport;
@@ -102,7 +102,7 @@ interface Leaving {
 }
 
 export function createIngest(options: IngestOptions): Ingest {
-  const { store, home, states, log, now = nowMicros, random = Math.random } = options;
+  const { store, home, states, log, onConfig = () => undefined, now = nowMicros, random = Math.random } = options;
   const sleep = options.sleep ?? ((ms, signal) => wait(ms, undefined, { signal }));
   const index = createHomeIndex();
   const filter = createFilter(options.rules, index.facts);
@@ -116,7 +116,6 @@ export function createIngest(options: IngestOptions): Ingest {
   let queue: Queued[] | undefined;
   let awaiting = new Map<string, StateChange[]>();
   let awaitingChanges = 0;
-  let config: HomeConfig | null = null;
   let lastEventAt: Micros | null = null;
   const counts = { changes: 0, filtered: 0, stale: 0, snapshots: 0, dropped: 0, snapshotFailures: 0, awaitedInVain: 0 };
 
@@ -312,7 +311,7 @@ export function createIngest(options: IngestOptions): Ingest {
   };
 
   const applySnapshot = async (snapshot: HomeSnapshot, current: Session): Promise<void> => {
-    config = snapshot.config;
+    onConfig(snapshot.config);
     current.complete = snapshot.config.state === "RUNNING";
     leaving.clear();
     discovery.snapshot(snapshot);
@@ -411,7 +410,6 @@ export function createIngest(options: IngestOptions): Ingest {
   return {
     feed,
     filter,
-    config: () => config,
     connected(connection) {
       if (session) end(session);
       session = { connection, ended: new AbortController(), complete: false, again: false, asking: false };
@@ -437,7 +435,7 @@ export function createIngest(options: IngestOptions): Ingest {
       else {
         current.connection.readConfig().then(
           (next) => {
-            if (session === current) config = next;
+            if (session === current) onConfig(next);
           },
           (error: unknown) => log.warn(`Cannot read Home Assistant's configuration: ${messageOf(error)}`),
         );

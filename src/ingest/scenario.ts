@@ -186,6 +186,8 @@ export function createScenario(options: { rules?: FilterRules; store?: IngestSto
   const states = options.states ?? createModelStates();
   const home = createModelHome();
   const sleeps: number[] = [];
+  /** States of Home Assistant's start, as they were told. */
+  const configs: string[] = [];
   const log = silentLog();
   const ingest: Ingest = createIngest({
     store,
@@ -193,6 +195,7 @@ export function createScenario(options: { rules?: FilterRules; store?: IngestSto
     states,
     rules: options.rules ?? {},
     log,
+    onConfig: (next) => void configs.push(next.state),
     now: () => at(1000),
     random: () => 0.5,
     async sleep(ms) {
@@ -275,6 +278,7 @@ export function createScenario(options: { rules?: FilterRules; store?: IngestSto
     states,
     home,
     sleeps,
+    configs,
     asked,
     held,
     until,
