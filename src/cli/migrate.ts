@@ -1,0 +1,59 @@
+import { existsSync } from "node:fs";
+import type { DatabaseSync } from "node:sqlite";
+import type { Config } from "../config.ts";
+import { AppError } from "../domain/errors.ts";
+import { DirectoryHeld, lockDirectory } from "../lib/directory-lock.ts";
+import { openDatabase } from "../metadata/database.ts";
+import { current, downgradeTo, stamp, upgradeTo } from "../metadata/migrate.ts";
+
+/** `migrate current | upgrade | downgrade | stamp` on the database of the home; prints where it stands afterwards. */
+export function migrate(
+  [action, target]: readonly string[],
+  config: Config,
+  options: { readonly force: boolean },
+): void {
+  if (action === "current" && !existsSync(config.metadataFile)) {
+    console.log(`"${config.metadataFile}" does not exist yet: the next start makes it`);
+  } else if (action === "current") {
+    withDatabase(config, { readOnly: true }, () => {});
+  } else if (action === "upgrade") {
+    changing(config, (database) => upgradeTo(database, target ?? "head"));
+  } else if (action === "downgrade" && target !== undefined) {
+    changing(config, (database) => downgradeTo(database, target));
+  } else if (action === "stamp" && target !== undefined) {
+    changing(config, (database) => stamp(database, target, options));
+  } else if (action === "downgrade" || action === "stamp") {
+    throw new AppError("invalid", `Cannot ${action}: say a revision${action === "stamp" ? " or head" : ", or -1"}`);
+  } else {
+    throw new AppError("invalid", `Cannot migrate: say current, upgrade, downgrade or stamp, not "${action ?? ""}"`);
+  }
+}
+
+function changing(config: Config, change: (database: DatabaseSync) => unknown): void {
+  let lock: Disposable;
+  try {
+    lock = lockDirectory(config.dataDir);
+  } catch (cause) {
+    if (!(cause instanceof DirectoryHeld)) throw cause;
+    throw new AppError("conflict", `Cannot migrate: ${cause.message}; stop the service first`, { cause });
+  }
+  using _held = lock;
+  withDatabase(config, { readOnly: false }, change);
+}
+
+function withDatabase(
+  config: Config,
+  mode: { readonly readOnly: boolean },
+  change: (database: DatabaseSync) => unknown,
+): void {
+  const database = openDatabase(config.metadataFile, config.sqlite, mode);
+  try {
+    change(database);
+    const { revision, name, newest } = current(database);
+    console.log(
+      `${revision ?? "base"}${name ? ` (${name})` : ""}${newest ? ", the newest" : ", newer ones wait: migrate upgrade"}`,
+    );
+  } finally {
+    database.close();
+  }
+}
