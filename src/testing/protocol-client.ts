@@ -1,4 +1,3 @@
-import { once } from "node:events";
 import WebSocket from "ws";
 
 /** Any message of Home Assistant, as parsed JSON. */
@@ -41,10 +40,12 @@ export async function connectClient(
   const watchers = new Set<() => void>();
   let isClosed = false;
   let lastId = 0;
-  const closed = once(socket, "close").then(([code]) => {
-    isClosed = true;
-    for (const watch of watchers) watch();
-    return Number(code);
+  const closed = new Promise<number>((resolve) => {
+    socket.on("close", (code) => {
+      isClosed = true;
+      for (const watch of watchers) watch();
+      resolve(code);
+    });
   });
   socket.on("message", (data) => {
     let parsed: Message | Message[];
@@ -58,6 +59,7 @@ export async function connectClient(
     messages.push(...[parsed].flat());
     for (const watch of watchers) watch();
   });
+  // An error is followed by a close, and that is what tests wait for.
   socket.on("error", () => {});
 
   const client: ProtocolClient = {
