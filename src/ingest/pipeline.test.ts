@@ -184,6 +184,100 @@ test("a rename between subscription and snapshot, known to the snapshot, keeps t
   assert.equal(s.states.get("sensor.old"), undefined);
 });
 
+test("a rename that the first snapshot knows already gives the states before it to the entry", async () => {
+  await using s = createScenario();
+  s.homeAssistant.registries.entity = [entry("sensor.new", "id1")];
+  s.homeAssistant.states = [state("sensor.new", "2", { updated: 5.2 })];
+  const release = s.hold();
+  s.connect();
+  const before = state("sensor.old", "1", { updated: 3 });
+  const after = state("sensor.old", "2", { updated: 4 });
+  s.ingest.changed({ entityId: "sensor.old", oldState: before, newState: after, timeFired: at(4) });
+  s.event("update", "sensor.new", 5, "sensor.old");
+  s.ingest.changed({ entityId: "sensor.old", oldState: after, newState: null, timeFired: at(5.1) });
+  release();
+  await s.live();
+  assert.deepEqual(s.model.subjects(), ["id1"]);
+  assert.deepEqual(s.model.samples("id1")?.sort(), [
+    [4, 2],
+    [5.2, 2],
+  ]);
+});
+
+test("an entity removed and set up again before the dump is there, and its series shows the break", async () => {
+  await using s = createScenario();
+  s.homeAssistant.states = [state("sensor.a", "1", { updated: 1 })];
+  await s.connectLive();
+  s.disconnect();
+  const before = s.homeAssistant.states[0]!;
+  const again = state("sensor.a", "1", { updated: 5 });
+  s.homeAssistant.states = [again];
+  const release = s.hold();
+  s.connect();
+  s.ingest.changed({ entityId: "sensor.a", oldState: before, newState: null, timeFired: at(4) });
+  s.ingest.changed({ entityId: "sensor.a", oldState: null, newState: again, timeFired: at(5) });
+  release();
+  await s.live();
+  assert.equal(s.states.get("sensor.a"), again);
+  assert.deepEqual(s.model.samples("sensor.a"), [
+    [1, 1],
+    [4, null],
+    [5, 1],
+  ]);
+});
+
+test("an entry and its state that go between subscription and snapshot end under the entry's id", async () => {
+  await using s = createScenario();
+  s.homeAssistant.registries.entity = [entry("sensor.a", "id1")];
+  s.homeAssistant.states = [state("sensor.a", "1", { updated: 1 })];
+  await s.connectLive();
+  s.disconnect();
+  const before = s.homeAssistant.states[0]!;
+  s.homeAssistant.registries.entity = [];
+  s.homeAssistant.states = [];
+  const release = s.hold();
+  s.connect();
+  s.event("remove", "sensor.a", 4);
+  s.ingest.changed({ entityId: "sensor.a", oldState: before, newState: null, timeFired: at(4.1) });
+  release();
+  await s.live();
+  assert.deepEqual(s.model.subjects(), ["id1"]);
+  assert.deepEqual(s.model.samples("id1"), [
+    [1, 1],
+    [4.1, null],
+  ]);
+});
+
+test("an entity that lost its registry entry and kept its state goes on without one", async () => {
+  await using s = createScenario();
+  s.homeAssistant.registries.entity = [entry("sensor.a", "id1")];
+  s.homeAssistant.states = [state("sensor.a", "1", { updated: 1 })];
+  await s.connectLive();
+  s.disconnect();
+  s.homeAssistant.registries.entity = [];
+  s.homeAssistant.states = [state("sensor.a", "2", { updated: 5 })];
+  await s.connectLive();
+  s.change(state("sensor.a", "3", { updated: 6 }));
+  assert.deepEqual(s.model.samples("sensor.a"), [
+    [5, 2],
+    [6, 3],
+  ]);
+  assert.deepEqual(s.model.samples("id1"), [[1, 1]]);
+});
+
+test("a state that appears under the name of a removed entry is another subject, also when no removal was told", async () => {
+  await using s = createScenario();
+  s.homeAssistant.registries.entity = [entry("sensor.a", "id1")];
+  s.homeAssistant.states = [state("sensor.a", "1", { updated: 1 })];
+  await s.connectLive();
+  s.homeAssistant.registries.entity = [];
+  s.event("remove", "sensor.a", 4);
+  const fresh = state("sensor.a", "9", { updated: 5 });
+  s.ingest.changed({ entityId: "sensor.a", oldState: null, newState: fresh, timeFired: at(5) });
+  assert.deepEqual(s.model.samples("sensor.a"), [[5, 9]]);
+  assert.deepEqual(s.model.samples("id1"), [[1, 1]]);
+});
+
 test("a rename in an outage is seen in the snapshot", async () => {
   await using s = createScenario();
   s.homeAssistant.registries.entity = [entry("sensor.old", "id1")];
@@ -476,6 +570,7 @@ test("a rename during a read outlives the older list that the read brings", asyn
   await s.told("entity 1");
   s.change(state("sensor.new", "2", { updated: 4 }));
   assert.deepEqual(s.model.subjects(), ["id1"]);
+  assert.deepEqual(s.model.calls, ["rename id1 sensor.new 3"]);
   assert.deepEqual(s.model.samples("id1"), [
     [1, 1],
     [3.2, 1],

@@ -297,7 +297,8 @@ export function createIngest(options: IngestOptions): Ingest {
       dumped.add(entityId);
       if (index.idOf(entityId) === undefined) unregistered.push({ entityId, platform: index.platformOf(entityId) });
       states.set(state);
-      sampler.sample(state);
+      // Whose series this state belongs to shows when the queue is worked off: its removal is in there, or `settle`.
+      if (!leaving.has(entityId)) sampler.sample(state);
     });
     if (current.ended.signal.aborted) return;
     const vanished = current.complete ? [...states.values()].filter(({ entityId }) => !dumped.has(entityId)) : [];
