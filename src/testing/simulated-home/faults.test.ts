@@ -130,3 +130,11 @@ test("slowRegistries() lets other answers overtake the registries", async () => 
   );
   assert.equal((await registry).success, true);
 });
+
+test("close() ends a restart halfway, and the port stays shut", async () => {
+  const home = await createSimulatedHome();
+  const restart = home.restart({ downMs: 60_000, startingMs: 60_000 });
+  await home.close();
+  await restart;
+  await assert.rejects(connectClient(home.url, home.token));
+});

@@ -104,6 +104,7 @@ const { values } = parseArgs({
     token: { type: "string" },
     seed: { type: "string" },
     version: { type: "string" },
+    "pending-max": { type: "string" },
   },
 });
 
@@ -114,6 +115,10 @@ const options: SimulatedHomeOptions = {
   ...(values.token === undefined ? {} : { token: values.token }),
   ...(values.seed === undefined ? {} : { seed: Number(values.seed) }),
   ...(values.version === undefined ? {} : { version: values.version }),
+  // A bench that measures throughput wants slow readers to be kept, whatever waits for them.
+  ...(values["pending-max"] === undefined
+    ? {}
+    : { pendingMax: Number(values["pending-max"]), pendingPeak: Number(values["pending-max"]) }),
 };
 
 const home = await createSimulatedHome(options);

@@ -36,14 +36,21 @@ async function inTurns(entities: readonly LiveEntity[], write: (entity: LiveEnti
 /**
  * Restarts as a real Home Assistant does: every socket closes without a word, the port is shut; then it answers while
  * almost nothing is loaded (NOT_RUNNING), the integrations bring their entities one after the other, some of them by
- * way of "unavailable, restored", STARTING is a moment, and RUNNING comes with homeassistant_started.
+ * way of "unavailable, restored", STARTING is a moment, and RUNNING comes with homeassistant_started. Rejects with
+ * the signal's reason when it aborts.
  */
-export async function restartHome(world: World, server: HomeServer, options: RestartOptions): Promise<void> {
+export async function restartHome(
+  world: World,
+  server: HomeServer,
+  options: RestartOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  const pause = (ms: number): Promise<void> => sleep(ms, undefined, { signal });
   for (const connection of server.connections) connection.end();
   world.up = false;
   await server.shut();
   for (const entity of world.entities.values()) entity.written = null;
-  await sleep(options.downMs);
+  await pause(options.downMs);
 
   world.up = true;
   world.coreState = "NOT_RUNNING";
@@ -56,7 +63,7 @@ export async function restartHome(world: World, server: HomeServer, options: Res
   const groups = byIntegration(enabled.filter((entity) => !EARLY_IDS.has(entity.entityId)));
   const pauseMs = options.startingMs / (groups.length + 1);
   for (const [index, group] of groups.entries()) {
-    await sleep(pauseMs);
+    await pause(pauseMs);
     world.fire("component_loaded", { component: group[0]!.integration });
     // Every other integration is known to the registry before it is loaded; what it cannot reach stays so.
     const known = group.filter((entity) => entity.row !== null && (index % 2 === 0 || !entity.reachable));
@@ -66,10 +73,10 @@ export async function restartHome(world: World, server: HomeServer, options: Res
       world.show,
     );
   }
-  await sleep(pauseMs);
+  await pause(pauseMs);
   world.coreState = "STARTING";
   world.fire("core_config_updated", {});
-  await sleep(0);
+  await pause(0);
   world.coreState = "RUNNING";
   world.fire("core_config_updated", {});
   world.fire("homeassistant_started", {});

@@ -98,7 +98,7 @@ export interface SimulatedHome extends AsyncDisposable {
   registryId(entityId: string): string | null;
 
   // Restarts and faults.
-  /** Resolves in state RUNNING. */
+  /** Resolves in state RUNNING, or when the home is closed. */
   restart(options: RestartOptions): Promise<void>;
   /** A TCP reset of all that stand. */
   cutSockets(): void;
@@ -168,6 +168,7 @@ export async function createSimulatedHome(options: SimulatedHomeOptions = {}): P
     separately: () => load.separateFrames,
   });
 
+  const closing = new AbortController();
   const home: SimulatedHome = {
     url: `http://127.0.0.1:${server.port}`,
     token,
@@ -221,7 +222,14 @@ export async function createSimulatedHome(options: SimulatedHomeOptions = {}): P
     },
     registryId: (entityId) => world.entity(entityId).row?.id ?? null,
 
-    restart: (given) => restartHome(world, server, given),
+    async restart(given) {
+      try {
+        await restartHome(world, server, given, closing.signal);
+      } catch (error) {
+        // Closing the home ends a restart halfway, and nobody is left to hear of it.
+        if (!closing.signal.aborted) throw error;
+      }
+    },
     cutSockets() {
       for (const connection of server.connections) connection.cut();
     },
@@ -251,6 +259,7 @@ export async function createSimulatedHome(options: SimulatedHomeOptions = {}): P
       }
     },
     async close() {
+      closing.abort();
       load.stop();
       registries.close();
       recorder.close();
