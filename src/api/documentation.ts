@@ -39,7 +39,6 @@ export async function installDocumentation(api: Api, options: DocumentationOptio
       },
       security: [{ token: [] }, { key: [] }, {}],
     },
-    hideUntagged: true,
     refResolver: { buildLocalReference: (schema) => String(schema.$id) },
   });
   // The page shows nothing of the home, and a browser cannot bring a token when it opens it.

@@ -25,7 +25,7 @@ export function indexRoute(
   status: StatusSources,
   options: IndexOptions,
 ): void {
-  api.get("/", { config: { public: true } }, async (request, reply) => {
+  api.get("/", { config: { public: true }, schema: { hide: true } }, async (request, reply) => {
     const state = request.isKnown ? describeState(home, status) : "<p>A token is needed to see more.</p>";
     return reply.type("text/html; charset=utf-8").send(page(options, state));
   });
