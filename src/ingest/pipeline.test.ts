@@ -412,7 +412,11 @@ test("a created entry that the list does not hold any more lets its states go", 
   s.event("create", "sensor.brief", 1);
   s.change(state("sensor.brief", "1", { updated: 1.1 }));
   await s.until(() => s.states.get("sensor.brief") !== undefined, "the state");
-  assert.deepEqual(s.model.samples("sensor.brief"), [[1.1, 1]]);
+  s.change(state("sensor.brief", "2", { updated: 1.2 }));
+  assert.deepEqual(s.model.samples("sensor.brief"), [
+    [1.1, 1],
+    [1.2, 2],
+  ]);
 });
 
 test("states that wait for a registry id outlive a reconnect", async () => {
@@ -542,15 +546,46 @@ test("a filter by area follows the registries while connected", async () => {
   assert.deepEqual(s.model.samples("id1")?.at(-1), [4.1, null]);
 });
 
-test("registry events in a crowd are read once, and again when one comes during the read", async () => {
+test("registry events in a crowd are read once, after a silence", async (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
   await using s = createScenario();
   await s.connectLive();
-  for (let n = 0; n < 20; n++) s.event("update", `sensor.n${n}`, n);
+  s.event("update", "sensor.a", 1);
+  t.mock.timers.tick(150);
+  s.event("update", "sensor.b", 2);
+  t.mock.timers.tick(150);
+  assert.deepEqual(s.asked, ["snapshot"]);
+  t.mock.timers.tick(50);
+  assert.deepEqual(s.asked, ["snapshot", "entity"]);
+});
+
+test("a crowd of registry events that does not end is read after 600 ms", async (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  let now = 0;
+  t.mock.method(performance, "now", () => now);
+  await using s = createScenario();
+  await s.connectLive();
+  for (now = 0; now < 600; now += 100) {
+    assert.deepEqual(s.asked, ["snapshot"]);
+    s.event("update", "sensor.a", now);
+    t.mock.timers.tick(100);
+  }
+  assert.deepEqual(s.asked, ["snapshot", "entity"]);
+});
+
+test("a registry event during a long read makes for another read, one at a time", async (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  await using s = createScenario();
+  await s.connectLive();
   const release = s.hold();
-  await s.until(() => s.held.length === 1, "the read");
-  s.event("update", "sensor.late", 30);
+  s.event("update", "sensor.a", 1);
+  t.mock.timers.tick(200);
+  s.event("update", "sensor.b", 2);
+  t.mock.timers.tick(200);
+  assert.deepEqual(s.asked, ["snapshot", "entity"]);
   release();
-  await s.until(() => s.asked.filter((what) => what === "entity").length === 2, "the second read");
+  await s.until(() => s.home.calls.filter((call) => call === "entity 0").length === 2, "the first list");
+  t.mock.timers.tick(200);
   assert.deepEqual(s.asked, ["snapshot", "entity", "entity"]);
 });
 
@@ -567,7 +602,7 @@ test("a rename during a read outlives the older list that the read brings", asyn
   s.remove("sensor.old", 3.1);
   s.change(state("sensor.new", "1", { updated: 3.2 }));
   release();
-  await s.told("entity 1");
+  await s.until(() => s.home.calls.filter((call) => call === "entity 1").length === 2, "the older list");
   s.change(state("sensor.new", "2", { updated: 4 }));
   assert.deepEqual(s.model.subjects(), ["id1"]);
   assert.deepEqual(s.model.calls, ["rename id1 sensor.new 3"]);
