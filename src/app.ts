@@ -68,7 +68,15 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
   });
   stack.defer(() => store.close());
 
-  const ingest = createIngest({ store, home, states: home.states, rules: config.filter, log: component("ingest") });
+  const ingest = createIngest({
+    store,
+    home,
+    states: home.states,
+    rules: config.filter,
+    log: component("ingest"),
+    onConfig: (told) =>
+      void home.saveConfig(told).catch((error: unknown) => log.warn(`Cannot save HA's settings: ${messageOf(error)}`)),
+  });
   stack.defer(() => ingest.close());
   const session = createSession({
     url: config.haUrl,
