@@ -49,19 +49,16 @@ export async function settle({ home, program }: Context): Promise<number> {
  * be there, at the same microsecond, with the same value, and none besides.
  */
 export async function compareHistory(context: Context, entityIds: readonly string[], span: Span): Promise<Comparison> {
+  const [theirs, ours] = await Promise.all([
+    homeHistory(context.home, entityIds, span),
+    programHistory(context.program, entityIds, span),
+  ]);
   const faults: string[] = [];
   let compared = 0;
-  for (let first = 0; first < entityIds.length; first += ENTITIES_PER_QUESTION) {
-    const chunk = entityIds.slice(first, first + ENTITIES_PER_QUESTION);
-    const [theirs, ours] = await Promise.all([
-      homeHistory(context.home, chunk, span),
-      programHistory(context.program, chunk, span),
-    ]);
-    for (const entityId of chunk) {
-      const wanted = theirs.get(entityId) ?? new Map<number, string | null>();
-      compared += wanted.size;
-      faults.push(...differences(entityId, wanted, ours.get(entityId) ?? new Map()));
-    }
+  for (const entityId of entityIds) {
+    const wanted = theirs.get(entityId) ?? new Map<number, string | null>();
+    compared += wanted.size;
+    faults.push(...differences(entityId, wanted, ours.get(entityId) ?? new Map()));
   }
   return { compared, faults };
 }
@@ -97,23 +94,26 @@ export async function homeHistory(
   entityIds: readonly string[],
   span: Span,
 ): Promise<Map<string, Map<number, string | null>>> {
-  const answer = await home.ask<Record<string, readonly HomeRow[]>>("history/history_during_period", {
-    start_time: isoOfMicros(span.start),
-    end_time: isoOfMicros(span.end),
-    entity_ids: entityIds,
-    include_start_time_state: false,
-    significant_changes_only: false,
-    minimal_response: false,
-    no_attributes: true,
-  });
   const timelines = new Map<string, Map<number, string | null>>();
-  for (const [entityId, rows] of Object.entries(answer)) {
-    const timeline = new Map<number, string | null>();
-    for (const { s, lu, lc } of rows) {
-      const at = microsOfFloat(lc ?? lu);
-      if (at >= span.start && at < span.end) timeline.set(at, s);
+  for (const entities of chunksOf(entityIds)) {
+    const answer = await home.ask<Record<string, readonly HomeRow[]>>("history/history_during_period", {
+      // HA leaves out what happened exactly at the start.
+      start_time: isoOfMicros(span.start - 1000),
+      end_time: isoOfMicros(span.end),
+      entity_ids: entities,
+      include_start_time_state: false,
+      significant_changes_only: false,
+      minimal_response: false,
+      no_attributes: true,
+    });
+    for (const [entityId, rows] of Object.entries(answer)) {
+      const timeline = new Map<number, string | null>();
+      for (const { s, lu, lc } of rows) {
+        const at = microsOfFloat(lc ?? lu);
+        if (at >= span.start && at < span.end) timeline.set(at, s);
+      }
+      timelines.set(entityId, timeline);
     }
-    timelines.set(entityId, timeline);
   }
   return timelines;
 }
@@ -134,27 +134,34 @@ export async function programHistory(
   span: Span,
   field = "state",
 ): Promise<Map<string, Map<number, number | string | null>>> {
-  const known = await knownTo(program, entityIds);
   const timelines = new Map<string, Map<number, number | string | null>>();
-  if (known.length === 0) return timelines;
-  const query = new URLSearchParams({
-    entity_id: known.join(","),
-    start: isoOfMicros(span.start),
-    end: isoOfMicros(span.end),
-    fields: field,
-  });
-  let cursor: string | null = null;
-  do {
-    if (cursor !== null) query.set("cursor", cursor);
-    const page: HistoryPage = await program.read(`/api/v1/history?${query}`);
-    for (const { entity_id, samples } of page.series) {
-      const timeline = timelines.get(entity_id) ?? new Map();
-      for (const [millis, value] of samples) timeline.set(microsOfFloat(millis, 3), value);
-      timelines.set(entity_id, timeline);
-    }
-    cursor = page.next_cursor;
-  } while (cursor !== null);
+  for (const entities of chunksOf(await knownTo(program, entityIds))) {
+    const query = new URLSearchParams({
+      entity_id: entities.join(","),
+      start: isoOfMicros(span.start),
+      end: isoOfMicros(span.end),
+      fields: field,
+    });
+    let cursor: string | null = null;
+    do {
+      if (cursor !== null) query.set("cursor", cursor);
+      const page: HistoryPage = await program.read(`/api/v1/history?${query}`);
+      for (const { entity_id, samples } of page.series) {
+        const timeline = timelines.get(entity_id) ?? new Map();
+        for (const [millis, value] of samples) timeline.set(microsOfFloat(millis, 3), value);
+        timelines.set(entity_id, timeline);
+      }
+      cursor = page.next_cursor;
+    } while (cursor !== null);
+  }
   return timelines;
+}
+
+function chunksOf(entityIds: readonly string[]): string[][] {
+  const count = Math.ceil(entityIds.length / ENTITIES_PER_QUESTION);
+  return Array.from({ length: count }, (_, index) =>
+    entityIds.slice(index * ENTITIES_PER_QUESTION, (index + 1) * ENTITIES_PER_QUESTION),
+  );
 }
 
 /** A question that names one unknown entity is refused whole, so those are left out first. */

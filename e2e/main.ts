@@ -10,6 +10,7 @@ import { tail } from "./process.ts";
 import { type Program, startProgram } from "./program.ts";
 import { createReport, type Report } from "./report.ts";
 import type { Context, Need, Scenario } from "./scenario.ts";
+import { backfill } from "./scenarios/backfill.ts";
 import { changes } from "./scenarios/changes.ts";
 import { history } from "./scenarios/history.ts";
 import { live } from "./scenarios/live.ts";
@@ -23,7 +24,17 @@ import { nowMicros } from "./time.ts";
 const NEWEST = "2026.11.0";
 
 /** In order: the history of all entities comes after what makes history, the outages last. */
-const SCENARIOS: readonly Scenario[] = [registries, live, specialValues, stream, load, changes, history, outages];
+const SCENARIOS: readonly Scenario[] = [
+  registries,
+  live,
+  specialValues,
+  stream,
+  load,
+  changes,
+  history,
+  outages,
+  backfill,
+];
 
 const USAGE = `The program against a real Home Assistant.
 
@@ -129,7 +140,7 @@ async function runScenario(scenario: Scenario, context: Context, report: Report)
 }
 
 /** What this Home Assistant cannot be used for, and why. One that we started can be used for everything. */
-async function missingNeeds({ home, homeAssistant }: Context): Promise<ReadonlyMap<Need, string>> {
+async function missingNeeds({ home, homeAssistant, program }: Context): Promise<ReadonlyMap<Need, string>> {
   const { components } = await home.ask<{ readonly components: readonly string[] }>("get_config");
   const { is_admin } = await home.ask<{ readonly is_admin: boolean }>("auth/current_user");
   const missing = new Map<Need, string>();
@@ -137,6 +148,8 @@ async function missingNeeds({ home, homeAssistant }: Context): Promise<ReadonlyM
   if (!is_admin) missing.set("admin", "the token's user is no administrator");
   if (!components.includes("kitchen_sink") || !is_admin) missing.set("demo", "this is no test home");
   if (!components.includes("load_generator")) missing.set("load_generator", "it has no load_generator");
+  const { status } = await program.get("/api/v1/gaps");
+  if (status === 404) missing.set("backfill", "the program keeps no gaps (/api/v1/gaps answers 404)");
   return missing;
 }
 

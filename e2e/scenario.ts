@@ -6,9 +6,9 @@ import type { Report } from "./report.ts";
 /**
  * What a scenario asks of the Home Assistant it runs against. `process`: it was started here and may be stopped.
  * `demo`: it is a test home (demo and kitchen_sink are loaded), so its registries may be changed. `load_generator`:
- * our own integration is loaded. `admin`: the token may write states.
+ * our own integration is loaded. `admin`: the token may write states. `backfill`: the program keeps a ledger of gaps.
  */
-export type Need = "process" | "demo" | "load_generator" | "admin";
+export type Need = "process" | "demo" | "load_generator" | "admin" | "backfill";
 
 export interface Context {
   readonly home: HaClient;

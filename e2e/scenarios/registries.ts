@@ -1,6 +1,9 @@
 import type { HaClient } from "../home-assistant/client.ts";
 import type { Comparison } from "../report.ts";
 import type { Context, Scenario } from "../scenario.ts";
+import { waitUntil } from "../wait.ts";
+
+const MIRRORED_MS = 10_000;
 
 type Row = Readonly<Record<string, unknown>>;
 
@@ -11,6 +14,7 @@ export const registries: Scenario = {
   async run(context) {
     const home = await readHome(context.home);
     const { program, report } = context;
+    await mirrored(context, home.devices.length);
     const areaName = new Map(home.areas.map((area) => [area.area_id, area.name]));
     const device = new Map(home.devices.map((row) => [row.id, row]));
     const areaOfDevice = (id: unknown): unknown => {
@@ -92,6 +96,15 @@ export const registries: Scenario = {
     await compareStates(context, home.states);
   },
 };
+
+/** Ready means connected; the first snapshot of the home may still be on its way to the database then. */
+async function mirrored({ program, report }: Context, devices: number): Promise<void> {
+  const began = performance.now();
+  const isThere = async () =>
+    (await program.read<{ readonly total: number }>("/api/devices?limit=1")).total === devices;
+  await waitUntil("the devices to be listed", isThere, { timeoutMs: MIRRORED_MS });
+  report.within("the home is mirrored after the first connection", performance.now() - began, MIRRORED_MS);
+}
 
 async function readHome(home: HaClient) {
   const [areas, devices, entities, entries, states] = await Promise.all([

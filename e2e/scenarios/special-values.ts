@@ -4,6 +4,7 @@ import { microsOfIso } from "../time.ts";
 import { waitUntil } from "../wait.ts";
 
 const ENTITY = "sensor.ha_ingestor_e2e_special";
+const LISTED_MS = 5000;
 
 /** Each state's text and what the program must keep of it. */
 const VALUES: readonly (readonly [text: string, kept: number | string])[] = [
@@ -39,6 +40,9 @@ export const specialValues: Scenario = {
       const state = await home.rest<{ last_changed: string }>("POST", `/api/states/${ENTITY}`, body);
       times.push(microsOfIso(state.last_changed));
     }
+    const wait = { timeoutMs: LISTED_MS };
+    const listed = async () => (await program.get(`/api/entities/${ENTITY}`)).status === 200;
+    report.equal("an entity without registry entry is listed", await waitUntil("it to be listed", listed, wait), true);
     await home.rest("DELETE", `/api/states/${ENTITY}`);
     const removedBy = await settle(context);
 
@@ -59,11 +63,12 @@ export const specialValues: Scenario = {
     const gone = await waitUntil(
       "the removed entity to leave the current states",
       async () => (await program.get(`/api/v1/states/${ENTITY}`)).status === 404,
-      { timeoutMs: 5000 },
+      wait,
     );
     report.equal("a removed entity has no current state", gone, true);
-    const row = await program.read<{ readonly removed_at: string | null }>(`/api/entities/${ENTITY}`);
-    report.equal("a removed entity is known as removed", row.removed_at !== null, true);
+    const removed = async () =>
+      (await program.read<{ readonly removed_at: string | null }>(`/api/entities/${ENTITY}`)).removed_at !== null;
+    report.equal("a removed entity is known as removed", await waitUntil("it to be removed", removed, wait), true);
     const present = await program.read<{ readonly total: number }>(`/api/entities?q=${ENTITY}`);
     report.equal("a removed entity is in no list", present.total, 0);
   },
