@@ -150,7 +150,7 @@ function bulkRows(
   const owners = nameless.length === 0 ? undefined : ownersOf(nameless.map(({ row }) => entityId(row)!));
   const rows = good.map(({ index, row, key }) => ({
     index,
-    incoming: { key: owners?.get(key) ?? key, text: JSON.stringify(row) },
+    incoming: { key: owners?.get(key) ?? key, text: JSON.stringify(row), row },
   }));
   return { rows, faults };
 }

@@ -14,7 +14,15 @@ import {
   text,
   textList,
 } from "./rows.ts";
-import { attempt, type DiffBuilder, type Incoming, rowToKeep, slices, upsertSql, type WriteOptions } from "./writes.ts";
+import {
+  attempt,
+  createRowWriter,
+  type DiffBuilder,
+  type Incoming,
+  rowToKeep,
+  slices,
+  type WriteOptions,
+} from "./writes.ts";
 
 const DEVICES: Columns = {
   table: "devices",
@@ -72,6 +80,7 @@ const DEVICES: Columns = {
 
 interface Stored {
   readonly live: boolean;
+  readonly manual: boolean;
   readonly labels: string;
   readonly raw: string | undefined;
 }
@@ -95,9 +104,7 @@ export function createDeviceWriter(database: DatabaseSync): DeviceWriter {
     `SELECT device_id AS key, removed_at, placeholder, manual, labels, raw FROM devices
      WHERE device_id IN (SELECT value FROM json_each(?))`,
   );
-  // Its own area is at first the effective one; `settleAreas` looks at parents. On a conflict it is left alone, so
-  // that a difference shows there and its entities follow.
-  const upsert = database.prepare(upsertSql(DEVICES, ["effective_area_id"]));
+  const writeRow = createRowWriter(database, DEVICES);
   const live = database.prepare(
     "SELECT device_id AS key FROM devices WHERE removed_at IS NULL AND placeholder = 0 AND manual = 0",
   );
@@ -125,15 +132,15 @@ export function createDeviceWriter(database: DatabaseSync): DeviceWriter {
     `UPDATE entities SET effective_area_id = ${ofDevice}
      WHERE device_id IN (SELECT value FROM json_each(?)) AND removed_at IS NULL AND effective_area_id IS NOT ${ofDevice}`,
   );
-  const one = database.prepare("SELECT removed_at, placeholder, manual, labels FROM devices WHERE device_id = ?");
 
-  function storedRows(rows: readonly Incoming[]): Map<string, Stored> {
+  function storedRows(rows: readonly Pick<Incoming, "key">[]): Map<string, Stored> {
     const found = stored.all(JSON.stringify(rows.map((row) => row.key)));
     return new Map(
       found.map((row) => [
         row.key as string,
         {
           live: row.removed_at === null && row.placeholder === 0,
+          manual: row.manual === 1,
           labels: row.labels as string,
           // A manual device of the same id is another sender's row: neither compared nor merged with.
           raw: row.placeholder === 0 && row.manual === 0 ? (row.raw as string) : undefined,
@@ -148,12 +155,11 @@ export function createDeviceWriter(database: DatabaseSync): DeviceWriter {
     return (domain as string | null | undefined) ?? identifierDomain(row) ?? reference(row.integration);
   }
 
-  function put(key: string, row: RegistryRow, raw: string, manual: boolean, labelsBefore: string, at: number): void {
-    const values: SqlValue[] = DEVICES.values(row);
-    const ownArea = reference(row.area_id);
-    upsert.run(key, ...values, integrationOf(row), manual ? 1 : 0, 0, null, at, raw, ownArea);
+  function put(key: string, row: RegistryRow, raw: string, manual: boolean, old: Stored | undefined, at: number): void {
+    const values: SqlValue[] = [...DEVICES.values(row), integrationOf(row), manual ? 1 : 0, 0];
+    writeRow(old === undefined, key, values, at, raw);
     const labels = textList(row.labels);
-    if (labels === labelsBefore) return;
+    if (labels === (old?.labels ?? "[]")) return;
     clearLabels.run(key);
     for (const label of JSON.parse(labels) as string[]) addLabel.run(label, key);
   }
@@ -174,15 +180,13 @@ export function createDeviceWriter(database: DatabaseSync): DeviceWriter {
         for (const incoming of slice) {
           const { key } = incoming;
           const old = before.get(key);
-          const keep =
-            rowToKeep(incoming, old?.raw, options.merge) ??
-            (old?.live ? undefined : { row: JSON.parse(incoming.text) as RegistryRow, raw: incoming.text });
+          const keep = rowToKeep(incoming, old, options.merge);
           if (!keep) continue;
           attempt(incoming, options, () => {
-            put(key, keep.row, keep.raw, false, old?.labels ?? "[]", options.at);
+            put(key, keep.row, keep.raw, false, old, options.at);
             diff.wrote(key, old?.live ?? false);
             touched.push(key);
-            before.set(key, { live: true, labels: textList(keep.row.labels), raw: keep.raw });
+            before.set(key, { live: true, manual: false, labels: textList(keep.row.labels), raw: keep.raw });
           });
         }
       }
@@ -218,28 +222,24 @@ export function createDeviceWriter(database: DatabaseSync): DeviceWriter {
     },
 
     putManual(device, at) {
-      const before = one.get(device.device_id);
-      const live = before !== undefined && before.removed_at === null && before.placeholder === 0;
-      if (live && before.manual === 0) {
-        const what = `Cannot change device "${device.device_id}"`;
-        throw new AppError("conflict", `${what}: it is one of Home Assistant's own; change it there`);
+      const key = device.device_id;
+      const old = storedRows([{ key }]).get(key);
+      if (old?.live && !old.manual) {
+        throw new AppError(
+          "conflict",
+          `Cannot change device "${key}": it is one of Home Assistant's own; change it there`,
+        );
       }
-      put(device.device_id, { ...device }, JSON.stringify(device), true, (before?.labels as string) ?? "[]", at);
-      settleAreas([device.device_id]);
-      return !live;
+      put(key, { ...device }, JSON.stringify(device), true, old, at);
+      settleAreas([key]);
+      return !old?.live;
     },
 
     removeManual(deviceId, at) {
-      const before = one.get(deviceId);
-      if (!before || before.removed_at !== null || before.placeholder === 1) {
-        throw new AppError("not_found", `Cannot remove device "${deviceId}": there is none`);
-      }
-      if (before.manual === 0) {
-        throw new AppError(
-          "conflict",
-          `Cannot remove device "${deviceId}": it is one of Home Assistant's own; remove it there`,
-        );
-      }
+      const what = `Cannot remove device "${deviceId}"`;
+      const old = storedRows([{ key: deviceId }]).get(deviceId);
+      if (!old?.live) throw new AppError("not_found", `${what}: there is none`);
+      if (!old.manual) throw new AppError("conflict", `${what}: it is one of Home Assistant's own; remove it there`);
       remove.run(at, at, deviceId);
     },
   };

@@ -3,7 +3,15 @@ import type { RegistryRow } from "../domain/home.ts";
 import type { UnregisteredEntity } from "../domain/home-store.ts";
 import type { DeviceWriter } from "./devices-writes.ts";
 import { type Columns, entityId, moment, reference, searchText, text, textList } from "./rows.ts";
-import { attempt, type DiffBuilder, type Incoming, rowToKeep, slices, upsertSql, type WriteOptions } from "./writes.ts";
+import {
+  attempt,
+  createRowWriter,
+  type DiffBuilder,
+  type Incoming,
+  rowToKeep,
+  slices,
+  type WriteOptions,
+} from "./writes.ts";
 
 const ENTITIES: Columns = {
   table: "entities",
@@ -85,7 +93,7 @@ export function createEntityWriter(database: DatabaseSync, devices: DeviceWriter
     `SELECT entity_id, key FROM entities
      WHERE entity_id IN (SELECT value FROM json_each(?)) AND removed_at IS NULL`,
   );
-  const upsert = database.prepare(upsertSql(ENTITIES));
+  const writeRow = createRowWriter(database, ENTITIES);
   const live = database.prepare("SELECT key FROM entities WHERE removed_at IS NULL AND registered = 1");
   const remove = database.prepare("UPDATE entities SET removed_at = ?, updated_at = ? WHERE key = ?");
   const rekey = database.prepare("UPDATE entities SET key = ? WHERE key = ?");
@@ -130,9 +138,7 @@ export function createEntityWriter(database: DatabaseSync, devices: DeviceWriter
     const deviceIds = new Set<string>();
     for (const incoming of slice) {
       const old = before.get(incoming.key);
-      const keep =
-        rowToKeep(incoming, old?.raw, options.merge) ??
-        (old?.live ? undefined : { row: JSON.parse(incoming.text) as RegistryRow, raw: incoming.text });
+      const keep = rowToKeep(incoming, old, options.merge);
       if (!keep) continue;
       changes.push({ incoming, ...keep });
       names.add(entityId(keep.row)!);
@@ -165,7 +171,7 @@ export function createEntityWriter(database: DatabaseSync, devices: DeviceWriter
         }
         const device = reference(row.device_id);
         const area = reference(row.area_id) ?? (device === null ? null : (areaOf.get(device) ?? null));
-        upsert.run(key, ...ENTITIES.values(row), 1, area, null, options.at, raw);
+        writeRow(old === undefined, key, [...ENTITIES.values(row), 1, area], options.at, raw);
         diff.wrote(key, old?.live ?? false);
         const labels = textList(row.labels);
         if (labels !== (old?.labels ?? "[]")) {
@@ -194,7 +200,9 @@ export function createEntityWriter(database: DatabaseSync, devices: DeviceWriter
       const known = new Map(unregistered.all().map((row) => [row.key as string, row.platform as string | null]));
       const named = new Set(entities.map((entity) => entity.entityId));
       for (const slice of slices(entities)) {
-        const ownerOf = owners(slice.map((entity) => entity.entityId));
+        const ids = slice.map((entity) => entity.entityId);
+        const ownerOf = owners(ids);
+        const before = storedRows(ids);
         for (const { entityId: id, platform } of slice) {
           const holder = ownerOf.get(id);
           // Registered in the meantime, or known already with nothing new to say.
@@ -203,8 +211,10 @@ export function createEntityWriter(database: DatabaseSync, devices: DeviceWriter
           }
           if (entityId({ entity_id: id }) === null) continue;
           const row = { entity_id: id, platform };
-          upsert.run(id, ...ENTITIES.values(row), 0, null, null, at, JSON.stringify(row));
+          writeRow(!before.has(id), id, [...ENTITIES.values(row), 0, null], at, JSON.stringify(row));
           diff.wrote(id, holder !== undefined);
+          ownerOf.set(id, id);
+          known.set(id, platform);
         }
       }
       if (!complete) return;

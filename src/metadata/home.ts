@@ -55,7 +55,7 @@ export async function openHome({ file, settings = DEFAULT_SETTINGS, log }: HomeO
   states.load(readStates(database));
   const close = async (): Promise<void> => {
     // The last connection to close folds the WAL into the file, and only a writing one can.
-    database.close();
+    if (database.isOpen) database.close();
     await writer.close();
   };
 
@@ -79,8 +79,7 @@ export async function openHome({ file, settings = DEFAULT_SETTINGS, log }: HomeO
 }
 
 function readCounts(queries: Queries): ReturnType<HomeReader["counts"]> {
-  const count = (from: string): number =>
-    queries.total(from, () => queries.prepare(`SELECT count(*) AS total FROM ${from}`).get()!.total as number);
+  const count = (from: string): number => queries.all(`SELECT count(*) AS total FROM ${from}`, [])[0]!.total as number;
   return {
     devices: count("devices WHERE removed_at IS NULL AND placeholder = 0"),
     entities: count("entities WHERE removed_at IS NULL"),

@@ -1,6 +1,7 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { AppError } from "../domain/errors.ts";
 import type { Page, PageRequest } from "../domain/home-store.ts";
+import type { Columns } from "./reading.ts";
 import type { SqlValue } from "./rows.ts";
 
 /**
@@ -27,53 +28,63 @@ export interface ListQuery {
 export interface Condition {
   readonly sql: string;
   readonly values: readonly SqlValue[];
-  /** The values are too many, or change too often, for the number of matches to be worth remembering. */
+  /** The values come from the current states, which change too often for answers to be worth remembering. */
   readonly fleeting?: boolean;
 }
 
 /** Different statements are as many as combinations of filters and sorts; beyond this the oldest ones go. */
 const STATEMENTS_MAX = 200;
-/** Remembered numbers of matches. */
-const TOTALS_MAX = 1_000;
+/** Remembered answers, and the rows in them (about 1 kB each); beyond either all are forgotten. */
+const ANSWERS_MAX = 1_000;
+const ANSWER_ROWS_MAX = 4_000;
 
-/** Statements kept prepared, and numbers of matches kept until the database changes. */
+/** Statements kept prepared, and answers kept until the database changes: a home changes rarely and is asked often. */
 export interface Queries {
-  readonly database: DatabaseSync;
   prepare(sql: string): StatementSync;
-  /** Changes with every commit that anybody makes to the file. */
-  version(): number;
-  /** Calls `count` once per key and version of the database. */
-  total(key: string, count: () => number): number;
+  /** All rows of a query, or those it had before when nobody has committed anything since. */
+  all(sql: string, values: readonly SqlValue[], remember?: boolean): readonly Columns[];
 }
 
 export function createQueries(database: DatabaseSync): Queries {
   const statements = new Map<string, StatementSync>();
-  const totals = new Map<string, number>();
+  const answers = new Map<string, readonly Columns[]>();
+  let rowsHeld = 0;
+  // Changes with every commit of another connection, also one of another program.
   const dataVersion = database.prepare("PRAGMA data_version");
-  let totalsOf = -1;
-  const version = (): number => dataVersion.get()!.data_version as number;
+  let answersOf: unknown;
+
+  function prepare(sql: string): StatementSync {
+    let statement = statements.get(sql);
+    if (!statement) {
+      if (statements.size >= STATEMENTS_MAX) statements.delete(statements.keys().next().value!);
+      statement = database.prepare(sql);
+      statements.set(sql, statement);
+    }
+    return statement;
+  }
+
+  function forget(): void {
+    answers.clear();
+    rowsHeld = 0;
+  }
+
   return {
-    database,
-    version,
-    prepare(sql) {
-      let statement = statements.get(sql);
-      if (!statement) {
-        if (statements.size >= STATEMENTS_MAX) statements.delete(statements.keys().next().value!);
-        statement = database.prepare(sql);
-        statements.set(sql, statement);
+    prepare,
+    all(sql, values, remember = true) {
+      const ask = (): readonly Columns[] => prepare(sql).all(...values) as Columns[];
+      if (!remember) return ask();
+      const version = dataVersion.get()!.data_version;
+      if (version !== answersOf) forget();
+      answersOf = version;
+      const key = JSON.stringify([sql, values]);
+      let rows = answers.get(key);
+      if (!rows) {
+        rows = ask();
+        if (answers.size >= ANSWERS_MAX || rowsHeld + rows.length > ANSWER_ROWS_MAX) forget();
+        answers.set(key, rows);
+        rowsHeld += rows.length;
       }
-      return statement;
-    },
-    total(key, count) {
-      const now = version();
-      if (now !== totalsOf || totals.size >= TOTALS_MAX) totals.clear();
-      totalsOf = now;
-      let total = totals.get(key);
-      if (total === undefined) {
-        total = count();
-        totals.set(key, total);
-      }
-      return total;
+      return rows;
     },
   };
 }
@@ -84,7 +95,7 @@ export function readPage<Row>(
   query: ListQuery,
   request: PageRequest,
   conditions: readonly Condition[],
-  row: (columns: Record<string, SqlValue>) => Row,
+  row: (columns: Columns) => Row,
 ): Page<Row> {
   const sort = request.sort ?? query.defaultSort;
   const descending = sort.startsWith("-");
@@ -93,13 +104,9 @@ export function readPage<Row>(
 
   const where = conditions.map((condition) => condition.sql);
   const values = conditions.flatMap((condition) => condition.values);
-  const total = countMatches(
-    queries,
-    query,
-    where,
-    values,
-    conditions.some((condition) => condition.fleeting),
-  );
+  const remember = !conditions.some((condition) => condition.fleeting);
+  const counting = `SELECT count(*) AS total FROM ${query.counted} WHERE ${where.join(" AND ") || "true"}`;
+  const total = queries.all(counting, values, remember)[0]!.total as number;
 
   const order = descending ? "DESC" : "ASC";
   const after = place ? [`(${expression}, ${query.id}) ${descending ? "<" : ">"} (?, ?)`] : [];
@@ -107,12 +114,10 @@ export function readPage<Row>(
     WHERE ${[...where, ...after].join(" AND ") || "true"}
     ORDER BY ${expression} ${order}, ${query.id} ${order} LIMIT ?`;
   // One row more than asked for tells whether another page follows.
-  const found = queries.prepare(sql).all(...values, ...(place ?? []), request.limit + 1) as Record<string, SqlValue>[];
-  const more = found.length > request.limit;
-  if (more) found.pop();
-  const last = more ? found.at(-1) : undefined;
+  const found = queries.all(sql, [...values, ...(place ?? []), request.limit + 1], remember);
+  const last = found.length > request.limit ? found[request.limit - 1] : undefined;
   return {
-    rows: found.map(row),
+    rows: found.slice(0, request.limit).map(row),
     total,
     nextCursor: last ? writeCursor(sort, last.page_sort!, last.page_id!) : null,
   };
@@ -122,18 +127,6 @@ function sortExpression(query: ListQuery, name: string): string {
   if (Object.hasOwn(query.sorts, name)) return query.sorts[name]!;
   const names = Object.keys(query.sorts).join(", ");
   throw new AppError("invalid", `Cannot sort by "${name}": choose one of ${names}, with "-" before it for descending`);
-}
-
-function countMatches(
-  queries: Queries,
-  query: ListQuery,
-  where: readonly string[],
-  values: readonly SqlValue[],
-  fleeting: boolean,
-): number {
-  const sql = `SELECT count(*) AS total FROM ${query.counted} WHERE ${where.join(" AND ") || "true"}`;
-  const count = (): number => queries.prepare(sql).get(...values)!.total as number;
-  return fleeting ? count() : queries.total(JSON.stringify([sql, values]), count);
 }
 
 function writeCursor(sort: string, value: SqlValue, id: SqlValue): string {

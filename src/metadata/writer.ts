@@ -33,7 +33,7 @@ export interface Writer {
   readonly counters: WriterCounters;
   /** Why the last write failed; null once one has succeeded again. */
   readonly fault: string | null;
-  /** Waits for the writes under way, then closes the database. */
+  /** Waits for the writes under way, then closes the database; later writes are `unavailable`. */
   close(): Promise<void>;
 }
 
@@ -63,8 +63,10 @@ export async function openWriter(
   // Encoding rows takes turns with other work, so that calls have to be kept in order here.
   let last: Promise<unknown> = Promise.resolve();
   let waiting = 0;
+  let closed: Promise<void> | undefined;
 
   function inOrder<Result>(purpose: string, work: () => Promise<Result>): Promise<Result> {
+    if (closed) return Promise.reject(new AppError("unavailable", `Cannot ${purpose}: the database is closed`));
     if (waiting >= WRITES_WAITING_MAX) {
       counters.refused++;
       return Promise.reject(new AppError("unavailable", `Cannot ${purpose}: ${waiting} writes are waiting already`));
@@ -142,10 +144,12 @@ export async function openWriter(
     get fault() {
       return fault;
     },
-    async close() {
-      await last;
-      await remote.call("close", null).catch((error: unknown) => log.warn(`Closing failed: ${messageOf(error)}`));
-      await remote.terminate();
+    close() {
+      closed ??= last.then(async () => {
+        await remote.call("close", null).catch((error: unknown) => log.warn(`Closing failed: ${messageOf(error)}`));
+        await remote.terminate();
+      });
+      return closed;
     },
   };
 }

@@ -1,0 +1,627 @@
+import assert from "node:assert/strict";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { test } from "node:test";
+import { pino } from "pino";
+import { AppError } from "../domain/errors.ts";
+import type { RegistryRow } from "../domain/home.ts";
+import { isoFromMicros } from "../lib/time.ts";
+import { AT, fixture, json, openTestHome, queryFile, recordedResult, state, temporaryDirectory } from "./testing.ts";
+
+const refusal = (code: string, message: RegExp) => (error: unknown) =>
+  error instanceof AppError && error.code === code && message.test(error.message);
+
+const device = (id: string, more: RegistryRow = {}): RegistryRow => ({ id, name: id, ...more });
+const entity = (id: string, entityId: string, more: RegistryRow = {}): RegistryRow => ({
+  id,
+  entity_id: entityId,
+  platform: "hue",
+  ...more,
+});
+const none = { added: [], changed: [], removed: [] };
+
+test("applyRegistry() stores what a real Home Assistant 2026.11 sends, and again changes nothing", async (t) => {
+  const file = fixture(t, "real-2026.11.0/websocket-transcript.jsonl");
+  if (!file) return;
+  const { home, query } = await openTestHome(t);
+  const commands = [
+    ["area", "config/area_registry/list"],
+    ["floor", "config/floor_registry/list"],
+    ["label", "config/label_registry/list"],
+    ["config_entry", "config_entries/get"],
+    ["device", "config/device_registry/list"],
+    ["entity", "config/entity_registry/list"],
+  ] as const;
+  for (const [kind, command] of commands) {
+    const rows = recordedResult(file, command);
+    const diff = await home.applyRegistry(kind, rows, AT);
+    assert.equal(diff.added.length, rows.length, `all rows of ${command} are new`);
+    assert.deepEqual(await home.applyRegistry(kind, rows, AT + 1), none);
+  }
+  assert.deepEqual(home.counters.skippedRows, 0);
+  const entities = recordedResult(file, "config/entity_registry/list");
+  const devices = recordedResult(file, "config/device_registry/list");
+  const entries = recordedResult(file, "config_entries/get");
+  const { devices: deviceCount, entities: entityCount } = home.counts();
+  assert.deepEqual([deviceCount, entityCount], [devices.length, entities.length]);
+
+  for (const row of devices) {
+    const shown = home.device(row.id as string)!;
+    assert.equal(shown.name, row.name_by_user ?? row.name);
+    assert.equal(shown.entity_count, entities.filter((one) => one.device_id === row.id).length);
+    const parent = devices.find((other) => other.id === row.parent_device_id);
+    assert.equal(shown.area_id, row.area_id ?? parent?.area_id ?? null);
+    const entry: RegistryRow | undefined = entries.find((one) => one.entry_id === row.config_entry_id);
+    assert.equal(shown.integration, entry?.domain);
+  }
+  for (const row of entities) {
+    const shown = home.entity(row.entity_id as string)!;
+    const owner = row.device_id === null ? undefined : home.device(row.device_id as string);
+    assert.equal(shown.id, row.id);
+    assert.equal(shown.area_id, row.area_id ?? owner?.area_id ?? null);
+    assert.equal(shown.device_name, owner?.name ?? null);
+    assert.equal(Math.round(Date.parse(shown.created_at!) / 1000), Math.round(row.created_at as number));
+  }
+  const kept = query("SELECT key, raw FROM entities");
+  assert.deepEqual(
+    new Map(kept.map(({ key, raw }) => [key, JSON.parse(raw as string)])),
+    new Map(entities.map((row) => [row.id, row])),
+  );
+});
+
+test("applyRegistry() stores the rows of 2019, which have few fields and no ids of entities", async (t) => {
+  const { home } = await openTestHome(t);
+  for (const [kind, name] of [
+    ["area", "areas"],
+    ["device", "devices"],
+    ["entity", "entities"],
+  ] as const) {
+    const file = fixture(t, `websocket/result_get_${name}.json`);
+    if (!file) return;
+    const { result } = JSON.parse(readFileSync(file, "utf8")) as { result: RegistryRow[] };
+    assert.equal((await home.applyRegistry(kind, result, AT)).added.length, result.length);
+  }
+  assert.deepEqual(home.counts(), { devices: 2, entities: 2, areas: 3, integrations: 0 });
+  const plex = home.entity("sensor.plex_plex")!;
+  assert.equal(plex.registered, true);
+  assert.equal(plex.id, null);
+  assert.equal(plex.device_id, "6e17380a6d2744d18045fe4f627db706");
+  assert.equal(plex.device_name, null, "its device is not in the list");
+  assert.equal(home.device("6e17380a6d2744d18045fe4f627db706"), undefined, "a placeholder is not shown");
+  assert.equal(home.device("42cdda32a2a3428e86c2e27699d79ead")!.entity_count, 1);
+});
+
+test("applyRegistry() stores a device that arrives after its entities and its parent", async (t) => {
+  const { home, query } = await openTestHome(t);
+  await home.applyRegistry("entity", [entity("e1", "light.a", { device_id: "child" })], AT);
+  assert.equal(home.counts().devices, 0);
+  assert.deepEqual(await home.applyRegistry("device", [device("child", { parent_device_id: "parent" })], AT), {
+    ...none,
+    added: ["child"],
+  });
+  assert.equal(home.entity("light.a")!.device_name, "child");
+  await home.applyRegistry(
+    "device",
+    [device("child", { parent_device_id: "parent" }), device("parent", { area_id: "hall" })],
+    AT,
+  );
+  assert.equal(home.device("child")!.area_id, "hall");
+  assert.equal(home.entity("light.a")!.area_id, "hall");
+  assert.deepEqual(query("PRAGMA foreign_key_check"), []);
+});
+
+test("effective areas follow the entity, its device and the device's parent", async (t) => {
+  const { home } = await openTestHome(t);
+  const devices = (parentArea: string | null, childArea: string | null) =>
+    home.applyRegistry(
+      "device",
+      [device("parent", { area_id: parentArea }), device("child", { area_id: childArea, parent_device_id: "parent" })],
+      AT,
+    );
+  const areas = () => ["light.own", "light.child", "light.parent"].map((id) => home.entity(id)!.area_id);
+  await devices("hall", null);
+  const list = [
+    entity("e1", "light.own", { device_id: "child", area_id: "attic" }),
+    entity("e2", "light.child", { device_id: "child" }),
+    entity("e3", "light.parent", { device_id: "parent" }),
+  ];
+  await home.applyRegistry("entity", list, AT);
+  assert.deepEqual(areas(), ["attic", "hall", "hall"]);
+  await devices("cellar", null);
+  assert.deepEqual(areas(), ["attic", "cellar", "cellar"]);
+  await devices("cellar", "garden");
+  assert.deepEqual(areas(), ["attic", "garden", "cellar"]);
+  assert.deepEqual(
+    home.entities({ areaId: "garden", limit: 10 }).rows.map((row) => row.entity_id),
+    ["light.child"],
+  );
+  await home.applyRegistry("entity", [entity("e1", "light.own", { device_id: "child" }), ...list.slice(1)], AT);
+  assert.deepEqual(areas(), ["garden", "garden", "cellar"]);
+});
+
+test("removed rows are marked, shown by id, hidden in lists, and come back", async (t) => {
+  const { home } = await openTestHome(t);
+  const list = [entity("e1", "light.a"), entity("e2", "light.b")];
+  await home.applyRegistry("entity", list, AT);
+  assert.deepEqual(await home.applyRegistry("entity", list.slice(1), AT + 5), { ...none, removed: ["e1"] });
+  const ids = (includeRemoved: boolean) =>
+    home.entities({ limit: 10, includeRemoved }).rows.map((row) => row.entity_id);
+  assert.deepEqual([ids(false), ids(true)], [["light.b"], ["light.a", "light.b"]]);
+  assert.equal(home.entity("light.a")!.removed_at, isoFromMicros(AT + 5));
+  assert.equal(home.entity("e1")!.removed_at, isoFromMicros(AT + 5));
+  assert.deepEqual(await home.applyRegistry("entity", list, AT + 9), { ...none, added: ["e1"] });
+  assert.equal(home.entity("light.a")!.removed_at, null);
+
+  for (const kind of ["area", "floor", "label", "config_entry", "device"] as const) {
+    const id = { area: "area_id", floor: "floor_id", label: "label_id", config_entry: "entry_id", device: "id" }[kind];
+    assert.deepEqual(await home.applyRegistry(kind, [{ [id]: "x" }], AT), { ...none, added: ["x"] }, kind);
+    assert.deepEqual(await home.applyRegistry(kind, [{ [id]: "x", name: "X" }], AT), { ...none, changed: ["x"] }, kind);
+    assert.deepEqual(await home.applyRegistry(kind, [], AT), { ...none, removed: ["x"] }, kind);
+    assert.deepEqual(await home.applyRegistry(kind, [{ [id]: "x", name: "X" }], AT), { ...none, added: ["x"] }, kind);
+  }
+});
+
+for (const { name, before, after, diff, owners } of [
+  {
+    name: "a rename keeps the id",
+    before: [["a", "light.x"]],
+    after: [["a", "light.y"]],
+    diff: { ...none, changed: ["a"] },
+    owners: { "light.y": "a" },
+  },
+  {
+    name: "two entities that swap their names",
+    before: [
+      ["a", "light.x"],
+      ["b", "light.y"],
+    ],
+    after: [
+      ["a", "light.y"],
+      ["b", "light.x"],
+    ],
+    diff: { ...none, changed: ["a", "b"] },
+    owners: { "light.x": "b", "light.y": "a" },
+  },
+  {
+    name: "a name that goes to a new id, whose owner was removed",
+    before: [["a", "light.x"]],
+    after: [["b", "light.x"]],
+    diff: { added: ["b"], changed: [], removed: ["a"] },
+    owners: { "light.x": "b" },
+  },
+  {
+    name: "a name that goes to a new id, whose owner was renamed and comes later in the list",
+    before: [["b", "light.x"]],
+    after: [
+      ["a", "light.x"],
+      ["b", "light.y"],
+    ],
+    diff: { added: ["a"], changed: ["b"], removed: [] },
+    owners: { "light.x": "a", "light.y": "b" },
+  },
+] as const) {
+  test(`applyRegistry() follows ${name}`, async (t) => {
+    const { home } = await openTestHome(t);
+    await home.applyRegistry(
+      "entity",
+      before.map(([id, entityId]) => entity(id, entityId)),
+      AT,
+    );
+    const result = await home.applyRegistry(
+      "entity",
+      after.map(([id, entityId]) => entity(id, entityId)),
+      AT + 1,
+    );
+    const sorted = (ids: readonly string[]) => [...ids].sort();
+    assert.deepEqual(
+      { added: sorted(result.added), changed: sorted(result.changed), removed: sorted(result.removed) },
+      diff,
+    );
+    for (const [entityId, id] of Object.entries(owners)) assert.equal(home.entity(entityId)!.id, id);
+    assert.equal(home.counts().entities, after.length);
+  });
+}
+
+test("rows without an id are skipped and counted; odd fields become null and stay in raw", async (t) => {
+  const { home, query } = await openTestHome(t);
+  const odd = {
+    id: "d",
+    name: 7,
+    manufacturer: { a: 1 },
+    labels: "x",
+    identifiers: [3, [4]],
+    created_at: "soon",
+    sw_version: 2.1,
+  };
+  const rows = [{ name: "nameless" }, null, 5, [], odd, { id: "\ud800" }] as unknown as RegistryRow[];
+  assert.deepEqual(await home.applyRegistry("device", rows, AT), { ...none, added: ["d"] });
+  assert.equal(home.counters.skippedRows, 5);
+  const shown = home.device("d")!;
+  assert.deepEqual(
+    [shown.name, shown.manufacturer, shown.labels, shown.created_at, shown.sw_version],
+    ["7", null, [], null, "2.1"],
+  );
+  assert.deepEqual(JSON.parse(query("SELECT raw FROM devices")[0]!.raw as string), odd);
+  const bad = [{ id: "e1" }, { id: "e2", entity_id: "no dot" }, entity("e3", "light.ok")];
+  assert.deepEqual((await home.applyRegistry("entity", bad, AT)).added, ["e3"]);
+});
+
+test("entities without registry entry come, change, go, and are taken over by an entry", async (t) => {
+  const { home } = await openTestHome(t);
+  const seen = (ids: readonly string[], complete = true) =>
+    home.applyUnregistered(
+      ids.map((entityId) => ({ entityId, platform: "template" })),
+      complete,
+      AT,
+    );
+  assert.deepEqual(await seen(["sun.sun", "zone.home", "sun.sun"]), { ...none, added: ["sun.sun", "zone.home"] });
+  assert.deepEqual(await seen(["sun.sun", "zone.home"]), none);
+  assert.deepEqual(await seen(["weather.x"], false), { ...none, added: ["weather.x"] });
+  assert.deepEqual(await seen(["sun.sun", "weather.x"]), { ...none, removed: ["zone.home"] });
+  const sun = home.entity("sun.sun")!;
+  assert.deepEqual([sun.registered, sun.id, sun.platform, sun.domain], [false, null, "template", "sun"]);
+
+  assert.deepEqual(await home.applyRegistry("entity", [entity("s", "sun.sun")], AT), { ...none, added: ["s"] });
+  assert.deepEqual([home.entity("sun.sun")!.id, home.counts().entities], ["s", 2]);
+  assert.deepEqual(await seen(["sun.sun", "weather.x"]), none, "a registered one is not its business");
+  await home.applyRegistry("entity", [], AT);
+  assert.deepEqual(await seen(["sun.sun", "weather.x"]), { ...none, added: ["sun.sun"] });
+  assert.deepEqual(await home.applyRegistry("entity", [entity("s", "sun.sun")], AT), { ...none, added: ["s"] });
+  assert.deepEqual([home.entity("sun.sun")!.id, home.counts().entities], ["s", 2]);
+  await home.removeUnregistered(["weather.x", "sun.sun"], AT);
+  assert.deepEqual(
+    home.entities({ limit: 9 }).rows.map((row) => row.id),
+    ["s"],
+    "only the unregistered one goes",
+  );
+});
+
+test("manual devices survive Home Assistant's lists; its own are in conflict", async (t) => {
+  const { home } = await openTestHome(t);
+  const manual = { device_id: "test_123", name: "Test Device", manufacturer: "Test Co", area_id: "living_room" };
+  assert.equal(await home.putManualDevice(manual), true);
+  assert.equal(await home.putManualDevice({ ...manual, name: "Renamed" }), false);
+  await home.applyRegistry("device", [device("own")], AT);
+  const shown = home.device("test_123")!;
+  assert.deepEqual([shown.name, shown.manual, shown.area_id, shown.area_name], ["Renamed", true, "living_room", null]);
+  assert.equal(home.devices({ limit: 9, manufacturer: "Test Co", areaId: "living_room" }).total, 1);
+  await assert.rejects(
+    home.putManualDevice({ device_id: "own", name: "x" }),
+    refusal("conflict", /Home Assistant's own/),
+  );
+  await assert.rejects(home.deleteManualDevice("own"), refusal("conflict", /Home Assistant's own/));
+  await home.deleteManualDevice("test_123");
+  await assert.rejects(home.deleteManualDevice("test_123"), refusal("not_found", /there is none/));
+  await assert.rejects(home.deleteManualDevice("never"), refusal("not_found", /"never"/));
+  assert.notEqual(home.device("test_123")!.removed_at, null);
+  assert.equal(await home.putManualDevice(manual), true, "it is new again");
+  await home.applyRegistry("device", [device("test_123")], AT);
+  assert.equal(home.device("test_123")!.manual, false, "Home Assistant knows it now");
+});
+
+test("bulkUpsert() keeps good rows, reports bad ones, and takes flat rows over registry rows", async (t) => {
+  const { home } = await openTestHome(t);
+  await home.applyRegistry("entity", [entity("e1", "light.a", { name: "Lamp", device_id: "d1" })], AT);
+  const rows = [
+    { entity_id: "light.a", platform: "zha", unique_id: "u", area_id: "hall", disabled_by: "user" },
+    { entity_id: "nodot" },
+    7,
+    { entity_id: "switch.new", device_id: "never_seen", platform: "mqtt" },
+    { id: "reg", entity_id: "sensor.x", original_name: "X" },
+  ];
+  assert.deepEqual(await home.bulkUpsert("entity", json(rows)), {
+    upserted: 3,
+    failed: [
+      { index: 1, id: "nodot", message: 'The row has no entity_id of the form "domain.object"' },
+      { index: 2, id: null, message: "The row is no JSON object" },
+    ],
+  });
+  const lamp = home.entity("light.a")!;
+  assert.deepEqual(
+    [lamp.id, lamp.platform, lamp.name, lamp.device_id, lamp.area_id, lamp.disabled],
+    ["e1", "zha", "Lamp", "d1", "hall", true],
+    "what the row lacks stays as it was",
+  );
+  assert.equal(home.entity("switch.new")!.device_id, "never_seen");
+  assert.equal(home.entity("sensor.x")!.id, "reg");
+  assert.equal(home.counts().entities, 3);
+
+  const devices = [{ device_id: "d1", name: null, name_by_user: "Hall lamp", sw_version: "1" }, { name: "no id" }];
+  const report = await home.bulkUpsert("device", json(devices));
+  assert.deepEqual([report.upserted, report.failed.map((fault) => fault.index)], [1, [1]]);
+  assert.equal(home.entity("light.a")!.device_name, "Hall lamp");
+});
+
+test("bulkUpsert() reports a row that the database refuses and keeps the others", async (t) => {
+  const { home, file } = await openTestHome(t);
+  const outside = new DatabaseSync(file);
+  outside.exec(
+    "CREATE TRIGGER t BEFORE INSERT ON devices WHEN NEW.device_id = 'b' BEGIN SELECT RAISE(ABORT, 'no b'); END",
+  );
+  outside.close();
+  assert.deepEqual(await home.bulkUpsert("device", json([{ id: "a" }, { id: "b" }, { id: "c" }])), {
+    upserted: 2,
+    failed: [{ index: 1, id: "b", message: "The database refuses it: no b" }],
+  });
+  assert.deepEqual((await home.applyRegistry("device", [device("a"), device("b")], AT)).removed, ["c"]);
+  assert.equal(home.counters.skippedRows, 1);
+});
+
+for (const [name, body] of [
+  ["no JSON", new TextEncoder().encode("[{")],
+  ["no array", json({ devices: [] })],
+  ["no UTF-8", new Uint8Array([0x5b, 0x22, 0xff, 0x22, 0x5d])],
+] as const) {
+  test(`bulkUpsert() refuses a body that is ${name}`, async (t) => {
+    const { home } = await openTestHome(t);
+    await assert.rejects(home.bulkUpsert("device", body), refusal("invalid", /Cannot read the rows/));
+  });
+}
+
+test("bulkUpsert() leaves memory alone that its body shares with others", async (t) => {
+  const { home } = await openTestHome(t);
+  const shared = Buffer.from(`xx${JSON.stringify([{ id: "a" }])}`);
+  await home.bulkUpsert("device", shared.subarray(2));
+  assert.equal(shared.toString().slice(0, 2), "xx");
+  assert.equal(home.counts().devices, 1);
+});
+
+test("labels can be filtered by and follow their rows", async (t) => {
+  const { home, query } = await openTestHome(t);
+  await home.applyRegistry("device", [device("d", { labels: ["a", "b"] })], AT);
+  await home.applyRegistry("entity", [entity("e", "light.x", { labels: ["a"] }), entity("f", "light.y")], AT);
+  const found = (label: string) => [
+    home.devices({ limit: 9, label }).rows.length,
+    home.entities({ limit: 9, label }).rows.length,
+  ];
+  assert.deepEqual(
+    [found("a"), found("b"), found("c")],
+    [
+      [1, 1],
+      [1, 0],
+      [0, 0],
+    ],
+  );
+  assert.deepEqual(home.device("d")!.labels, ["a", "b"]);
+  await home.applyRegistry("device", [device("d", { labels: ["c"] })], AT);
+  await home.applyRegistry("entity", [entity("e", "light.x"), entity("f", "light.y", { labels: ["b"] })], AT);
+  assert.deepEqual(
+    [found("a"), found("b"), found("c")],
+    [
+      [0, 0],
+      [0, 1],
+      [1, 0],
+    ],
+  );
+  assert.deepEqual(query("SELECT label_id, key FROM entity_labels"), [{ label_id: "b", key: "f" }]);
+});
+
+test("entities show their state, and are found by what it says", async (t) => {
+  const { home } = await openTestHome(t);
+  await home.applyRegistry("entity", [entity("e", "sensor.k", { name: "Own" }), entity("f", "light.küche")], AT);
+  home.states.set(
+    state("sensor.k", "12.5", {
+      friendly_name: "Küche Leistung",
+      unit_of_measurement: "W",
+      device_class: "power",
+      state_class: "measurement",
+    }),
+  );
+  const shown = home.entity("e")!;
+  assert.deepEqual(
+    [shown.state, shown.unit, shown.device_class, shown.state_class, shown.name, shown.last_changed],
+    ["12.5", "W", "power", "measurement", "Küche Leistung", isoFromMicros(AT)],
+  );
+  const ids = (filter: object) => home.entities({ limit: 9, ...filter }).rows.map((row) => row.entity_id);
+  assert.deepEqual(ids({ q: "KÜCHE" }), ["light.küche", "sensor.k"]);
+  assert.deepEqual(ids({ q: "own" }), ["sensor.k"]);
+  assert.deepEqual(ids({ q: "%" }), []);
+  assert.deepEqual(ids({ deviceClass: "power" }), ["sensor.k"]);
+  assert.deepEqual(ids({ domain: "light" }), ["light.küche"]);
+  assert.deepEqual(ids({ domain: "lig" }), []);
+  assert.deepEqual(ids({ entityCategory: "none", platform: "hue" }), ["light.küche", "sensor.k"]);
+  home.states.set(state("sensor.k", "13"));
+  assert.equal(home.entities({ limit: 9 }).rows[1]!.state, "13", "a remembered page shows the present state");
+});
+
+test("pages in every order hold each row once, while rows come and go", async (t) => {
+  const { home } = await openTestHome(t);
+  const rows = Array.from({ length: 53 }, (_, i) =>
+    device(`d${String(i).padStart(2, "0")}`, { name: `n${i % 7}`, model: i % 3 ? null : `m${i % 5}` }),
+  );
+  await home.applyRegistry("device", rows, AT);
+  for (const sort of ["name", "-name", "device_id", "-model", "model", "entity_count", "-timestamp", undefined]) {
+    const seen: string[] = [];
+    let cursor: string | undefined;
+    let pages = 0;
+    do {
+      const page = home.devices({ limit: 10, sort, cursor });
+      seen.push(...page.rows.map((row) => row.device_id));
+      cursor = page.nextCursor ?? undefined;
+      // What arrives meanwhile may or may not be seen; what was there must be seen once.
+      await home.putManualDevice({ device_id: `new${sort}${pages}`, name: `n${pages}` });
+      pages++;
+    } while (cursor);
+    const old = seen.filter((id) => id.startsWith("d"));
+    assert.equal(new Set(seen).size, seen.length, `sort ${sort}: none twice`);
+    assert.equal(old.length, rows.length, `sort ${sort}: none missing`);
+  }
+  const names = home.devices({ limit: 500, sort: "-name" }).rows.map((row) => row.name!);
+  assert.deepEqual(names, [...names].sort().reverse());
+});
+
+test("lists tell their total and refuse odd sorts and cursors", async (t) => {
+  const { home } = await openTestHome(t);
+  await home.applyRegistry("device", [device("a"), device("b", { model: "M" }), device("c", { model: "M" })], AT);
+  const page = home.devices({ limit: 1, model: "M" });
+  assert.deepEqual([page.rows.length, page.total], [1, 2]);
+  assert.equal(home.devices({ limit: 2 }).total, 3);
+  assert.equal(home.devices({ limit: 3 }).nextCursor, null);
+  const cursor = page.nextCursor!;
+  for (const sort of ["raw", "name; DROP TABLE devices", "", "constructor"]) {
+    assert.throws(() => home.devices({ limit: 1, sort }), refusal("invalid", /choose one of name, device_id/));
+  }
+  for (const [bad, sort] of [
+    ["!", undefined],
+    ["W10", undefined],
+    [cursor, "model"],
+    ["bnVsbA", undefined],
+  ] as const) {
+    assert.throws(
+      () => home.devices({ limit: 1, cursor: bad, sort }),
+      refusal("invalid", /Cannot continue from cursor/),
+    );
+  }
+});
+
+test("areas and integrations come with their counts", async (t) => {
+  const { home } = await openTestHome(t);
+  await home.applyRegistry("floor", [{ floor_id: "ground", name: "Ground", level: 0 }], AT);
+  await home.applyRegistry(
+    "area",
+    [{ area_id: "hall", name: "Hall", floor_id: "ground", aliases: [null, "Flur"] }],
+    AT,
+  );
+  await home.applyRegistry("device", [device("d", { area_id: "hall", config_entry_id: "h" })], AT);
+  await home.applyRegistry("entity", [entity("e", "light.x", { device_id: "d", config_entry_id: "h" })], AT);
+  assert.equal(home.device("d")!.integration, null, "its config entry is not known yet");
+  await home.applyRegistry("config_entry", [{ entry_id: "h", domain: "hue", title: "Bridge", state: "loaded" }], AT);
+  assert.equal(home.device("d")!.integration, "hue");
+  const [area] = home.areas({ limit: 9, q: "hal" }).rows;
+  assert.deepEqual(
+    [area?.floor_name, area?.aliases, area?.device_count, area?.entity_count],
+    ["Ground", ["Flur"], 1, 1],
+  );
+  const [bridge] = home.integrations({ limit: 9 }).rows;
+  assert.deepEqual([bridge?.domain, bridge?.device_count, bridge?.entity_count], ["hue", 1, 1]);
+  assert.equal(home.areas({ limit: 9, q: "_" }).total, 0, "q is no pattern");
+});
+
+test("an outside reader sees whole transactions while rows are written", async (t) => {
+  const { home, query } = await openTestHome(t);
+  const list = (n: number) => Array.from({ length: 200 }, (_, i) => device(`d${i}`, { sw_version: String(n) }));
+  const sizes = new Set<string>();
+  for (let n = 0; n < 20; n++) {
+    const write = home.applyRegistry("device", list(n), AT + n);
+    for (const row of query("SELECT count(*) AS n, count(DISTINCT sw_version) AS v FROM devices")) {
+      sizes.add(`${row.n}/${row.v}`);
+    }
+    await write;
+    assert.equal(home.device("d0")!.sw_version, String(n), "a read after a write sees it");
+  }
+  for (const size of sizes) assert.ok(size === "0/0" || size === "200/1", size);
+});
+
+test("a lock held beyond the timeout is unavailable, writes nothing, and passes", async (t) => {
+  const { home, file } = await openTestHome(t, { settings: { busyTimeoutSeconds: 0.05 } });
+  home.states.set(state("light.a", "on"));
+  const outside = new DatabaseSync(file);
+  outside.exec("BEGIN IMMEDIATE");
+  await assert.rejects(
+    home.applyRegistry("device", [device("a")], AT),
+    refusal("unavailable", /Cannot store the device registry: another program kept the database locked/),
+  );
+  await assert.rejects(home.saveStates(), refusal("unavailable", /Cannot save the current states/));
+  assert.deepEqual([home.health().status, home.counters.failed], ["unhealthy", 2]);
+  assert.match(home.health().reason!, /locked/);
+  outside.exec("ROLLBACK");
+  outside.close();
+  assert.equal(home.counts().devices, 0);
+  await home.saveStates();
+  await home.applyRegistry("device", [device("a")], AT);
+  assert.deepEqual([home.health().status, home.counts().devices], ["healthy", 1]);
+  assert.deepEqual(queryFile(file, "SELECT state FROM states"), [{ state: "on" }], "what failed was saved later");
+});
+
+test("states are saved when they changed, removed ones go, and the next start begins with them", async (t) => {
+  const { home, file, query } = await openTestHome(t);
+  home.states.set(state("light.a", "on", { brightness: 12 }));
+  home.states.set({ ...state("light.b", ""), context: { id: "c", parentId: null, userId: "u" } });
+  home.states.set(state("light.c", "on"));
+  await home.saveStates();
+  home.states.delete("light.c");
+  home.states.delete("light.never");
+  await home.saveStates();
+  assert.deepEqual(query("SELECT entity_id FROM states"), [{ entity_id: "light.a" }, { entity_id: "light.b" }]);
+  const wanted = [...home.states.values()];
+  const id = home.homeId;
+  await home.saveConfig({
+    version: "2026.11.0",
+    locationName: "Home",
+    timeZone: "Europe/Amsterdam",
+    latitude: 52,
+    longitude: 5,
+    elevation: 0,
+    state: "RUNNING",
+  });
+  await home.close();
+  const again = (await openTestHome(t, { file })).home;
+  assert.deepEqual([...again.states.values()], wanted);
+  assert.equal(again.homeId, id);
+  assert.equal(again.config()!.timeZone, "Europe/Amsterdam");
+});
+
+for (const [name, damage] of [
+  [
+    "no database",
+    (file: string) => writeFileSync(file, "not a database at all, but long enough to be looked at ".repeat(20)),
+  ],
+  [
+    "broken in the middle",
+    (file: string) => {
+      const bytes = readFileSync(file);
+      bytes.fill(0xab, 4096 * 2, 4096 * 12);
+      writeFileSync(file, bytes);
+    },
+  ],
+] as const) {
+  test(`openHome() moves a file aside that is ${name}, and begins a new one`, async (t) => {
+    const first = await openTestHome(t);
+    await first.home.applyRegistry("device", [device("a")], AT);
+    await first.home.close();
+    damage(first.file);
+    const bytes = readFileSync(first.file);
+    const lines: string[] = [];
+    const log = pino({ level: "error" }, { write: (line: string) => void lines.push(line) });
+    const { home } = await openTestHome(t, { file: first.file, log });
+    assert.equal(home.counts().devices, 0);
+    assert.deepEqual([home.health().status, home.health().revision], ["healthy", "002"]);
+    const aside = readdirSync(dirname(first.file)).filter((entry) =>
+      /^metadata\.db\.corrupt-\d{8}T\d{6}Z$/.test(entry),
+    );
+    assert.equal(aside.length, 1);
+    assert.deepEqual(readFileSync(join(dirname(first.file), aside[0]!)), bytes);
+    assert.equal(lines.length, 1);
+    assert.match(lines[0]!, /is damaged .* was moved to /);
+  });
+}
+
+test("openHome() refuses another program's database and leaves it alone", async (t) => {
+  const file = join(temporaryDirectory(t), "metadata.db");
+  const foreign = new DatabaseSync(file);
+  foreign.exec("CREATE TABLE devices (device_id TEXT PRIMARY KEY, name TEXT); INSERT INTO devices VALUES ('a', 'b')");
+  foreign.close();
+  await assert.rejects(openTestHome(t, { file }), refusal("conflict", /table devices already exists/));
+  assert.deepEqual(queryFile(file, "SELECT * FROM devices"), [{ device_id: "a", name: "b" }]);
+});
+
+test("health() tells when the file is gone or overwritten while in use", async (t) => {
+  const { home, file } = await openTestHome(t);
+  const health = home.health();
+  assert.deepEqual([health.status, health.journal_mode, health.wal_enabled], ["healthy", "wal", true]);
+  assert.ok(health.database_size_mb > 0);
+  writeFileSync(file, "garbage");
+  assert.equal(home.health().status, "unhealthy");
+  assert.match(home.health().reason!, /damaged/);
+  assert.ok(existsSync(file));
+});
+
+test("close() waits for the writes under way; later ones are unavailable", async (t) => {
+  const { home, file } = await openTestHome(t);
+  const write = home.applyRegistry("device", [device("a")], AT);
+  await home.close();
+  await write;
+  assert.deepEqual(queryFile(file, "SELECT device_id FROM devices"), [{ device_id: "a" }]);
+  await assert.rejects(home.saveConfig({} as never), refusal("unavailable", /closed/));
+});
