@@ -6,13 +6,7 @@ import type { Value } from "../src/domain/sample.ts";
 import type { SeriesNumber } from "../src/domain/series.ts";
 import { silentLog } from "../src/lib/log.ts";
 import { openStore, type Store } from "../src/timeseries/store.ts";
-
-/** One line of the table of figures. */
-export interface BenchRow {
-  readonly what: string;
-  readonly value: number;
-  readonly unit: string;
-}
+import type { Figure } from "./figure.ts";
 
 const SETTINGS = { busyTimeoutSeconds: 30, cacheSize: -64_000, synchronous: "FULL" } as const;
 const SERIES = 500;
@@ -65,7 +59,7 @@ async function timed(runs: number, work: (run: number) => Promise<unknown>): Pro
 }
 
 /** 5 M samples of 500 series over 30 days, in the order of time, through `append` to the disk, then questions. */
-async function loadAndRead(directory: string): Promise<BenchRow[]> {
+async function loadAndRead(directory: string): Promise<Figure[]> {
   const random = createRandom();
   await using store = await openStore({ directory, commitSeconds: 5, settings: SETTINGS, log: silentLog() });
   const numbers = makeSeries(store);
@@ -128,7 +122,7 @@ function bytesPerSample(directory: string): number {
 }
 
 /** A day of 10 events/s with the default commits, in compressed time: the clock is passed in. */
-async function writeQuietDay(directory: string): Promise<BenchRow[]> {
+async function writeQuietDay(directory: string): Promise<Figure[]> {
   const random = createRandom(7);
   let time = FIRST_DAY;
   const hours = 24;
@@ -164,7 +158,7 @@ async function writeQuietDay(directory: string): Promise<BenchRow[]> {
 }
 
 /** The figures of the store by itself, in process. Needs about 300 MB below the temporary folder and a minute. */
-export async function benchStore(): Promise<BenchRow[]> {
+export async function benchStore(): Promise<Figure[]> {
   const directory = mkdtempSync(join(tmpdir(), "bench-store-"));
   try {
     const load = join(directory, "load");
@@ -173,11 +167,5 @@ export async function benchStore(): Promise<BenchRow[]> {
     return [...rows, ...(await writeQuietDay(join(directory, "quiet")))];
   } finally {
     rmSync(directory, { recursive: true });
-  }
-}
-
-if (import.meta.main) {
-  for (const { what, value, unit } of await benchStore()) {
-    console.log(`${what.padEnd(52)} ${value.toLocaleString("en", { maximumFractionDigits: 2 }).padStart(12)} ${unit}`);
   }
 }

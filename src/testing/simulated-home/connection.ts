@@ -32,6 +32,8 @@ export interface ConnectionParts {
 
 export interface Connection {
   readonly authenticated: boolean;
+  /** Messages that wait for the reader. */
+  readonly waiting: number;
   /** Closes with code 1000 and no message, as Home Assistant does for whatever reason; what waits is not sent. */
   end(): void;
   /** A TCP reset. */
@@ -189,6 +191,9 @@ export function serveConnection(ws: WebSocket, socket: Socket, parts: Connection
   const connection: Connection = {
     get authenticated() {
       return phase === "ready";
+    },
+    get waiting() {
+      return queue.length;
     },
     end() {
       leave();

@@ -7,6 +7,8 @@ export interface LoadOptions {
   readonly ratePerSecond: number;
   /** True: each change comes in a frame of its own, as if each had a turn of Home Assistant's loop to itself. */
   readonly separateFrames?: boolean;
+  /** True: pauses while a reader is behind, so a high rate becomes as fast as the changes are read. */
+  readonly waitForReaders?: boolean;
 }
 
 /** Lets the world move: seeded walks, one step of one entity at a time. */
@@ -22,6 +24,8 @@ export interface Load {
 const CHANGES_PER_TURN = 512;
 /** Debts beyond this much time are forgotten: the machine cannot keep the rate. */
 const DEBT_MAX_MS = 1000;
+/** With `waitForReaders`: messages that may wait for one reader. */
+const BACKLOG_MAX = 1024;
 /** One reading in so many is lost, and the entity unavailable until its next turn. */
 const READINGS_PER_LOSS = 2000;
 
@@ -31,7 +35,8 @@ function moving(world: World): LiveEntity[] {
   );
 }
 
-export function createLoad(world: World, random: Random): Load {
+/** `backlog` tells how many messages wait for the slowest reader. */
+export function createLoad(world: World, random: Random, backlog: () => number): Load {
   let timer: NodeJS.Timeout | undefined;
   let immediate: NodeJS.Immediate | undefined;
   let running: LoadOptions | null = null;
@@ -79,6 +84,7 @@ export function createLoad(world: World, random: Random): Load {
         paidUntil = Math.max(paidUntil, now - DEBT_MAX_MS);
         const due = Math.floor(((now - paidUntil) * options.ratePerSecond) / 1000);
         const count = Math.min(due, CHANGES_PER_TURN);
+        if (options.waitForReaders && backlog() > BACKLOG_MAX) return;
         if (world.up) burst(count);
         paidUntil += (count * 1000) / options.ratePerSecond;
         if (due > count) immediate = setImmediate(work);

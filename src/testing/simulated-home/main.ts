@@ -48,7 +48,11 @@ function attributesOf(command: Command): Record<string, unknown> | undefined {
 /** Every command's answer; what it returns stands beside `ok`. */
 const COMMANDS: Readonly<Record<string, (home: SimulatedHome, command: Command) => unknown>> = {
   load: (home, command) =>
-    home.startLoad({ ratePerSecond: number(command, "rate"), separateFrames: command.separateFrames === true }),
+    home.startLoad({
+      ratePerSecond: number(command, "rate"),
+      separateFrames: command.separateFrames === true,
+      waitForReaders: command.waitForReaders === true,
+    }),
   stopLoad: (home) => home.stopLoad(),
   burst: async (home, command) => ({
     changes: await home.burst(number(command, "count"), number(command, "spreadMs", 0)),

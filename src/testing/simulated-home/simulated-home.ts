@@ -145,7 +145,9 @@ export async function createSimulatedHome(options: SimulatedHomeOptions = {}): P
   const world = createWorld({ clock, bus, recorder, contextId, version, entities: plan.entities });
   const reloadDelayMs = options.reloadDelayMs ?? 30_000;
   const registries = createRegistries({ plan, world, clock, recorder, random, version, reloadDelayMs });
-  const load = createLoad(world, createRandom(seed + 3));
+  const load = createLoad(world, createRandom(seed + 3), () =>
+    Math.max(0, ...[...server.connections].map((connection) => connection.waiting)),
+  );
   for (const entity of world.entities.values()) world.show(entity);
 
   const counters = { messages: 0, slowClients: 0 };

@@ -1,0 +1,159 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { setTimeout as sleep } from "node:timers/promises";
+import { Client } from "./client.ts";
+
+const REPOSITORY = join(import.meta.dirname, "..");
+const START_TIMEOUT_MS = 60_000;
+const POLL_MS = 20;
+
+const children = new Set<ChildProcess>();
+// However the bench ends, nothing that it started outlives it.
+process.once("exit", () => {
+  for (const child of children) child.kill("SIGKILL");
+});
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
+
+function start(args: readonly string[], env: NodeJS.ProcessEnv = process.env): ChildProcess {
+  const child = spawn(process.execPath, args, { cwd: REPOSITORY, env, stdio: ["pipe", "pipe", "inherit"] });
+  children.add(child);
+  child.once("exit", () => children.delete(child));
+  return child;
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const ended = once(child, "exit");
+  child.kill("SIGTERM");
+  await ended;
+}
+
+/** Asks until the answer is yes; rejects after `timeoutMs`. */
+export async function until(what: string, ask: () => Promise<boolean>, timeoutMs = START_TIMEOUT_MS): Promise<void> {
+  const deadline = performance.now() + timeoutMs;
+  while (!(await ask())) {
+    if (performance.now() > deadline) throw new Error(`Waited ${timeoutMs / 1000} s in vain for ${what}`);
+    await sleep(POLL_MS);
+  }
+}
+
+/** The simulated home as a process of its own. */
+export interface Home extends AsyncDisposable {
+  readonly url: string;
+  readonly token: string;
+  /** One command of src/testing/simulated-home/main.ts; rejects when it fails. */
+  tell<Result>(command: Readonly<Record<string, unknown>>): Promise<Result>;
+}
+
+export async function startHome(options: Readonly<Record<string, number>>): Promise<Home> {
+  const args = Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]);
+  const child = start(["src/testing/simulated-home/main.ts", ...args]);
+  const lines = createInterface({ input: child.stdout! })[Symbol.asyncIterator]();
+  const answer = async () => JSON.parse(String((await lines.next()).value)) as Record<string, unknown>;
+  const { url, token } = await answer();
+  return {
+    url: String(url),
+    token: String(token),
+    async tell<Result>(command: Readonly<Record<string, unknown>>) {
+      child.stdin!.write(`${JSON.stringify(command)}\n`);
+      const { ok, ...result } = await answer();
+      if (ok !== true) throw new Error(`The simulated home cannot do "${command.do}": ${result.error}`);
+      return result as Result;
+    },
+    [Symbol.asyncDispose]: () => end(child),
+  };
+}
+
+/** What /api/v1/stats says, as far as figures are made of it. */
+export interface Stats {
+  readonly home: { readonly entities: number; readonly states: number };
+  readonly ingest: { readonly changes: number; readonly synchronizing: boolean; readonly snapshots: number };
+  readonly timeseries: {
+    readonly waiting: number;
+    readonly appended: number;
+    readonly dropped: number;
+    readonly folds: number;
+  };
+  readonly process: {
+    readonly rss_bytes: number;
+    readonly cpu_seconds: number;
+    readonly event_loop_delay_ms: { readonly p50: number; readonly p99: number; readonly max: number };
+  };
+}
+
+/** The program as `npm start` runs it, on free ports and a data directory of its own, which goes when it ends. */
+export interface Program extends AsyncDisposable {
+  readonly url: string;
+  readonly pid: number;
+  readonly directory: string;
+  readonly client: Client;
+  stats(): Promise<Stats>;
+}
+
+/** Resolves once it listens and, with a home, once it has read it. */
+export async function startProgram(home?: Home): Promise<Program> {
+  const directory = mkdtempSync(join(tmpdir(), "bench-program-"));
+  const { PATH, HOME } = process.env;
+  const child = start(startArguments(), {
+    PATH,
+    HOME,
+    HOST: "127.0.0.1",
+    DATA_API_PORT: "0",
+    SPORTS_DATA_PORT: "0",
+    DATA_DIR: directory,
+    LOG_FORMAT: "json",
+    ...(home ? { HA_URL: home.url, HA_TOKEN: home.token } : {}),
+  });
+  const url = await listening(child);
+  const client = await Client.open(url);
+  const stats = () => client.read<Stats>("/api/v1/stats");
+  if (home) {
+    await until("the home to be read", async () => {
+      const { home: rows, ingest, timeseries } = await stats();
+      return ingest.snapshots > 0 && !ingest.synchronizing && rows.entities > 0 && timeseries.waiting === 0;
+    });
+  }
+  return {
+    url,
+    pid: child.pid!,
+    directory,
+    client,
+    stats,
+    async [Symbol.asyncDispose]() {
+      client[Symbol.dispose]();
+      await end(child);
+      rmSync(directory, { recursive: true });
+    },
+  };
+}
+
+/** What `npm start` gives to node, its flags included. */
+function startArguments(): string[] {
+  const { scripts } = JSON.parse(readFileSync(join(REPOSITORY, "package.json"), "utf8"));
+  return String(scripts.start).split(" ").slice(1);
+}
+
+/** The address of the data API from the program's log; the rest of the log is read and let go. */
+function listening(child: ChildProcess): Promise<string> {
+  return new Promise((resolve, reject) => {
+    child.once("exit", (code) => reject(new Error(`The program ended with code ${code}`)));
+    createInterface({ input: child.stdout! }).on("line", (line) => {
+      if (!line.startsWith("{")) return;
+      const { level, msg, api, url } = JSON.parse(line);
+      if (level >= 40) console.error(`program: ${msg}`);
+      if (msg === "Listening" && api === "data") resolve(url);
+    });
+  });
+}
+
+/** A number from a file of /proc/<pid>; NaN where the system has no such file. */
+export function procNumber(pid: number, file: string, name: string): number {
+  const path = `/proc/${pid}/${file}`;
+  if (!existsSync(path)) return Number.NaN;
+  const match = new RegExp(`^${name}:\\s+(\\d+)`, "m").exec(readFileSync(path, "utf8"));
+  return Number(match?.[1] ?? Number.NaN);
+}
