@@ -157,7 +157,7 @@ export function createDeviceWriter(database: DatabaseSync): DeviceWriter {
 
   function put(key: string, row: RegistryRow, raw: string, manual: boolean, old: Stored | undefined, at: number): void {
     const values: SqlValue[] = [...DEVICES.values(row), integrationOf(row), manual ? 1 : 0, 0];
-    writeRow(old === undefined, key, values, at, raw);
+    writeRow(old === undefined ? "new" : "known", key, values, at, raw);
     const labels = textList(row.labels);
     if (labels === (old?.labels ?? "[]")) return;
     clearLabels.run(key);

@@ -2,7 +2,7 @@ import type { DatabaseSync } from "node:sqlite";
 import type { RegistryRow } from "../domain/home.ts";
 import type { UnregisteredEntity } from "../domain/home-store.ts";
 import type { DeviceWriter } from "./devices-writes.ts";
-import { type Columns, entityId, moment, reference, searchText, text, textList } from "./rows.ts";
+import { type Columns, entityId, moment, reference, type SqlValue, searchText, text, textList } from "./rows.ts";
 import {
   attempt,
   createRowWriter,
@@ -17,13 +17,9 @@ const ENTITIES: Columns = {
   table: "entities",
   key: "key",
   columns: [
-    "entity_id",
-    "platform",
     "unique_id",
     "name",
-    "device_id",
     "area_id",
-    "config_entry_id",
     "entity_category",
     "disabled_by",
     "hidden_by",
@@ -34,19 +30,14 @@ const ENTITIES: Columns = {
     "search_text",
     // Beyond the row itself.
     "registered",
-    "effective_area_id",
   ],
   values(row) {
     const id = entityId(row);
     const name = text(row.name) || text(row.original_name);
     return [
-      id,
-      reference(row.platform),
       text(row.unique_id),
       name,
-      reference(row.device_id),
       reference(row.area_id),
-      reference(row.config_entry_id),
       reference(row.entity_category),
       reference(row.disabled_by),
       reference(row.hidden_by),
@@ -59,7 +50,22 @@ const ENTITIES: Columns = {
   },
 };
 
+/** Where indexes find an entity. Most updates leave all of them as they were. */
+const PLACE = ["entity_id", "platform", "device_id", "config_entry_id", "effective_area_id"];
+
+function placeOf(row: RegistryRow, effectiveArea: string | null): SqlValue[] {
+  return [
+    entityId(row),
+    reference(row.platform),
+    reference(row.device_id),
+    reference(row.config_entry_id),
+    effectiveArea,
+  ];
+}
+
 interface Stored {
+  /** The values of `PLACE`. */
+  readonly place: readonly SqlValue[];
   readonly live: boolean;
   readonly entityId: string;
   readonly labels: string;
@@ -86,14 +92,14 @@ export interface EntityWriter {
 
 export function createEntityWriter(database: DatabaseSync, devices: DeviceWriter): EntityWriter {
   const stored = database.prepare(
-    `SELECT key, entity_id, registered, removed_at, labels, raw FROM entities
+    `SELECT key, ${PLACE.join(", ")}, registered, removed_at, labels, raw FROM entities
      WHERE key IN (SELECT value FROM json_each(?))`,
   );
   const owner = database.prepare(
     `SELECT entity_id, key FROM entities
      WHERE entity_id IN (SELECT value FROM json_each(?)) AND removed_at IS NULL`,
   );
-  const writeRow = createRowWriter(database, ENTITIES);
+  const writeRow = createRowWriter(database, ENTITIES, PLACE);
   const live = database.prepare("SELECT key FROM entities WHERE removed_at IS NULL AND registered = 1");
   const remove = database.prepare("UPDATE entities SET removed_at = ?, updated_at = ? WHERE key = ?");
   const rekey = database.prepare("UPDATE entities SET key = ? WHERE key = ?");
@@ -117,6 +123,7 @@ export function createEntityWriter(database: DatabaseSync, devices: DeviceWriter
       found.map((row) => [
         row.key as string,
         {
+          place: PLACE.map((column) => row[column] as SqlValue),
           live: row.removed_at === null,
           entityId: row.entity_id as string,
           labels: row.labels as string,
@@ -171,7 +178,10 @@ export function createEntityWriter(database: DatabaseSync, devices: DeviceWriter
         }
         const device = reference(row.device_id);
         const area = reference(row.area_id) ?? (device === null ? null : (areaOf.get(device) ?? null));
-        writeRow(old === undefined, key, [...ENTITIES.values(row), 1, area], options.at, raw);
+        const place = placeOf(row, area);
+        const stays = old?.live && place.every((value, index) => value === old?.place[index]);
+        const known = old === undefined ? "new" : stays ? "inPlace" : "known";
+        writeRow(known, key, [...ENTITIES.values(row), 1, ...place], options.at, raw);
         diff.wrote(key, old?.live ?? false);
         const labels = textList(row.labels);
         if (labels !== (old?.labels ?? "[]")) {
@@ -180,7 +190,7 @@ export function createEntityWriter(database: DatabaseSync, devices: DeviceWriter
         }
         if (old && old.entityId !== name && ownerOf.get(old.entityId) === key) ownerOf.delete(old.entityId);
         ownerOf.set(name, key);
-        before.set(key, { live: true, entityId: name, labels, raw });
+        before.set(key, { place, live: true, entityId: name, labels, raw });
       });
     }
   }
@@ -211,7 +221,8 @@ export function createEntityWriter(database: DatabaseSync, devices: DeviceWriter
           }
           if (entityId({ entity_id: id }) === null) continue;
           const row = { entity_id: id, platform };
-          writeRow(!before.has(id), id, [...ENTITIES.values(row), 0, null], at, JSON.stringify(row));
+          const values = [...ENTITIES.values(row), 0, ...placeOf(row, null)];
+          writeRow(before.has(id) ? "known" : "new", id, values, at, JSON.stringify(row));
           diff.wrote(id, holder !== undefined);
           ownerOf.set(id, id);
           known.set(id, platform);

@@ -71,25 +71,34 @@ export function rowToKeep(
   return stored.live && raw === stored.raw ? undefined : { row: merged, raw };
 }
 
+/** What is known of the row to be written: it is not there, it is there, or it is there and not a key of it changes. */
+export type Known = "new" | "known" | "inPlace";
+
 /**
- * Writes a row that is known to be new, or to be there: SQLite needs half the time for a plain INSERT or UPDATE that
- * it needs for an upsert, which has to be able to take itself back. A removed row comes back.
+ * Writes a row of which it is known whether it is there: SQLite needs half the time for a plain INSERT or UPDATE that
+ * it needs for an upsert, which has to be able to take itself back. `indexed` columns come last in `values`; a row
+ * "inPlace" is not removed and keeps them, so that no index is touched. A removed row comes back.
  */
 export function createRowWriter(
   database: DatabaseSync,
   table: Columns,
-): (isNew: boolean, key: string, values: readonly SqlValue[], at: number, raw: string) => void {
-  const columns = [...table.columns, "updated_at", "raw"];
+  indexed: readonly string[] = [],
+): (known: Known, key: string, values: readonly SqlValue[], at: number, raw: string) => void {
+  const columns = ["updated_at", "raw", ...table.columns, ...indexed];
+  const assign = (names: readonly string[]) => names.map((column) => `${column} = ?`).join(", ");
   const insert = database.prepare(
     `INSERT INTO ${table.table} (${[...columns, table.key].join(", ")})
      VALUES (${columns.map(() => "?").join(", ")}, ?)`,
   );
   const update = database.prepare(
-    `UPDATE ${table.table} SET ${columns.map((column) => `${column} = ?`).join(", ")}, removed_at = NULL
-     WHERE ${table.key} = ?`,
+    `UPDATE ${table.table} SET ${assign(columns)}, removed_at = NULL WHERE ${table.key} = ?`,
   );
-  return (isNew, key, values, at, raw) => {
-    (isNew ? insert : update).run(...values, at, raw, key);
+  const updateInPlace = database.prepare(
+    `UPDATE ${table.table} SET ${assign(["updated_at", "raw", ...table.columns])} WHERE ${table.key} = ?`,
+  );
+  return (known, key, values, at, raw) => {
+    if (known === "inPlace") updateInPlace.run(at, raw, ...values.slice(0, table.columns.length), key);
+    else (known === "new" ? insert : update).run(at, raw, ...values, key);
   };
 }
 
@@ -121,7 +130,7 @@ export function createPlainWriter(database: DatabaseSync, table: Columns): Plain
       const wasLive = before !== undefined && before.removed_at === null;
       if (wasLive && before.raw === incoming.text) continue;
       const row = JSON.parse(incoming.text) as RegistryRow;
-      put(before === undefined, incoming.key, table.values(row), at, incoming.text);
+      put(before === undefined ? "new" : "known", incoming.key, table.values(row), at, incoming.text);
       diff.wrote(incoming.key, wasLive);
     }
     for (const gone of missing) {
