@@ -512,10 +512,12 @@ test("GET /ready answers 503 with every reason, and notes beside them", async (t
   assert.equal(health.json().dependencies.timeseries.status, "unhealthy");
 });
 
-test("createApi() marks a demo in the page and in /health", async (t) => {
+test("createApi() marks a demo in the page, in /health, in the reference and in each answer", async (t) => {
   const { api } = await started(t, { demo: true });
   assert.match((await api.inject("/")).body, /DEMO/);
   assert.equal((await api.inject("/health")).json().demo, true);
+  assert.match((await api.inject("/openapi.json")).json().info.title, /DEMO/);
+  assert.equal((await api.inject("/api/v1/states")).headers["x-demo"], "simulated home");
 });
 
 test("GET / escapes what comes from outside", async (t) => {

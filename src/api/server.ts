@@ -74,7 +74,7 @@ export async function createApi(options: ApiOptions): Promise<Api> {
   api.addHook("onClose", async () => monitor.close());
 
   await installDocumentation(api, {
-    title: "HA Ingestor",
+    title: demo ? "HA Ingestor (DEMO: a simulated home)" : "HA Ingestor",
     description: "The memory of a smart home: what Home Assistant is, and what happened in it.",
     version,
   });
@@ -112,7 +112,7 @@ export async function createSportsApi(options: ServerOptions): Promise<Api> {
   const api = createServer(options);
   const startedAt = performance.now();
   await installDocumentation(api, {
-    title: "HA Ingestor: sports and webhooks",
+    title: `HA Ingestor: sports and webhooks${demo ? " (DEMO: a simulated home)" : ""}`,
     description: "Scores of followed teams, and who is told of them.",
     version,
   });
@@ -122,7 +122,7 @@ export async function createSportsApi(options: ServerOptions): Promise<Api> {
   return api;
 }
 
-function createServer({ access, log }: ServerOptions): Api {
+function createServer({ access, log, demo }: ServerOptions): Api {
   const server = Fastify({
     loggerInstance: log as FastifyBaseLogger,
     // A line per request would be most of the log; what fails is logged where it is answered.
@@ -148,6 +148,8 @@ function createServer({ access, log }: ServerOptions): Api {
   server.addHook("onRoute", (route) => {
     if (route.schema && route.url.startsWith("/api/")) route.schema.querystring ??= exactly({});
   });
+  // Whoever keeps an answer of the demo shall see that its values are of no real home.
+  if (demo) server.addHook("onRequest", async (_request, reply) => void reply.header("x-demo", "simulated home"));
   installErrors(server);
   installAccess(server, access);
   return server.withTypeProvider<TypeBoxTypeProvider>();
