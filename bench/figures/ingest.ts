@@ -48,16 +48,16 @@ async function compare(home: Home, program: Program, since: number): Promise<{ l
   let lost = 0;
   let doubled = 0;
   const names = [...truth.keys()];
+  const span = `start=${Math.floor(since / 1000)}&end=${Date.now() + 60_000}`;
   for (let from = 0; from < names.length; from += ENTITIES_A_PAGE) {
     const some = names.slice(from, from + ENTITIES_A_PAGE);
     const stored = new Map<string, number[]>(some.map((name) => [name, []]));
     let cursor = "";
     do {
-      const query = `entity_id=${some.join()}&start=${Math.floor(since / 1000)}&end=${Date.now() + 60_000}${cursor}`;
       const page = await program.client.read<{
         series: { entity_id: string; samples: [number, unknown][] }[];
         next_cursor: string | null;
-      }>(`/api/v1/history?${query}`);
+      }>(`/api/v1/history?entity_id=${some.join()}&${span}${cursor}`);
       for (const { entity_id, samples } of page.series) {
         for (const [millis] of samples) stored.get(entity_id)!.push(Math.round(millis * 1000));
       }
