@@ -53,13 +53,14 @@ export interface HomeConnection {
   readRegistry(kind: RegistryKind): Promise<readonly RegistryRow[] | null>;
   readStates(): Promise<readonly State[]>;
   /**
-   * Every recorded change in the span, without the state at its start; `not_found` when this HA has no history.
+   * Every recorded change in the span; `not_found` when this HA has no history. With `before`, an entity's first row
+   * may be the state in force at the start, which then has the microsecond before it as its times.
    * Ask in chunks: HA builds answers in memory, and none above 64 MiB is taken.
    */
   readHistory(
     entityIds: readonly string[],
     span: Span,
-    options: { readonly attributes: boolean },
+    options: { readonly attributes: boolean; readonly before?: boolean },
   ): Promise<ReadonlyMap<string, readonly HistoryRow[]>>;
   /** Hourly statistics of HA's recorder. Empty where HA keeps none. */
   readStatistics(statisticIds: readonly string[], span: Span): Promise<ReadonlyMap<string, readonly StatisticsRow[]>>;

@@ -27,7 +27,7 @@ export interface Gap extends Span {
   readonly closedAt: Micros | null;
   /** Samples that the backfill added. */
   readonly added: number;
-  /** Parts of the work that are done, of how many are known; null before the work is known. */
+  /** Hours of the span that were asked for, of how many it has (rounded up); null before the work began. */
   readonly done: number;
   readonly total: number | null;
   /** Entities that changed in the gap and that HA's recorder does not have. */
@@ -40,24 +40,30 @@ export type GapUpdate = Partial<
   Pick<Gap, "start" | "end" | "state" | "closedAt" | "added" | "done" | "total" | "missingEntities" | "note">
 >;
 
+/** An interrupted backfill's two notes: what it asks for (written once), and how far it came (written often). */
+export type ProgressPart = "plan" | "position";
+
 /**
- * The ledger of interruptions, on disk beside the samples. Reads are from memory and never wait; writes are durable
- * when their promise resolves.
+ * The ledger of interruptions, on disk beside the samples. Reads are from memory and never wait. Writes can be read at
+ * once and are durable when their promise resolves; it rejects (`unavailable`) while the disk refuses, and what was
+ * written still reaches the disk as soon as it takes writes again, before every sample that is appended later.
  */
 export interface GapLedger {
   open(reason: GapReason, start: Micros): Promise<Gap>;
   update(id: number, change: GapUpdate): Promise<void>;
   /** Newest first. */
   list(): readonly Gap[];
-  /** Where an interrupted backfill continues: an opaque text kept with the gap, null when there is none. */
-  progress(id: number): string | null;
+  /** Where an interrupted backfill continues: opaque texts kept with the gap until it is closed, else null. */
+  progress(id: number, part: ProgressPart): string | null;
   /** Durable together with every sample that was appended before the call. */
-  saveProgress(id: number, progress: string): Promise<void>;
+  saveProgress(id: number, part: ProgressPart, text: string): Promise<void>;
 }
 
 /** What the store knows of the end of the last run. */
 export interface LastRun {
-  /** Every sample up to here was on disk; null in a new data directory. */
+  /**
+   * Everything that Home Assistant had told by then, on its clock, was on disk; null in a new data directory.
+   */
   readonly durableUntil: Micros | null;
   /** Whether it ended by a stop rather than by a crash. */
   readonly stoppedCleanly: boolean;
@@ -74,4 +80,15 @@ export interface HourlyRollup {
   readonly last: number | null;
   /** How much the meter rose in the hour, resets taken into account. */
   readonly increase: number | null;
+}
+
+/** What a backfill needs of the store beyond reading and writing samples. */
+export interface GapStore {
+  /** By present entity_id: the subjects of a measurement that go by one. */
+  names(measurement: string): ReadonlyMap<string, string>;
+  /**
+   * Keeps hours of Home Assistant's own statistics, durable with the next flush; an hour that was computed from
+   * samples is not replaced.
+   */
+  addRollups(rollups: readonly HourlyRollup[]): void;
 }

@@ -16,7 +16,7 @@ export async function readHistory(
   ask: Ask,
   entityIds: readonly string[],
   span: Span,
-  options: { readonly attributes: boolean },
+  options: { readonly attributes: boolean; readonly before?: boolean },
   odd: OddMessages,
 ): Promise<ReadonlyMap<string, readonly HistoryRow[]>> {
   const histories = new Map<string, readonly HistoryRow[]>();
@@ -30,13 +30,13 @@ export async function readHistory(
     // With no_attributes HA answers nothing at all when no state of these entities *changed* after the start, though
     // rows with only new attributes are there; asking for the state at the start as well avoids that shortcut. That
     // state comes with the start as its time, thus before the span. (Read and seen in 2024.3 and 2026.11.)
-    include_start_time_state: !options.attributes,
+    include_start_time_state: !options.attributes || options.before === true,
     significant_changes_only: false,
     minimal_response: false,
     no_attributes: !options.attributes,
   });
   for (const [entityId, rows] of parseLists("history/history_during_period", answer)) {
-    const history = parseHistory(rows, span, odd);
+    const history = parseHistory(rows, span, options.before === true, odd);
     if (history.length > 0) histories.set(entityId, history);
   }
   return histories;
@@ -46,7 +46,7 @@ export async function readHistory(
  * Rows in the compressed form of the history commands: `lu` always, `lc` only where different (live it is the
  * reverse), both float seconds. `"s": null` is a removal, the empty text a state.
  */
-function parseHistory(rows: readonly unknown[], span: Span, odd: OddMessages): HistoryRow[] {
+function parseHistory(rows: readonly unknown[], span: Span, before: boolean, odd: OddMessages): HistoryRow[] {
   const history: HistoryRow[] = [];
   for (const row of rows) {
     if (!isRaw(row) || typeof row.lu !== "number" || (typeof row.s !== "string" && row.s !== null)) {
@@ -54,9 +54,14 @@ function parseHistory(rows: readonly unknown[], span: Span, odd: OddMessages): H
       continue;
     }
     const lastUpdated = microsFromSeconds(row.lu);
-    if (lastUpdated < span.start || lastUpdated >= span.end) continue;
-    const lastChanged = typeof row.lc === "number" ? microsFromSeconds(row.lc) : lastUpdated;
-    history.push({ state: row.s, attributes: parseAttributes(row.a), lastChanged, lastUpdated });
+    if (lastUpdated >= span.end) continue;
+    if (lastUpdated >= span.start) {
+      const lastChanged = typeof row.lc === "number" ? microsFromSeconds(row.lc) : lastUpdated;
+      history.push({ state: row.s, attributes: parseAttributes(row.a), lastChanged, lastUpdated });
+    } else if (before) {
+      const at = span.start - 1;
+      history.push({ state: row.s, attributes: parseAttributes(row.a), lastChanged: at, lastUpdated: at });
+    }
   }
   return history;
 }

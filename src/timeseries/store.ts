@@ -1,10 +1,12 @@
 import { mkdirSync } from "node:fs";
 import { AppError, messageOf } from "../domain/errors.ts";
+import type { GapLedger, GapStore, LastRun } from "../domain/gaps.ts";
 import type { Micros, SampleColumns, Value } from "../domain/sample.ts";
 import type { ReadRequest, SampleReader, SampleSink, StoreStatus } from "../domain/store.ts";
 import type { Logger } from "../lib/log.ts";
 import { nowMicros } from "../lib/time.ts";
 import { type Remote, startWorker } from "../lib/worker-rpc.ts";
+import { createGapLedger } from "./gaps.ts";
 import { createCatalog, type SeriesEntry } from "./hot/catalog.ts";
 import { unpackValues } from "./hot/columns.ts";
 import { createCommitter } from "./hot/committer.ts";
@@ -31,6 +33,11 @@ export interface StoreOptions {
    * again. Whoever can ask the source again should remember the time.
    */
   readonly onOverflow?: (fromTs: Micros) => void;
+  /**
+   * Up to when everything that Home Assistant told was appended; null: that is not known. It is noted with each commit,
+   * as `lastRun` of the next start.
+   */
+  readonly durableUntil?: () => Micros | null;
   readonly memorySamplesMax?: number;
   /** Samples in the log that make a fold due. */
   readonly foldSamples?: number;
@@ -38,7 +45,9 @@ export interface StoreOptions {
   readonly maxPages?: () => number;
 }
 
-export interface Store extends SampleSink, SampleReader {
+export interface Store extends SampleSink, SampleReader, GapStore {
+  readonly gaps: GapLedger;
+  readonly lastRun: LastRun;
   status(): StoreStatus;
   /**
    * Folds the log into the day tables now and resolves when that is durable; rejects (`unavailable`) when it cannot.
@@ -74,6 +83,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     ...(options.maxPages === undefined ? {} : { maxPages: options.maxPages }),
     log,
     now,
+    durableUntil: options.durableUntil ?? (() => null),
     seal() {
       sealed.push(current);
       current = new Generation();
@@ -97,6 +107,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   }
   let days: readonly Day[] = stored.days;
   const catalog = createCatalog(stored, (change) => committer.record(change));
+  const gaps = createGapLedger({ stored: stored.gaps, record: committer.record, flush: committer.flush, now });
   restoreLog(stored);
 
   let reader: Remote<ReaderCommands> | undefined;
@@ -195,6 +206,12 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     rekey: (measurement, subject, newSubject) => catalog.rekey(measurement, subject, newSubject, now()),
     seriesOfEntity: (entityId) => catalog.seriesOfEntity(entityId),
     seriesOfSubject: (measurement, subject) => catalog.seriesOfSubject(measurement, subject),
+    names: (measurement) => catalog.names(measurement),
+    gaps,
+    lastRun: stored.lastRun,
+    addRollups(rollups) {
+      for (const rollup of rollups) committer.record({ kind: "rollup", rollup });
+    },
 
     append(series, ts, value) {
       const entry = catalog.entry(series);

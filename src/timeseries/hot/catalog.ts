@@ -40,6 +40,7 @@ export interface Catalog {
   rekey(measurement: string, subject: string, newSubject: string, at: Micros): void;
   seriesOfEntity(entityId: string): readonly Series[];
   seriesOfSubject(measurement: string, subject: string): readonly Series[];
+  names(measurement: string): ReadonlyMap<string, string>;
 }
 
 /**
@@ -236,6 +237,11 @@ export function createCatalog(
 
     seriesOfEntity: (entityId) => rowsOf(present.get(entityId) ?? former.get(entityId)),
     seriesOfSubject: (measurement, subject) => rowsOf(subjects.get(keyOf(measurement, subject))),
+    names(measurement) {
+      const names = new Map<string, string>();
+      for (const [name, subject] of present) if (subject.measurement === measurement) names.set(name, subject.subject);
+      return names;
+    },
   };
 }
 

@@ -1,6 +1,7 @@
 import type { Micros, Value } from "../../domain/sample.ts";
 import type { SeriesNumber } from "../../domain/series.ts";
 import { type PackedSamples, SamplePacker } from "./columns.ts";
+import type { LedgerChange } from "./ledger.ts";
 
 /** What a transaction does to the tables of series, in this order, before it adds its samples. */
 export type CatalogChange =
@@ -22,11 +23,16 @@ export type CatalogChange =
   | { readonly kind: "alias"; readonly series: SeriesNumber; readonly entityId: string; readonly from: Micros }
   | { readonly kind: "aliasEnd"; readonly series: SeriesNumber; readonly to: Micros };
 
+/** Whatever a transaction does besides adding samples. */
+export type Change = CatalogChange | LedgerChange;
+
 /** What the writer commits in one transaction. */
 export interface PackedChunk {
-  readonly changes: readonly CatalogChange[];
+  readonly changes: readonly Change[];
   readonly series: Int32Array<ArrayBuffer>;
   readonly samples: PackedSamples;
+  /** With this, everything that Home Assistant told up to then is on disk; null: nothing is said. */
+  readonly durableUntil: Micros | null;
 }
 
 interface Waiter {
@@ -38,7 +44,8 @@ interface Waiter {
 export class Chunk {
   readonly #samples: SamplePacker;
   #series: Int32Array<ArrayBuffer>;
-  readonly changes: CatalogChange[] = [];
+  readonly changes: Change[] = [];
+  durableUntil: Micros | null = null;
   /** Who wants to know when this is durable. */
   readonly waiters: Waiter[] = [];
 
@@ -72,6 +79,7 @@ export class Chunk {
       changes: this.changes,
       series: this.#series.slice(0, this.count),
       samples: this.#samples.packed(),
+      durableUntil: this.durableUntil,
     };
   }
 }

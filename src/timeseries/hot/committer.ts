@@ -4,7 +4,7 @@ import type { SeriesNumber } from "../../domain/series.ts";
 import { createBackoff } from "../../lib/backoff.ts";
 import type { Logger } from "../../lib/log.ts";
 import { type Remote, startWorker } from "../../lib/worker-rpc.ts";
-import { type CatalogChange, Chunk } from "./chunk.ts";
+import { type Change, Chunk } from "./chunk.ts";
 import { buffersOf } from "./columns.ts";
 import type { Day } from "./day.ts";
 import type { FoldedRanges } from "./fold.ts";
@@ -32,6 +32,8 @@ export interface CommitterOptions {
   readonly maxPages?: () => number;
   readonly log: Logger;
   readonly now: () => Micros;
+  /** Up to when everything that was heard has been pushed; null: that is not known. */
+  readonly durableUntil: () => Micros | null;
   /** A fold is about to begin: what was pushed until now belongs to it, what is pushed from now on does not. */
   seal(): void;
   /** What the log then holds, for the table of series; asked after everything sealed was committed. */
@@ -43,7 +45,7 @@ export interface CommitterOptions {
 export interface Committer {
   /** Must be the first call. */
   load(): Promise<StoredState>;
-  record(change: CatalogChange): void;
+  record(change: Change): void;
   push(series: SeriesNumber, ts: Micros, value: Value): void;
   flush(): Promise<void>;
   fold(): Promise<void>;
@@ -87,6 +89,7 @@ export function createCommitter(options: CommitterOptions): Committer {
   /** Chunks that must be committed before the fold that is due; undefined when none is. */
   let beforeFold: number | undefined;
   let foldPausedUntil = 0;
+  let foldReason: string | null = null;
   const foldPause = createBackoff(RETRY_FIRST_MS, RETRY_CAP_MS);
   const foldWaiters: { resolve(): void; reject(error: Error): void }[] = [];
 
@@ -116,6 +119,7 @@ export function createCommitter(options: CommitterOptions): Committer {
 
   function cut(): void {
     if (filling.empty) return;
+    filling.durableUntil = options.durableUntil();
     line.push(filling);
     filling = new Chunk(COMMIT_SAMPLES);
   }
@@ -200,13 +204,15 @@ export function createCommitter(options: CommitterOptions): Committer {
       options.folded(answer.days);
       folds++;
       foldPause.reset();
+      foldReason = null;
       for (const waiter of foldWaiters.splice(0)) waiter.resolve();
     } catch (error) {
       // The log can still grow when a fold does not fit: go on with commits and try it again with all there is then.
       log.warn({ err: error }, "Cannot fold the log into the day tables: tried again later");
       unfolded += foldSamples;
+      foldReason = `Cannot fold the log: ${messageOf(error)}`;
       foldPausedUntil = performance.now() + foldPause.next();
-      const failure = new AppError("unavailable", `Cannot fold the log: ${messageOf(error)}`, { cause: error });
+      const failure = new AppError("unavailable", foldReason, { cause: error });
       for (const waiter of foldWaiters.splice(0)) waiter.reject(failure);
     }
     return true;
@@ -258,15 +264,21 @@ export function createCommitter(options: CommitterOptions): Committer {
       return folded;
     },
 
-    status: () => ({ writable: reason === null, reason, waiting, commits, folds, sizeBytes }),
+    status: () => ({ writable: reason === null, reason: reason ?? foldReason, waiting, commits, folds, sizeBytes }),
 
     async close() {
       clearTimeout(timer);
-      await flush().catch((error) => log.error({ err: error }, "Samples were lost at the end"));
+      const end = await flush().then(
+        () => ({ durableUntil: options.durableUntil() }),
+        (error) => {
+          log.error({ err: error }, "Samples were lost at the end");
+          return null;
+        },
+      );
       closing = true;
       clearTimeout(timer);
       await remote()
-        .call("close", null)
+        .call("close", end)
         .catch((error) => log.error({ err: error }, "Cannot close timeseries.db"));
       await writer?.terminate();
     },

@@ -1,12 +1,15 @@
 import { join } from "node:path";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { workerData } from "node:worker_threads";
+import type { LastRun } from "../../domain/gaps.ts";
+import type { Micros } from "../../domain/sample.ts";
 import { serveCommands } from "../../lib/worker-rpc.ts";
-import type { CatalogChange, PackedChunk } from "./chunk.ts";
+import type { CatalogChange, Change, PackedChunk } from "./chunk.ts";
 import { type PackedSamples, SamplePacker } from "./columns.ts";
 import { DATABASE_FILE, isCorruption, moveAside, openForWriting, type SqliteSettings, sizeOnDisk } from "./database.ts";
 import { type Day, dayOfTable } from "./day.ts";
 import { type FoldedRanges, fold } from "./fold.ts";
+import { createLedgerWriter, type LedgerWriter, readGaps, readLastRun, type StoredGap } from "./ledger.ts";
 
 /** What the thread is started with. */
 export interface WriterOptions {
@@ -39,6 +42,8 @@ export interface StoredState {
   readonly logSeries: Int32Array;
   readonly logSamples: PackedSamples;
   readonly sizeBytes: number;
+  readonly gaps: readonly StoredGap[];
+  readonly lastRun: LastRun;
   /** Where a file that is no database was moved. */
   readonly movedTo: string | null;
 }
@@ -59,7 +64,8 @@ export type WriterCommands = {
     readonly days: readonly Day[];
     readonly sizeBytes: number;
   };
-  close(argument: null): void;
+  /** Notes the end of the run, unless null, and closes the file. */
+  close(argument: { readonly durableUntil: Micros | null } | null): void;
 };
 
 const { directory, settings } = workerData as WriterOptions;
@@ -77,6 +83,7 @@ interface Database {
   readonly insertOne: StatementSync;
   readonly insertMany: StatementSync;
   readonly change: { readonly [K in CatalogChange["kind"]]: StatementSync };
+  readonly ledger: LedgerWriter;
 }
 
 function open(): Database {
@@ -92,6 +99,7 @@ function open(): Database {
       alias: db.prepare("INSERT OR REPLACE INTO series_alias (series, entity_id, valid_from) VALUES (?, ?, ?)"),
       aliasEnd: db.prepare("UPDATE series_alias SET valid_to = ? WHERE series = ? AND valid_to IS NULL"),
     },
+    ledger: createLedgerWriter(db),
   };
 }
 
@@ -114,7 +122,11 @@ function inTransaction<T>({ db }: Database, limits: Limits, work: () => T): T {
   }
 }
 
-function applyChange(statements: Database["change"], change: CatalogChange): void {
+function applyChange({ change: statements, ledger }: Database, change: Change): void {
+  if (change.kind === "gap" || change.kind === "progress" || change.kind === "rollup") {
+    ledger.apply(change);
+    return;
+  }
   const { series } = change;
   switch (change.kind) {
     case "series":
@@ -179,18 +191,28 @@ function readState(db: DatabaseSync): Omit<StoredState, "movedTo"> {
     logSeries: Int32Array.from(log, ([series]) => series),
     logSamples: samples.packed(),
     sizeBytes: sizeOnDisk(file),
+    gaps: readGaps(db),
+    lastRun: readLastRun(db),
   };
+}
+
+/** What the last run left, before this one counts as one that has not been stopped. */
+function begin(): Omit<StoredState, "movedTo"> {
+  const current = database();
+  const state = readState(current.db);
+  if (state.lastRun.stoppedCleanly) inTransaction(current, {}, () => current.ledger.stopped(false));
+  return state;
 }
 
 function load(): StoredState {
   try {
-    return { ...readState(database().db), movedTo: null };
+    return { ...begin(), movedTo: null };
   } catch (error) {
     if (!isCorruption(error)) throw error;
     opened?.db.close();
     opened = undefined;
     const movedTo = moveAside(file, new Date());
-    return { ...readState(database().db), movedTo };
+    return { ...begin(), movedTo };
   }
 }
 
@@ -199,8 +221,9 @@ const commands: WriterCommands = {
   commit({ chunk, ...limits }) {
     const current = database();
     inTransaction(current, limits, () => {
-      for (const change of chunk.changes) applyChange(current.change, change);
+      for (const change of chunk.changes) applyChange(current, change);
       appendToLog(current, chunk);
+      if (chunk.durableUntil !== null) current.ledger.durableUntil(chunk.durableUntil);
     });
     return { sizeBytes: sizeOnDisk(file) };
   },
@@ -211,7 +234,14 @@ const commands: WriterCommands = {
     current.db.exec("PRAGMA wal_checkpoint(PASSIVE)");
     return { days: readDays(current.db), sizeBytes: sizeOnDisk(file) };
   },
-  close() {
+  close(end) {
+    const current = opened;
+    if (end !== null && current !== undefined) {
+      inTransaction(current, {}, () => {
+        if (end.durableUntil !== null) current.ledger.durableUntil(end.durableUntil);
+        current.ledger.stopped(true);
+      });
+    }
     opened?.db.close();
     opened = undefined;
   },

@@ -1,0 +1,72 @@
+import type { Gap, GapLedger, ProgressPart } from "../domain/gaps.ts";
+import type { LedgerChange, StoredGap } from "./hot/ledger.ts";
+
+export interface GapLedgerOptions {
+  readonly stored: readonly StoredGap[];
+  /** Hands a change to the next transaction, behind everything that was appended before. */
+  readonly record: (change: LedgerChange) => void;
+  /** Resolves once everything recorded so far is durable. */
+  readonly flush: () => Promise<void>;
+  readonly now: () => number;
+}
+
+/** The table `gaps` in memory; what changes it goes to the disk together with the samples appended before. */
+export function createGapLedger({ stored, record, flush, now }: GapLedgerOptions): GapLedger {
+  const gaps = new Map<number, Gap>();
+  const progress = new Map<number, Partial<Record<ProgressPart, string>>>();
+  let lastId = 0;
+  for (const { gap, plan, position } of stored) {
+    gaps.set(gap.id, gap);
+    progress.set(gap.id, { ...(plan === null ? {} : { plan }), ...(position === null ? {} : { position }) });
+    lastId = Math.max(lastId, gap.id);
+  }
+
+  const known = (id: number): Gap => {
+    const gap = gaps.get(id);
+    if (gap === undefined) throw new RangeError(`There is no gap ${id}`);
+    return gap;
+  };
+  const put = (gap: Gap): void => {
+    gaps.set(gap.id, gap);
+    record({ kind: "gap", gap });
+  };
+
+  return {
+    async open(reason, start) {
+      const gap: Gap = {
+        id: ++lastId,
+        reason,
+        state: "open",
+        start,
+        end: start,
+        openedAt: now(),
+        closedAt: null,
+        added: 0,
+        done: 0,
+        total: null,
+        missingEntities: [],
+        note: null,
+      };
+      put(gap);
+      await flush();
+      return gap;
+    },
+    async update(id, change) {
+      const gap = { ...known(id), ...change };
+      put(gap);
+      if (gap.closedAt !== null && progress.delete(id)) {
+        record({ kind: "progress", id, part: "plan", text: null });
+        record({ kind: "progress", id, part: "position", text: null });
+      }
+      await flush();
+    },
+    list: () => [...gaps.values()].reverse(),
+    progress: (id, part) => progress.get(id)?.[part] ?? null,
+    async saveProgress(id, part, text) {
+      known(id);
+      progress.set(id, { ...progress.get(id), [part]: text });
+      record({ kind: "progress", id, part, text });
+      await flush();
+    },
+  };
+}

@@ -1,0 +1,113 @@
+import type { DatabaseSync, StatementSync } from "node:sqlite";
+import type { Gap, GapReason, GapState, HourlyRollup, LastRun, ProgressPart } from "../../domain/gaps.ts";
+import type { Micros } from "../../domain/sample.ts";
+
+/** What a transaction does to the ledger of gaps and to rollups, beside its samples. */
+export type LedgerChange =
+  | { readonly kind: "gap"; readonly gap: Gap }
+  | { readonly kind: "progress"; readonly id: number; readonly part: ProgressPart; readonly text: string | null }
+  | { readonly kind: "rollup"; readonly rollup: HourlyRollup };
+
+/** A gap as it was stored, with the notes of its backfill. */
+export interface StoredGap {
+  readonly gap: Gap;
+  readonly plan: string | null;
+  readonly position: string | null;
+}
+
+const DURABLE_UNTIL = "durable_until";
+const STOPPED = "stopped";
+/** In `rollup_hour`: read from Home Assistant's own statistics, not computed from our samples. */
+const SOURCE = "home_assistant";
+
+/** Writes ledger changes inside the caller's transaction. The same change again changes nothing. */
+export interface LedgerWriter {
+  apply(change: LedgerChange): void;
+  /** Notes up to when everything that was heard is on disk. */
+  durableUntil(at: Micros): void;
+  /** Whether the run that is under way has ended by a stop. */
+  stopped(stopped: boolean): void;
+}
+
+export function createLedgerWriter(db: DatabaseSync): LedgerWriter {
+  const gap = db.prepare(
+    `INSERT INTO gaps (id, reason, state, from_ts, to_ts, opened_at, closed_at, added, done, total, missing_entities, note)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+     ON CONFLICT (id) DO UPDATE SET
+       state = excluded.state, from_ts = excluded.from_ts, to_ts = excluded.to_ts, closed_at = excluded.closed_at,
+       added = excluded.added, done = excluded.done, total = excluded.total,
+       missing_entities = excluded.missing_entities, note = excluded.note`,
+  );
+  const progress: Readonly<Record<ProgressPart, StatementSync>> = {
+    plan: db.prepare("UPDATE gaps SET plan = ? WHERE id = ?"),
+    position: db.prepare("UPDATE gaps SET position = ? WHERE id = ?"),
+  };
+  const rollup = db.prepare(
+    `INSERT INTO rollup_hour (series, start, mean, min, max, last, increase, source)
+     VALUES (?, ?, ?, ?, ?, ?, ?, '${SOURCE}')
+     ON CONFLICT (series, start) DO UPDATE SET
+       mean = excluded.mean, min = excluded.min, max = excluded.max, last = excluded.last, increase = excluded.increase
+     WHERE source = excluded.source`,
+  );
+  const meta = db.prepare("INSERT OR REPLACE INTO meta VALUES (?, ?)");
+  return {
+    apply(change) {
+      switch (change.kind) {
+        case "gap":
+          gap.run(...gapColumns(change.gap));
+          break;
+        case "progress":
+          progress[change.part].run(change.text, change.id);
+          break;
+        case "rollup": {
+          const { series, start, mean, min, max, last, increase } = change.rollup;
+          rollup.run(series, start, mean, min, max, last, increase);
+          break;
+        }
+      }
+    },
+    durableUntil: (at) => void meta.run(DURABLE_UNTIL, at),
+    stopped: (stopped) => void meta.run(STOPPED, stopped ? 1 : 0),
+  };
+}
+
+export function readLastRun(db: DatabaseSync): LastRun {
+  const value = (key: string): unknown => db.prepare("SELECT value FROM meta WHERE key = ?").get(key)?.value;
+  const durableUntil = value(DURABLE_UNTIL);
+  return {
+    durableUntil: typeof durableUntil === "number" ? durableUntil : null,
+    stoppedCleanly: value(STOPPED) === 1,
+  };
+}
+
+export function readGaps(db: DatabaseSync): StoredGap[] {
+  return db
+    .prepare("SELECT * FROM gaps ORDER BY id")
+    .all()
+    .map((row) => ({
+      gap: {
+        id: row.id as number,
+        reason: row.reason as GapReason,
+        state: row.state as GapState,
+        start: row.from_ts as number,
+        end: row.to_ts as number,
+        openedAt: row.opened_at as number,
+        closedAt: row.closed_at as number | null,
+        added: row.added as number,
+        done: row.done as number,
+        total: row.total as number | null,
+        missingEntities: JSON.parse(row.missing_entities as string) as string[],
+        note: row.note as string | null,
+      },
+      plan: row.plan as string | null,
+      position: row.position as string | null,
+    }));
+}
+
+type Column = string | number | null;
+
+function gapColumns(gap: Gap): Column[] {
+  const { id, reason, state, start, end, openedAt, closedAt, added, done, total, missingEntities, note } = gap;
+  const missing = JSON.stringify(missingEntities);
+  return [id, reason, state, start, end, openedAt, closedAt, added, done, total, missing, note];
+}

@@ -1,0 +1,3 @@
+DROP TABLE rollup_hour;
+DROP TABLE meta;
+DROP TABLE gaps;
