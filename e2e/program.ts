@@ -7,6 +7,8 @@ import { end, hasEnded, start as startProcess, tail } from "./process.ts";
 import { abandon, waitUntil } from "./wait.ts";
 
 const REPOSITORY = join(import.meta.dirname, "..");
+/** As `npm start` has them. */
+const START_ARGUMENTS = ["--max-semi-space-size=4"];
 const START_TIMEOUT_MS = 30_000;
 const READY_TIMEOUT_MS = 60_000;
 const PAGE_ROWS = 1000;
@@ -21,6 +23,8 @@ export interface Readiness {
 export interface Program extends AsyncDisposable {
   readonly log: string;
   readonly url: string;
+  /** Of the process that runs now, or ran last. */
+  readonly pid: number;
   isRunning(): boolean;
   /** Starts it (again) on the same data and resolves once it listens. */
   start(): Promise<void>;
@@ -40,10 +44,15 @@ export interface ProgramOptions {
   readonly token: string;
   /** Holds the data directory and the log. */
   readonly folder: string;
+  /** Variables besides those that every run sets. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** A command that becomes the program by `exec` of the arguments that follow it. */
+  readonly wrapper?: readonly string[];
 }
 
 /** Starts the program from this work tree on free ports. Throws a Failure with the end of its log when it does not. */
-export async function startProgram({ homeAssistantUrl, token, folder }: ProgramOptions): Promise<Program> {
+export async function startProgram(options: ProgramOptions): Promise<Program> {
+  const { homeAssistantUrl, token, folder, wrapper = [] } = options;
   mkdirSync(folder, { recursive: true });
   const log = join(folder, "program.log");
   const env: NodeJS.ProcessEnv = {
@@ -57,13 +66,15 @@ export async function startProgram({ homeAssistantUrl, token, folder }: ProgramO
     WEATHER_PROVIDER: "off",
     LOG_FORMAT: "json",
     LOG_LEVEL: "debug",
+    ...options.env,
   };
+  const command = [...wrapper, process.execPath, ...START_ARGUMENTS, join(REPOSITORY, "src/start.mjs")];
   let child: ChildProcess | undefined;
   let url = "";
 
   const start = async () => {
     const begin = statSync(log, { throwIfNoEntry: false })?.size ?? 0;
-    const started = startProcess(process.execPath, [join(REPOSITORY, "src/main.ts")], { log, env });
+    const started = startProcess(command[0]!, command.slice(1), { log, env });
     child = started;
     url = await waitUntil(
       "the program to listen",
@@ -94,6 +105,9 @@ export async function startProgram({ homeAssistantUrl, token, folder }: ProgramO
     log,
     get url() {
       return url;
+    },
+    get pid() {
+      return child?.pid ?? 0;
     },
     isRunning: () => child !== undefined && !hasEnded(child),
     start,

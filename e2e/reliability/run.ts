@@ -1,0 +1,68 @@
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { Failure } from "../failure.ts";
+import { tail } from "../process.ts";
+import { type Program, startProgram } from "../program.ts";
+import { startHome } from "./home.ts";
+import type { Row } from "./table.ts";
+import { type Scenario, settle, type Trial } from "./trial.ts";
+import { compareWithTruth } from "./truth.ts";
+
+const ENTITIES = 500;
+const LOG_LINES = 5;
+
+export interface RunOptions {
+  readonly short: boolean;
+  readonly kills: number;
+  readonly seed: number;
+  /** For logs and data of this scenario. */
+  readonly folder: string;
+}
+
+/** Runs one scenario on a home and a program of its own, and never throws: what went wrong is in the row. */
+export async function runScenario(scenario: Scenario, { short, kills, seed, folder }: RunOptions): Promise<Row> {
+  const began = performance.now();
+  const seconds = () => (performance.now() - began) / 1000;
+  mkdirSync(folder, { recursive: true });
+  let done = "";
+  try {
+    await using home = await startHome({ entities: scenario.entities ?? ENTITIES, seed, folder });
+    const prepared = (await scenario.prepare?.(folder)) ?? {};
+    await using program = await startProgram({
+      homeAssistantUrl: home.url,
+      token: home.token,
+      folder: join(folder, "program"),
+      ...prepared,
+    });
+    await program.awaitReady();
+    const before = await rssMb(program);
+    const trial: Trial = { home, program, short, kills, random: seeded(seed), folder };
+    done = await scenario.run(trial);
+    const gaps = await settle(trial);
+    const verdict = await compareWithTruth(home, program);
+    return { name: scenario.name, done, verdict, gaps, seconds: seconds(), rssMb: [before, await rssMb(program)] };
+  } catch (error) {
+    return { name: scenario.name, done, seconds: seconds(), fault: describe(error, folder) };
+  }
+}
+
+function describe(error: unknown, folder: string): string {
+  const message = error instanceof Failure ? error.message : error instanceof Error ? error.stack : String(error);
+  return `${message}\n${tail(join(folder, "program/program.log"), LOG_LINES)}`;
+}
+
+async function rssMb(program: Program): Promise<number> {
+  const { process } = await program.read<{ process: { rss_bytes: number } }>("/api/v1/stats");
+  return Math.round(process.rss_bytes / 2 ** 20);
+}
+
+/** Mulberry32: small, and the same numbers for the same seed. */
+function seeded(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}

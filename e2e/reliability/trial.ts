@@ -1,0 +1,115 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { Failure } from "../failure.ts";
+import type { Program, ProgramOptions } from "../program.ts";
+import { waitUntil } from "../wait.ts";
+import type { Home } from "./home.ts";
+
+/** An entity that does not move by itself. */
+const MARKER = "input_number.heating_limit";
+/** Longer than the longest pause between two attempts to connect, and a start on top. */
+const HEARD_MS = 150_000;
+const GAPS_CLOSED_MS = 180_000;
+/** The longest page of that list; no run makes as many gaps. */
+const GAPS_PAGE = 1000;
+
+/** One home and one program, for one scenario. */
+export interface Trial {
+  readonly home: Home;
+  readonly program: Program;
+  /** The shortened set. */
+  readonly short: boolean;
+  /** How often the program is killed where that is the scenario. */
+  readonly kills: number;
+  /** From 0 to 1, seeded: a run can be repeated. */
+  readonly random: () => number;
+  readonly folder: string;
+}
+
+/** One kind of trouble. */
+export interface Scenario {
+  readonly name: string;
+  /** It measures, so nothing else runs beside it. */
+  readonly alone?: boolean;
+  /** Entities of the home; without it 500. */
+  readonly entities?: number;
+  /** How the program is started, beyond the usual. Throws a Failure when this machine lacks what it takes. */
+  prepare?(folder: string): Promise<Pick<ProgramOptions, "env" | "wrapper">>;
+  /** Makes the trouble and resolves when it is over, with one line that says what it was. */
+  run(trial: Trial): Promise<string>;
+}
+
+export interface Gap {
+  readonly reason: string;
+  readonly state: "open" | "filling" | "filled" | "partial";
+}
+
+/**
+ * Ends the load, and resolves once the program has heard of what happened last and has closed its gaps. Null: it
+ * keeps no ledger of gaps. Throws a Failure when it does not get there.
+ */
+export async function settle({ home, program }: Trial): Promise<readonly Gap[] | null> {
+  await home.order("stopLoad");
+  const state = `settled ${crypto.randomUUID()}`;
+  await home.order("change", { entityId: MARKER, state });
+  await waitUntil("the program to hear of the last change", () => hasState(program, state), { timeoutMs: HEARD_MS });
+  if ((await program.get("/api/v1/gaps")).status === 404) return null;
+  let gaps: readonly Gap[] = [];
+  const closed = async () => {
+    gaps = (await program.read<{ gaps: Gap[] }>(`/api/v1/gaps?limit=${GAPS_PAGE}`)).gaps;
+    const left = gaps.filter((gap) => gap.state === "open" || gap.state === "filling");
+    if (left.length > 0) throw new Failure(left.map((gap) => `${gap.reason} is ${gap.state}`).join(", "));
+    return true;
+  };
+  await waitUntil("the gaps to be closed", closed, { timeoutMs: GAPS_CLOSED_MS, pollEveryMs: 500 });
+  return gaps;
+}
+
+/** The marker's history is asked for, not its state: a clock that was stepped back makes the last word an old one. */
+async function hasState(program: Program, state: string): Promise<boolean> {
+  const page = await program.read<{ series: { samples: [number, unknown][] }[] }>(
+    `/api/v1/history?entity_id=${MARKER}&start=1970-01-02T00:00:00Z&end=2100-01-01T00:00:00Z`,
+  );
+  return page.series.some(({ samples }) => samples.some(([, value]) => value === state));
+}
+
+/** Lets the home move. */
+export async function load(home: Home, rate = 500): Promise<void> {
+  await home.order("load", { rate });
+}
+
+/** Cuts all connections and resolves once the program is back. */
+export async function reconnect({ home, program }: Trial): Promise<void> {
+  const before = await connectionsOf(program);
+  await home.order("cutSockets");
+  await waitUntil("the program to connect again", async () => (await connectionsOf(program)) > before, {
+    timeoutMs: HEARD_MS,
+  });
+}
+
+/** Connections to Home Assistant that stood, since the program's start. */
+export async function connectionsOf(program: Program): Promise<number> {
+  return metric(String((await program.get("/metrics")).body), "home_assistant_connections_total");
+}
+
+export function metric(text: string, name: string): number {
+  const found = new RegExp(`^ha_ingestor_${name} (\\S+)$`, "m").exec(text);
+  if (!found) throw new Failure(`/metrics has no "ha_ingestor_${name}"`);
+  return Number(found[1]);
+}
+
+/** What runs beside the trouble, until it is over: calls `work` again and again. */
+export async function whileRunning(work: () => Promise<unknown>, trouble: Promise<unknown>): Promise<void> {
+  let over = false;
+  const working = (async () => {
+    while (!over) {
+      await work();
+      await sleep(1);
+    }
+  })();
+  try {
+    await trouble;
+  } finally {
+    over = true;
+  }
+  await working;
+}
