@@ -485,6 +485,14 @@ test("POST /internal/*/bulk_upsert takes four at a time, and again when they are
   assert.equal((await post()).statusCode, 200);
 });
 
+test("GET /ready answers 503 until the home was read once", async (t) => {
+  const status = apiOptions().status;
+  const { api } = await started(t, { status: { ...status, ingest: () => ({ ...INGESTING, homeKnown: false }) } });
+  const response = await api.inject("/ready");
+  assert.equal(response.statusCode, 503);
+  assert.match(response.json().reasons[0], /are being read/);
+});
+
 test("GET /ready answers 503 with every reason, and notes beside them", async (t) => {
   const { api, options } = await started(t, {
     status: {

@@ -87,18 +87,19 @@ export function storeBody(status: StoreStatus, engine: string) {
 /** What keeps the service from its work (`reasons`), and what is worth knowing beside it (`notes`). */
 export function readiness(home: Pick<HomeReader, "health">, status: StatusSources) {
   const homeAssistant = status.homeAssistant();
+  const ingest = status.ingest();
   const store = status.store();
   const database = databaseHealth(home);
   const reasons: string[] = [];
   if (homeAssistant.state !== "connected") {
     reasons.push(`Home Assistant is ${homeAssistant.state}${homeAssistant.reason ? `: ${homeAssistant.reason}` : ""}`);
-  }
+  } else if (!ingest.homeKnown) reasons.push("Home Assistant is connected; its devices and entities are being read");
   if (!store.writable) reasons.push(`The time-series store takes no writes: ${store.reason ?? "no reason is known"}`);
   if (database.status !== "healthy") {
     reasons.push(`The database of the home is unhealthy: ${database.reason ?? "no reason is known"}`);
   }
   const notes = [
-    ...(status.ingest().synchronizing ? ["The home is being read"] : []),
+    ...(ingest.synchronizing ? ["The home is being read"] : []),
     ...(store.dropped > 0 ? [`${store.dropped} samples were dropped because memory was full`] : []),
   ];
   return { status: reasons.length === 0 ? "ready" : "not_ready", reasons, notes } as const;

@@ -29,5 +29,7 @@ export interface IngestStatus {
   readonly snapshots: number;
   /** Set while a snapshot is being read and applied. */
   readonly synchronizing: boolean;
+  /** Since the start a snapshot was taken over whole, and the database of the home has it. */
+  readonly homeKnown: boolean;
   readonly lastEventAt: number | null;
 }

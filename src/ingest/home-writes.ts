@@ -97,7 +97,7 @@ export function createHomeWrites(options: HomeWritesOptions): HomeWrites {
           await home.applyUnregistered([...taken.values()], false, now());
         },
         putBack() {
-          for (const [id, entity] of taken) if (!appeared.has(id) && !vanished.has(id)) appeared.set(id, entity);
+          for (const [id, entity] of taken) if (!appeared.has(id)) appeared.set(id, entity);
         },
       };
     }
@@ -190,7 +190,7 @@ export function createHomeWrites(options: HomeWritesOptions): HomeWrites {
       gather();
     },
     vanished(entityId) {
-      appeared.delete(entityId);
+      // What came and went between two writes is noted all the same: its history can be asked for.
       if (appeared.size + vanished.size >= UNREGISTERED_WAITING_MAX) dropped++;
       else vanished.add(entityId);
       gather();

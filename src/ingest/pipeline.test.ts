@@ -675,3 +675,25 @@ test("more changes than may wait are dropped and another snapshot is read", asyn
   assert.equal(s.ingest.status().snapshots, 2);
   assert.equal(s.states.get("sensor.a")?.state, "7");
 });
+
+test("an entity without registry entry that comes and goes at once is noted in the database all the same", async () => {
+  await using s = createScenario();
+  await s.connectLive();
+  await s.told("save");
+  s.change(state("sensor.flash", "1", { updated: 10 }));
+  s.remove("sensor.flash", 11);
+  await s.told("gone sensor.flash");
+  assert.deepEqual(s.home.calls.slice(-2), ["unregistered some sensor.flash", "gone sensor.flash"]);
+});
+
+test("the home is known once the database has a whole snapshot", async () => {
+  await using s = createScenario();
+  s.home.refusals.push(new AppError("unavailable", "disk is full"));
+  assert.equal(s.ingest.status().homeKnown, false);
+  await s.connectLive();
+  assert.equal(s.ingest.status().homeKnown, false);
+  await s.told("save");
+  await s.until(() => s.ingest.status().homeKnown, "known");
+  s.disconnect();
+  assert.equal(s.ingest.status().homeKnown, true);
+});

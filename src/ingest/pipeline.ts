@@ -117,6 +117,7 @@ export function createIngest(options: IngestOptions): Ingest {
   let awaiting = new Map<string, StateChange[]>();
   let awaitingChanges = 0;
   let lastEventAt: Micros | null = null;
+  let homeKnown = false;
   const counts = { changes: 0, filtered: 0, stale: 0, snapshots: 0, dropped: 0, snapshotFailures: 0, awaitedInVain: 0 };
 
   const writes = createHomeWrites({
@@ -373,6 +374,9 @@ export function createIngest(options: IngestOptions): Ingest {
       }
     } while (current.again);
     queue = undefined;
+    void writes.settled().then(() => {
+      homeKnown = true;
+    });
     if (!current.complete) void awaitRunning(current);
     log.info(
       `The home is known: ${states.size} states${current.complete ? "" : " so far, Home Assistant is still starting"}`,
@@ -455,6 +459,7 @@ export function createIngest(options: IngestOptions): Ingest {
       ...counts,
       samples: sampler.samples,
       synchronizing: queue !== undefined,
+      homeKnown,
       lastEventAt,
       feedFailures: feed.failures,
       homeWritesDropped: writes.dropped,

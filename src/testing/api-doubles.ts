@@ -312,6 +312,7 @@ export const INGESTING: IngestStatus = {
   stale: 0,
   snapshots: 1,
   synchronizing: false,
+  homeKnown: true,
   lastEventAt: AT_MICROS,
 };
 
