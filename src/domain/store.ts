@@ -55,7 +55,10 @@ export interface SampleReader {
 }
 
 export interface StoreStatus {
-  /** False while samples cannot be brought to the disk; `reason` says why (disk full, …). */
+  /**
+   * False while samples cannot be brought to the disk; `reason` says why (disk full, …). A reason while it is true:
+   * they reach the disk, but the log cannot be carried over to the day tables and grows.
+   */
   readonly writable: boolean;
   readonly reason: string | null;
   readonly series: number;

@@ -248,3 +248,66 @@ test("kill -9 at random moments loses nothing that flush() promised and doubles 
   }
   assert.ok(next > 1_000);
 });
+
+/** Ends each thread of the store, not the process, again and again once the store is open. */
+const ASSASSIN = `
+  import { existsSync } from "node:fs";
+  import { isMainThread, workerData } from "node:worker_threads";
+  if (!isMainThread && workerData?.directory) {
+    setInterval(() => existsSync(workerData.directory + "/armed") && process.exit(3), 20 + Math.random() * 50);
+  }
+`;
+
+/** Appends and reads while its threads die, and tells at the end what there is. */
+const VICTIM = `
+  const { writeFileSync } = await import("node:fs");
+  const { openStore } = await import(process.argv[2]);
+  const { silentLog } = await import(process.argv[3]);
+  const log = silentLog();
+  let deaths = 0;
+  log.error = ({ err }) => { if (/ended with code 3/.test(err?.message)) deaths++; };
+  const store = await openStore({
+    directory: process.argv[4], commitSeconds: 1000, log, foldSamples: 300,
+    settings: { busyTimeoutSeconds: 5, cacheSize: -2000, synchronous: "FULL" },
+  });
+  writeFileSync(process.argv[4] + "/armed", "");
+  const again = async (work) => {
+    for (;;) try { return await work(); } catch (error) { if (error.code !== "unavailable") throw error; }
+  };
+  const series = store.series({ measurement: "state", subject: "u", field: "state" }, "sensor.u", 1);
+  // Until each of the two threads has died more than once, whichever it was.
+  let i = 0;
+  while (deaths < 6) {
+    for (let n = 0; n < 40; n++, i++) store.append(series, ${T0} + i, i);
+    await again(() => store.flush());
+    const [columns] = await again(() => store.read([{ series, start: 0, end: ${T0 + DAY}, limit: 1000000 }]));
+    if (columns.ts.length !== i) throw new Error(columns.ts.length + " instead of " + i);
+  }
+  process.stdout.write(String(i));
+  process.exit(0);
+`;
+
+test("the death of its threads costs the store nothing", async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), "death-test-"));
+  t.after(() => rmSync(directory, { recursive: true, force: true }));
+  const assassin = join(directory, "assassin.mjs");
+  const victim = join(directory, "victim.mjs");
+  writeFileSync(assassin, ASSASSIN);
+  writeFileSync(victim, VICTIM);
+  const modules = [import.meta.resolve("./store.ts"), import.meta.resolve("../lib/log.ts")];
+  const child = spawn(process.execPath, ["--import", assassin, victim, ...modules, directory], {
+    stdio: ["ignore", "pipe", "inherit"],
+    timeout: 60_000,
+  });
+  let appended = "";
+  for await (const text of child.stdout.setEncoding("utf8")) appended += text;
+  if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
+  assert.equal(child.exitCode, 0);
+  const store = await open(directory);
+  const [columns] = await store.read([{ series: 1, ...EVERYTHING, limit: 1_000_000 }]);
+  assert.deepEqual(
+    columns!.values,
+    Array.from({ length: Number(appended) }, (_, i) => i),
+  );
+  await store.close();
+});

@@ -80,6 +80,7 @@ export function createCommitter(options: CommitterOptions): Committer {
   /** A commit is due whatever its size: the clock or a flush said so. */
   let due = false;
   let timer: NodeJS.Timeout | undefined;
+  let timerAt = 0;
   let reason: string | null = null;
 
   /** Samples in the log and those that wait; their fold is counted from when the first one came. */
@@ -108,8 +109,12 @@ export function createCommitter(options: CommitterOptions): Committer {
     return writer;
   }
 
+  /** Sees to it that what waits is looked at no later than in so many milliseconds. */
   function arm(milliseconds: number): void {
-    if (timer !== undefined || closing) return;
+    const at = performance.now() + milliseconds;
+    if (closing || (timer !== undefined && timerAt <= at)) return;
+    clearTimeout(timer);
+    timerAt = at;
     timer = setTimeout(() => {
       timer = undefined;
       due = true;
