@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { Failure } from "../failure.ts";
+import { positive } from "./options.ts";
 import { runScenario } from "./run.ts";
 import { homeClock, ourClock } from "./scenarios/clocks.ts";
 import { cuts } from "./scenarios/cuts.ts";
@@ -52,12 +53,6 @@ const USAGE = `Nothing lost, nothing twice: the program against a simulated home
   npm run e2e:reliability -- --seed 7          another home and other moments
 
 Scenarios: ${SCENARIOS.map(({ name }) => name).join(", ")}`;
-
-function positive(name: string, text: string): number {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 1) throw new Failure(`--${name} takes a whole number from 1, not "${text}"`);
-  return value;
-}
 
 function readOptions() {
   const { values } = parseArgs({

@@ -1,5 +1,5 @@
 import type { Gap } from "./trial.ts";
-import type { Verdict } from "./truth.ts";
+import { isTrue, type Verdict } from "./truth.ts";
 
 /** What one scenario came to. */
 export interface Row {
@@ -51,8 +51,7 @@ export function showRow(row: Row): string {
 }
 
 export function isGood({ verdict, fault }: Row): boolean {
-  if (!verdict || fault !== undefined) return false;
-  return verdict.events > 0 && verdict.lost + verdict.doubled + verdict.invented + verdict.wrong === 0;
+  return verdict !== undefined && fault === undefined && isTrue(verdict);
 }
 
 /** The closing line. */

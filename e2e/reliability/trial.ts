@@ -47,7 +47,7 @@ export interface Gap {
  * Ends the load, and resolves once the program has heard of what happened last and has closed its gaps. Null: it
  * keeps no ledger of gaps. Throws a Failure when it does not get there.
  */
-export async function settle({ home, program }: Trial): Promise<readonly Gap[] | null> {
+export async function settle({ home, program }: Pick<Trial, "home" | "program">): Promise<readonly Gap[] | null> {
   await home.order("stopLoad");
   const state = `settled ${crypto.randomUUID()}`;
   await home.order("change", { entityId: MARKER, state });

@@ -26,6 +26,11 @@ export interface Verdict {
   readonly examples: readonly string[];
 }
 
+/** Nothing lost, nothing twice, nothing else; and something was there to be lost. */
+export function isTrue({ events, lost, doubled, invented, wrong }: Verdict): boolean {
+  return events > 0 && lost + doubled + invented + wrong === 0;
+}
+
 interface Past {
   /** The name it had last. */
   entityId: string;
