@@ -142,6 +142,22 @@ test("append() takes late samples of any day", async (t) => {
   assert.deepEqual(store.last(series), { ts: T0 + DAY, value: T0 + DAY });
 });
 
+test("last() is the newest by time after folds out of order and a restart", async (t) => {
+  const directory = temporary(t);
+  let store = await open(directory);
+  const series = entity(store, "a");
+  for (const unit of [20, 30, 10]) {
+    store.append(series, T0 + unit, unit);
+    await store.fold();
+  }
+  await store.close();
+  store = await open(directory);
+  assert.deepEqual(store.last(series), { ts: T0 + 30, value: 30 });
+  const before = await readRows(store, series, { start: T0 + 11, end: T0 + 12, includeStart: true });
+  assert.deepEqual(before, [[T0 + 10, 10]]);
+  await store.close();
+});
+
 test("a day's table holds the samples of that UTC day and no others", async (t) => {
   const directory = temporary(t);
   const store = await open(directory);
