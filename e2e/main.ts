@@ -13,6 +13,7 @@ import type { Context, Need, Scenario } from "./scenario.ts";
 import { backfill } from "./scenarios/backfill.ts";
 import { changes } from "./scenarios/changes.ts";
 import { history } from "./scenarios/history.ts";
+import { interruptions } from "./scenarios/interruptions.ts";
 import { live } from "./scenarios/live.ts";
 import { load } from "./scenarios/load.ts";
 import { outages } from "./scenarios/outages.ts";
@@ -34,6 +35,7 @@ const SCENARIOS: readonly Scenario[] = [
   history,
   outages,
   backfill,
+  interruptions,
 ];
 
 const USAGE = `The program against a real Home Assistant.

@@ -1,4 +1,4 @@
-import type { Gap } from "./trial.ts";
+import type { Gap } from "../gaps.ts";
 import { isTrue, type Verdict } from "./truth.ts";
 
 /** What one scenario came to. */

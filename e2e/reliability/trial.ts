@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Failure } from "../failure.ts";
+import { awaitGapsClosed, type Gap } from "../gaps.ts";
 import type { Program, ProgramOptions } from "../program.ts";
 import { waitUntil } from "../wait.ts";
 import type { Home } from "./home.ts";
@@ -8,9 +9,6 @@ import type { Home } from "./home.ts";
 const MARKER = "input_number.heating_limit";
 /** Longer than the longest pause between two attempts to connect, and a start on top. */
 const HEARD_MS = 150_000;
-const GAPS_CLOSED_MS = 180_000;
-/** The longest page of that list; no run makes as many gaps. */
-const GAPS_PAGE = 1000;
 
 /** One home and one program, for one scenario. */
 export interface Trial {
@@ -38,11 +36,6 @@ export interface Scenario {
   run(trial: Trial): Promise<string>;
 }
 
-export interface Gap {
-  readonly reason: string;
-  readonly state: "open" | "filling" | "filled" | "partial";
-}
-
 /**
  * Ends the load, and resolves once the program has heard of what happened last and has closed its gaps. Null: it
  * keeps no ledger of gaps. Throws a Failure when it does not get there.
@@ -52,16 +45,7 @@ export async function settle({ home, program }: Pick<Trial, "home" | "program">)
   const state = `settled ${crypto.randomUUID()}`;
   await home.order("change", { entityId: MARKER, state });
   await waitUntil("the program to hear of the last change", () => hasState(program, state), { timeoutMs: HEARD_MS });
-  if ((await program.get("/api/v1/gaps")).status === 404) return null;
-  let gaps: readonly Gap[] = [];
-  const closed = async () => {
-    gaps = (await program.read<{ gaps: Gap[] }>(`/api/v1/gaps?limit=${GAPS_PAGE}`)).gaps;
-    const left = gaps.filter((gap) => gap.state === "open" || gap.state === "filling");
-    if (left.length > 0) throw new Failure(left.map((gap) => `${gap.reason} is ${gap.state}`).join(", "));
-    return true;
-  };
-  await waitUntil("the gaps to be closed", closed, { timeoutMs: GAPS_CLOSED_MS, pollEveryMs: 500 });
-  return gaps;
+  return awaitGapsClosed(program);
 }
 
 /** The marker's history is asked for, not its state: a clock that was stepped back makes the last word an old one. */

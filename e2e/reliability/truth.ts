@@ -31,6 +31,9 @@ export function isTrue({ events, lost, doubled, invented, wrong }: Verdict): boo
   return events > 0 && lost + doubled + invented + wrong === 0;
 }
 
+type TruthTeller = Pick<Home, "truth">;
+type Answerer = Pick<Program, "read" | "readAll">;
+
 interface Past {
   /** The name it had last. */
   entityId: string;
@@ -50,7 +53,7 @@ interface HistoryPage {
  * Compares all states that the program has, of all entities that it or the home ever knew, with the home's ground
  * truth. Over HTTP alone: the store's files are its own business.
  */
-export async function compareWithTruth(home: Home, program: Program): Promise<Verdict> {
+export async function compareWithTruth(home: TruthTeller, program: Answerer): Promise<Verdict> {
   const truth = await pastOf(home);
   const verdict = { events: 0, lost: 0, doubled: 0, invented: 0, wrong: 0 };
   const examples: string[] = [];
@@ -85,7 +88,7 @@ export async function compareWithTruth(home: Home, program: Program): Promise<Ve
 }
 
 /** The truth by the last name of each entity: its history goes along when it is renamed. */
-async function pastOf(home: Home): Promise<Map<string, Past>> {
+async function pastOf(home: TruthTeller): Promise<Map<string, Past>> {
   const bySubject = new Map<string, Past>();
   for await (const { entityId, registryId, state, lastChanged } of home.truth()) {
     const subject = registryId ?? entityId;
@@ -105,7 +108,7 @@ async function pastOf(home: Home): Promise<Map<string, Past>> {
 }
 
 async function* historyOf(
-  program: Program,
+  program: Answerer,
   ids: readonly string[],
 ): AsyncGenerator<readonly [entityId: string, at: number, value: number | string | null]> {
   const query = new URLSearchParams({ entity_id: ids.join(","), fields: "state", ...SPAN });
