@@ -1,11 +1,11 @@
 /**
  * Starts main.ts with Node's compile cache, which keeps the TypeScript sources as the JavaScript they become. Without
  * it every thread loads the type stripper for itself, 12 MB each; with it none does. Plain JavaScript, so that this
- * file needs no stripping either. The first start after an installation or update fills the cache in a process of its
+ * file needs no stripping either. The first start after an installation or change fills the cache in a process of its
  * own, for about a second.
  */
 import { spawnSync } from "node:child_process";
-import { existsSync, globSync, readFileSync, writeFileSync } from "node:fs";
+import { globSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { constants, enableCompileCache } from "node:module";
 import { join } from "node:path";
 
@@ -19,17 +19,32 @@ if (process.argv[2] === "--fill-compile-cache") {
   await import("./app.ts");
   await import("./testing/demo-home.ts");
   // Outside of a thread they end at once with an error, but compiled they are.
-  for (const file of globSync("src/**/*.worker.ts", { cwd: root })) await import(join(root, file)).catch(() => {});
+  for (const file of globSync("src/**/{*.worker,hot/reader,hot/writer}.ts", { cwd: root })) await import(join(root, file)).catch(() => {});
 } else {
   if (enabled) {
-    const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
-    const mark = join(cache, `filled-${version}-node-${process.versions.node}`);
-    if (!existsSync(mark)) {
+    const mark = join(cache, `filled-node-${process.versions.node}`);
+    const sources = newestSource();
+    if (readOr(mark, "") !== sources) {
       spawnSync(process.execPath, [import.meta.filename, "--fill-compile-cache"], { stdio: "ignore", timeout: 30_000 });
-      writeFileSync(mark, "");
+      writeFileSync(mark, sources);
     }
     // Threads take it from the environment.
     process.env.NODE_COMPILE_CACHE = cache;
   }
   await import("./main.ts");
+}
+
+/** When a source file changed last, as text. */
+function newestSource() {
+  const files = readdirSync(import.meta.dirname, { recursive: true }).filter((file) => file.endsWith(".ts"));
+  return String(Math.max(...files.map((file) => statSync(join(import.meta.dirname, file)).mtimeMs)));
+}
+
+function readOr(file, otherwise) {
+  try {
+    return readFileSync(file, "utf8");
+  } catch {
+    // Absent: nothing was filled yet.
+    return otherwise;
+  }
 }

@@ -3,7 +3,7 @@ import { type Figure, type Group, quantile } from "../figure.ts";
 import { startHome, startProgram } from "../processes.ts";
 
 const SECONDS = 20;
-const WATCHED = 20;
+const WATCHED = 100;
 /** Between two questions; what an observation is late by on average is half of it and of an answer. */
 const ASK_EVERY_MS = 5;
 

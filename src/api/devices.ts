@@ -1,4 +1,3 @@
-import { Type } from "typebox";
 import { AppError } from "../domain/errors.ts";
 import type { HomeReader, HomeWriter, ManualDevice } from "../domain/home-store.ts";
 import type { Api } from "./api.ts";
@@ -14,6 +13,7 @@ import {
   queryText,
   text,
 } from "./schemas.ts";
+import { Type } from "./type.ts";
 
 const tags = ["home"];
 const params = exactly({ device_id: text("The device") });

@@ -1,8 +1,8 @@
 import swagger from "@fastify/swagger";
 import swaggerUi from "@fastify/swagger-ui";
-import { Type } from "typebox";
 import type { Api } from "./api.ts";
 import { answers } from "./schemas.ts";
+import { Type } from "./type.ts";
 
 export interface DocumentationOptions {
   readonly title: string;

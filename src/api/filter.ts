@@ -1,7 +1,7 @@
-import { Type } from "typebox";
 import type { EntityFilterRules } from "../domain/ingest.ts";
 import type { Api } from "./api.ts";
 import { answers, exactly, text, VALUE_LENGTH_MAX } from "./schemas.ts";
+import { Type } from "./type.ts";
 
 /** Why an entity is, or is not, recorded. */
 export function filterRoutes(api: Api, filter: EntityFilterRules): void {

@@ -1,9 +1,9 @@
-import { Type } from "typebox";
 import type { HomeReader } from "../domain/home-store.ts";
 import { isoFromMicros, nowMicros } from "../lib/time.ts";
 import type { Api } from "./api.ts";
 import { answers, nullable, text, time } from "./schemas.ts";
 import { databaseHealth, homeAssistantBody, readiness, type StatusSources, storeBody } from "./status.ts";
+import { Type } from "./type.ts";
 
 export const SERVICE = "ha-ingestor";
 const tags = ["service"];

@@ -1,4 +1,3 @@
-import { Type } from "typebox";
 import { AppError } from "../domain/errors.ts";
 import type { HomeReader } from "../domain/home-store.ts";
 import { type Series, STATE_FIELD } from "../domain/series.ts";
@@ -8,6 +7,7 @@ import type { Api } from "./api.ts";
 import { type HistoryPart, type ReadPart, readPage } from "./history-page.ts";
 import { answers, cursor, exactly, listOf, nullableText, queryList, querySwitch, queryText, text } from "./schemas.ts";
 import { parseSpan } from "./span.ts";
+import { Type } from "./type.ts";
 
 export const HISTORY_ENTITIES_MAX = 200;
 export const HISTORY_SAMPLES_MAX = 10_000;

@@ -1,9 +1,9 @@
-import { Type } from "typebox";
 import { AppError } from "../domain/errors.ts";
 import type { HomeWriter } from "../domain/home-store.ts";
 import { isoFromMicros, nowMicros } from "../lib/time.ts";
 import type { Api } from "./api.ts";
 import { answers, count, exactly, nullableText, text, time } from "./schemas.ts";
+import { Type } from "./type.ts";
 
 /** Some 30,000 registry rows. */
 export const BULK_BODY_BYTES_MAX = 32 * 1024 * 1024;

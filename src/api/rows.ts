@@ -1,5 +1,5 @@
-import { Type } from "typebox";
 import { count, exactly, nullableText, nullableTime, text, time } from "./schemas.ts";
+import { Type } from "./type.ts";
 
 /** The rows of the home as they are documented; their types are in `domain/home-store.ts`. */
 

@@ -1,5 +1,6 @@
-import { type Static, type TProperties, type TSchema, Type } from "typebox";
+import type { Static, TProperties, TSchema } from "typebox";
 import type { Page, PageRequest } from "../domain/home-store.ts";
+import { Type } from "./type.ts";
 
 /** Rows of a list's page: at most, and without `limit`. */
 export const LIST_LIMIT_MAX = 1000;

@@ -1,4 +1,3 @@
-import { Type } from "typebox";
 import { AppError } from "../domain/errors.ts";
 import type { CurrentStates, State } from "../domain/home.ts";
 import type { HomeReader } from "../domain/home-store.ts";
@@ -20,6 +19,7 @@ import {
   time,
 } from "./schemas.ts";
 import { stateBody } from "./state-json.ts";
+import { Type } from "./type.ts";
 
 const tags = ["states"];
 const ENTITY_LIST_LENGTH_MAX = 100_000;

@@ -1,4 +1,3 @@
-import { Type } from "typebox";
 import type { CurrentStates } from "../domain/home.ts";
 import type { HomeReader } from "../domain/home-store.ts";
 import { isoFromMicros, nowMicros } from "../lib/time.ts";
@@ -7,6 +6,7 @@ import type { Monitor } from "./monitor.ts";
 import { answers, exactly, time } from "./schemas.ts";
 import { homeAssistantBody, ingestBody, type StatusSources, storeBody } from "./status.ts";
 import type { ChangeStream } from "./stream.ts";
+import { Type } from "./type.ts";
 
 const Counters = (description: string) => Type.Object({}, { additionalProperties: true, description });
 
