@@ -1,0 +1,171 @@
+import { createHash } from "node:crypto";
+import { closeSync, fsyncSync, openSync, renameSync, writeSync } from "node:fs";
+import { dirname } from "node:path";
+import { ByteWriter, type ColumnSource, ParquetWriter } from "hyparquet-writer";
+import type { Micros, Value } from "../../../domain/sample.ts";
+import type { SeriesKey, SeriesNumber } from "../../../domain/series.ts";
+import { INDEX_KEY, packIndex } from "./file-index.ts";
+import { compress, GROUP_ROWS, SCHEMA } from "./schema.ts";
+
+/** What a file's rows say of a series. */
+export interface SeriesWords extends SeriesKey {
+  /** The entity_id it went by at a time, null for what is no entity. */
+  nameAt(ts: Micros): string | null;
+}
+
+/** A finished file, for the manifest. */
+export interface FileFacts {
+  readonly rows: number;
+  readonly minTs: Micros;
+  readonly maxTs: Micros;
+  readonly bytes: number;
+  readonly sha256: string;
+}
+
+export interface FileWriterOptions {
+  readonly path: string;
+  /** The data directory's own id, which makes the series numbers in the index meaningful. */
+  readonly store: string;
+  readonly words: (series: SeriesNumber) => SeriesWords;
+  /** Told after each step that a crash could follow. */
+  readonly step?: (name: "written" | "synced" | "renamed") => void;
+}
+
+export interface FileWriter {
+  /** Rows must come ascending by series number, then time, each once. */
+  add(series: SeriesNumber, ts: Micros, value: Value): void;
+  /** Makes the file durable under its name, in the place of one that is there; null (and no file) without rows. */
+  finish(): FileFacts | null;
+}
+
+/** Bytes that are gathered before they go to the file. */
+const FLUSH_BYTES = 1_000_000;
+
+/** Writes one file of the archive as `path`.tmp, which becomes `path` when it is whole and durable. */
+export function createFileWriter({ path, store, words, step = () => {} }: FileWriterOptions): FileWriter {
+  const temporary = temporaryOf(path);
+  const fd = openSync(temporary, "w");
+  const hash = createHash("sha256");
+  const bytes = new ByteWriter();
+  let written = 0;
+  const flush = (): void => {
+    const chunk = bytes.getBytes();
+    hash.update(chunk);
+    for (let at = 0; at < chunk.length; ) at += writeSync(fd, chunk, at);
+    written += chunk.length;
+    bytes.index = 0;
+  };
+  const parquet = new ParquetWriter({
+    writer: bytes,
+    schema: SCHEMA,
+    codec: "ZSTD",
+    compressors: { ZSTD: compress },
+    createdBy: "ha-ingestor",
+  });
+
+  const series: (SeriesKey & { number: SeriesNumber })[] = [];
+  const markSeries: number[] = [];
+  const markRow: number[] = [];
+  const markTs: number[] = [];
+  let group = emptyGroup();
+  let current: SeriesWords | undefined;
+  let currentNumber: SeriesNumber | undefined;
+  let rows = 0;
+  let minTs = Number.POSITIVE_INFINITY;
+  let maxTs = Number.NEGATIVE_INFINITY;
+
+  const mark = (ts: Micros): void => {
+    markSeries.push(series.length - 1);
+    markRow.push(rows);
+    markTs.push(ts);
+  };
+  const writeGroup = (): void => {
+    if (group.ts.length === 0) return;
+    parquet.write({ columnData: columnsOf(group), rowGroupSize: group.ts.length });
+    group = emptyGroup();
+    if (bytes.index >= FLUSH_BYTES) flush();
+  };
+
+  return {
+    add(number, ts, value) {
+      if (group.ts.length === GROUP_ROWS) writeGroup();
+      if (current === undefined || number !== currentNumber) {
+        current = words(number);
+        currentNumber = number;
+        const { measurement, subject, field } = current;
+        series.push({ number, measurement, subject, field });
+        mark(ts);
+      } else if (group.ts.length === 0) mark(ts);
+      group.measurement.push(current.measurement);
+      group.subject.push(current.subject);
+      group.entityId.push(current.nameAt(ts));
+      group.field.push(current.field);
+      group.ts.push(BigInt(ts));
+      group.number.push(typeof value === "number" ? value : null);
+      group.text.push(typeof value === "string" ? value : null);
+      rows++;
+      if (ts < minTs) minTs = ts;
+      if (ts > maxTs) maxTs = ts;
+    },
+
+    finish() {
+      try {
+        writeGroup();
+        const index = { store, groupRows: GROUP_ROWS, rows, series, markSeries, markRow, markTs };
+        parquet.kvMetadata = [{ key: INDEX_KEY, value: packIndex(index) }];
+        parquet.finish();
+        flush();
+        step("written");
+        fsyncSync(fd);
+      } finally {
+        closeSync(fd);
+      }
+      step("synced");
+      if (rows === 0) return null;
+      renameSync(temporary, path);
+      syncDirectory(dirname(path));
+      step("renamed");
+      return { rows, minTs, maxTs, bytes: written, sha256: hash.digest("hex") };
+    },
+  };
+}
+
+export const temporaryOf = (path: string): string => `${path}.tmp`;
+
+/** Makes the names in a directory durable. Windows cannot, and does so by itself. */
+export function syncDirectory(directory: string): void {
+  if (process.platform === "win32") return;
+  const fd = openSync(directory, "r");
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+interface Group {
+  readonly measurement: string[];
+  readonly subject: string[];
+  readonly entityId: (string | null)[];
+  readonly field: string[];
+  readonly ts: bigint[];
+  readonly number: (number | null)[];
+  readonly text: (string | null)[];
+}
+
+function emptyGroup(): Group {
+  return { measurement: [], subject: [], entityId: [], field: [], ts: [], number: [], text: [] };
+}
+
+/** Statistics where a reader may skip groups by them; elsewhere they would only take room. */
+function columnsOf(group: Group): ColumnSource[] {
+  return [
+    { name: "measurement", data: group.measurement, statistics: false },
+    { name: "subject", data: group.subject },
+    { name: "entity_id", data: group.entityId },
+    { name: "field", data: group.field, statistics: false },
+    { name: "ts", data: group.ts, encoding: "DELTA_BINARY_PACKED" },
+    { name: "number", data: group.number, statistics: false },
+    { name: "text", data: group.text, statistics: false },
+  ];
+}

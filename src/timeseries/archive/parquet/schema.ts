@@ -1,0 +1,45 @@
+import { constants, zstdCompressSync, zstdDecompressSync } from "node:zlib";
+import type { SchemaElement } from "hyparquet";
+
+const text = (name: string, repetition_type: "REQUIRED" | "OPTIONAL"): SchemaElement => ({
+  name,
+  type: "BYTE_ARRAY",
+  converted_type: "UTF8",
+  repetition_type,
+});
+
+/** The columns of every file, readable without this program. A sample has a number, a text, or neither (an end). */
+export const SCHEMA: SchemaElement[] = [
+  { name: "samples", num_children: 7 },
+  text("measurement", "REQUIRED"),
+  text("subject", "REQUIRED"),
+  text("entity_id", "OPTIONAL"),
+  text("field", "REQUIRED"),
+  {
+    name: "ts",
+    type: "INT64",
+    converted_type: "TIMESTAMP_MICROS",
+    logical_type: { type: "TIMESTAMP", isAdjustedToUTC: true, unit: "MICROS" },
+    repetition_type: "REQUIRED",
+  },
+  { name: "number", type: "DOUBLE", repetition_type: "OPTIONAL" },
+  text("text", "OPTIONAL"),
+];
+
+/**
+ * Rows of a row group. Reading one series decodes a whole group, so small ones are fast; each costs some 700 bytes of
+ * footer and repeated words, so large ones are small.
+ */
+export const GROUP_ROWS = 4096;
+
+const ZSTD_LEVEL = 6;
+
+export const compress = (bytes: Uint8Array): Uint8Array =>
+  zstdCompressSync(bytes, {
+    // The checksum tells a page that rotted on its card from one that did not.
+    params: { [constants.ZSTD_c_compressionLevel]: ZSTD_LEVEL, [constants.ZSTD_c_checksumFlag]: 1 },
+  });
+
+/** `length` is what the file says that comes out; more is not made, so that a damaged file cannot fill the memory. */
+export const decompress = (bytes: Uint8Array, length: number): Uint8Array =>
+  zstdDecompressSync(bytes, { maxOutputLength: Math.max(1, length) });
