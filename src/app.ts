@@ -17,7 +17,7 @@ import { CONFIG_FILE, type Config, isLoopback, readFilter } from "./config.ts";
 import { AppError, messageOf } from "./domain/errors.ts";
 import { createSession } from "./homeassistant/session.ts";
 import type { FilterRules } from "./ingest/filter-rules.ts";
-import { createIngest } from "./ingest/pipeline.ts";
+import { createIngest, type Ingest } from "./ingest/pipeline.ts";
 import { DirectoryHeld, lockDirectory } from "./lib/directory-lock.ts";
 import type { Logger } from "./lib/log.ts";
 import { openHome } from "./metadata/home.ts";
@@ -60,11 +60,15 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     log: component("metadata"),
   });
   stack.defer(() => home.close());
+  // The store asks ingest, which is made after it.
+  let ingesting: Ingest | undefined;
   const store = await openStore({
     directory: config.dataDir,
     commitSeconds: config.commitSeconds,
     settings: config.sqlite,
     log: component("timeseries"),
+    durableUntil: () => ingesting?.heardUntil() ?? null,
+    onOverflow: (from) => ingesting?.overflowed(from),
   });
   stack.defer(() => store.close());
 
@@ -73,10 +77,12 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     home,
     states: home.states,
     rules: config.filter,
+    gaps: { store, ledger: store.gaps, lastRun: store.lastRun, backfillDays: config.backfillDays },
     log: component("ingest"),
     onConfig: (told) =>
       void home.saveConfig(told).catch((error: unknown) => log.warn(`Cannot save HA's settings: ${messageOf(error)}`)),
   });
+  ingesting = ingest;
   stack.defer(() => ingest.close());
   const session = createSession({
     url: config.haUrl,

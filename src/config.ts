@@ -26,6 +26,8 @@ export interface Config {
   readonly corsOrigins: readonly string[];
   /** Host names besides loopback and HOST that requests may ask for. */
   readonly allowedHosts: readonly string[];
+  /** How far back the first start asks Home Assistant's history; 0: not at all. */
+  readonly backfillDays: number;
   readonly commitSeconds: number;
   readonly logLevel: string;
   readonly logFormat: "text" | "json";
@@ -203,6 +205,7 @@ export function readConfig(environment: Environment, defaults: { dataDir: string
     apiAuth: flag("API_AUTH", true),
     corsOrigins: list("CORS_ORIGINS"),
     allowedHosts: list("ALLOWED_HOSTS"),
+    backfillDays: number("BACKFILL_DAYS", 3650, 0, 36_500),
     commitSeconds: number("COMMIT_SECONDS", 5, 0.05, 3600, false),
     logLevel: LOG_LEVELS[level] ?? "info",
     logFormat: format as Config["logFormat"],

@@ -44,19 +44,19 @@ export type GapUpdate = Partial<
 export type ProgressPart = "plan" | "position";
 
 /**
- * The ledger of interruptions, on disk beside the samples. Reads are from memory and never wait. Writes can be read at
- * once and are durable when their promise resolves; it rejects (`unavailable`) while the disk refuses, and what was
- * written still reaches the disk as soon as it takes writes again, before every sample that is appended later.
+ * The ledger of interruptions, on disk beside the samples. Nothing here waits: what is written can be read at once and
+ * is durable with the store's next commit, never before a sample that was appended earlier and never after one that is
+ * appended later.
  */
 export interface GapLedger {
-  open(reason: GapReason, start: Micros): Promise<Gap>;
-  update(id: number, change: GapUpdate): Promise<void>;
+  open(reason: GapReason, start: Micros): Gap;
+  /** Answers the gap as it then is. With `closedAt` the notes of its backfill go. */
+  update(id: number, change: GapUpdate): Gap;
   /** Newest first. */
   list(): readonly Gap[];
   /** Where an interrupted backfill continues: opaque texts kept with the gap until it is closed, else null. */
   progress(id: number, part: ProgressPart): string | null;
-  /** Durable together with every sample that was appended before the call. */
-  saveProgress(id: number, part: ProgressPart, text: string): Promise<void>;
+  saveProgress(id: number, part: ProgressPart, text: string): void;
 }
 
 /** What the store knows of the end of the last run. */

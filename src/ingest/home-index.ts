@@ -43,6 +43,10 @@ export interface HomeIndex {
   /** The present name of a registry entry. */
   entityIdOf(id: string): string | undefined;
   facts(entityId: string): EntityFacts;
+  /** The names of all registry entries. */
+  entityIds(): Iterable<string>;
+  /** When Home Assistant made an entry, and last changed it; null when it does not say. */
+  madeAt(id: string): { readonly created: Micros | null; readonly modified: Micros | null };
   /** Takes over a registry's full list. */
   replace(kind: RegistryKind, rows: readonly RegistryRow[]): EntityMoves;
   /** Who owns the entities that have no registry entry. */
@@ -96,6 +100,11 @@ export function createHomeIndex(): HomeIndex {
     idOf: (entityId) => byName.get(entityId)?.id,
     entityIdOf: (id) => nameById.get(id),
     platformOf,
+    entityIds: () => byName.keys(),
+    madeAt(id) {
+      const entry = byName.get(nameById.get(id) ?? "")?.row;
+      return { created: moment(entry?.created_at), modified: moment(entry?.modified_at) };
+    },
     facts(entityId) {
       const entry = byName.get(entityId);
       const deviceId = text(entry?.row.device_id);

@@ -11,12 +11,14 @@
  *          └──▶ feed                                          │
  *   registryChanged ──▶ the same queue ──▶ discovery ──▶ index┘
  *
+ *   disconnected, overflow, missed events ──▶ gaps ──▶ backfill (Home Assistant's history) ──▶ SampleSink
+ *
  * Events and registry events go through one queue, so a rename meets the states around it in Home Assistant's order.
  */
 import { setTimeout as wait } from "node:timers/promises";
 import type { DisconnectReason, HomeAssistantListener, HomeConnection } from "../domain/connection.ts";
 import { messageOf } from "../domain/errors.ts";
-import type { CurrentStates, HomeConfig, HomeSnapshot, RegistryEvent, StateChange } from "../domain/home.ts";
+import type { CurrentStates, HomeConfig, HomeSnapshot, RegistryEvent, State, StateChange } from "../domain/home.ts";
 import type { HomeWriter, UnregisteredEntity } from "../domain/home-store.ts";
 import type { ChangeFeed, IngestStatus } from "../domain/ingest.ts";
 import type { Micros } from "../domain/sample.ts";
@@ -28,6 +30,7 @@ import { createDiscovery } from "./discovery.ts";
 import { createFeed } from "./feed.ts";
 import { createFilter, type EntityFilter } from "./filter.ts";
 import type { FilterRules } from "./filter-rules.ts";
+import { createGapKeeper, type GapOptions, type GapStatus } from "./gaps.ts";
 import { type AdoptedEntity, createHomeIndex, type EntityMoves } from "./home-index.ts";
 import { createHomeWrites } from "./home-writes.ts";
 import { createSampler, type IngestStore } from "./sampler.ts";
@@ -49,6 +52,8 @@ export interface IngestOptions {
   readonly states: CurrentStates;
   readonly rules: FilterRules;
   readonly log: Logger;
+  /** Without it interruptions are neither noted nor filled. */
+  readonly gaps?: GapOptions;
   /** Hears what Home Assistant says of itself, at each snapshot and when it changed; must not throw. */
   readonly onConfig?: (config: HomeConfig) => void;
   readonly now?: () => Micros;
@@ -75,7 +80,16 @@ export interface Ingest extends HomeAssistantListener {
   readonly filter: EntityFilter;
   /** Other rules from now on; what they newly record begins with its present state. */
   reload(rules: FilterRules): void;
+  /** The store turned samples away, from this time on. */
+  overflowed(from: Micros): void;
+  /**
+   * Up to when everything that Home Assistant told is in the store, on Home Assistant's clock; null when that is not
+   * known.
+   */
+  heardUntil(): Micros | null;
   status(): IngestReport;
+  /** Undefined without `gaps`. */
+  gapStatus(): GapStatus | undefined;
   /** Ends all work under way; resolves once the database of the home has what is known. */
   close(): Promise<void>;
 }
@@ -110,6 +124,29 @@ export function createIngest(options: IngestOptions): Ingest {
   const leaving = new Map<string, Leaving>();
   const subjectOf = (entityId: string): string => leaving.get(entityId)?.subject ?? index.idOf(entityId) ?? entityId;
   const sampler = createSampler(store, filter, subjectOf);
+  const gaps =
+    options.gaps &&
+    createGapKeeper({
+      ...options.gaps,
+      log,
+      now,
+      random,
+      sleep,
+      home: {
+        states,
+        entityIds: index.entityIds,
+        subjectOf: (entityId) => index.idOf(entityId) ?? entityId,
+        nameOf: (subject) => index.entityIdOf(subject) ?? (states.get(subject) ? subject : undefined),
+        madeAt: index.madeAt,
+        isRecorded: (entityId) => filter.decide(entityId).recorded,
+        modeOf: (entityId) => filter.decide(entityId).attributes,
+        refresh(entityId) {
+          sampler.forget(entityId);
+          const state = states.get(entityId);
+          if (state) sampler.sample(state);
+        },
+      },
+    });
 
   let session: Session | undefined;
   /** Undefined while changes are taken as they arrive. */
@@ -216,8 +253,24 @@ export function createIngest(options: IngestOptions): Ingest {
     if (!gone && index.idOf(entityId) === undefined) writes.vanished(entityId);
   };
 
-  /** A change in its turn. */
-  const take = (change: StateChange): void => {
+  /** Home Assistant tells each state that it replaces: it must be the one that is known. */
+  const checkChain = ({ entityId, oldState, newState, timeFired }: StateChange): void => {
+    if (oldState === null) return;
+    const known = states.get(entityId)?.lastUpdated;
+    const at = newState?.lastUpdated ?? timeFired;
+    // What is older than the state that is known came twice, or late.
+    if (known !== undefined && (oldState.lastUpdated <= known || at <= known)) return;
+    if (!session?.complete || !filter.decide(entityId).recorded) return;
+    gaps?.missed(entityId, known ?? oldState.lastUpdated, at);
+  };
+
+  /** It came late: a newer state of the entity is known. A clock that was set back makes no successor late. */
+  const isLate = ({ oldState }: StateChange, newState: State): boolean => {
+    const known = states.get(newState.entityId)?.lastUpdated;
+    return known !== undefined && newState.lastUpdated < known && oldState?.lastUpdated !== known;
+  };
+
+  const keep = (change: StateChange): void => {
     const { entityId, newState } = change;
     if (newState === null) {
       remove(change);
@@ -230,8 +283,23 @@ export function createIngest(options: IngestOptions): Ingest {
         writes.appeared({ entityId, platform: index.platformOf(entityId) });
       }
     }
+    if (isLate(change, newState)) {
+      // Its samples lie before the ones remembered.
+      sampler.forget(entityId);
+      if (!sampler.sample(newState)) counts.filtered++;
+      sampler.forget(entityId);
+      return;
+    }
     states.set(newState);
     if (!sampler.sample(newState)) counts.filtered++;
+  };
+
+  /** A change in its turn. */
+  const take = (change: StateChange): void => {
+    if (gaps) checkChain(change);
+    keep(change);
+    // Only now are all of its samples in the store; what waits for its registry id is not.
+    if (awaitingChanges === 0) gaps?.heard(change.timeFired);
   };
 
   const takeQueued = (item: Queued): void => {
@@ -242,6 +310,7 @@ export function createIngest(options: IngestOptions): Ingest {
   const enqueue = (waiting: Queued[], item: Queued): void => {
     if (waiting.length >= QUEUE_EVENTS_MAX && session) {
       counts.dropped += waiting.length;
+      gaps?.dropped(waiting[0]!.timeFired);
       waiting.length = 0;
       session.again = true;
       log.warn(`More than ${QUEUE_EVENTS_MAX} events waited for a snapshot: they were dropped, another is read`);
@@ -377,7 +446,8 @@ export function createIngest(options: IngestOptions): Ingest {
     void writes.settled().then(() => {
       homeKnown = true;
     });
-    if (!current.complete) void awaitRunning(current);
+    if (current.complete) gaps?.live(current.connection);
+    else void awaitRunning(current);
     log.info(
       `The home is known: ${states.size} states${current.complete ? "" : " so far, Home Assistant is still starting"}`,
     );
@@ -446,15 +516,20 @@ export function createIngest(options: IngestOptions): Ingest {
         );
       }
     },
-    disconnected(reason: DisconnectReason) {
+    disconnected(reason: DisconnectReason, at: Micros) {
       if (!session) return;
+      const unheard = queue !== undefined || awaitingChanges > 0;
       end(session);
+      gaps?.disconnected(reason, at, unheard);
       log.debug(`Changes are no longer heard: ${reason}`);
     },
     reload(rules) {
       filter.reload(rules);
       for (const state of states.values()) sampler.sample(state);
     },
+    overflowed: (from) => gaps?.overflowed(from),
+    heardUntil: () => (queue === undefined && awaitingChanges === 0 ? (gaps?.heardUntil() ?? null) : null),
+    gapStatus: () => gaps?.status(),
     status: () => ({
       ...counts,
       samples: sampler.samples,
@@ -466,6 +541,7 @@ export function createIngest(options: IngestOptions): Ingest {
     }),
     async close() {
       if (session) end(session);
+      await gaps?.close();
       discovery.close();
       writes.saveStates();
       await writes.close();

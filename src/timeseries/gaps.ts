@@ -5,13 +5,11 @@ export interface GapLedgerOptions {
   readonly stored: readonly StoredGap[];
   /** Hands a change to the next transaction, behind everything that was appended before. */
   readonly record: (change: LedgerChange) => void;
-  /** Resolves once everything recorded so far is durable. */
-  readonly flush: () => Promise<void>;
   readonly now: () => number;
 }
 
 /** The table `gaps` in memory; what changes it goes to the disk together with the samples appended before. */
-export function createGapLedger({ stored, record, flush, now }: GapLedgerOptions): GapLedger {
+export function createGapLedger({ stored, record, now }: GapLedgerOptions): GapLedger {
   const gaps = new Map<number, Gap>();
   const progress = new Map<number, Partial<Record<ProgressPart, string>>>();
   let lastId = 0;
@@ -26,14 +24,15 @@ export function createGapLedger({ stored, record, flush, now }: GapLedgerOptions
     if (gap === undefined) throw new RangeError(`There is no gap ${id}`);
     return gap;
   };
-  const put = (gap: Gap): void => {
+  const put = (gap: Gap): Gap => {
     gaps.set(gap.id, gap);
     record({ kind: "gap", gap });
+    return gap;
   };
 
   return {
-    async open(reason, start) {
-      const gap: Gap = {
+    open(reason, start) {
+      return put({
         id: ++lastId,
         reason,
         state: "open",
@@ -46,27 +45,22 @@ export function createGapLedger({ stored, record, flush, now }: GapLedgerOptions
         total: null,
         missingEntities: [],
         note: null,
-      };
-      put(gap);
-      await flush();
-      return gap;
+      });
     },
-    async update(id, change) {
-      const gap = { ...known(id), ...change };
-      put(gap);
+    update(id, change) {
+      const gap = put({ ...known(id), ...change });
       if (gap.closedAt !== null && progress.delete(id)) {
         record({ kind: "progress", id, part: "plan", text: null });
         record({ kind: "progress", id, part: "position", text: null });
       }
-      await flush();
+      return gap;
     },
     list: () => [...gaps.values()].reverse(),
     progress: (id, part) => progress.get(id)?.[part] ?? null,
-    async saveProgress(id, part, text) {
+    saveProgress(id, part, text) {
       known(id);
       progress.set(id, { ...progress.get(id), [part]: text });
       record({ kind: "progress", id, part, text });
-      await flush();
     },
   };
 }

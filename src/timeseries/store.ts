@@ -107,7 +107,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   }
   let days: readonly Day[] = stored.days;
   const catalog = createCatalog(stored, (change) => committer.record(change));
-  const gaps = createGapLedger({ stored: stored.gaps, record: committer.record, flush: committer.flush, now });
+  const gaps = createGapLedger({ stored: stored.gaps, record: committer.record, now });
   restoreLog(stored);
 
   let reader: Remote<ReaderCommands> | undefined;

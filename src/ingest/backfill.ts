@@ -1,0 +1,420 @@
+import type { HistoryRow, HomeConnection } from "../domain/connection.ts";
+import { AppError, messageOf } from "../domain/errors.ts";
+import type { Gap, GapLedger, GapStore } from "../domain/gaps.ts";
+import type { Micros, SampleColumns, Span } from "../domain/sample.ts";
+import { STATE_FIELD, STATE_MEASUREMENT } from "../domain/series.ts";
+import type { SampleReader, SampleSink, StoreStatus } from "../domain/store.ts";
+import type { Logger } from "../lib/log.ts";
+import { samplesOf } from "./history-samples.ts";
+import type { AttributeMode } from "./normalize.ts";
+import { decodePlan, type Target } from "./plan.ts";
+import { readRollups } from "./statistics.ts";
+
+/** What a backfill needs of the store. */
+export type BackfillStore = SampleSink & SampleReader & GapStore & { status(): StoreStatus };
+
+/**
+ * Home Assistant's recorder commits every 5 s by default, and clocks differ a little: so much more than the gap is
+ * asked for on either side.
+ */
+export const OVERLAP_MICROS = 60_000_000;
+
+const SECOND = 1_000_000;
+const HOUR = 3600 * SECOND;
+const DAY = 24 * HOUR;
+
+/** Entities of one question. */
+const GROUP_ENTITIES_MAX = 50;
+/** Rows of one answer that are aimed at: some 5 MB with attributes. */
+const ROWS_AIM = 20_000;
+/** The first window of a gap, whose density is not known yet. */
+const WINDOW_FIRST = HOUR;
+const WINDOW_MIN = 60 * SECOND;
+const WINDOW_MAX = 16 * DAY;
+/** Nobody waits for the backfill, but for live data: it rests as long as its last question took, at most so long. */
+const REST_MS_MAX = 2_000;
+/** While more samples than so are in memory, or wait for the disk, live ones go first. */
+const MEMORY_SAMPLES_MAX = 1_000_000;
+const WAITING_SAMPLES_MAX = 50_000;
+const CROWDED_MS = 500;
+const STATISTICS_REST_MS = 100;
+/** Work on an answer gives way to the socket after so long. */
+const SLICE_MS = 8;
+/** Home Assistant's recorder has written what happened so long ago. */
+const SETTLE_MS = 10_000;
+/** What is read once more after that: all that may have been uncommitted when it was read first. */
+const TAIL = 300 * SECOND;
+/** How often a recorder that lags behind is waited for, with doubling pauses; and one that seems to lack an entity. */
+const LAG_READS_MAX = 6;
+const ABSENT_READS_MAX = 2;
+/** What is older may be purged where it is absent: no recorder keeps less. */
+const KEPT_AT_LEAST = DAY;
+/** Names of entities that a gap keeps; more are counted. */
+const MISSING_NAMES_MAX = 1_000;
+/** A sample limit that no window reaches. */
+const ALL = 100_000_000;
+
+/** Counted over all gaps, since the start. */
+export interface BackfillCounts {
+  questions: number;
+  rows: number;
+  samples: number;
+  failures: number;
+  rollups: number;
+}
+
+export interface BackfillOptions {
+  readonly store: BackfillStore;
+  readonly ledger: GapLedger;
+  /** The present name of a subject, undefined when it has none. */
+  readonly nameOf: (subject: string) => string | undefined;
+  readonly modeOf: (entityId: string) => AttributeMode;
+  /** Samples of this entity came in between: whoever remembers its last ones must look again. */
+  readonly onFilled: (entityId: string) => void;
+  readonly log: Logger;
+  readonly now: () => Micros;
+  /** Rejects when aborted. */
+  readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>;
+}
+
+export interface Backfill {
+  readonly counts: Readonly<BackfillCounts>;
+  /**
+   * Fills a gap that has an end and a plan, from where it was left, and closes it. Rejects when the connection ends,
+   * Home Assistant refuses or the disk does: the next call goes on.
+   */
+  fill(gap: Gap, connection: HomeConnection, signal: AbortSignal): Promise<void>;
+}
+
+/** How far a backfill came: windows from the newest to the oldest, within each window group after group. */
+interface Position {
+  /** What is newer is done. */
+  end: Micros;
+  /** In the window before `end`: targets that are done. */
+  next: number;
+  /** Length of that window. */
+  window: number;
+  /** Most rows of an answer in that window. */
+  rows: number;
+  /** Targets of which no row was seen although there should be one. */
+  unseen: number[];
+  /** The oldest row seen. */
+  oldest: Micros | null;
+  /** What Home Assistant's statistics gave is done back to here; null before they are asked. */
+  statistics: Micros | null;
+}
+
+/** One gap that is being filled. */
+interface Work {
+  gap: Gap;
+  readonly connection: HomeConnection;
+  readonly signal: AbortSignal;
+  /** What is asked for: the gap and its overlap. */
+  readonly span: Span;
+  readonly targets: readonly Target[];
+  readonly position: Position;
+  /** As in Position. */
+  readonly unseen: Set<number>;
+  /** Names that Home Assistant's history does not accept. */
+  readonly refused: Set<string>;
+  added: number;
+}
+
+/** The span to ask for. Before the first start nothing was heard, so there is nothing to overlap with. */
+export function spanOf(gap: Gap): Span {
+  const start = gap.reason === "first_start" ? gap.start : gap.start - OVERLAP_MICROS;
+  return { start, end: gap.end + OVERLAP_MICROS };
+}
+
+function begin(gap: Gap, ledger: GapLedger, connection: HomeConnection, signal: AbortSignal): Work {
+  const span = spanOf(gap);
+  const targets = decodePlan(ledger.progress(gap.id, "plan") ?? "[]");
+  const saved = ledger.progress(gap.id, "position");
+  const position: Position =
+    saved === null
+      ? {
+          end: span.end,
+          next: 0,
+          window: WINDOW_FIRST,
+          rows: 0,
+          unseen: [...targets.keys()].filter((index) => targets[index]!.expected > 0),
+          oldest: null,
+          statistics: null,
+        }
+      : (JSON.parse(saved) as Position);
+  const unseen = new Set(position.unseen);
+  return { gap, connection, signal, span, targets, position, unseen, refused: new Set(), added: gap.added };
+}
+
+export function createBackfill(options: BackfillOptions): Backfill {
+  const { store, ledger, nameOf, modeOf, onFilled, log, now, sleep } = options;
+  const counts: BackfillCounts = { questions: 0, rows: 0, samples: 0, failures: 0, rollups: 0 };
+  /** Entities that Home Assistant was found not to record: they are not waited for again. */
+  const unrecorded = new Set<string>();
+
+  const roomInStore = async (signal: AbortSignal): Promise<void> => {
+    for (;;) {
+      const { inMemory, waiting } = store.status();
+      if (inMemory < MEMORY_SAMPLES_MAX && waiting < WAITING_SAMPLES_MAX) return;
+      await sleep(CROWDED_MS, signal);
+    }
+  };
+
+  /** Home Assistant's rows of these entities. A name that it does not accept costs that entity, not the others. */
+  const ask = async (
+    connection: HomeConnection,
+    names: readonly string[],
+    span: Span,
+    before: boolean,
+    refused: Set<string>,
+  ): Promise<ReadonlyMap<string, readonly HistoryRow[]>> => {
+    counts.questions++;
+    try {
+      return await connection.readHistory(names, span, { attributes: true, before });
+    } catch (error) {
+      counts.failures++;
+      if (!(error instanceof AppError) || error.code !== "invalid") throw error;
+      if (names.length === 1) {
+        refused.add(names[0]!);
+        return new Map();
+      }
+      const middle = names.length >> 1;
+      const first = await ask(connection, names.slice(0, middle), span, before, refused);
+      return new Map([...first, ...(await ask(connection, names.slice(middle), span, before, refused))]);
+    }
+  };
+
+  /** What is stored of an entity around these rows, by field. */
+  const readStored = async (subject: string, span: Span): Promise<ReadonlyMap<string, SampleColumns>> => {
+    const series = store.seriesOfSubject(STATE_MEASUREMENT, subject);
+    const columns = await store.read(
+      series.map(({ number }) => ({ series: number, ...span, includeStart: true, limit: ALL })),
+    );
+    return new Map(series.map(({ field }, i) => [field, columns[i]!]));
+  };
+
+  const append = async (target: Target, name: string, rows: readonly HistoryRow[], span: Span): Promise<number> => {
+    const heldBefore = rows[0] !== undefined && rows[0].lastUpdated < span.start ? rows[0] : undefined;
+    const within = heldBefore ? rows.slice(1) : rows;
+    if (within.length === 0) return 0;
+    const { subject, former } = target;
+    const samples = samplesOf({
+      rows: within,
+      before: heldBefore,
+      stored: await readStored(subject, span),
+      mode: modeOf(name),
+    });
+    for (const { field, ts, value } of samples) {
+      const key = { measurement: STATE_MEASUREMENT, subject, field };
+      store.append(store.find(key) ?? store.series(key, former ? null : name, ts), ts, value);
+    }
+    if (samples.length > 0 && !former) onFilled(name);
+    return samples.length;
+  };
+
+  /** Reads and stores one group's part of a window; answers its rows, by target. */
+  const fillGroup = async (
+    work: Work,
+    group: readonly (readonly [number, Target])[],
+    span: Span,
+  ): Promise<ReadonlyMap<number, readonly HistoryRow[]>> => {
+    const { connection, signal, position } = work;
+    await roomInStore(signal);
+    const names = new Map(group.map(([index, target]) => [index, presentName(target)]));
+    const askedAt = performance.now();
+    const answer = await ask(
+      connection,
+      [...new Set(names.values())],
+      span,
+      span.start > work.span.start,
+      work.refused,
+    );
+    signal.throwIfAborted();
+    const updates = new Map<number, readonly HistoryRow[]>();
+    let added = 0;
+    let sliceStart = performance.now();
+    const took = sliceStart - askedAt;
+    for (const [index, target] of group) {
+      const name = names.get(index)!;
+      const own = (answer.get(name) ?? []).filter(
+        ({ lastUpdated }) => lastUpdated >= target.start && lastUpdated < target.end,
+      );
+      const within = own.filter(({ lastUpdated }) => lastUpdated >= span.start);
+      if (within.length === 0) continue;
+      counts.rows += within.length;
+      updates.set(index, within);
+      work.unseen.delete(index);
+      position.oldest = Math.min(position.oldest ?? Number.POSITIVE_INFINITY, within[0]!.lastUpdated);
+      added += await append(target, name, own, span);
+      if (performance.now() - sliceStart > SLICE_MS) {
+        await new Promise((resolve) => setImmediate(resolve));
+        sliceStart = performance.now();
+      }
+    }
+    counts.samples += added;
+    work.added += added;
+    await sleep(Math.min(REST_MS_MAX, took), signal);
+    return updates;
+  };
+
+  /** An entity that was renamed since the plan was made took its history along. */
+  const presentName = ({ former, subject, entityId }: Target): string =>
+    former ? entityId : (nameOf(subject) ?? entityId);
+
+  const save = (work: Work): void => {
+    const { gap, position, span } = work;
+    position.unseen = [...work.unseen];
+    const hours = Math.ceil((span.end - span.start) / HOUR);
+    const done = Math.floor((span.end - position.end) / HOUR);
+    ledger.update(gap.id, { added: work.added, total: hours, done });
+    ledger.saveProgress(gap.id, "position", JSON.stringify(position));
+  };
+
+  /** From the newest window to the oldest: density is known before windows grow, and people look at what is recent. */
+  const fillHistory = async (work: Work): Promise<void> => {
+    const { position, span, targets } = work;
+    const indexed = [...targets.entries()];
+    while (position.end > span.start) {
+      const start = Math.max(span.start, position.end - position.window);
+      while (position.next < targets.length) {
+        const group = indexed.slice(position.next, position.next + GROUP_ENTITIES_MAX);
+        try {
+          const updates = await fillGroup(work, group, { start, end: position.end });
+          const rows = updates.values().reduce((sum, own) => sum + own.length, 0);
+          position.rows = Math.max(position.rows, rows);
+          position.next += group.length;
+        } catch (error) {
+          // An answer that is too big ends in a timeout, or in the end of the connection.
+          position.window = Math.max(WINDOW_MIN, position.window / 4);
+          save(work);
+          throw error;
+        }
+        save(work);
+      }
+      position.end = start;
+      position.next = 0;
+      const growth = Math.min(2, ROWS_AIM / Math.max(1, position.rows));
+      position.window = Math.min(WINDOW_MAX, Math.max(WINDOW_MIN, position.window * growth));
+      position.rows = 0;
+      save(work);
+    }
+  };
+
+  /**
+   * Reads the end of the gap again, once Home Assistant has committed it, and waits for a recorder that lags behind:
+   * it must have every update that the snapshot showed.
+   */
+  const fillTail = async (work: Work): Promise<void> => {
+    const { gap, span, targets, signal } = work;
+    const tail: Span = { start: Math.max(span.start, gap.end - TAIL), end: span.end };
+    await sleep(Math.min(SETTLE_MS, Math.max(0, (gap.end - now()) / 1000 + SETTLE_MS)), signal);
+    let late = [...targets.entries()];
+    for (let reads = 1; late.length > 0; reads++) {
+      const lagging: [number, Target][] = [];
+      for (let at = 0; at < late.length; at += GROUP_ENTITIES_MAX) {
+        const group = late.slice(at, at + GROUP_ENTITIES_MAX);
+        const updates = await fillGroup(work, group, tail);
+        for (const [index, target] of group) {
+          if (target.expected < tail.start || unrecorded.has(target.entityId)) continue;
+          const found = updates.get(index)?.some(({ lastUpdated }) => lastUpdated === target.expected);
+          if (!found && reads < (work.unseen.has(index) ? ABSENT_READS_MAX : LAG_READS_MAX)) {
+            lagging.push([index, target]);
+          }
+        }
+      }
+      late = lagging;
+      if (late.length > 0) await sleep(SETTLE_MS * 2 ** (reads - 1), signal);
+    }
+    save(work);
+  };
+
+  /** Hours from Home Assistant's statistics, back from where its history begins, which it purges after a while. */
+  const fillStatistics = async (work: Work): Promise<void> => {
+    const { connection, gap, position, span, targets, signal } = work;
+    const horizon = Math.min(position.oldest ?? gap.end, gap.end);
+    if (horizon - gap.start < HOUR) return;
+    const names = new Map<string, string>();
+    for (const target of targets) if (!target.former) names.set(presentName(target), target.subject);
+    const seriesOf = (entityId: string) => {
+      const subject = names.get(entityId);
+      return subject === undefined
+        ? undefined
+        : store.seriesOfSubject(STATE_MEASUREMENT, subject).find(({ field }) => field === STATE_FIELD);
+    };
+    const until = Math.ceil((position.statistics ?? horizon) / HOUR) * HOUR;
+    for await (const { rollups, end } of readRollups(connection, seriesOf, { start: span.start, end: until })) {
+      signal.throwIfAborted();
+      store.addRollups(rollups);
+      counts.rollups += rollups.length;
+      position.statistics = end;
+      save(work);
+      await sleep(rollups.length === 0 ? 0 : STATISTICS_REST_MS, signal);
+    }
+  };
+
+  /** Of what changed in the gap, the entities of which Home Assistant has no row at all. */
+  const missingEntities = ({ gap, targets, unseen, position, refused }: Work): string[] => {
+    const kept = Math.min(position.oldest ?? Number.POSITIVE_INFINITY, gap.end - KEPT_AT_LEAST);
+    const missing = new Set(refused);
+    for (const index of unseen) {
+      const { entityId, expected } = targets[index]!;
+      if (expected >= kept) missing.add(entityId);
+    }
+    return [...missing].sort();
+  };
+
+  /** An entity that is gone, without a word in Home Assistant's history, ends no later than it was found gone. */
+  const endWhatIsGone = ({ targets, gap }: Work): void => {
+    for (const { subject, former } of targets) {
+      if (!former || nameOf(subject) !== undefined) continue;
+      for (const { number } of store.seriesOfSubject(STATE_MEASUREMENT, subject)) {
+        const last = store.last(number);
+        if (last !== undefined && last.value !== null && last.ts < gap.end) store.append(number, gap.end, null);
+      }
+    }
+  };
+
+  const close = (work: Work): void => {
+    const { gap } = work;
+    endWhatIsGone(work);
+    const missing = missingEntities(work);
+    for (const entityId of missing) unrecorded.add(entityId);
+    const state = missing.length === 0 ? "filled" : "partial";
+    const hours = Math.ceil((work.span.end - work.span.start) / HOUR);
+    const unnamed = missing.length - MISSING_NAMES_MAX;
+    const notes = [
+      ...(gap.note === null ? [] : [gap.note]),
+      ...(unnamed > 0 ? [`${unnamed} more entities are missing`] : []),
+    ];
+    ledger.update(gap.id, {
+      state,
+      closedAt: now(),
+      added: work.added,
+      done: hours,
+      total: hours,
+      missingEntities: missing.slice(0, MISSING_NAMES_MAX),
+      note: notes.length === 0 ? null : notes.join("; "),
+    });
+    log.info(
+      { reason: gap.reason, added: work.added, missing: missing.length },
+      `A gap was closed (${state}): ${work.added} samples came from Home Assistant's history`,
+    );
+  };
+
+  return {
+    counts,
+    async fill(gap, connection, signal) {
+      const work = begin(gap, ledger, connection, signal);
+      ledger.update(gap.id, { state: "filling" });
+      try {
+        await fillHistory(work);
+        await fillTail(work);
+        await fillStatistics(work);
+      } catch (error) {
+        if (!(error instanceof AppError) || error.code !== "not_found") throw error;
+        work.gap = { ...gap, note: `Home Assistant has no history to read: ${messageOf(error)}` };
+      }
+      close(work);
+    },
+  };
+}

@@ -1,0 +1,50 @@
+import { uptime } from "node:os";
+
+/** The clocks of the machine, in milliseconds. */
+export interface Clocks {
+  /** Wall clock: may be set. */
+  readonly wall: number;
+  /** Runs while the machine is awake. */
+  readonly awake: number;
+  /** Runs also while the machine sleeps (as far as the system tells). */
+  readonly running: number;
+}
+
+export interface ClockWatchOptions {
+  /** Nothing special; `ms` is the time that passed, as far as it was watched. */
+  readonly onTick: (ms: number) => void;
+  /** Nothing ran for so long: the machine slept, or the process was stopped. */
+  readonly onAsleep: (ms: number) => void;
+  /** The wall clock was set forward, or back (negative). */
+  readonly onJump: (ms: number) => void;
+  readonly read?: () => Clocks;
+}
+
+export const TICK_MS = 5_000;
+/** A timer that is so late was not run. */
+const ASLEEP_MS = 30_000;
+/** Clocks are corrected by small steps all the time; `os.uptime()` has hundredths of a second. */
+const JUMP_MS = 5_000;
+
+/** Looks at the clocks every few seconds. Returns the way to stop. */
+export function watchClocks(options: ClockWatchOptions): () => void {
+  const read = options.read ?? readClocks;
+  let before = read();
+  const timer = setInterval(() => {
+    const now = read();
+    const ran = now.running - before.running;
+    const awake = now.awake - before.awake;
+    const late = Math.max(ran, awake) - TICK_MS;
+    const jump = now.wall - before.wall - ran;
+    before = now;
+    if (late > ASLEEP_MS) options.onAsleep(late);
+    if (Math.abs(jump) > JUMP_MS) options.onJump(jump);
+    options.onTick(Math.min(awake, 2 * TICK_MS));
+  }, TICK_MS);
+  timer.unref();
+  return () => clearInterval(timer);
+}
+
+function readClocks(): Clocks {
+  return { wall: Date.now(), awake: performance.now(), running: uptime() * 1000 };
+}

@@ -1,0 +1,316 @@
+import type { DisconnectReason, HomeConnection } from "../domain/connection.ts";
+import { messageOf } from "../domain/errors.ts";
+import type { Gap, GapLedger, GapReason, LastRun } from "../domain/gaps.ts";
+import type { State } from "../domain/home.ts";
+import type { Micros } from "../domain/sample.ts";
+import { STATE_MEASUREMENT } from "../domain/series.ts";
+import { createBackoff } from "../lib/backoff.ts";
+import type { Logger } from "../lib/log.ts";
+import { isoFromMicros } from "../lib/time.ts";
+import { type BackfillCounts, type BackfillStore, createBackfill, spanOf } from "./backfill.ts";
+import { type Clocks, watchClocks } from "./clock-watch.ts";
+import type { AttributeMode } from "./normalize.ts";
+import { encodePlan, planTargets, type Target } from "./plan.ts";
+
+/** What the record of gaps needs; from `app.ts`. */
+export interface GapOptions {
+  readonly store: BackfillStore;
+  readonly ledger: GapLedger;
+  readonly lastRun: LastRun;
+  /** How far back the first start asks; 0: not at all. */
+  readonly backfillDays: number;
+  readonly readClocks?: () => Clocks;
+}
+
+/** What ingest knows of the home; all as of now. */
+export interface HomeKnowledge {
+  readonly states: { get(entityId: string): State | undefined; values(): Iterable<State> };
+  /** The names of registry entries. */
+  entityIds(): Iterable<string>;
+  subjectOf(entityId: string): string;
+  /** The present name of a subject, undefined when it is gone. */
+  nameOf(subject: string): string | undefined;
+  madeAt(subject: string): { readonly created: Micros | null; readonly modified: Micros | null };
+  isRecorded(entityId: string): boolean;
+  modeOf(entityId: string): AttributeMode;
+  /** Samples of the entity came in between: what is remembered of its last ones no longer holds. */
+  refresh(entityId: string): void;
+}
+
+export interface GapStatus extends Readonly<BackfillCounts> {
+  /** The gap that is being filled now. */
+  readonly filling: number | null;
+}
+
+/** Knows when the record was interrupted, and has it filled from Home Assistant's history. */
+export interface GapKeeper {
+  /** A change in its turn, of which the samples are appended. */
+  heard(timeFired: Micros): void;
+  /** An entity's change tells of one before it, at `until`, that never came; the last that came was at `since`. */
+  missed(entityId: string, since: Micros, until: Micros): void;
+  /** Events from this time on were dropped; the snapshot that follows makes `live` be called again. */
+  dropped(from: Micros): void;
+  /** The store turned samples away, from this time on. */
+  overflowed(from: Micros): void;
+  /** A complete snapshot is applied: from here on everything is heard. */
+  live(connection: HomeConnection): void;
+  /** `unheard`: changes of this connection arrived that `heard` was not told of. */
+  disconnected(reason: DisconnectReason, at: Micros, unheard: boolean): void;
+  /** Up to when everything that Home Assistant told was appended, on its clock; null before anything was. */
+  heardUntil(): Micros | null;
+  status(): GapStatus;
+  close(): Promise<void>;
+}
+
+const DAY = 86_400_000_000;
+/** A quiet home says nothing; a dead connection is noticed within this. */
+const SILENCE_MS = 60_000;
+/** Missed events so close together are one gap. */
+const EPISODE_QUIET_MS = 5_000;
+/** A state that claims to be from further ahead than this is not believed. */
+const AHEAD_MAX = DAY;
+const RETRY_FIRST_MS = 1_000;
+const RETRY_CAP_MS = 600_000;
+
+export interface GapKeeperOptions extends GapOptions {
+  readonly home: HomeKnowledge;
+  readonly log: Logger;
+  readonly now: () => Micros;
+  readonly random: () => number;
+  readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>;
+}
+
+/** A row of missed events that is not over yet. */
+interface Episode {
+  gap: Gap;
+  end: Micros;
+  quietMs: number;
+  readonly entityIds: Set<string>;
+}
+
+export function createGapKeeper(options: GapKeeperOptions): GapKeeper {
+  const { store, ledger, lastRun, home, log, now, random, sleep } = options;
+  const backfill = createBackfill({
+    store,
+    ledger,
+    nameOf: home.nameOf,
+    modeOf: home.modeOf,
+    onFilled: home.refresh,
+    log,
+    now,
+    sleep,
+  });
+
+  let heard: Micros | null = null;
+  let silentMs = 0;
+  let connection: HomeConnection | undefined;
+  let ended = new AbortController();
+  /** The work on gaps; one after the other, also over connections. */
+  let work: Promise<void> = Promise.resolve();
+  let filling: number | null = null;
+  /** Gaps that go on until the next snapshot, and who went by which name when the first of them began. */
+  let open: Gap[] = ledger.list().filter(({ state }) => state === "open");
+  let before: ReadonlyMap<string, string> = store.names(STATE_MEASUREMENT);
+  let overflow: { gap: Gap; dropped: number } | undefined;
+  let episode: Episode | undefined;
+
+  const hear = (at: Micros): void => {
+    heard = at;
+    silentMs = 0;
+  };
+
+  const begin = (reason: GapReason, start: Micros): Gap => {
+    log.info({ reason, from: isoFromMicros(start) }, "The record is interrupted: a gap was opened");
+    return ledger.open(reason, start);
+  };
+
+  const openFirst = (): void => {
+    const durable = lastRun.durableUntil ?? ledger.list()[0]?.end;
+    if (open.length > 0) {
+      // The interruption that the last run saw goes on; what that run heard and did not save belongs to it.
+      open = open.map((gap) => {
+        const start = Math.min(gap.start, durable ?? gap.start);
+        return start === gap.start ? gap : ledger.update(gap.id, { start, end: start });
+      });
+    } else if (durable !== undefined) open = [begin(lastRun.stoppedCleanly ? "stopped" : "crash", durable)];
+    else if (options.backfillDays > 0) open = [begin("first_start", now() - options.backfillDays * DAY)];
+  };
+  openFirst();
+
+  const heardUntil = (): Micros | null => {
+    return heard === null ? null : heard + Math.max(0, silentMs - SILENCE_MS) * 1000;
+  };
+
+  /** By Home Assistant's clock and by ours, no earlier than now. */
+  const latest = (): Micros => {
+    const ahead = now() + AHEAD_MAX;
+    let end = now();
+    for (const { lastUpdated } of home.states.values()) if (lastUpdated > end && lastUpdated < ahead) end = lastUpdated;
+    return Math.max(end, heard ?? end);
+  };
+
+  const presentNames = (): Set<string> => {
+    const names = new Set(home.entityIds());
+    for (const { entityId } of home.states.values()) names.add(entityId);
+    return names;
+  };
+
+  const plan = (gap: Gap, names: ReadonlyMap<string, string>): readonly Target[] => {
+    const known = new Set(names.values());
+    return planTargets({
+      span: spanOf(gap),
+      before: names,
+      present: presentNames(),
+      subjectOf: home.subjectOf,
+      nameOf: home.nameOf,
+      namedSince(subject) {
+        const { created, modified } = home.madeAt(subject);
+        // One that was there before came to the name by a rename, which its entry's last change tells.
+        return (known.has(subject) ? modified : (created ?? modified)) ?? undefined;
+      },
+      stateOf: (entityId) => home.states.get(entityId),
+      isRecorded: home.isRecorded,
+    });
+  };
+
+  /** The gap is over: what to ask for is known, and it waits for its turn. */
+  const end = (gap: Gap, at: Micros, names: ReadonlyMap<string, string>, only?: ReadonlySet<string>): void => {
+    // Where a clock was set back, nobody knows when; a day is generous.
+    const start = gap.start <= at ? gap.start : at - DAY;
+    const over = ledger.update(gap.id, { start, end: at, state: "filling", note: restartNote(start) });
+    const targets = plan(over, names).filter(({ entityId }) => only === undefined || only.has(entityId));
+    ledger.saveProgress(gap.id, "plan", encodePlan(targets));
+  };
+
+  /** Home Assistant writes every state when it starts. */
+  const restartNote = (start: Micros): string | null => {
+    let first = Number.POSITIVE_INFINITY;
+    for (const { lastUpdated } of home.states.values()) first = Math.min(first, lastUpdated);
+    if (heard === null || first <= start || !Number.isFinite(first)) return null;
+    return `Home Assistant restarted: nothing is known between ${isoFromMicros(heard)} and ${isoFromMicros(first)} but what its history has`;
+  };
+
+  const fillAll = async (source: HomeConnection, signal: AbortSignal): Promise<void> => {
+    const backoff = createBackoff(RETRY_FIRST_MS, RETRY_CAP_MS, random);
+    while (!signal.aborted) {
+      const gap = ledger.list().findLast(({ state }) => state === "filling");
+      if (gap === undefined) return;
+      filling = gap.id;
+      try {
+        await backfill.fill(gap, source, signal);
+        backoff.reset();
+      } catch (error) {
+        if (signal.aborted) return;
+        const ms = backoff.next();
+        log.warn(`Cannot fill a gap, trying again in ${Math.round(ms)} ms: ${messageOf(error)}`);
+        await sleep(ms, signal).catch(() => undefined);
+      } finally {
+        filling = null;
+      }
+    }
+  };
+
+  const startFilling = (): void => {
+    const source = connection;
+    if (source === undefined) return;
+    const { signal } = ended;
+    work = work.then(() => fillAll(source, signal));
+  };
+
+  /** A gap of a time in which the connection stood. */
+  const past = (reason: GapReason, start: Micros): void => {
+    if (connection === undefined || open.length > 0) return;
+    end(begin(reason, start), latest(), store.names(STATE_MEASUREMENT));
+    startFilling();
+  };
+
+  const tick = (ms: number): void => {
+    if (connection === undefined) return;
+    silentMs += ms;
+    if (episode !== undefined) {
+      episode.quietMs += ms;
+      if (episode.quietMs >= EPISODE_QUIET_MS) {
+        const { gap, end: until, entityIds } = episode;
+        episode = undefined;
+        end(gap, until, store.names(STATE_MEASUREMENT), entityIds);
+        startFilling();
+      }
+    }
+    if (overflow !== undefined) {
+      const { dropped, writable } = store.status();
+      if (dropped === overflow.dropped && writable) {
+        const { gap } = overflow;
+        overflow = undefined;
+        end(gap, latest(), store.names(STATE_MEASUREMENT));
+        startFilling();
+      } else overflow.dropped = dropped;
+    }
+  };
+
+  const stopWatching = watchClocks({
+    onTick: tick,
+    onAsleep: () => past("asleep", Math.min(heard ?? now(), now())),
+    onJump: (ms) => past("clock_jump", Math.min(heard ?? now(), now(), now() - ms * 1000)),
+    ...(options.readClocks ? { read: options.readClocks } : {}),
+  });
+
+  return {
+    heard: hear,
+    missed(entityId, since, until) {
+      if (connection === undefined) return;
+      if (episode === undefined) {
+        episode = { gap: begin("missed_event", since), end: until, quietMs: 0, entityIds: new Set() };
+      } else if (since < episode.gap.start) {
+        episode.gap = ledger.update(episode.gap.id, { start: since, end: since });
+      }
+      episode.end = Math.max(episode.end, until);
+      episode.quietMs = 0;
+      episode.entityIds.add(entityId);
+    },
+    dropped(from) {
+      if (open.length > 0) return;
+      before = store.names(STATE_MEASUREMENT);
+      open = [begin("queue_overflow", Math.min(from, heard ?? from))];
+    },
+    overflowed(from) {
+      if (overflow !== undefined) return;
+      overflow = { gap: begin("queue_overflow", Math.min(from, heard ?? from)), dropped: store.status().dropped };
+    },
+    live(source) {
+      connection = source;
+      const until = latest();
+      for (const gap of open) end(gap, until, before);
+      open = [];
+      // The newest that the snapshot holds was told with it; but a clock that was ahead may have written it.
+      let newest = Number.NEGATIVE_INFINITY;
+      for (const { lastUpdated } of home.states.values()) newest = Math.max(newest, lastUpdated);
+      hear(Math.max(heard ?? until - SILENCE_MS * 1000, Math.min(newest, now())));
+      startFilling();
+    },
+    disconnected(reason, at, unheard) {
+      const wasLive = connection !== undefined;
+      connection = undefined;
+      ended.abort();
+      ended = new AbortController();
+      if (unheard) silentMs = 0;
+      if (reason === "stopped") return;
+      const unfinished = [episode?.gap, overflow?.gap].filter((gap) => gap !== undefined);
+      episode = undefined;
+      overflow = undefined;
+      if (open.length > 0 || (!wasLive && unfinished.length === 0)) {
+        open.push(...unfinished);
+        return;
+      }
+      before = store.names(STATE_MEASUREMENT);
+      open = [...unfinished, begin(reason === "overflow" ? "queue_overflow" : reason, Math.min(heard ?? at, at))];
+    },
+    heardUntil,
+    status: () => ({ ...backfill.counts, filling }),
+    async close() {
+      stopWatching();
+      connection = undefined;
+      ended.abort();
+      await work;
+    },
+  };
+}

@@ -1,0 +1,86 @@
+import type { State } from "../domain/home.ts";
+import type { Micros, Span } from "../domain/sample.ts";
+
+/** Whose history is asked for under which name; only rows in this span are its own. */
+export interface Target extends Span {
+  readonly entityId: string;
+  /** Whose series the rows belong to. */
+  readonly subject: string;
+  /** The entity's last update in the gap by the snapshot after it, which Home Assistant's history should hold; or 0. */
+  readonly expected: Micros;
+  /** The subject went by this name before the gap and no longer does: it was renamed or removed. */
+  readonly former: boolean;
+}
+
+export const ALWAYS: Span = { start: Number.MIN_SAFE_INTEGER, end: Number.MAX_SAFE_INTEGER };
+
+export interface PlanSources {
+  readonly span: Span;
+  /** By entity_id: whose series went by it before the gap. */
+  readonly before: ReadonlyMap<string, string>;
+  /** Entity_ids that have a registry entry or a state now. */
+  readonly present: ReadonlySet<string>;
+  readonly subjectOf: (entityId: string) => string;
+  /** The present name of a subject; undefined for one that is gone. */
+  readonly nameOf: (subject: string) => string | undefined;
+  /** When a subject came to its present name, undefined when Home Assistant does not say. */
+  readonly namedSince: (subject: string) => Micros | undefined;
+  readonly stateOf: (entityId: string) => State | undefined;
+  readonly isRecorded: (entityId: string) => boolean;
+}
+
+/**
+ * What a backfill asks for: every entity that there was before the gap or is after it, by the names of both times. A
+ * name that changed hands is asked for twice, for either owner's time.
+ *
+ * Home Assistant's history goes by name, and moves along when an entity is renamed to one that had no history.
+ */
+export function planTargets(sources: PlanSources): Target[] {
+  const { before, present, subjectOf, nameOf, namedSince, stateOf, isRecorded, span } = sources;
+  const targets: Target[] = [];
+  for (const entityId of [...new Set([...before.keys(), ...present])].sort()) {
+    if (!isRecorded(entityId)) continue;
+    const former = before.get(entityId);
+    if (!present.has(entityId)) {
+      if (former === undefined) continue;
+      targets.push({ entityId, subject: former, ...ALWAYS, expected: 0, former: true });
+      continue;
+    }
+    const subject = subjectOf(entityId);
+    const state = stateOf(entityId);
+    const changed = state !== undefined && state.lastChanged >= span.start && state.lastUpdated < span.end;
+    const target: Target = { entityId, subject, ...ALWAYS, expected: changed ? state.lastUpdated : 0, former: false };
+    // An entity without registry entry that got one is still the same; one that was renamed took its history along.
+    const handed = former !== undefined && former !== subject && former !== entityId && nameOf(former) === undefined;
+    const since = handed ? namedSince(subject) : undefined;
+    if (former !== undefined && since !== undefined) {
+      targets.push({ entityId, subject: former, ...ALWAYS, end: since, expected: 0, former: true });
+      targets.push({ ...target, start: since });
+    } else targets.push(target);
+  }
+  return targets;
+}
+
+/** A target as it is stored: entity_id, subject, start, end, expected, former. */
+type Row = readonly [string, string, number | null, number | null, number, 0 | 1];
+
+export function encodePlan(targets: readonly Target[]): string {
+  return JSON.stringify(
+    targets.map(({ entityId, subject, start, end, expected, former }): Row => {
+      const from = start === ALWAYS.start ? null : start;
+      const to = end === ALWAYS.end ? null : end;
+      return [entityId, subject, from, to, expected, former ? 1 : 0];
+    }),
+  );
+}
+
+export function decodePlan(text: string): Target[] {
+  return (JSON.parse(text) as Row[]).map(([entityId, subject, start, end, expected, former]) => ({
+    entityId,
+    subject,
+    start: start ?? ALWAYS.start,
+    end: end ?? ALWAYS.end,
+    expected,
+    former: former === 1,
+  }));
+}

@@ -1,0 +1,57 @@
+import type { HomeConnection, StatisticsRow } from "../domain/connection.ts";
+import type { HourlyRollup } from "../domain/gaps.ts";
+import type { Micros, Span } from "../domain/sample.ts";
+import type { Series, SeriesNumber } from "../domain/series.ts";
+
+const HOUR = 3_600_000_000;
+/** 50 statistics of 30 days are 36,000 rows, some 4 MB. */
+const GROUP_STATISTICS_MAX = 50;
+const WINDOW = 30 * 24 * HOUR;
+
+/**
+ * Home Assistant's hourly statistics of the entities that have a series, window by window from the newest to the oldest;
+ * `end` is how far back they are read then. What is kept in another unit than the series has now is left out, since
+ * its numbers would not be comparable.
+ */
+export async function* readRollups(
+  connection: HomeConnection,
+  seriesOf: (entityId: string) => Series | undefined,
+  span: Span,
+): AsyncGenerator<{ readonly rollups: readonly HourlyRollup[]; readonly end: Micros }> {
+  const kept = new Map<string, SeriesNumber>();
+  for (const { id, unit } of await connection.listStatistics()) {
+    const series = seriesOf(id);
+    if (series !== undefined && series.unit === unit) kept.set(id, series.number);
+  }
+  const ids = [...kept.keys()].sort();
+  for (let end = span.end; end > span.start && ids.length > 0; ) {
+    const start = Math.max(span.start, end - WINDOW);
+    const rollups: HourlyRollup[] = [];
+    for (let at = 0; at < ids.length; at += GROUP_STATISTICS_MAX) {
+      const group = ids.slice(at, at + GROUP_STATISTICS_MAX);
+      // An hour more, since a meter's increase is the difference to the hour before.
+      const answer = await connection.readStatistics(group, { start: start - HOUR, end });
+      for (const [id, rows] of answer) {
+        const series = kept.get(id);
+        if (series !== undefined) for (const rollup of rollupsOf(series, rows, start)) rollups.push(rollup);
+      }
+    }
+    end = start;
+    yield { rollups, end };
+  }
+}
+
+/** Rows as rollups, from `start` on. */
+export function rollupsOf(series: SeriesNumber, rows: readonly StatisticsRow[], start: Micros): HourlyRollup[] {
+  const rollups: HourlyRollup[] = [];
+  let sumBefore: number | null = null;
+  for (const row of rows.toSorted((a, b) => a.start - b.start)) {
+    if (row.start >= start) {
+      const increase = row.sum === null || sumBefore === null ? null : row.sum - sumBefore;
+      const { mean, min, max, state: last } = row;
+      rollups.push({ series, start: row.start, mean, min, max, last, increase });
+    }
+    sumBefore = row.sum ?? sumBefore;
+  }
+  return rollups;
+}
