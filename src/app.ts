@@ -112,7 +112,14 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     samples: store,
     feed: ingest.feed,
     filter: ingest.filter,
-    status: { homeAssistant: session.status, ingest: ingest.status, store: store.status, engine: ENGINE },
+    status: {
+      homeAssistant: session.status,
+      ingest: ingest.status,
+      store: store.status,
+      gaps: store.gaps.list,
+      backfill: ingest.backfillStatus,
+      engine: ENGINE,
+    },
   });
   stack.defer(() => data.close());
   const sports = await createSportsApi(server);

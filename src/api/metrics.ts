@@ -2,7 +2,7 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom
 import type { Api } from "./api.ts";
 import type { Monitor } from "./monitor.ts";
 import { answers, plain } from "./schemas.ts";
-import type { StatusSources } from "./status.ts";
+import { gapCounts, type StatusSources } from "./status.ts";
 import type { ChangeStream } from "./stream.ts";
 
 const PREFIX = "ha_ingestor_";
@@ -66,6 +66,21 @@ export function metricsRoutes(api: Api, status: StatusSources, stream: ChangeStr
   counter("store_dropped_total", "Samples refused because memory was full", () => store().dropped);
   counter("store_commits_total", "Commits", () => store().commits);
   counter("store_folds_total", "Folds of the log into day tables", () => store().folds);
+  new Gauge({
+    name: `${PREFIX}gaps`,
+    help: "Interruptions of the record",
+    labelNames: ["state"],
+    registers,
+    collect() {
+      for (const [state, gaps] of Object.entries(gapCounts(status.gaps()))) this.set({ state }, gaps);
+    },
+  });
+  const backfill = () => status.backfill();
+  counter("backfill_questions_total", "Questions to Home Assistant's history", () => backfill()?.questions ?? 0);
+  counter("backfill_failures_total", "Of these, those that failed", () => backfill()?.failures ?? 0);
+  counter("backfill_rows_total", "Rows of Home Assistant's history", () => backfill()?.rows ?? 0);
+  counter("backfill_samples_total", "Of these, samples that were new", () => backfill()?.samples ?? 0);
+  counter("backfill_rollups_total", "Hours of Home Assistant's statistics", () => backfill()?.rollups ?? 0);
   gauge("stream_clients", "Listeners of the stream", () => stream.status().clients);
   counter("stream_dropped_total", "Listeners dropped because they did not keep up", () => stream.status().dropped);
   counter("stream_refused_total", "Listeners refused because there were too many", () => stream.status().refused);

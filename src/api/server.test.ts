@@ -6,7 +6,7 @@ import type { InjectOptions } from "fastify";
 import { pino } from "pino";
 import { AppError } from "../domain/errors.ts";
 import { WorkerFailure } from "../lib/worker-rpc.ts";
-import { apiOptions, CONNECTED, entityRow, INGESTING, STORING } from "../testing/api-doubles.ts";
+import { apiOptions, CONNECTED, entityRow, GAPS, INGESTING, STORING } from "../testing/api-doubles.ts";
 import type { Api } from "./api.ts";
 import { createApi, createSportsApi } from "./server.ts";
 
@@ -499,6 +499,8 @@ test("GET /ready answers 503 with every reason, and notes beside them", async (t
       homeAssistant: () => ({ ...CONNECTED, state: "refused", reason: "the token is not accepted: look at HA_TOKEN" }),
       ingest: () => ({ ...INGESTING, synchronizing: true }),
       store: () => ({ ...STORING, writable: false, reason: "disk is full" }),
+      gaps: () => GAPS,
+      backfill: () => ({ filling: 2, questions: 3, rows: 200, samples: 100, failures: 1, rollups: 7 }),
       engine: "parquet",
     },
   });
@@ -512,7 +514,7 @@ test("GET /ready answers 503 with every reason, and notes beside them", async (t
       "The time-series store takes no writes: disk is full",
       "The database of the home is unhealthy: file is not a database",
     ],
-    notes: ["The home is being read"],
+    notes: ["A gap is being filled from Home Assistant's history (crash, 50 % of its span)", "The home is being read"],
   });
   const health = await api.inject("/health");
   assert.equal(health.statusCode, 200);

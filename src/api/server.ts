@@ -13,6 +13,7 @@ import { installDocumentation } from "./documentation.ts";
 import { entityRoutes } from "./entities.ts";
 import { installErrors, refuseBrokenRequest, sendError } from "./errors.ts";
 import { filterRoutes } from "./filter.ts";
+import { gapRoutes } from "./gaps.ts";
 import { healthRoutes, SERVICE, sportsHealthRoute } from "./health.ts";
 import { historyRoutes } from "./history.ts";
 import { indexRoute } from "./index-page.ts";
@@ -101,6 +102,7 @@ export async function createApi(options: ApiOptions): Promise<Api> {
   }));
   statsRoutes(api, home, states, status, stream, monitor);
   filterRoutes(api, filter);
+  gapRoutes(api, status.gaps);
   await internalRoutes(api, home);
   await api.ready();
   return api;

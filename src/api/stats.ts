@@ -4,7 +4,7 @@ import { isoFromMicros, nowMicros } from "../lib/time.ts";
 import type { Api } from "./api.ts";
 import type { Monitor } from "./monitor.ts";
 import { answers, exactly, time } from "./schemas.ts";
-import { homeAssistantBody, ingestBody, type StatusSources, storeBody } from "./status.ts";
+import { gapsBody, homeAssistantBody, ingestBody, type StatusSources, storeBody } from "./status.ts";
 import type { ChangeStream } from "./stream.ts";
 import { Type } from "./type.ts";
 
@@ -20,6 +20,7 @@ const Stats = exactly({
   home: Counters("Rows that are not removed, and current states"),
   home_assistant: Counters("The connection"),
   ingest: Counters("Since the start"),
+  gaps: Counters("Interruptions by state; backfill: what was read from Home Assistant's history since the start"),
   timeseries: Counters("The store; waiting and in_memory are its queues"),
   stream: Counters("Listeners of /api/v1/stream"),
   process: Counters("Memory in bytes, CPU in seconds, delay of the event loop in milliseconds"),
@@ -48,6 +49,7 @@ export function statsRoutes(
         home: { ...home.counts(), states: states.size },
         home_assistant: homeAssistantBody(status.homeAssistant()),
         ingest: ingestBody(status.ingest()),
+        gaps: gapsBody(status),
         timeseries: storeBody(status.store(), status.engine),
         stream: stream.status(),
         process: {

@@ -1,4 +1,5 @@
 import { messageOf } from "../domain/errors.ts";
+import { type BackfillStatus, GAP_STATES, type Gap } from "../domain/gaps.ts";
 import type { HomeAssistantStatus } from "../domain/home.ts";
 import type { DatabaseHealth, HomeReader } from "../domain/home-store.ts";
 import type { IngestStatus } from "../domain/ingest.ts";
@@ -10,6 +11,10 @@ export interface StatusSources {
   homeAssistant(): HomeAssistantStatus;
   ingest(): IngestStatus;
   store(): StoreStatus;
+  /** Newest first. */
+  gaps(): readonly Gap[];
+  /** Undefined where nothing is filled. */
+  backfill(): BackfillStatus | undefined;
   /** The archive engine's name, e.g. "parquet". */
   readonly engine: string;
 }
@@ -84,6 +89,25 @@ export function storeBody(status: StoreStatus, engine: string) {
   };
 }
 
+/** How many gaps are in which state. */
+export function gapCounts(gaps: readonly Gap[]): Record<Gap["state"], number> {
+  const counts = Object.fromEntries(GAP_STATES.map((state) => [state, 0])) as Record<Gap["state"], number>;
+  for (const { state } of gaps) counts[state]++;
+  return counts;
+}
+
+export function gapsBody(status: StatusSources) {
+  const { filling = null, questions = 0, rows = 0, samples = 0, failures = 0, rollups = 0 } = status.backfill() ?? {};
+  const backfill = { gap: filling, questions, rows, samples, failures, rollups };
+  return { ...gapCounts(status.gaps()), backfill };
+}
+
+/** A gap that Home Assistant's history is being read for; 99 % is not done. */
+function backfillNote(gap: Gap): string {
+  const percent = gap.total ? Math.min(99, Math.floor((100 * gap.done) / gap.total)) : 0;
+  return `A gap is being filled from Home Assistant's history (${gap.reason}, ${percent} % of its span)`;
+}
+
 /** What keeps the service from its work (`reasons`), and what is worth knowing beside it (`notes`). */
 export function readiness(home: Pick<HomeReader, "health">, status: StatusSources) {
   const homeAssistant = status.homeAssistant();
@@ -98,7 +122,9 @@ export function readiness(home: Pick<HomeReader, "health">, status: StatusSource
   if (database.status !== "healthy") {
     reasons.push(`The database of the home is unhealthy: ${database.reason ?? "no reason is known"}`);
   }
+  const filling = status.backfill()?.filling ?? null;
   const notes = [
+    ...status.gaps().flatMap((gap) => (gap.id === filling ? [backfillNote(gap)] : [])),
     ...(ingest.synchronizing ? ["The home is being read"] : []),
     ...(store.dropped > 0 ? [`${store.dropped} samples were dropped because memory was full`] : []),
   ];

@@ -1,21 +1,27 @@
 import type { Micros, Span } from "./sample.ts";
 import type { SeriesNumber } from "./series.ts";
 
-/** What interrupted the record. */
-export type GapReason =
-  | "first_start"
-  | "stopped"
-  | "crash"
-  | "socket_closed"
-  | "half_open"
-  | "bad_message"
-  | "queue_overflow"
-  | "missed_event"
-  | "clock_jump"
-  | "asleep";
+/** What can interrupt the record. */
+export const GAP_REASONS = [
+  "first_start",
+  "stopped",
+  "crash",
+  "socket_closed",
+  "half_open",
+  "bad_message",
+  "queue_overflow",
+  "missed_event",
+  "clock_jump",
+  "asleep",
+] as const;
+export type GapReason = (typeof GAP_REASONS)[number];
 
-/** open: it goes on; filling: HA's history is being read; filled: nothing is missing; partial: HA lacks some of it. */
-export type GapState = "open" | "filling" | "filled" | "partial";
+/**
+ * open: it goes on; filling: HA's history is being read, or it waits for that; filled: nothing is missing; partial: HA
+ * lacks some of it.
+ */
+export const GAP_STATES = ["open", "filling", "filled", "partial"] as const;
+export type GapState = (typeof GAP_STATES)[number];
 
 /** One interruption of the record. Rows are kept for ever: they say where history may be thin. */
 export interface Gap extends Span {
@@ -67,6 +73,19 @@ export interface LastRun {
   readonly durableUntil: Micros | null;
   /** Whether it ended by a stop rather than by a crash. */
   readonly stoppedCleanly: boolean;
+}
+
+/** The backfill's work since the start, over all gaps. */
+export interface BackfillStatus {
+  /** The gap that is being filled now. */
+  readonly filling: number | null;
+  /** Questions to HA's history, rows that came, samples that were new, questions that failed. */
+  readonly questions: number;
+  readonly rows: number;
+  readonly samples: number;
+  readonly failures: number;
+  /** Hours taken from HA's statistics. */
+  readonly rollups: number;
 }
 
 /** One hour of one series from HA's own statistics, for what its recorder has purged. */

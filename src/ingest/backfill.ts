@@ -1,6 +1,6 @@
 import type { HistoryRow, HomeConnection } from "../domain/connection.ts";
 import { AppError, messageOf } from "../domain/errors.ts";
-import type { Gap, GapLedger, GapStore } from "../domain/gaps.ts";
+import type { BackfillStatus, Gap, GapLedger, GapStore } from "../domain/gaps.ts";
 import type { Micros, SampleColumns, Span } from "../domain/sample.ts";
 import { STATE_FIELD, STATE_MEASUREMENT } from "../domain/series.ts";
 import type { SampleReader, SampleSink, StoreStatus } from "../domain/store.ts";
@@ -55,13 +55,7 @@ const MISSING_NAMES_MAX = 1_000;
 const ALL = 100_000_000;
 
 /** Counted over all gaps, since the start. */
-export interface BackfillCounts {
-  questions: number;
-  rows: number;
-  samples: number;
-  failures: number;
-  rollups: number;
-}
+export type BackfillCounts = { -readonly [K in Exclude<keyof BackfillStatus, "filling">]: number };
 
 export interface BackfillOptions {
   readonly store: BackfillStore;

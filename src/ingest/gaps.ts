@@ -1,13 +1,13 @@
 import type { DisconnectReason, HomeConnection } from "../domain/connection.ts";
 import { messageOf } from "../domain/errors.ts";
-import type { Gap, GapLedger, GapReason, LastRun } from "../domain/gaps.ts";
+import type { BackfillStatus, Gap, GapLedger, GapReason, LastRun } from "../domain/gaps.ts";
 import type { State } from "../domain/home.ts";
 import type { Micros } from "../domain/sample.ts";
 import { STATE_MEASUREMENT } from "../domain/series.ts";
 import { createBackoff } from "../lib/backoff.ts";
 import type { Logger } from "../lib/log.ts";
 import { isoFromMicros } from "../lib/time.ts";
-import { type BackfillCounts, type BackfillStore, createBackfill, spanOf } from "./backfill.ts";
+import { type BackfillStore, createBackfill, spanOf } from "./backfill.ts";
 import { type Clocks, watchClocks } from "./clock-watch.ts";
 import type { AttributeMode } from "./normalize.ts";
 import { encodePlan, planTargets, type Target } from "./plan.ts";
@@ -37,11 +37,6 @@ export interface HomeKnowledge {
   refresh(entityId: string): void;
 }
 
-export interface GapStatus extends Readonly<BackfillCounts> {
-  /** The gap that is being filled now. */
-  readonly filling: number | null;
-}
-
 /** Knows when the record was interrupted, and has it filled from Home Assistant's history. */
 export interface GapKeeper {
   /** A change in its turn, of which the samples are appended. */
@@ -58,7 +53,7 @@ export interface GapKeeper {
   disconnected(reason: DisconnectReason, at: Micros, unheard: boolean): void;
   /** Up to when everything that Home Assistant told was appended, on its clock; null before anything was. */
   heardUntil(): Micros | null;
-  status(): GapStatus;
+  status(): BackfillStatus;
   close(): Promise<void>;
 }
 

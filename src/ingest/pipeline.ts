@@ -18,6 +18,7 @@
 import { setTimeout as wait } from "node:timers/promises";
 import type { DisconnectReason, HomeAssistantListener, HomeConnection } from "../domain/connection.ts";
 import { messageOf } from "../domain/errors.ts";
+import type { BackfillStatus } from "../domain/gaps.ts";
 import type { CurrentStates, HomeConfig, HomeSnapshot, RegistryEvent, State, StateChange } from "../domain/home.ts";
 import type { HomeWriter, UnregisteredEntity } from "../domain/home-store.ts";
 import type { ChangeFeed, IngestStatus } from "../domain/ingest.ts";
@@ -30,7 +31,7 @@ import { createDiscovery } from "./discovery.ts";
 import { createFeed } from "./feed.ts";
 import { createFilter, type EntityFilter } from "./filter.ts";
 import type { FilterRules } from "./filter-rules.ts";
-import { createGapKeeper, type GapOptions, type GapStatus } from "./gaps.ts";
+import { createGapKeeper, type GapOptions } from "./gaps.ts";
 import { type AdoptedEntity, createHomeIndex, type EntityMoves } from "./home-index.ts";
 import { createHomeWrites } from "./home-writes.ts";
 import { createSampler, type IngestStore } from "./sampler.ts";
@@ -89,7 +90,7 @@ export interface Ingest extends HomeAssistantListener {
   heardUntil(): Micros | null;
   status(): IngestReport;
   /** Undefined without `gaps`. */
-  gapStatus(): GapStatus | undefined;
+  backfillStatus(): BackfillStatus | undefined;
   /** Ends all work under way; resolves once the database of the home has what is known. */
   close(): Promise<void>;
 }
@@ -529,7 +530,7 @@ export function createIngest(options: IngestOptions): Ingest {
     },
     overflowed: (from) => gaps?.overflowed(from),
     heardUntil: () => (queue === undefined && awaitingChanges === 0 ? (gaps?.heardUntil() ?? null) : null),
-    gapStatus: () => gaps?.status(),
+    backfillStatus: () => gaps?.status(),
     status: () => ({
       ...counts,
       samples: sampler.samples,

@@ -1,5 +1,6 @@
 import type { ApiOptions } from "../api/server.ts";
 import { AppError } from "../domain/errors.ts";
+import type { Gap } from "../domain/gaps.ts";
 import type { CurrentStates, HomeAssistantStatus, State, StateChange } from "../domain/home.ts";
 import type {
   AreaRow,
@@ -329,6 +330,28 @@ export const STORING: StoreStatus = {
   sizeBytes: 1_048_576,
 };
 
+const GAP: Gap = {
+  id: 1,
+  reason: "first_start",
+  state: "partial",
+  start: AT_MICROS - 7_200_000_000,
+  end: AT_MICROS,
+  openedAt: AT_MICROS,
+  closedAt: AT_MICROS + 10_000_000,
+  added: 5,
+  done: 2,
+  total: 2,
+  missingEntities: ["sensor.hall"],
+  note: null,
+};
+
+/** A ledger of three gaps, newest first. */
+export const GAPS: readonly Gap[] = [
+  { ...GAP, id: 3, reason: "socket_closed", state: "open", end: GAP.start, closedAt: null, done: 0, total: null },
+  { ...GAP, id: 2, reason: "crash", state: "filling", closedAt: null, done: 1 },
+  GAP,
+];
+
 /** The doubles that a test drives and looks into. */
 interface Driven {
   readonly home: HomeDouble;
@@ -350,7 +373,14 @@ export function apiOptions(more: Partial<Omit<ApiOptions, keyof Driven>> = {}): 
     filter: {
       explain: (entity_id: string) => ({ entity_id, recorded: true, reason: "no filter is configured" }),
     },
-    status: { homeAssistant: () => CONNECTED, ingest: () => INGESTING, store: () => STORING, engine: "parquet" },
+    status: {
+      homeAssistant: () => CONNECTED,
+      ingest: () => INGESTING,
+      store: () => STORING,
+      gaps: () => GAPS,
+      backfill: () => undefined,
+      engine: "parquet",
+    },
     access: { host: "127.0.0.1", token: null, auth: "on", allowedHosts: [], corsOrigins: [] } as const,
     log: silentLog(),
     version: "0.1.0",
