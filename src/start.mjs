@@ -16,10 +16,12 @@ const enabled =
   status === constants.compileCacheStatus.ENABLED || status === constants.compileCacheStatus.ALREADY_ENABLED;
 
 if (process.argv[2] === "--fill-compile-cache") {
-  await import("./app.ts");
+  process.argv[2] = "--version";
+  await import("./main.ts");
   await import("./testing/demo-home.ts");
   // Outside of a thread they end at once with an error, but compiled they are.
-  for (const file of globSync("src/**/{*.worker,hot/reader,hot/writer}.ts", { cwd: root })) await import(join(root, file)).catch(() => {});
+  for (const file of globSync("src/**/{*.worker,hot/reader,hot/writer}.ts", { cwd: root }))
+    await import(join(root, file)).catch(() => {});
 } else {
   if (enabled) {
     const mark = join(cache, `filled-node-${process.versions.node}`);
