@@ -106,6 +106,62 @@ export function startWorker<C extends Commands>(
   };
 }
 
+export interface OnDemand<C extends Commands> {
+  /** As `Remote.call`; starts the thread where none runs. */
+  call: Remote<C>["call"];
+  /** Lets the thread that runs, if any, answer its calls and its command "close", and ends it. */
+  end(): Promise<void>;
+}
+
+/**
+ * A worker that is started by a call and ended when none came for `idleMs`: an idle thread keeps some 10 MB, and
+ * starting one takes some 50 ms. `onDeath` tells of an end nobody asked for; the next call starts another one.
+ */
+export function startOnDemand<C extends Commands & { close(argument: null): unknown }>(
+  file: URL,
+  options: WorkerOptions,
+  idleMs: number,
+  onDeath: (error: Error) => void,
+): OnDemand<C> {
+  let running: Remote<C> | undefined;
+  let idle: NodeJS.Timeout | undefined;
+  /** The end of those that were left; they are awaited together. */
+  let ending: Promise<unknown> = Promise.resolve();
+
+  const end = async (): Promise<void> => {
+    clearTimeout(idle);
+    const left = running;
+    running = undefined;
+    if (left) {
+      // A thread that died meanwhile needs no closing, and whoever called it knows.
+      const closed = left.call("close", null as never).then(
+        () => left.terminate(),
+        () => left.terminate(),
+      );
+      ending = Promise.all([ending, closed]);
+    }
+    await ending;
+  };
+
+  return {
+    end,
+    call(name, argument, transfer) {
+      running ??= startWorker<C>(file, options, (error) => {
+        running = undefined;
+        onDeath(error);
+      });
+      const asked = running;
+      clearTimeout(idle);
+      return asked.call(name, argument, transfer).finally(() => {
+        if (running !== asked || asked.pending > 0) return;
+        clearTimeout(idle);
+        idle = setTimeout(() => void end(), idleMs);
+        idle.unref();
+      });
+    },
+  };
+}
+
 /** Inside the worker thread: answers the calls of `startWorker` by these commands. */
 export function serveCommands(commands: Commands): void {
   const port = parentPort;
@@ -124,7 +180,9 @@ export function serveCommands(commands: Commands): void {
   };
   port.on("message", ({ id, name, argument }: Request) => {
     try {
-      const result = commands[name]?.(argument);
+      const command = commands[name];
+      if (!command) throw new TypeError(`This thread has no command "${name}"`);
+      const result = command(argument);
       if (result instanceof Promise) {
         result.then(
           (value: unknown) => port.postMessage({ id, result: value } satisfies Answer),

@@ -5,7 +5,7 @@ import type { Micros, SampleColumns, Value } from "../domain/sample.ts";
 import type { ReadRequest, SampleReader, SampleSink, StoreStatus } from "../domain/store.ts";
 import type { Logger } from "../lib/log.ts";
 import { nowMicros } from "../lib/time.ts";
-import { type Remote, startWorker } from "../lib/worker-rpc.ts";
+import { startOnDemand } from "../lib/worker-rpc.ts";
 import { createGapLedger } from "./gaps.ts";
 import { createCatalog, type SeriesEntry } from "./hot/catalog.ts";
 import { unpackValues } from "./hot/columns.ts";
@@ -19,6 +19,8 @@ import type { StoredState, WriterOptions } from "./hot/writer.ts";
 
 /** Samples of the memory level; beyond this, while the disk refuses, the newest are turned away. */
 export const MEMORY_SAMPLES_MAX = 2_000_000;
+/** The thread that reads from the disk is ended after so long without a question. */
+const READER_IDLE_MS = 60_000;
 
 export interface StoreOptions {
   /** Where `timeseries.db` is; made when it is missing. */
@@ -110,17 +112,12 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   const gaps = createGapLedger({ stored: stored.gaps, record: committer.record, now });
   restoreLog(stored);
 
-  let reader: Remote<ReaderCommands> | undefined;
-  const remoteReader = (): Remote<ReaderCommands> => {
-    const file = new URL("./hot/reader.ts", import.meta.url);
-    reader ??= startWorker<ReaderCommands>(file, { workerData }, (error) => {
-      log.error({ err: error }, "The thread that reads samples ended; another one takes over");
-      reader = undefined;
-    });
-    return reader;
-  };
-  // Started now, so that the first question does not wait for it.
-  remoteReader();
+  const reader = startOnDemand<ReaderCommands>(
+    new URL("./hot/reader.ts", import.meta.url),
+    { workerData },
+    READER_IDLE_MS,
+    (error) => log.error({ err: error }, "The thread that reads samples ended; another one takes over"),
+  );
 
   function restoreLog({ logSeries, logSamples }: StoredState): void {
     const values = unpackValues(logSamples);
@@ -181,7 +178,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
 
   async function readDisk(requests: readonly DayRequest[]): Promise<SampleColumns[]> {
     try {
-      const packed = await remoteReader().call("read", requests);
+      const packed = await reader.call("read", requests);
       return packed.map((samples) => ({ ts: Array.from(samples.ts), values: unpackValues(samples) }));
     } catch (cause) {
       throw new AppError("unavailable", `Cannot read samples: ${messageOf(cause)}`, { cause });
@@ -192,8 +189,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     if (closing) return;
     closing = true;
     // The reader goes first: the last connection to close carries the write-ahead log over to the file.
-    await reader?.call("close", null).catch((error) => log.warn({ err: error }, "Cannot close the reading thread"));
-    await reader?.terminate();
+    await reader.end();
     await committer.close();
   }
 

@@ -1,0 +1,59 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { startOnDemand } from "./worker-rpc.ts";
+
+type Echo = { thread(argument: null): number; fail(argument: string): never; die(argument: null): void; close(): void };
+
+const RPC = JSON.stringify(new URL("./worker-rpc.ts", import.meta.url).href);
+const SOURCE = `
+  import { threadId } from "node:worker_threads";
+  import { serveCommands } from ${RPC};
+  serveCommands({
+    thread: () => threadId,
+    fail: (message) => { throw new RangeError(message); },
+    die: () => process.exit(3),
+    close: () => undefined,
+  });
+`;
+const FILE = new URL(`data:text/javascript,${encodeURIComponent(SOURCE)}`);
+const FOR_EVER_MS = 1_000_000;
+
+test("startOnDemand() asks the same thread while calls come, and another one after an end", async () => {
+  const worker = startOnDemand<Echo>(FILE, {}, FOR_EVER_MS, (error) => assert.fail(error));
+  const [first, second] = await Promise.all([worker.call("thread", null), worker.call("thread", null)]);
+  assert.equal(second, first);
+  assert.equal(await worker.call("thread", null), first);
+  await worker.end();
+  assert.notEqual(await worker.call("thread", null), first);
+  await worker.end();
+});
+
+test("startOnDemand() ends a thread that nobody calls", async () => {
+  const worker = startOnDemand<Echo>(FILE, {}, 1, (error) => assert.fail(error));
+  const first = await worker.call("thread", null);
+  let next = first;
+  while (next === first) {
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    next = await worker.call("thread", null);
+  }
+  await worker.end();
+});
+
+test("startOnDemand() passes failures on and tells of deaths", async () => {
+  const deaths: Error[] = [];
+  const worker = startOnDemand<Echo>(FILE, {}, FOR_EVER_MS, (error) => deaths.push(error));
+  await assert.rejects(worker.call("fail", "odd"), { name: "RangeError", message: "odd" });
+  await assert.rejects(worker.call("nothing" as "fail", ""), /no command "nothing"/);
+  assert.equal(deaths.length, 0);
+  await assert.rejects(worker.call("die", null), /ended with code 3/);
+  assert.equal(deaths.length, 1);
+  assert.equal(typeof (await worker.call("thread", null)), "number");
+  await worker.end();
+});
+
+test("startOnDemand() lets calls under way be answered before it ends", async () => {
+  const worker = startOnDemand<Echo>(FILE, {}, FOR_EVER_MS, (error) => assert.fail(error));
+  const answer = worker.call("thread", null);
+  await worker.end();
+  assert.equal(typeof (await answer), "number");
+});
