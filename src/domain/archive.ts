@@ -1,4 +1,4 @@
-import type { Micros, SampleColumns, Span } from "./sample.ts";
+import type { Micros, ReadColumns, Span } from "./sample.ts";
 import type { SeriesKey, SeriesNumber } from "./series.ts";
 
 /**
@@ -16,13 +16,6 @@ export interface ArchiveRead extends Span {
   readonly includeStart: boolean;
   /** At most so many samples, the oldest first (the one before `start` not counted). */
   readonly limit: number;
-}
-
-export interface ArchiveAnswer {
-  /** In the order of the questions. */
-  readonly columns: readonly SampleColumns[];
-  /** What could not be read, a sentence each; the columns hold everything else. */
-  readonly warnings: readonly string[];
 }
 
 /** Periods to condense a series into: [edges[i], edges[i + 1]), ascending. */
@@ -45,9 +38,10 @@ export interface Aggregate {
 }
 
 export interface ArchiveAggregates {
-  /** For each question one aggregate for each of its periods. */
-  readonly periods: readonly (readonly Aggregate[])[];
-  readonly warnings: readonly string[];
+  /** One for each period of the question. */
+  readonly periods: readonly Aggregate[];
+  /** What could not be read, a sentence each; absent when nothing is missing. */
+  readonly warnings?: readonly string[];
 }
 
 export interface ArchiveHealth {
@@ -75,12 +69,12 @@ export interface Archive {
    */
   append(span: Span): Promise<number>;
   /**
-   * Each time of a series comes once, ascending. A damaged part costs its samples and gives a warning, never the whole
+   * Answers in the order of the questions; each time of a series comes once, ascending. A damaged part costs its samples and gives a warning, never the whole
    * answer; rejects (`unavailable`) when nothing can be asked at all.
    */
-  read(questions: readonly ArchiveRead[]): Promise<ArchiveAnswer>;
-  /** Exact for what is archived: the same numbers as from `read`. */
-  aggregate(questions: readonly ArchiveAggregate[]): Promise<ArchiveAggregates>;
+  read(questions: readonly ArchiveRead[]): Promise<readonly ReadColumns[]>;
+  /** Answers in the order of the questions; exact for what is archived: the same samples as from `read`. */
+  aggregate(questions: readonly ArchiveAggregate[]): Promise<readonly ArchiveAggregates[]>;
   /**
    * Forgets samples before `ts`, in the units in which the engine can. Resolves with the time before which nothing is
    * left: `ts` or earlier. Nothing at or after `ts` is touched.

@@ -18,3 +18,9 @@ export interface SampleColumns {
   readonly ts: readonly Micros[];
   readonly values: readonly Value[];
 }
+
+/** An answer from the store or the archive. */
+export interface ReadColumns extends SampleColumns {
+  /** What could not be read, a sentence each; absent when nothing is missing. */
+  readonly warnings?: readonly string[];
+}

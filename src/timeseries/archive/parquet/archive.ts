@@ -1,0 +1,328 @@
+import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import type { Archive, ArchivedSeries, ArchiveHealth } from "../../../domain/archive.ts";
+import { AppError, messageOf } from "../../../domain/errors.ts";
+import type { Micros, ReadColumns, Span } from "../../../domain/sample.ts";
+import type { Logger } from "../../../lib/log.ts";
+import { startOnDemand } from "../../../lib/worker-rpc.ts";
+import { unpackValues } from "../../hot/columns.ts";
+import type { SqliteSettings } from "../../hot/database.ts";
+import { DAY_MICROS, type Day, dayOf } from "../../hot/day.ts";
+import { daysWithin } from "../../hot/days.ts";
+import type { ArchiveChange } from "../../hot/sealing.ts";
+import type { ArchiveFile, Manifest } from "./manifest.ts";
+import { monthOf, pathOfDay, pathOfMonth } from "./paths.ts";
+import type { Damage, FileRef, ReaderCommands, ReaderOptions } from "./read.worker.ts";
+import { ARCHIVE_FOLDER } from "./seal.ts";
+import { createSealer, type Sealer } from "./sealer.ts";
+
+/** Days after its end when a month becomes one file: what comes late has come by then. */
+const MONTH_AGE_DAYS = 35;
+/** The reading thread and what it remembers of files go when nobody asked for so long. */
+const IDLE_MS = 60_000;
+/** Times that a day is sealed again because samples came to it meanwhile. */
+const SEAL_TRIES = 3;
+/** Times that a question is asked again because files were replaced meanwhile. */
+const READ_TRIES = 5;
+
+/** The hot tier, as far as this engine needs it. */
+export interface HotTier {
+  /** Ascending: the days that have a table. */
+  days(): readonly Day[];
+  watch(day: Day): Promise<void>;
+  /** Resolves with false when nothing was done because samples came to the day since `watch`. */
+  change(change: ArchiveChange): Promise<boolean>;
+  forget(paths: readonly string[]): Promise<void>;
+}
+
+export interface ParquetOptions {
+  /** The data directory: timeseries.db is in it, the archive below it. */
+  readonly directory: string;
+  readonly settings: SqliteSettings;
+  readonly manifest: Manifest;
+  readonly hot: HotTier;
+  readonly log: Logger;
+  readonly now: () => Micros;
+  /** Of the sealing process. */
+  readonly environment?: NodeJS.ProcessEnv;
+}
+
+export interface ParquetArchive extends Archive {
+  /** Whether a file holds samples of the UTC day. */
+  isArchived(day: Day): boolean;
+}
+
+/** The archive as Parquet files: one for each UTC day, one for each month when it is old enough. See FORMAT.md. */
+export function openParquetArchive(options: ParquetOptions): ParquetArchive {
+  const { directory, settings, hot, log, now } = options;
+  const { store } = options.manifest;
+  const folder = join(directory, ARCHIVE_FOLDER);
+  mkdirSync(folder, { recursive: true });
+
+  /** Ascending by their first day, a month before its days: then the one archived first comes first. */
+  let files: readonly ArchiveFile[] = [...options.manifest.files].sort(byDay);
+  let obsolete: readonly string[] = options.manifest.obsolete;
+  let appending: Promise<unknown> = Promise.resolve();
+  let failure: string | null = null;
+  const damages = new Map<string, string>();
+  let sealer: Sealer | undefined;
+  let closed = false;
+
+  removeTemporary(folder);
+  const workerData: ReaderOptions = { folder, store };
+  const reader = startOnDemand<ReaderCommands>(
+    new URL("./read.worker.ts", import.meta.url),
+    { workerData },
+    IDLE_MS,
+    (error) => log.error({ err: error }, "The thread that reads the archive ended; another one takes over"),
+  );
+
+  async function ask<K extends "read" | "aggregate">(
+    name: K,
+    questions: Parameters<ReaderCommands[K]>[0],
+  ): Promise<ReturnType<ReaderCommands[K]>> {
+    try {
+      return (await reader.call(name, questions as never)) as ReturnType<ReaderCommands[K]>;
+    } catch (cause) {
+      throw new AppError("unavailable", `Cannot read the archive: ${messageOf(cause)}`, { cause });
+    }
+  }
+
+  /** Asks again while files that could not be read were replaced by others in the meantime. */
+  async function settled<T extends { readonly damaged: readonly Damage[] }>(
+    question: () => Promise<readonly T[]>,
+  ): Promise<readonly T[]> {
+    for (let tries = 1; ; tries++) {
+      const asked = files;
+      const answers = await question();
+      const replaced = (path: string) =>
+        files.find((file) => file.path === path)?.sha256 !== asked.find((file) => file.path === path)?.sha256;
+      const damaged = answers.flatMap((answer) => answer.damaged);
+      if (tries < READ_TRIES && damaged.some(({ path }) => replaced(path))) continue;
+      for (const { path, message } of damaged) {
+        if (!damages.has(path)) log.error(`Cannot read "${path}" of the archive: ${message}`);
+        damages.set(path, message);
+      }
+      return answers;
+    }
+  }
+
+  function change(list: (files: readonly ArchiveFile[]) => readonly ArchiveFile[], gone: readonly string[]): void {
+    files = [...list(files)].sort(byDay);
+    for (const path of gone) damages.delete(path);
+  }
+
+  async function sealDay(day: Day): Promise<number> {
+    const path = pathOfDay(day);
+    for (let tries = 1; tries <= SEAL_TRIES; tries++) {
+      await hot.watch(day);
+      // A file that is not listed is whole all the same: a crash came between its renaming and its listing.
+      const inputs = existsSync(join(folder, path)) || isListed(path) ? [path] : [];
+      const { facts, added } = await run({ inputs, day, output: path });
+      const file = facts && { ...facts, path, firstDay: day, endDay: day + 1, sealedAt: now() };
+      if (await hot.change({ day, file, obsolete: [] })) {
+        change((known) => [...known.filter((other) => other.path !== path), ...(file ? [file] : [])], [path]);
+        return added;
+      }
+    }
+    throw new AppError("unavailable", `Cannot archive ${path.slice(8, 18)}: samples keep coming to it`);
+  }
+
+  async function sealMonth(first: Day, end: Day): Promise<void> {
+    const path = pathOfMonth(first);
+    const days = files.filter((file) => file.path !== path && file.firstDay >= first && file.endDay <= end);
+    const inputs = days.map((file) => file.path);
+    if (existsSync(join(folder, path)) || isListed(path)) inputs.unshift(path);
+    const { facts } = await run({ inputs, day: null, output: path });
+    if (facts === null) return;
+    const file = { ...facts, path, firstDay: first, endDay: end, sealedAt: now() };
+    const gone = days.map((day) => day.path);
+    await hot.change({ day: null, file, obsolete: gone });
+    change(
+      (known) => [...known.filter((other) => other.path !== path && !gone.includes(other.path)), file],
+      [path, ...gone],
+    );
+    obsolete = [...obsolete, ...gone];
+    await removeObsolete();
+  }
+
+  /** Months that lie far enough back and have files of days. */
+  function completeMonths(): { readonly first: Day; readonly end: Day }[] {
+    const months = new Map<Day, { readonly first: Day; readonly end: Day }>();
+    for (const { firstDay, path } of files) {
+      const month = monthOf(firstDay);
+      if (path !== pathOfMonth(firstDay) && month.end + MONTH_AGE_DAYS <= dayOf(now())) months.set(month.first, month);
+    }
+    return [...months.values()];
+  }
+
+  function isListed(path: string): boolean {
+    return files.some((file) => file.path === path);
+  }
+
+  async function run(job: { inputs: readonly string[]; day: Day | null; output: string }) {
+    sealer ??= createSealer(options.environment);
+    return sealer.run({ directory, settings, store, ...job });
+  }
+
+  /** Files that are not read any more, from the disk, then from the list. */
+  async function removeObsolete(): Promise<void> {
+    const paths = obsolete;
+    if (paths.length === 0) return;
+    for (const path of paths) rmSync(join(folder, path), { force: true });
+    await hot.forget(paths);
+    obsolete = obsolete.filter((path) => !paths.includes(path));
+  }
+
+  async function append(span: Span): Promise<number> {
+    let samples = 0;
+    const failures: unknown[] = [];
+    const attempt = async (work: () => Promise<void>): Promise<void> => {
+      // A disk that is full for one day is full for all.
+      if (closed || failures.some((error) => (error as { reason?: unknown }).reason === "ENOSPC")) return;
+      await work().catch((error) => failures.push(error));
+    };
+    const days = daysWithin(hot.days(), Math.ceil(span.start / DAY_MICROS) * DAY_MICROS, dayOf(span.end) * DAY_MICROS);
+    await attempt(removeObsolete);
+    for (const day of days) {
+      await attempt(async () => {
+        samples += await sealDay(day);
+      });
+    }
+    for (const { first, end } of completeMonths()) await attempt(() => sealMonth(first, end));
+    sealer?.[Symbol.dispose]();
+    sealer = undefined;
+    failure = failures.length === 0 ? null : messageOf(failures[0]);
+    if (failures.length > 0) throw new AppError("unavailable", `Cannot archive: ${failure}`, { cause: failures[0] });
+    return samples;
+  }
+
+  /** One change of the files at a time. */
+  function inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = appending.then(work);
+    appending = result.catch(() => {});
+    return result;
+  }
+
+  const refOf = ({ path, sha256, minTs, maxTs }: ArchiveFile): FileRef => ({ path, sha256, minTs, maxTs });
+  const touching = (start: Micros, end: Micros): FileRef[] =>
+    files.filter(({ minTs, maxTs }) => minTs < end && maxTs >= start).map(refOf);
+  const earlier = (start: Micros): FileRef[] =>
+    files
+      .filter(({ minTs }) => minTs < start)
+      .map(refOf)
+      .sort((a, b) => b.maxTs - a.maxTs);
+  const warningsOf = (damaged: readonly Damage[]) => (damaged.length === 0 ? {} : { warnings: damaged.map(warningOf) });
+
+  return {
+    isArchived: (day) => files.some(({ firstDay, endDay }) => firstDay <= day && day < endDay),
+    append: (span) => inTurn(() => append(span)),
+
+    async read(questions) {
+      const asked = () =>
+        questions.map(({ series, start, end, limit, includeStart }) => ({
+          series: keyOf(series),
+          start,
+          end,
+          limit,
+          files: limit > 0 && start < end ? touching(start, end) : [],
+          filesBefore: includeStart ? earlier(start) : [],
+        }));
+      // Most questions are about the last days: then no thread is started for them.
+      if (asked().every((question) => question.files.length + question.filesBefore.length === 0)) {
+        return questions.map(() => ({ ts: [], values: [] }));
+      }
+      const answers = await settled(() => ask("read", asked()));
+      return answers.map(
+        ({ samples, damaged }): ReadColumns => ({
+          ts: Array.from(samples.ts),
+          values: unpackValues(samples),
+          ...warningsOf(damaged),
+        }),
+      );
+    },
+
+    async aggregate(questions) {
+      const answers = await settled(() =>
+        ask(
+          "aggregate",
+          questions.map(({ series, edges }) => ({
+            series: keyOf(series),
+            edges,
+            files: edges.length < 2 ? [] : touching(edges[0]!, edges[edges.length - 1]!),
+          })),
+        ),
+      );
+      return answers.map(({ periods, damaged }) => ({ periods, ...warningsOf(damaged) }));
+    },
+
+    dropBefore: (ts) =>
+      inTurn(async () => {
+        const gone = files.filter(({ maxTs }) => maxTs < ts).map(({ path }) => path);
+        if (gone.length > 0) {
+          await hot.change({ day: null, file: null, obsolete: gone });
+          change((known) => known.filter(({ path }) => !gone.includes(path)), gone);
+          obsolete = [...obsolete, ...gone];
+          await removeObsolete();
+        }
+        return files.reduce((oldest, { minTs }) => Math.min(oldest, minTs), ts);
+      }),
+
+    health: () => healthOf(files, failure, damages),
+
+    async close() {
+      closed = true;
+      sealer?.[Symbol.dispose]();
+      await appending;
+      await reader.end();
+    },
+  };
+}
+
+function healthOf(
+  files: readonly ArchiveFile[],
+  failure: string | null,
+  damages: ReadonlyMap<string, string>,
+): ArchiveHealth {
+  const [damaged] = damages;
+  const reason = failure ?? (damaged === undefined ? null : `Cannot read "${damaged[0]}": ${damaged[1]}`);
+  let samples = 0;
+  let bytes = 0;
+  let oldest = Number.POSITIVE_INFINITY;
+  let newest = Number.NEGATIVE_INFINITY;
+  for (const file of files) {
+    samples += file.rows;
+    bytes += file.bytes;
+    oldest = Math.min(oldest, file.minTs);
+    newest = Math.max(newest, file.maxTs);
+  }
+  const empty = files.length === 0;
+  return {
+    healthy: reason === null,
+    reason,
+    samples,
+    bytes,
+    oldest: empty ? null : oldest,
+    newest: empty ? null : newest,
+  };
+}
+
+function warningOf({ path, message }: Damage): string {
+  return `The archive's file "${path}" cannot be read: its samples are missing here (${message})`;
+}
+
+/** What goes to the thread. */
+function keyOf({ number, measurement, subject, field }: ArchivedSeries): ArchivedSeries {
+  return { number, measurement, subject, field };
+}
+
+function byDay(a: ArchiveFile, b: ArchiveFile): number {
+  return a.firstDay - b.firstDay || b.endDay - a.endDay;
+}
+
+/** What a crash left half-written. */
+function removeTemporary(folder: string): void {
+  for (const name of readdirSync(folder, { recursive: true, encoding: "utf8" })) {
+    if (name.endsWith(".parquet.tmp")) rmSync(join(folder, name), { force: true });
+  }
+}

@@ -1,0 +1,26 @@
+import { type Day, dayOf } from "../../hot/day.ts";
+
+const DAY_MS = 86_400_000;
+
+/** "2026/11/2026-11-24.parquet", below `archive/`. */
+export function pathOfDay(day: Day): string {
+  const date = new Date(day * DAY_MS).toISOString().slice(0, 10);
+  return `${folderOf(date)}/${date}.parquet`;
+}
+
+/** "2026/11/2026-11.parquet": the month that a day lies in. */
+export function pathOfMonth(day: Day): string {
+  const month = new Date(day * DAY_MS).toISOString().slice(0, 7);
+  return `${folderOf(month)}/${month}.parquet`;
+}
+
+function folderOf(date: string): string {
+  return date.slice(0, 7).replace("-", "/");
+}
+
+/** The days of the UTC month that a day lies in, [first, end). */
+export function monthOf(day: Day): { readonly first: Day; readonly end: Day } {
+  const date = new Date(day * DAY_MS);
+  const [year, month] = [date.getUTCFullYear(), date.getUTCMonth()];
+  return { first: dayOf(Date.UTC(year, month) * 1000), end: dayOf(Date.UTC(year, month + 1) * 1000) };
+}

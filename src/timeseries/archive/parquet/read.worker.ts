@@ -1,0 +1,198 @@
+import { join } from "node:path";
+import { workerData } from "node:worker_threads";
+import type { Aggregate, ArchivedSeries } from "../../../domain/archive.ts";
+import { messageOf } from "../../../domain/errors.ts";
+import type { Micros, SampleColumns } from "../../../domain/sample.ts";
+import type { SeriesNumber } from "../../../domain/series.ts";
+import { serveCommands } from "../../../lib/worker-rpc.ts";
+import { type PackedSamples, SamplePacker } from "../../hot/columns.ts";
+import { merge } from "../../hot/memory.ts";
+import { Condenser } from "../condense.ts";
+import { type FileReader, openFile, type Stretch } from "./file-reader.ts";
+
+export interface ReaderOptions {
+  /** The folder of the archive's files. */
+  readonly folder: string;
+  readonly store: string;
+}
+
+/** A file to be read, as the manifest has it: with another sum it is another file. */
+export interface FileRef {
+  readonly path: string;
+  readonly sha256: string;
+  readonly minTs: Micros;
+  readonly maxTs: Micros;
+}
+
+/** One series' part of a question, with the files that may have an answer, the one archived first first. */
+export interface FileQuestion {
+  readonly series: ArchivedSeries;
+  readonly start: Micros;
+  readonly end: Micros;
+  readonly limit: number;
+  /** Ascending by time; where two overlap in time, the one archived first comes first. */
+  readonly files: readonly FileRef[];
+  /** Descending by their newest time: where the last sample before `start` may be. */
+  readonly filesBefore: readonly FileRef[];
+}
+
+export interface AggregateQuestion {
+  readonly series: ArchivedSeries;
+  readonly edges: readonly Micros[];
+  readonly files: readonly FileRef[];
+}
+
+/** A file that could not be read. */
+export interface Damage {
+  readonly path: string;
+  readonly message: string;
+}
+
+export type ReaderCommands = {
+  read(questions: readonly FileQuestion[]): readonly { readonly samples: PackedSamples; readonly damaged: Damage[] }[];
+  aggregate(
+    questions: readonly AggregateQuestion[],
+  ): readonly { readonly periods: readonly Aggregate[]; readonly damaged: Damage[] }[];
+  close(argument: null): void;
+};
+
+/** Open files; each keeps the index of its rows in memory, 30 KB for a day and 400 KB for a month of 5 M samples. */
+const FILES_MAX = 64;
+const EMPTY: SampleColumns = { ts: [], values: [] };
+
+const { folder, store } = workerData as ReaderOptions;
+const open = new Map<string, { readonly sha256: string; readonly file: FileReader }>();
+
+/** The file, opened; the one that was asked for longest ago is closed for it. */
+function fileOf({ path, sha256 }: FileRef): FileReader {
+  const known = open.get(path);
+  if (known !== undefined) {
+    open.delete(path);
+    if (known.sha256 === sha256) {
+      open.set(path, known);
+      return known.file;
+    }
+    known.file[Symbol.dispose]();
+  }
+  const file = openFile(join(folder, path));
+  open.set(path, { sha256, file });
+  if (open.size > FILES_MAX) close(open.keys().next().value!);
+  return file;
+}
+
+function close(path: string): void {
+  open.get(path)?.file[Symbol.dispose]();
+  open.delete(path);
+}
+
+function stretchesOf(file: FileReader, series: ArchivedSeries): readonly Stretch[] {
+  const number = numberIn(file, series);
+  return number === undefined ? [] : file.stretches(number);
+}
+
+/** A file of another data directory has numbers of its own. */
+function numberIn({ index }: FileReader, series: ArchivedSeries): SeriesNumber | undefined {
+  if (index.store === store) return series.number;
+  const { measurement, subject, field } = series;
+  return index.series.find(
+    (other) => other.measurement === measurement && other.subject === subject && other.field === field,
+  )?.number;
+}
+
+/** The oldest samples of the span in one file. */
+function within(ref: FileRef, { series, start, end, limit }: FileQuestion): SampleColumns {
+  const file = fileOf(ref);
+  const stretches = stretchesOf(file, series);
+  let found = EMPTY;
+  for (const [i, stretch] of stretches.entries()) {
+    if (found.ts.length >= limit || stretch.firstTs >= end) break;
+    const next = stretches[i + 1];
+    if (next !== undefined && next.firstTs <= start) continue;
+    const rows = file.read(stretch, { start, end });
+    found = merge(found, { ts: rows.ts, values: rows.values });
+  }
+  return found;
+}
+
+/** The last sample before a time in one file, as a column of one or none. */
+function before(ref: FileRef, { series, start }: FileQuestion): SampleColumns {
+  const file = fileOf(ref);
+  const stretch = stretchesOf(file, series).findLast(({ firstTs }) => firstTs < start);
+  if (stretch === undefined) return EMPTY;
+  const { ts, values } = file.read(stretch, { start: stretch.firstTs, end: start });
+  return { ts: ts.slice(-1), values: values.slice(-1) };
+}
+
+/** A file that fails is closed, so that it is looked at anew when it was put right. */
+function attempt(ref: FileRef, damaged: Damage[], read: () => SampleColumns): SampleColumns {
+  try {
+    return read();
+  } catch (error) {
+    close(ref.path);
+    damaged.push({ path: ref.path, message: messageOf(error) });
+    return EMPTY;
+  }
+}
+
+function readOne(question: FileQuestion): { samples: PackedSamples; damaged: Damage[] } {
+  const damaged: Damage[] = [];
+  let last = EMPTY;
+  for (const ref of question.filesBefore) {
+    if (last.ts.length > 0 && last.ts[0]! > ref.maxTs) break;
+    const found = attempt(ref, damaged, () => before(ref, question));
+    if (last.ts.length === 0 || (found.ts.length > 0 && found.ts[0]! > last.ts[0]!)) last = found;
+  }
+  let found = EMPTY;
+  if (question.limit > 0) {
+    for (const ref of question.files) {
+      if (found.ts.length >= question.limit && ref.minTs > found.ts[found.ts.length - 1]!) break;
+      found = merge(
+        found,
+        attempt(ref, damaged, () => within(ref, question)),
+      );
+    }
+  }
+  const samples = new SamplePacker(Math.max(1, Math.min(found.ts.length, question.limit) + last.ts.length));
+  for (let i = 0; i < last.ts.length; i++) samples.push(last.ts[i]!, last.values[i]!);
+  for (let i = 0; i < found.ts.length && i < question.limit; i++) samples.push(found.ts[i]!, found.values[i]!);
+  return { samples: samples.packed(), damaged };
+}
+
+/** Goes through the span in pieces of which each is one file, or files that overlap in time. */
+function aggregateOne({ series, edges, files }: AggregateQuestion): { periods: Aggregate[]; damaged: Damage[] } {
+  const damaged: Damage[] = [];
+  const condenser = new Condenser(edges);
+  const question = {
+    series,
+    start: edges[0] ?? 0,
+    end: edges[edges.length - 1] ?? 0,
+    limit: Number.POSITIVE_INFINITY,
+    files,
+    filesBefore: [],
+  };
+  let piece = EMPTY;
+  let pieceEnd = Number.NEGATIVE_INFINITY;
+  for (const ref of files) {
+    if (ref.minTs > pieceEnd) {
+      condenser.add(piece);
+      piece = EMPTY;
+    }
+    piece = merge(
+      piece,
+      attempt(ref, damaged, () => within(ref, question)),
+    );
+    pieceEnd = Math.max(pieceEnd, ref.maxTs);
+  }
+  condenser.add(piece);
+  return { periods: condenser.periods(), damaged };
+}
+
+const commands: ReaderCommands = {
+  read: (questions) => questions.map(readOne),
+  aggregate: (questions) => questions.map(aggregateOne),
+  close() {
+    for (const path of [...open.keys()]) close(path);
+  },
+};
+
+serveCommands(commands);

@@ -1,0 +1,125 @@
+import { mkdirSync } from "node:fs";
+import { dirname, join } from "node:path";
+import type { DatabaseSync } from "node:sqlite";
+import { messageOf } from "../../../domain/errors.ts";
+import type { SeriesNumber } from "../../../domain/series.ts";
+import { DATABASE_FILE, openForReading, type SqliteSettings } from "../../hot/database.ts";
+import type { Day } from "../../hot/day.ts";
+import { type FileReader, openFile } from "./file-reader.ts";
+import { createFileWriter, type FileFacts, type SeriesWords } from "./file-writer.ts";
+import { mergeRows, rowsOfDay, rowsOfFile } from "./sorted-rows.ts";
+
+/** What the sealing process is asked to do: make one file of others and, for a day, of its table. */
+export interface SealJob {
+  /** The data directory. */
+  readonly directory: string;
+  readonly settings: SqliteSettings;
+  readonly store: string;
+  /** Below `archive/`, the one archived first first. */
+  readonly inputs: readonly string[];
+  /** The day whose table is read, null to merge files alone. */
+  readonly day: Day | null;
+  /** Below `archive/`; may be one of the inputs, which it then replaces. */
+  readonly output: string;
+}
+
+export interface SealResult {
+  /** Null: there was no row, and no file was made. */
+  readonly facts: FileFacts | null;
+  /** Rows of the day's table that no input had. */
+  readonly added: number;
+}
+
+export type SealStep = "read" | "written" | "synced" | "renamed";
+
+export const ARCHIVE_FOLDER = "archive";
+
+/** Does one job; the output is there whole or not at all. Holds one row group of each input in memory. */
+export function seal(job: SealJob, step: (name: SealStep) => void = () => {}): SealResult {
+  const { directory, settings, store, inputs, day, output } = job;
+  const inArchive = (path: string): string => join(directory, ARCHIVE_FOLDER, path);
+  using stack = new DisposableStack();
+  const db = stack.adopt(openForReading(join(directory, DATABASE_FILE), settings), (database) => database.close());
+  // One transaction: words and rows are of the same moment.
+  db.exec("BEGIN");
+  const series = readSeries(db);
+  const files = inputs.map((path) => stack.use(open(inArchive(path), path)));
+  mkdirSync(dirname(inArchive(output)), { recursive: true });
+  const writer = createFileWriter({ path: inArchive(output), store, words: series.words, step });
+  const sources = files.map((file, i) => named(inputs[i]!, rowsOfFile(file, series.numbersOf(file, store))));
+  let rows = 0;
+  for (const [number, ts, value] of mergeRows(day === null ? sources : [...sources, rowsOfDay(db, day)])) {
+    writer.add(number, ts, value);
+    rows++;
+  }
+  step("read");
+  const archived = files.reduce((sum, { index }) => sum + index.rows, 0);
+  return { facts: writer.finish(), added: day === null ? 0 : rows - archived };
+}
+
+function open(file: string, path: string): FileReader {
+  try {
+    return openFile(file);
+  } catch (cause) {
+    throw Object.assign(new Error(`Cannot read "${path}": ${messageOf(cause)}`, { cause }), { path });
+  }
+}
+
+/** Names the file in what goes wrong while its rows are read. */
+function* named<T>(path: string, rows: Iterable<T>): Generator<T> {
+  try {
+    yield* rows;
+  } catch (cause) {
+    throw new Error(`Cannot read "${path}": ${messageOf(cause)}`, { cause });
+  }
+}
+
+interface Alias {
+  readonly entityId: string;
+  readonly from: number;
+}
+
+/** What the database says of series. */
+function readSeries(db: DatabaseSync) {
+  const known = new Map<SeriesNumber, SeriesWords>();
+  const byKey = new Map<string, SeriesNumber>();
+  const aliases = new Map<SeriesNumber, Alias[]>();
+  const aliasRows = db
+    .prepare("SELECT series, entity_id, valid_from FROM series_alias ORDER BY series, valid_from")
+    .all();
+  for (const { series, entity_id, valid_from } of aliasRows) {
+    const alias = { entityId: entity_id as string, from: valid_from as number };
+    const list = aliases.get(series as number);
+    if (list) list.push(alias);
+    else aliases.set(series as number, [alias]);
+  }
+  const keyOf = (measurement: string, subject: string, field: string): string =>
+    JSON.stringify([measurement, subject, field]);
+  const put = (number: SeriesNumber, measurement: string, subject: string, field: string): void => {
+    const names = aliases.get(number) ?? [];
+    // What is older than the first name goes by the first name.
+    const nameAt = (ts: number) => (names.findLast(({ from }) => from <= ts) ?? names[0])?.entityId ?? null;
+    known.set(number, { measurement, subject, field, nameAt });
+    byKey.set(keyOf(measurement, subject, field), number);
+  };
+  for (const row of db.prepare("SELECT number, measurement, subject, field FROM series").all()) {
+    put(row.number as number, row.measurement as string, row.subject as string, row.field as string);
+  }
+  return {
+    words: (number: SeriesNumber): SeriesWords => {
+      const words = known.get(number);
+      if (words === undefined) throw new Error(`series ${number} is unknown`);
+      return words;
+    },
+    /** A file of another data directory, or of one that was begun anew, goes by the keys of its series. */
+    numbersOf:
+      ({ index }: FileReader, store: string) =>
+      (place: number): SeriesNumber => {
+        const { number, measurement, subject, field } = index.series[place]!;
+        if (index.store === store) return number;
+        const ours = byKey.get(keyOf(measurement, subject, field));
+        if (ours === undefined) throw new Error(`its series "${measurement}" "${subject}" "${field}" is unknown here`);
+        return ours;
+      },
+  };
+}

@@ -1,0 +1,42 @@
+import { setPriority } from "node:os";
+import { join } from "node:path";
+import { messageOf } from "../../../domain/errors.ts";
+import { lockDirectory } from "../../../lib/directory-lock.ts";
+import { ARCHIVE_FOLDER, type SealJob, type SealResult, type SealStep, seal } from "./seal.ts";
+
+/**
+ * The sealing process: does the jobs that its parent sends, one after the other, and ends with the parent. What it
+ * used of memory goes with it.
+ */
+
+export type SealAnswer = { readonly result: SealResult } | { readonly failure: string; readonly code: string | null };
+
+/** Behind everything else the machine does. */
+const NICENESS = 10;
+
+if (process.send === undefined) throw new Error("The sealing process is started by the archive");
+setPriority(NICENESS);
+
+let held: Disposable | undefined;
+
+function work(job: SealJob): SealAnswer {
+  try {
+    // A process that a killed service left behind may still be writing.
+    held ??= lockDirectory(join(job.directory, ARCHIVE_FOLDER));
+    return { result: seal(job, dieAt) };
+  } catch (error) {
+    const { code } = error as { code?: unknown };
+    return { failure: messageOf(error), code: typeof code === "string" ? code : null };
+  }
+}
+
+/** Tests name a step at which the process dies as by a power cut. */
+function dieAt(step: SealStep | "answered"): void {
+  if (process.env.HA_INGESTOR_TEST_DIE_AT === step) process.kill(process.pid, "SIGKILL");
+}
+
+process.on("message", (job: SealJob) => {
+  const answer = work(job);
+  if (process.connected) process.send?.(answer, () => dieAt("answered"));
+});
+process.on("disconnect", () => process.exit());

@@ -1,0 +1,48 @@
+import type { DatabaseSync } from "node:sqlite";
+import { type ArchiveFile, forgetObsolete, markObsolete, putFile } from "../archive/parquet/manifest.ts";
+import { giveBackPages } from "./database.ts";
+import { type Day, tableOfDay } from "./day.ts";
+
+/** What becomes of the list of archived files and of a day's table, in one transaction. */
+export interface ArchiveChange {
+  /** The day whose table is dropped; null: none. */
+  readonly day: Day | null;
+  readonly file: ArchiveFile | null;
+  /** Paths of the files that are no longer read. */
+  readonly obsolete: readonly string[];
+}
+
+/** The archive's part of the writing thread. */
+export class Sealing {
+  /** Days that are being archived and got no sample since; empty in a thread that follows one that died. */
+  readonly #watched = new Set<Day>();
+
+  /** The day's samples are about to be read: from now on it counts when more come to its table. */
+  watch(day: Day): void {
+    this.#watched.add(day);
+  }
+
+  /** A fold wrote to these days. */
+  touched(days: readonly Day[]): void {
+    for (const day of days) this.#watched.delete(day);
+  }
+
+  /** False, and nothing is done, when the day's table has samples that are not known to be archived. */
+  apply(db: DatabaseSync, { day, file, obsolete }: ArchiveChange): boolean {
+    if (day !== null && !this.#watched.has(day)) return false;
+    if (file !== null) putFile(db, file);
+    markObsolete(db, obsolete);
+    if (day !== null) db.exec(`DROP TABLE IF EXISTS ${tableOfDay(day)}`);
+    return true;
+  }
+
+  /** After the transaction of `apply`. */
+  applied(db: DatabaseSync, { day }: ArchiveChange): void {
+    if (day !== null) this.#watched.delete(day);
+    giveBackPages(db);
+  }
+
+  forget(db: DatabaseSync, paths: readonly string[]): void {
+    forgetObsolete(db, paths);
+  }
+}
