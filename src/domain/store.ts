@@ -1,4 +1,4 @@
-import type { Micros, SampleColumns, Span, Value } from "./sample.ts";
+import type { Micros, ReadColumns, Span, Value } from "./sample.ts";
 import type { LastSample, Series, SeriesKey, SeriesNumber, SeriesTraits } from "./series.ts";
 
 /**
@@ -41,10 +41,10 @@ export interface ReadRequest extends Span {
   readonly limit: number;
 }
 
-/** What answers questions about samples. Memory, log and day tables are merged; each (series, ts) comes once. */
+/** What answers questions about samples. Memory, log, day tables and archive are merged; each (series, ts) comes once. */
 export interface SampleReader {
   /** Answers in the order of the requests. */
-  read(requests: readonly ReadRequest[]): Promise<readonly SampleColumns[]>;
+  read(requests: readonly ReadRequest[]): Promise<readonly ReadColumns[]>;
   /**
    * The series of an entity by its present name or, when no entity goes by it now, by an old one: all fields, in
    * the order "state" first, then by name. Empty when the name is unknown. A reused name means its present owner.

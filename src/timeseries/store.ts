@@ -1,21 +1,25 @@
 import { mkdirSync } from "node:fs";
+import type { Archive } from "../domain/archive.ts";
 import { AppError, messageOf } from "../domain/errors.ts";
 import type { GapLedger, GapStore, LastRun } from "../domain/gaps.ts";
-import type { Micros, SampleColumns, Value } from "../domain/sample.ts";
+import type { Micros, ReadColumns, SampleColumns, Value } from "../domain/sample.ts";
+import type { StatisticsReader } from "../domain/statistics.ts";
 import type { ReadRequest, SampleReader, SampleSink, StoreStatus } from "../domain/store.ts";
 import type { Logger } from "../lib/log.ts";
 import { nowMicros } from "../lib/time.ts";
-import { startOnDemand } from "../lib/worker-rpc.ts";
+import { type OnDemand, startOnDemand } from "../lib/worker-rpc.ts";
+import { type ArchiveSettings, createArchiveTier } from "./archive/tier.ts";
 import { createGapLedger } from "./gaps.ts";
 import { createCatalog, type SeriesEntry } from "./hot/catalog.ts";
 import { unpackValues } from "./hot/columns.ts";
 import { createCommitter } from "./hot/committer.ts";
 import type { SqliteSettings } from "./hot/database.ts";
-import type { Day } from "./hot/day.ts";
+import { type Day, dayOf } from "./hot/day.ts";
 import { daysBefore, daysWithin } from "./hot/days.ts";
 import { Generation, merge } from "./hot/memory.ts";
 import type { DayRequest, ReaderCommands } from "./hot/reader.ts";
 import type { StoredState, WriterOptions } from "./hot/writer.ts";
+import { createRollups } from "./rollups/rollups.ts";
 
 /** Samples of the memory level; beyond this, while the disk refuses, the newest are turned away. */
 export const MEMORY_SAMPLES_MAX = 2_000_000;
@@ -40,6 +44,10 @@ export interface StoreOptions {
    * as `lastRun` of the next start.
    */
   readonly durableUntil?: () => Micros | null;
+  /** The home's, an IANA name: days of statistics are cut in it. UTC without it. */
+  readonly timeZone?: () => string;
+  /** Without it everything stays in the hot tier. */
+  readonly archive?: ArchiveSettings;
   readonly memorySamplesMax?: number;
   /** Samples in the log that make a fold due. */
   readonly foldSamples?: number;
@@ -47,7 +55,7 @@ export interface StoreOptions {
   readonly maxPages?: () => number;
 }
 
-export interface Store extends SampleSink, SampleReader, GapStore {
+export interface Store extends SampleSink, SampleReader, StatisticsReader, GapStore {
   readonly gaps: GapLedger;
   readonly lastRun: LastRun;
   status(): StoreStatus;
@@ -56,6 +64,18 @@ export interface Store extends SampleSink, SampleReader, GapStore {
    * Nothing needs it for reading.
    */
   fold(): Promise<void>;
+  /** Null where nothing is archived. */
+  readonly archive: Archive | null;
+  /**
+   * Archives the days that are old enough, as it happens in the background once a day anyway. Resolves with the number
+   * of samples that went; rejects (`unavailable`) when some could not: they stay where they are.
+   */
+  seal(): Promise<number>;
+  /**
+   * Computes the rollups of days that are over and whose samples are folded, as it happens in the background anyway;
+   * resolves when there is none left, or the disk refuses. Answers how many days have rollups.
+   */
+  rollUp(): Promise<number>;
   /** Writes what waits, as far as the disk takes it, and ends the threads. The log stays: the next start reads it. */
   close(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
@@ -92,8 +112,10 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     },
     sealedRanges: () => sealed.map((generation) => generation.ranges()),
     folded(existing) {
+      const changed = sealed.flatMap((generation) => [...generation.days]);
       sealed = [];
       days = existing;
+      rollups.changed(changed);
     },
   });
 
@@ -111,13 +133,47 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   const catalog = createCatalog(stored, (change) => committer.record(change));
   const gaps = createGapLedger({ stored: stored.gaps, record: committer.record, now });
   restoreLog(stored);
+  const rollups = createRollups({
+    stored: stored.rolledDays,
+    timeZone: options.timeZone ?? (() => "UTC"),
+    now,
+    log,
+    tables: () => days,
+    isArchived: (day) => tier?.isArchived(day) ?? false,
+    kind: (series) => (catalog.entry(series)?.stateClass === "total_increasing" ? "meter" : "plain"),
+    memory: {
+      hasDay: (day) => generations().some((generation) => generation.days.has(day)),
+      within: (series, span) => mergeAll((generation) => generation.slice(series, span, Number.POSITIVE_INFINITY)),
+      before: (series, ts, isOne) => lastOf(mergeAll((generation) => generation.before(series, ts, isOne))),
+    },
+    build: committer.rollUp,
+    aggregate: (request) => fromDisk((remote) => remote.call("aggregate", request)),
+  });
 
+  const tier =
+    options.archive &&
+    createArchiveTier({
+      directory,
+      settings,
+      archiving: options.archive,
+      manifest: stored.archive,
+      committer,
+      days: () => days,
+      daysChanged(existing) {
+        days = existing;
+      },
+      beforeSeal: () => rollups.catchUp(),
+      series: catalog.key,
+      log,
+      now,
+    });
   const reader = startOnDemand<ReaderCommands>(
     new URL("./hot/reader.ts", import.meta.url),
     { workerData },
     READER_IDLE_MS,
     (error) => log.error({ err: error }, "The thread that reads samples ended; another one takes over"),
   );
+  void rollups.catchUp();
 
   function restoreLog({ logSeries, logSamples }: StoredState): void {
     const values = unpackValues(logSamples);
@@ -134,6 +190,15 @@ export async function openStore(options: StoreOptions): Promise<Store> {
       entry.lastTs = ts;
       entry.lastValue = value;
     }
+  }
+
+  /** What is in memory, the oldest first. */
+  function generations(): readonly Generation[] {
+    return [...sealed, current];
+  }
+
+  function mergeAll(read: (generation: Generation) => SampleColumns): SampleColumns {
+    return generations().map(read).reduce(merge);
   }
 
   function inMemory(): number {
@@ -176,18 +241,38 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     };
   }
 
-  async function readDisk(requests: readonly DayRequest[]): Promise<SampleColumns[]> {
+  async function fromDisk<T>(ask: (remote: OnDemand<ReaderCommands>) => Promise<T>): Promise<T> {
     try {
-      const packed = await reader.call("read", requests);
-      return packed.map((samples) => ({ ts: Array.from(samples.ts), values: unpackValues(samples) }));
+      return await ask(reader);
     } catch (cause) {
       throw new AppError("unavailable", `Cannot read samples: ${messageOf(cause)}`, { cause });
     }
   }
 
+  async function readDisk(requests: readonly DayRequest[]): Promise<SampleColumns[]> {
+    const packed = await fromDisk((remote) => remote.call("read", requests));
+    return packed.map((samples) => ({ ts: Array.from(samples.ts), values: unpackValues(samples) }));
+  }
+
+  /** What memory, log and day tables have for each request; more than it asked for where they overlap. */
+  async function readHot(requests: readonly ReadRequest[]): Promise<SampleColumns[]> {
+    const memory = requests.map(fromMemory);
+    const disk = requests.map(forDisk);
+    const asked = disk.filter((request) => request.days.length + request.daysBefore.length > 0);
+    const found = asked.length === 0 ? [] : await readDisk(asked);
+    let next = 0;
+    return requests.map((_, i) => {
+      const { before, within } = memory[i]!;
+      const onDisk = disk[i] === asked[next] ? found[next++]! : EMPTY;
+      return merge(onDisk, merge(before, within));
+    });
+  }
+
   async function close(): Promise<void> {
     if (closing) return;
     closing = true;
+    rollups.close();
+    await tier?.close();
     // The reader goes first: the last connection to close carries the write-ahead log over to the file.
     await reader.end();
     await committer.close();
@@ -205,8 +290,11 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     names: (measurement) => catalog.names(measurement),
     gaps,
     lastRun: stored.lastRun,
-    addRollups(rollups) {
-      for (const rollup of rollups) committer.record({ kind: "rollup", rollup });
+    addRollups(hours) {
+      for (const rollup of hours) {
+        committer.record({ kind: "rollup", rollup });
+        rollups.addedStatistics(dayOf(rollup.start));
+      }
     },
 
     append(series, ts, value) {
@@ -233,18 +321,22 @@ export async function openStore(options: StoreOptions): Promise<Store> {
 
     flush: () => committer.flush(),
     fold: () => committer.fold(),
+    archive: tier?.archive ?? null,
+    async seal() {
+      if (tier === undefined) throw new AppError("unavailable", "Cannot archive: this store has no archive");
+      return tier.seal();
+    },
+    statistics: rollups.statistics,
+    seriesOf: (measurement, field) => catalog.seriesOf(measurement, field),
+    async rollUp() {
+      await rollups.catchUp();
+      return rollups.builtDays;
+    },
 
     async read(requests) {
-      const memory = requests.map(fromMemory);
-      const disk = requests.map(forDisk);
-      const asked = disk.filter((request) => request.days.length + request.daysBefore.length > 0);
-      const found = asked.length === 0 ? [] : await readDisk(asked);
-      let next = 0;
-      return requests.map((request, i) => {
-        const { before, within } = memory[i]!;
-        const onDisk = disk[i] === asked[next] ? found[next++]! : { ts: [], values: [] };
-        return assemble(request, merge(onDisk, merge(before, within)));
-      });
+      const hot = await (tier === undefined ? readHot(requests) : tier.readHot(() => readHot(requests)));
+      const columns: readonly ReadColumns[] = tier === undefined ? hot : await tier.complete(requests, hot);
+      return requests.map((request, i) => assemble(request, columns[i]!));
     },
 
     status() {
@@ -268,13 +360,22 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   };
 }
 
+const EMPTY: SampleColumns = { ts: [], values: [] };
+
+/** The newest sample of a column, as a column of one or none. */
+function lastOf({ ts, values }: SampleColumns): SampleColumns {
+  return { ts: ts.slice(-1), values: values.slice(-1) };
+}
+
 /** Cuts what was read for a request to what it asked for: the newest before `start`, and `limit` from there on. */
-function assemble(request: ReadRequest, { ts, values }: SampleColumns): SampleColumns {
+function assemble(request: ReadRequest, columns: ReadColumns): ReadColumns {
+  const { ts, values } = columns;
   let first = 0;
   while (first < ts.length && ts[first]! < request.start) first++;
   const from = request.includeStart && first > 0 ? first - 1 : first;
   const to = Math.min(ts.length, first + request.limit);
-  return from === 0 && to === ts.length ? { ts, values } : { ts: ts.slice(from, to), values: values.slice(from, to) };
+  if (from === 0 && to === ts.length) return columns;
+  return { ...columns, ts: ts.slice(from, to), values: values.slice(from, to) };
 }
 
 /**

@@ -32,6 +32,8 @@ interface Subject {
 export interface Catalog {
   readonly size: number;
   entry(number: SeriesNumber): SeriesEntry | undefined;
+  /** What names a series outside of this data directory, with its number. */
+  key(number: SeriesNumber): (SeriesKey & { readonly number: SeriesNumber }) | undefined;
   find(key: SeriesKey): SeriesNumber | undefined;
   series(key: SeriesKey, name: string | null, at: Micros): SeriesNumber;
   describe(number: SeriesNumber, traits: SeriesTraits): void;
@@ -40,6 +42,7 @@ export interface Catalog {
   rekey(measurement: string, subject: string, newSubject: string, at: Micros): void;
   seriesOfEntity(entityId: string): readonly Series[];
   seriesOfSubject(measurement: string, subject: string): readonly Series[];
+  seriesOf(measurement: string, field: string | null): readonly SeriesNumber[];
   names(measurement: string): ReadonlyMap<string, string>;
 }
 
@@ -164,6 +167,12 @@ export function createCatalog(
       return size;
     },
     entry: (number) => entries[number],
+    key(number) {
+      const entry = entries[number];
+      if (entry === undefined) return undefined;
+      const { field, subject } = entry;
+      return { number, measurement: subject.measurement, subject: subject.subject, field };
+    },
     find: ({ measurement, subject, field }) => fieldOf(subjects.get(keyOf(measurement, subject)), field)?.number,
 
     series(key, name, at) {
@@ -237,6 +246,14 @@ export function createCatalog(
 
     seriesOfEntity: (entityId) => rowsOf(present.get(entityId) ?? former.get(entityId)),
     seriesOfSubject: (measurement, subject) => rowsOf(subjects.get(keyOf(measurement, subject))),
+    seriesOf(measurement, field) {
+      const numbers: SeriesNumber[] = [];
+      for (const entry of entries) {
+        if (entry?.subject.measurement !== measurement || (field !== null && entry.field !== field)) continue;
+        numbers.push(entry.number);
+      }
+      return numbers;
+    },
     names(measurement) {
       const names = new Map<string, string>();
       for (const [name, subject] of present) if (subject.measurement === measurement) names.set(name, subject.subject);

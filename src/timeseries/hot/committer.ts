@@ -4,11 +4,13 @@ import type { SeriesNumber } from "../../domain/series.ts";
 import { createBackoff } from "../../lib/backoff.ts";
 import type { Logger } from "../../lib/log.ts";
 import { type Remote, startWorker } from "../../lib/worker-rpc.ts";
+import type { BuiltPart } from "../rollups/build.ts";
 import { type Change, Chunk } from "./chunk.ts";
 import { buffersOf } from "./columns.ts";
 import type { Day } from "./day.ts";
 import type { FoldedRanges } from "./fold.ts";
-import type { StoredState, WriterCommands, WriterOptions } from "./writer.ts";
+import type { ArchiveChange } from "./sealing.ts";
+import type { RollUpRequest, StoredState, WriterCommands, WriterOptions } from "./writer.ts";
 
 /** So many samples wait for no clock. */
 export const COMMIT_SAMPLES = 2_000;
@@ -49,6 +51,14 @@ export interface Committer {
   push(series: SeriesNumber, ts: Micros, value: Value): void;
   flush(): Promise<void>;
   fold(): Promise<void>;
+  /** The writer's commands for the archive, each a transaction of its own, in the order of the calls. */
+  readonly archive: {
+    watch(day: Day): Promise<void>;
+    change(change: ArchiveChange): Promise<{ readonly sealed: boolean; readonly days: readonly Day[] }>;
+    forget(paths: readonly string[]): Promise<void>;
+  };
+  /** A step of building a day's rollups; rejects when the disk refuses, and nothing tries it again. */
+  rollUp(request: RollUpRequest): Promise<BuiltPart>;
   status(): {
     readonly writable: boolean;
     readonly reason: string | null;
@@ -267,6 +277,18 @@ export function createCommitter(options: CommitterOptions): Committer {
       due = true;
       void run();
       return folded;
+    },
+
+    rollUp: (request) => remote().call("rollUp", { ...request, maxPages: options.maxPages?.() }),
+
+    archive: {
+      watch: (day) => remote().call("watch", day),
+      async change(change) {
+        const answer = await remote().call("archive", { change, maxPages: options.maxPages?.() });
+        sizeBytes = answer.sizeBytes;
+        return answer;
+      },
+      forget: (paths) => remote().call("forget", paths),
     },
 
     status: () => ({ writable: reason === null, reason: reason ?? foldReason, waiting, commits, folds, sizeBytes }),

@@ -24,6 +24,16 @@ const CACHE_KIB_MAX = 8192;
 /** Pages the write-ahead log may reach before it is carried over to the file; a fold ends with that anyway. */
 const CHECKPOINT_PAGES = 8000;
 
+/**
+ * The part of the file that may stay free. A day that was archived leaves as many pages as the day that has begun
+ * will need, so nothing is moved in an ordinary week; what a backfill of years took is given back.
+ */
+const FREE_PART_MAX = 1 / 3;
+/** Smaller files are left alone. */
+const FREE_PAGES_MIN = 16_384;
+/** Pages of one step, during which no samples are committed. */
+const GIVE_BACK_PAGES = 4_096;
+
 const MIGRATIONS = join(import.meta.dirname, "migrations");
 
 /** The connection that writes: makes the file when there is none and brings its schema up to date. */
@@ -31,6 +41,8 @@ export function openForWriting(file: string, settings: SqliteSettings): Database
   const db = new DatabaseSync(file);
   try {
     db.exec(`PRAGMA page_size = ${PAGE_SIZE}`);
+    // Has to be said before there is a table, like the size of pages.
+    db.exec("PRAGMA auto_vacuum = INCREMENTAL");
     db.exec("PRAGMA journal_mode = WAL");
     db.exec(`PRAGMA synchronous = ${settings.synchronous}`);
     db.exec(`PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
@@ -49,6 +61,14 @@ export function openForReading(file: string, settings: SqliteSettings): Database
   const db = new DatabaseSync(file, { readOnly: true });
   applySettings(db, settings);
   return db;
+}
+
+/** Returns a step's worth of free pages to the file system, where too much of the file is free. */
+export function giveBackPages(db: DatabaseSync): void {
+  const free = Number(db.prepare("PRAGMA freelist_count").get()?.freelist_count);
+  const all = Number(db.prepare("PRAGMA page_count").get()?.page_count);
+  const tooMany = free - Math.max(FREE_PAGES_MIN, Math.floor(all * FREE_PART_MAX));
+  if (tooMany > 0) db.exec(`PRAGMA incremental_vacuum(${Math.min(tooMany, GIVE_BACK_PAGES)})`);
 }
 
 function applySettings(db: DatabaseSync, settings: SqliteSettings): void {

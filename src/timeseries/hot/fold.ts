@@ -1,4 +1,5 @@
 import type { DatabaseSync } from "node:sqlite";
+import { unbuildDays } from "../rollups/build.ts";
 import { type PackedSamples, unpackValues } from "./columns.ts";
 import { DAY_MICROS, type Day, dayOf, tableOfDay } from "./day.ts";
 
@@ -20,21 +21,19 @@ const SHORTEST = `CASE WHEN typeof(value) = 'real' AND value = CAST(value AS INT
 
 /**
  * Carries the whole log over to the day tables and empties it. Belongs inside a transaction: all of it or nothing.
- * Of samples with the same series and time the one in the day table stays, else the first in the log.
+ * Of samples with the same series and time the one in the day table stays, else the first in the log. Returns the days
+ * whose tables were written to.
  */
-export function fold(db: DatabaseSync, ranges: readonly FoldedRanges[]): void {
+export function fold(db: DatabaseSync, ranges: readonly FoldedRanges[]): Day[] {
   const span = db.prepare("SELECT min(ts) AS first, max(ts) AS last FROM log").get();
-  if (span?.first == null) return;
+  if (span?.first == null) return [];
   const first = dayOf(Number(span.first));
   const last = dayOf(Number(span.last));
-  if (last - first <= 1) {
-    foldDay(db, first);
-    if (last > first) foldDay(db, last);
-  } else {
-    foldManyDays(db);
-  }
+  const days = last - first <= 1 ? [...new Set([first, last])] : foldManyDays(db);
+  if (last - first <= 1) for (const day of days) foldDay(db, day);
   for (const range of ranges) updateSeries(db, range);
   db.exec("DELETE FROM log");
+  return days;
 }
 
 function foldDay(db: DatabaseSync, day: Day): void {
@@ -46,11 +45,12 @@ function foldDay(db: DatabaseSync, day: Day): void {
 }
 
 /** A backfill brings years at once: the log is sorted once for all of them instead of searched through for each. */
-function foldManyDays(db: DatabaseSync): void {
+function foldManyDays(db: DatabaseSync): Day[] {
   db.exec(
     `CREATE TEMP TABLE sorted AS SELECT ${DAY_OF_TS} AS day, series, ts, ${SHORTEST} AS value FROM log
      ORDER BY day, series, ts, log.rowid`,
   );
+  const days: Day[] = [];
   let from = 1;
   for (const row of db.prepare("SELECT day, count(*) AS samples FROM sorted GROUP BY day ORDER BY day").all()) {
     const day = Number(row.day);
@@ -61,11 +61,15 @@ function foldManyDays(db: DatabaseSync): void {
        WHERE rowid >= ? AND rowid < ? ORDER BY rowid`,
     ).run(from, to);
     from = to;
+    days.push(day);
   }
   db.exec("DROP TABLE sorted");
+  return days;
 }
 
+/** Whatever was computed from the day's samples has to be computed again. */
 function createDay(db: DatabaseSync, day: Day): void {
+  unbuildDays(db, [day]);
   db.exec(
     `CREATE TABLE IF NOT EXISTS ${tableOfDay(day)} (series INTEGER, ts INTEGER, value ANY, PRIMARY KEY (series, ts))
      WITHOUT ROWID, STRICT`,

@@ -1,6 +1,7 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { Gap, GapReason, GapState, HourlyRollup, LastRun, ProgressPart } from "../../domain/gaps.ts";
 import type { Micros } from "../../domain/sample.ts";
+import { dayOf } from "./day.ts";
 
 /** What a transaction does to the ledger of gaps and to rollups, beside its samples. */
 export type LedgerChange =
@@ -43,11 +44,15 @@ export function createLedgerWriter(db: DatabaseSync): LedgerWriter {
     position: db.prepare("UPDATE gaps SET position = ? WHERE id = ?"),
   };
   const rollup = db.prepare(
-    `INSERT INTO rollup_hour (series, start, mean, min, max, last, increase, source)
-     VALUES (?, ?, ?, ?, ?, ?, ?, '${SOURCE}')
+    `INSERT INTO rollup_hour (series, start, count, mean, min, max, last, increase, source)
+     VALUES (?, ?, 0, ?, ?, ?, ?, ?, '${SOURCE}')
      ON CONFLICT (series, start) DO UPDATE SET
        mean = excluded.mean, min = excluded.min, max = excluded.max, last = excluded.last, increase = excluded.increase
      WHERE source = excluded.source`,
+  );
+  const statisticsDay = db.prepare(
+    `INSERT INTO rollup_days (day, statistics) VALUES (?, 1)
+     ON CONFLICT (day) DO UPDATE SET statistics = 1 WHERE statistics = 0`,
   );
   const meta = db.prepare("INSERT OR REPLACE INTO meta VALUES (?, ?)");
   return {
@@ -62,6 +67,7 @@ export function createLedgerWriter(db: DatabaseSync): LedgerWriter {
         case "rollup": {
           const { series, start, mean, min, max, last, increase } = change.rollup;
           rollup.run(series, start, mean, min, max, last, increase);
+          statisticsDay.run(dayOf(start));
           break;
         }
       }

@@ -1,6 +1,7 @@
 import type { Micros, SampleColumns, Span, Value } from "../../domain/sample.ts";
 import type { SeriesNumber } from "../../domain/series.ts";
 import { SamplePacker } from "./columns.ts";
+import { type Day, dayOf } from "./day.ts";
 import type { FoldedRanges } from "./fold.ts";
 
 /** Ascending by time, each time once. */
@@ -26,6 +27,9 @@ export function lowerBound(times: readonly number[], ts: number): number {
 /** The samples between two folds: what the log holds and what waits to get there. */
 export class Generation {
   readonly #columns = new Map<SeriesNumber, Column>();
+  readonly #days = new Set<Day>();
+  /** Most samples are of the day of the one before. */
+  #lastDay: Day | undefined;
   #size = 0;
 
   get size(): number {
@@ -47,7 +51,15 @@ export class Generation {
       column.values.splice(at, 0, value);
     }
     this.#size++;
+    const day = dayOf(ts);
+    if (day !== this.#lastDay) this.#days.add(day);
+    this.#lastDay = day;
     return true;
+  }
+
+  /** The days of its samples. */
+  get days(): ReadonlySet<Day> {
+    return this.#days;
   }
 
   has(series: SeriesNumber, ts: Micros): boolean {
@@ -79,11 +91,13 @@ export class Generation {
     return { ts: column.ts.slice(from, to), values: column.values.slice(from, to) };
   }
 
-  /** The newest sample before a time, as a column of one or none. */
-  before(series: SeriesNumber, ts: Micros): SampleColumns {
+  /** The newest sample before a time whose value is one of these, as a column of one or none. */
+  before(series: SeriesNumber, ts: Micros, isOne: (value: Value) => boolean = () => true): SampleColumns {
     const column = this.#columns.get(series);
-    const at = column === undefined ? 0 : lowerBound(column.ts, ts);
-    if (column === undefined || at === 0) return EMPTY;
+    if (column === undefined) return EMPTY;
+    let at = lowerBound(column.ts, ts);
+    while (at > 0 && !isOne(column.values[at - 1]!)) at--;
+    if (at === 0) return EMPTY;
     return { ts: [column.ts[at - 1]!], values: [column.values[at - 1]!] };
   }
 }

@@ -4,6 +4,8 @@ import { workerData } from "node:worker_threads";
 import type { Micros, Value } from "../../domain/sample.ts";
 import type { SeriesNumber } from "../../domain/series.ts";
 import { serveCommands } from "../../lib/worker-rpc.ts";
+import { type AggregateRequest, aggregate } from "../rollups/aggregate.ts";
+import type { FigureColumns } from "../rollups/figures.ts";
 import { type PackedSamples, SamplePacker } from "./columns.ts";
 import { DATABASE_FILE, openForReading } from "./database.ts";
 import { type Day, tableOfDay } from "./day.ts";
@@ -24,6 +26,8 @@ export interface DayRequest {
 export type ReaderCommands = {
   /** For each request the oldest samples of the span, after the last one before it if that was asked for and exists. */
   read(requests: readonly DayRequest[]): readonly PackedSamples[];
+  /** Figures of buckets, of the series one after the other. */
+  aggregate(request: AggregateRequest): FigureColumns;
   close(argument: null): void;
 };
 
@@ -72,6 +76,7 @@ function readOne(request: DayRequest): PackedSamples {
 
 const commands: ReaderCommands = {
   read: (requests) => requests.map(readOne),
+  aggregate: (request) => aggregate(prepared, request),
   close() {
     statements.clear();
     db?.close();

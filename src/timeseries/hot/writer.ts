@@ -3,13 +3,17 @@ import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { workerData } from "node:worker_threads";
 import type { LastRun } from "../../domain/gaps.ts";
 import type { Micros } from "../../domain/sample.ts";
+import type { SeriesNumber } from "../../domain/series.ts";
 import { serveCommands } from "../../lib/worker-rpc.ts";
+import { type Manifest, readManifest } from "../archive/parquet/manifest.ts";
+import { type BuiltPart, buildDay, type RolledDay, readRolledDays, tableSamples } from "../rollups/build.ts";
 import type { CatalogChange, Change, PackedChunk } from "./chunk.ts";
 import { type PackedSamples, SamplePacker } from "./columns.ts";
 import { DATABASE_FILE, isCorruption, moveAside, openForWriting, type SqliteSettings, sizeOnDisk } from "./database.ts";
-import { type Day, dayOfTable } from "./day.ts";
+import { type Day, dayOfTable, tableOfDay } from "./day.ts";
 import { type FoldedRanges, fold } from "./fold.ts";
 import { createLedgerWriter, type LedgerWriter, readGaps, readLastRun, type StoredGap } from "./ledger.ts";
+import { type ArchiveChange, Sealing } from "./sealing.ts";
 
 /** What the thread is started with. */
 export interface WriterOptions {
@@ -44,6 +48,8 @@ export interface StoredState {
   readonly sizeBytes: number;
   readonly gaps: readonly StoredGap[];
   readonly lastRun: LastRun;
+  readonly archive: Manifest;
+  readonly rolledDays: readonly [Day, RolledDay][];
   /** Where a file that is no database was moved. */
   readonly movedTo: string | null;
 }
@@ -51,6 +57,14 @@ export interface StoredState {
 /** With a command: the file may not grow past so many pages. */
 export interface Limits {
   readonly maxPages?: number | undefined;
+}
+
+export interface RollUpRequest {
+  readonly day: Day;
+  /** Midnights of the home within the day. */
+  readonly cuts: readonly Micros[];
+  /** 0, then what the call before answered. */
+  readonly after: SeriesNumber;
 }
 
 /** The commands of the thread that owns every write to the file. Each is one transaction: all of it or nothing. */
@@ -64,6 +78,21 @@ export type WriterCommands = {
     readonly days: readonly Day[];
     readonly sizeBytes: number;
   };
+  /**
+   * Computes rollups of a day from its table, for the series after `after`; see `buildDay`. Answers `after: 0` when a
+   * fold changed the day since the call before: it has to be begun again.
+   */
+  rollUp(argument: RollUpRequest & Limits): BuiltPart;
+  /** The day is about to be archived; see `Sealing`. */
+  watch(day: Day): void;
+  /** Lists an archived file and drops the table of its day; not `sealed`: samples came to the table since `watch`. */
+  archive(argument: { readonly change: ArchiveChange } & Limits): {
+    readonly sealed: boolean;
+    readonly days: readonly Day[];
+    readonly sizeBytes: number;
+  };
+  /** Obsolete files are gone from the disk. */
+  forget(paths: readonly string[]): void;
   /** Notes the end of the run, unless null, and closes the file. */
   close(argument: { readonly durableUntil: Micros | null } | null): void;
 };
@@ -75,7 +104,13 @@ const INSERT = "INSERT INTO log (series, ts, value) VALUES ";
 const ROW = "(?, ?, ?)";
 /** Rows of one statement: a third less time per sample than one by one, and no less with more. */
 const ROWS_AT_ONCE = 16;
+/** Samples of one step of a rollup: a tenth of a second, for which a commit may have to wait. */
+const ROLLUP_SAMPLES = 50_000;
 
+/** The day whose rollups are half done, as long as no fold has changed it. */
+let rollingUp: Day | undefined;
+
+const sealing = new Sealing();
 let opened: Database | undefined;
 
 interface Database {
@@ -193,6 +228,8 @@ function readState(db: DatabaseSync): Omit<StoredState, "movedTo"> {
     sizeBytes: sizeOnDisk(file),
     gaps: readGaps(db),
     lastRun: readLastRun(db),
+    archive: readManifest(db),
+    rolledDays: readRolledDays(db),
   };
 }
 
@@ -229,10 +266,31 @@ const commands: WriterCommands = {
   },
   fold({ ranges, ...limits }) {
     const current = database();
-    inTransaction(current, limits, () => fold(current.db, ranges));
+    sealing.touched(inTransaction(current, limits, () => fold(current.db, ranges)));
+    rollingUp = undefined;
     // The log's pages are free again and the days' pages are final for a while: a good moment to write both once.
     current.db.exec("PRAGMA wal_checkpoint(PASSIVE)");
     return { days: readDays(current.db), sizeBytes: sizeOnDisk(file) };
+  },
+  rollUp({ day, cuts, after, ...limits }) {
+    if (after !== 0 && rollingUp !== day) return { samples: 0, after: 0 };
+    const current = database();
+    const samples = tableSamples(current.db, tableOfDay(day));
+    const options = { after, samplesMax: ROLLUP_SAMPLES };
+    const part = inTransaction(current, limits, () => buildDay(current.db, day, cuts, samples, options));
+    rollingUp = part.after === null ? undefined : day;
+    return part;
+  },
+  watch: (day) => sealing.watch(day),
+  archive({ change, ...limits }) {
+    const { db } = database();
+    const sealed = inTransaction(database(), limits, () => sealing.apply(db, change));
+    if (sealed) sealing.applied(db, change);
+    return { sealed, days: readDays(db), sizeBytes: sizeOnDisk(file) };
+  },
+  forget(paths) {
+    const current = database();
+    inTransaction(current, {}, () => sealing.forget(current.db, paths));
   },
   close(end) {
     const current = opened;

@@ -1,0 +1,58 @@
+import type { Micros } from "./sample.ts";
+import type { SeriesNumber } from "./series.ts";
+
+/** A question for figures of series over buckets of time. */
+export interface StatisticsRequest {
+  /** Each once. */
+  readonly series: readonly SeriesNumber[];
+  /** Ascending: bucket `i` is [borders[i], borders[i + 1]). */
+  readonly borders: readonly Micros[];
+  /** The present: nothing is in force after it, so that a bucket under way is as long as it has lasted. */
+  readonly until: Micros;
+  /** One answer for all series together instead of one for each. */
+  readonly group: boolean;
+  /** Only `count` is wanted: the rest of the figures may be as if nothing had been in force. */
+  readonly countOnly: boolean;
+}
+
+/**
+ * The figures of one bucket; docs/statistics.md defines them, with an example. "In force" is a sample's value from its
+ * time until that of the next sample of the series. A number that is not finite counts as no number.
+ */
+export interface BucketFigures {
+  /** Samples in the bucket, of whatever value. */
+  readonly count: number;
+  /** Microseconds of the bucket during which a number was in force; the weight of its mean. */
+  readonly weight: number;
+  /** Weighted by time, over the time in which a number was in force; null when none was. */
+  readonly mean: number | null;
+  /** Of the numbers in force, the one carried in included. */
+  readonly min: number | null;
+  readonly max: number | null;
+  /** The first and the last number in force; null in a group. */
+  readonly first: number | null;
+  readonly last: number | null;
+  /** Of the samples in the bucket that are numbers. */
+  readonly sum: number | null;
+  /** From the last number before the bucket to the last one in it; what a meter counted, where it may begin anew. */
+  readonly change: number | null;
+  /** Microseconds by text in force; null when there was none. */
+  readonly durations: ReadonlyMap<string, number> | null;
+  /** Microseconds of texts beyond the bound of `durations`. */
+  readonly otherDuration: number;
+}
+
+export interface StatisticsAnswer {
+  /** For each series (one for a group) a bucket for each pair of borders; null where nothing was known in it. */
+  readonly series: readonly (readonly (BucketFigures | null)[])[];
+  /** What the answer could not take into account, each a sentence. */
+  readonly warnings: readonly string[];
+}
+
+/** What answers questions for figures: from rollups where there are any, from samples elsewhere, alike in both cases. */
+export interface StatisticsReader {
+  /** `unavailable` when the disk cannot be read. */
+  statistics(request: StatisticsRequest): Promise<StatisticsAnswer>;
+  /** All series of a measurement, those of removed entities included; of one field, or of all fields. */
+  seriesOf(measurement: string, field: string | null): readonly SeriesNumber[];
+}

@@ -1,0 +1,233 @@
+import type { Micros, Value } from "../../domain/sample.ts";
+import type { BucketFigures } from "../../domain/statistics.ts";
+
+/** Texts of which a bucket says how long they were in force; the time of all others is added up. */
+export const DURATION_STATES_MAX = 32;
+/** Texts that are told apart while a bucket is added up. */
+const STATES_AT_WORK_MAX = 1_000;
+
+/** How a series changes: a meter (`total_increasing`) only rises, and begins anew when it falls. */
+export type SeriesKind = "meter" | "plain";
+
+/** What is in force at a moment, and the last number there was; undefined: none. */
+export interface Carried {
+  readonly value: Value | undefined;
+  readonly number: number | undefined;
+}
+
+export const NOTHING: Carried = { value: undefined, number: undefined };
+
+/** The samples of a stretch of time, added up: what a rollup row says. Times are microseconds. */
+export interface Summary {
+  readonly start: Micros;
+  readonly end: Micros;
+  readonly count: number;
+  /** When its first sample came. All figures are of [firstTs, end), so that they hold whatever was in force before. */
+  readonly firstTs: Micros;
+  readonly weight: number;
+  readonly mean: number | null;
+  readonly min: number | null;
+  readonly max: number | null;
+  readonly first: number | null;
+  readonly last: number | null;
+  readonly sum: number | null;
+  /** From `first` to `last`. */
+  readonly change: number | null;
+  /** In force at the end: null when it is not a number and not a text. */
+  readonly endValue: Value;
+  readonly durations: ReadonlyMap<string, number> | null;
+  readonly otherDuration: number;
+}
+
+/** One hour of Home Assistant's own statistics: of the whole hour, and nothing is known around it. */
+export interface ForeignHour {
+  readonly start: Micros;
+  readonly end: Micros;
+  readonly mean: number | null;
+  readonly min: number | null;
+  readonly max: number | null;
+  readonly last: number | null;
+  readonly change: number | null;
+}
+
+/** Only finite numbers count as numbers, as in Home Assistant. */
+export function isNumber(value: Value | undefined): value is number {
+  return typeof value === "number" && Number.isFinite(value);
+}
+
+/**
+ * What happened from one number of a series to the next. As in Home Assistant, a meter that falls below nine tenths
+ * began anew at 0, and one that falls less has fallen; a meter's number below 0 says nothing.
+ */
+export function changeBetween(kind: SeriesKind, before: number, after: number): number {
+  if (kind === "plain") return after - before;
+  if (before < 0 || after < 0) return 0;
+  return after < 0.9 * before ? after : after - before;
+}
+
+/** Figures that are being added up, of one bucket. Those of several series are added into one for a group. */
+export class Tally {
+  count = 0;
+  weight = 0;
+  /** Number times microseconds. */
+  integral = 0;
+  min = Number.POSITIVE_INFINITY;
+  max = Number.NEGATIVE_INFINITY;
+  first: number | null = null;
+  last: number | null = null;
+  sum: number | null = null;
+  change: number | null = null;
+  durations: Map<string, number> | null = null;
+  otherDuration = 0;
+
+  /** A number was in force for so long. */
+  hold(number: number, micros: number): void {
+    this.weight += micros;
+    this.integral += number * micros;
+    if (number < this.min) this.min = number;
+    if (number > this.max) this.max = number;
+    this.first ??= number;
+    this.last = number;
+    this.change ??= 0;
+  }
+
+  /** A text was in force for so long. */
+  stay(text: string, micros: number): void {
+    this.durations ??= new Map();
+    const before = this.durations.get(text);
+    if (before === undefined && this.durations.size >= STATES_AT_WORK_MAX) this.otherDuration += micros;
+    else this.durations.set(text, (before ?? 0) + micros);
+  }
+
+  changed(by: number): void {
+    this.change = (this.change ?? 0) + by;
+  }
+
+  /** Adds figures of the same time, of another series or of a later part of the bucket; `first` and `last` are not. */
+  add(other: Omit<Summary, "start" | "end" | "firstTs" | "endValue" | "first" | "last">): void {
+    this.count += other.count;
+    if (other.mean !== null) {
+      this.weight += other.weight;
+      this.integral += other.mean * other.weight;
+      if (other.min !== null && other.min < this.min) this.min = other.min;
+      if (other.max !== null && other.max > this.max) this.max = other.max;
+    }
+    if (other.sum !== null) this.sum = (this.sum ?? 0) + other.sum;
+    if (other.change !== null) this.changed(other.change);
+    for (const [text, micros] of other.durations ?? []) this.stay(text, micros);
+    this.otherDuration += other.otherDuration;
+  }
+
+  /** Null when nothing was known. */
+  figures(): BucketFigures | null {
+    if (this.count === 0 && this.weight === 0 && this.durations === null && this.change === null) return null;
+    const any = this.weight > 0;
+    const { durations, rest } = longest(this.durations);
+    return {
+      count: this.count,
+      weight: this.weight,
+      mean: any ? this.integral / this.weight : null,
+      min: any ? this.min : null,
+      max: any ? this.max : null,
+      first: this.first,
+      last: this.last,
+      sum: this.sum,
+      change: this.change,
+      durations,
+      otherDuration: this.otherDuration + rest,
+    };
+  }
+}
+
+function longest(durations: Map<string, number> | null) {
+  if (durations === null || durations.size <= DURATION_STATES_MAX) return { durations, rest: 0 };
+  const sorted = [...durations].sort((a, b) => b[1] - a[1]);
+  const rest = sorted.slice(DURATION_STATES_MAX).reduce((sum, [, micros]) => sum + micros, 0);
+  return { durations: new Map(sorted.slice(0, DURATION_STATES_MAX)), rest };
+}
+
+/**
+ * Walks along one series in the order of time, and adds up what it passes: `begin` a bucket, `sample`, `summary` and
+ * `foreign` in their order, `end` it, and so on. What is in force is carried from bucket to bucket.
+ */
+export class Walk {
+  readonly #kind: SeriesKind;
+  #value: Value | undefined;
+  #number: number | undefined;
+  #at: Micros = 0;
+  #tally = new Tally();
+
+  constructor(kind: SeriesKind, carried: Carried = NOTHING) {
+    this.#kind = kind;
+    this.#value = carried.value;
+    this.#number = carried.number;
+  }
+
+  get carried(): Carried {
+    return { value: this.#value, number: this.#number };
+  }
+
+  begin(start: Micros): void {
+    this.#at = start;
+    this.#tally = new Tally();
+  }
+
+  /** What is in force until `ts` was so for that long. */
+  #advance(ts: Micros): void {
+    const micros = ts - this.#at;
+    if (micros <= 0) return;
+    this.#at = ts;
+    if (isNumber(this.#value)) this.#tally.hold(this.#value, micros);
+    else if (typeof this.#value === "string") this.#tally.stay(this.#value, micros);
+  }
+
+  sample(ts: Micros, value: Value): void {
+    this.#advance(ts);
+    this.#tally.count++;
+    this.#value = value;
+    if (!isNumber(value)) return;
+    this.#tally.sum = (this.#tally.sum ?? 0) + value;
+    if (this.#number !== undefined) this.#tally.changed(changeBetween(this.#kind, this.#number, value));
+    this.#number = value;
+  }
+
+  /** Samples that were added up before, all of them in the bucket, with the time until the summary's end. */
+  summary(summary: Summary): void {
+    this.#advance(summary.firstTs);
+    const tally = this.#tally;
+    tally.add(summary);
+    if (summary.first !== null) {
+      if (this.#number !== undefined) tally.changed(changeBetween(this.#kind, this.#number, summary.first));
+      tally.first ??= summary.first;
+      tally.last = summary.last;
+      this.#number = summary.last ?? undefined;
+    }
+    this.#value = summary.endValue;
+    this.#at = summary.end;
+  }
+
+  /** As `summary`, where nothing but counts is wanted. */
+  counted(samples: number): void {
+    this.#tally.count += samples;
+  }
+
+  /** An hour of Home Assistant's statistics in the bucket. */
+  foreign(hour: ForeignHour): void {
+    this.#advance(hour.start);
+    const { mean, min, max, change } = hour;
+    const weight = hour.end - hour.start;
+    this.#tally.add({ count: 0, weight, mean, min, max, sum: null, change, durations: null, otherDuration: 0 });
+    if (hour.last !== null) {
+      this.#tally.last = hour.last;
+      this.#number = hour.last;
+    }
+    this.#value = undefined;
+    this.#at = hour.end;
+  }
+
+  /** The bucket's figures, after everything in it has been passed. */
+  end(end: Micros): Tally {
+    this.#advance(end);
+    return this.#tally;
+  }
+}

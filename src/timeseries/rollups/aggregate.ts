@@ -1,0 +1,216 @@
+import type { StatementSync } from "node:sqlite";
+import type { Micros, SampleColumns, Value } from "../../domain/sample.ts";
+import type { SeriesNumber } from "../../domain/series.ts";
+import { HOUR_MICROS } from "../../lib/calendar.ts";
+import { type PackedSamples, unpackValues } from "../hot/columns.ts";
+import { DAY_MICROS, type Day, dayOf, tableOfDay } from "../hot/day.ts";
+import { daysWithin } from "../hot/days.ts";
+import { lowerBound, merge } from "../hot/memory.ts";
+import { type Carried, isNumber, NOTHING, type SeriesKind, Tally, Walk } from "./accumulate.ts";
+import { type FigureColumns, packFigures } from "./figures.ts";
+import type { Stretch } from "./plan.ts";
+import { carriedBy, fromRow, ROLLUP_COLUMNS, type RollupRow } from "./row.ts";
+
+/** A sample that was found by itself. */
+export interface Found {
+  readonly ts: Micros;
+  readonly value: Value;
+}
+
+export interface SeriesQuestion {
+  readonly number: SeriesNumber;
+  readonly kind: SeriesKind;
+  /** What day tables do not have of the stretches that are answered from samples; null: nothing. */
+  readonly memory: PackedSamples | null;
+  /** In memory: the last sample before the first border, and the last number. */
+  readonly before: Found | undefined;
+  readonly numberBefore: Found | undefined;
+}
+
+/** A question to the file, for some of the series of a StatisticsRequest. */
+export interface AggregateRequest {
+  readonly series: readonly SeriesQuestion[];
+  readonly borders: readonly Micros[];
+  readonly until: Micros;
+  readonly group: boolean;
+  readonly countOnly: boolean;
+  readonly stretches: readonly Stretch[];
+  /** Midnights of the home within the stretches answered from `rollup_day`, ascending. */
+  readonly cuts: readonly Micros[];
+  /** Days that have a table, ascending; those in which a value before the first border is looked for, newest first. */
+  readonly days: readonly Day[];
+  readonly daysBefore: readonly Day[];
+}
+
+/** Gives a kept statement; rows come as arrays. */
+export type Prepare = (sql: string) => StatementSync;
+
+/** Adds up samples and rollups of the file, and what is in memory. Runs in the thread that reads. */
+export function aggregate(prepare: Prepare, request: AggregateRequest): FigureColumns {
+  const { borders, until } = request;
+  const buckets = borders.length - 1;
+  if (request.group) {
+    const tallies = Array.from({ length: buckets }, () => new Tally());
+    for (const question of request.series) {
+      walkSeries(prepare, request, question, (bucket, tally) => {
+        const figures = tally.figures();
+        if (figures !== null) tallies[bucket]!.add(figures);
+      });
+    }
+    return packFigures(tallies);
+  }
+  const tallies: (Tally | undefined)[] = new Array(request.series.length * buckets);
+  for (const [i, question] of request.series.entries()) {
+    walkSeries(prepare, request, question, (bucket, tally) => {
+      if (borders[bucket]! < until) tallies[i * buckets + bucket] = tally;
+    });
+  }
+  return packFigures(tallies);
+}
+
+type Close = (bucket: number, tally: Tally) => void;
+
+function walkSeries(prepare: Prepare, request: AggregateRequest, question: SeriesQuestion, close: Close): void {
+  const { borders, until, countOnly } = request;
+  const walk = new Walk(question.kind, countOnly ? NOTHING : carriedInto(prepare, request, question));
+  let bucket = 0;
+  const end = (): void => close(bucket, walk.end(Math.min(borders[bucket + 1]!, Math.max(until, borders[bucket]!))));
+  const reach = (ts: Micros): void => {
+    while (ts >= borders[bucket + 1]!) {
+      end();
+      walk.begin(borders[++bucket]!);
+    }
+  };
+  walk.begin(borders[0]!);
+  for (const stretch of request.stretches) {
+    if (stretch.from === "samples") {
+      const { ts, values } = samplesOf(prepare, request, question, stretch);
+      for (let i = 0; i < ts.length; i++) {
+        reach(ts[i]!);
+        walk.sample(ts[i]!, values[i]!);
+      }
+    } else {
+      for (const row of rowsOf(prepare, request, question, stretch)) {
+        reach(row[0]);
+        if (countOnly) {
+          walk.counted(row[1]);
+          continue;
+        }
+        const item = fromRow(row, endOf(stretch, row[0], request.cuts));
+        if ("firstTs" in item) walk.summary(item);
+        else walk.foreign(item);
+      }
+    }
+  }
+  for (; bucket < borders.length - 1; bucket++) {
+    end();
+    walk.begin(borders[bucket + 1]!);
+  }
+}
+
+function endOf(stretch: Stretch, start: Micros, cuts: readonly Micros[]): Micros {
+  if (stretch.from === "hours") return start + HOUR_MICROS;
+  const midnight = (dayOf(start) + 1) * DAY_MICROS;
+  return Math.min(midnight, cuts[lowerBound(cuts, start + 1)] ?? midnight);
+}
+
+function rowsOf(prepare: Prepare, request: AggregateRequest, { number }: SeriesQuestion, stretch: Stretch) {
+  const table = stretch.from === "hours" ? "rollup_hour" : "rollup_day";
+  const columns = request.countOnly ? COUNT_COLUMNS : ROLLUP_COLUMNS;
+  return prepare(`SELECT ${columns} FROM ${table} WHERE series = ? AND start >= ? AND start < ? ORDER BY start`).all(
+    number,
+    stretch.start,
+    stretch.end,
+  ) as unknown as RollupRow[];
+}
+
+/** What counting needs of a row. */
+const COUNT_COLUMNS = "start, count";
+
+type SampleRow = [Micros, Value];
+
+function samplesOf(
+  prepare: Prepare,
+  { days }: AggregateRequest,
+  { number, memory }: SeriesQuestion,
+  { start, end }: Stretch,
+): SampleColumns {
+  const ts: Micros[] = [];
+  const values: Value[] = [];
+  for (const day of daysWithin(days, start, end)) {
+    const rows = prepare(
+      `SELECT ts, value FROM ${tableOfDay(day)} WHERE series = ? AND ts >= ? AND ts < ? ORDER BY ts`,
+    ).all(number, start, end) as unknown as SampleRow[];
+    for (const row of rows) {
+      ts.push(row[0]);
+      values.push(row[1]);
+    }
+  }
+  if (memory === null) return { ts, values };
+  const times = Array.from(memory.ts);
+  const from = lowerBound(times, start);
+  const to = lowerBound(times, end);
+  return merge({ ts, values }, { ts: times.slice(from, to), values: unpackValues(memory).slice(from, to) });
+}
+
+/** What is in force just before the first border, and the last number there was before it. */
+function carriedInto(prepare: Prepare, request: AggregateRequest, question: SeriesQuestion): Carried {
+  const start = request.borders[0]!;
+  const rolled = rolledBefore(prepare, question.number, start);
+  const value = newest(question.before, lastInDays(prepare, request, question.number, "TRUE"));
+  const carried = value !== undefined && (rolled === undefined || value.ts >= rolled.start) ? value : rolled?.carried;
+  if (carried === undefined) return NOTHING;
+  if (isNumber(carried.value)) return { value: carried.value, number: carried.value };
+  const number = newest(question.numberBefore, lastInDays(prepare, request, question.number, IS_NUMBER));
+  const rolledNumber = rolled === undefined ? undefined : numberBefore(prepare, question.number, rolled);
+  const newer = number !== undefined && (rolledNumber === undefined || number.ts >= rolledNumber.ts);
+  return { value: carried.value, number: (newer ? number : rolledNumber)?.value as number | undefined };
+}
+
+/** Infinity is a real to SQLite, and no number here. */
+const IS_NUMBER = "typeof(value) IN ('integer', 'real') AND abs(value) < 9e999";
+
+function lastInDays(prepare: Prepare, request: AggregateRequest, series: SeriesNumber, which: string) {
+  for (const day of request.daysBefore) {
+    const row = prepare(
+      `SELECT ts, value FROM ${tableOfDay(day)} WHERE series = ? AND ts < ? AND ${which} ORDER BY ts DESC LIMIT 1`,
+    ).get(series, request.borders[0]!) as unknown as SampleRow | undefined;
+    if (row !== undefined) return { ts: row[0], value: row[1] };
+  }
+  return undefined;
+}
+
+interface RolledBefore {
+  readonly start: Micros;
+  readonly carried: Carried;
+}
+
+/** By the newest hour that ended before `start`, or at it. */
+function rolledBefore(prepare: Prepare, series: SeriesNumber, start: Micros): RolledBefore | undefined {
+  const row = prepare(
+    `SELECT ${ROLLUP_COLUMNS} FROM rollup_hour WHERE series = ? AND start <= ? ORDER BY start DESC LIMIT 1`,
+  ).get(series, start - HOUR_MICROS) as unknown as RollupRow | undefined;
+  return row === undefined ? undefined : { start: row[0], carried: carriedBy(row) };
+}
+
+/** A text was in force for that whole hour: the last number is looked for by hours on its day, by days before it. */
+function numberBefore(prepare: Prepare, series: SeriesNumber, { start, carried }: RolledBefore): Found | undefined {
+  if (carried.number !== undefined) return { ts: start, value: carried.number };
+  const midnight = dayOf(start) * DAY_MICROS;
+  const row =
+    lastNumber(prepare, "rollup_hour", series, midnight, start) ??
+    lastNumber(prepare, "rollup_day", series, Number.MIN_SAFE_INTEGER, midnight);
+  return row === undefined ? undefined : { ts: row[0], value: row[1] };
+}
+
+function lastNumber(prepare: Prepare, table: string, series: SeriesNumber, from: Micros, to: Micros) {
+  return prepare(
+    `SELECT start, last FROM ${table} WHERE series = ? AND start >= ? AND start < ? AND last IS NOT NULL
+     ORDER BY start DESC LIMIT 1`,
+  ).get(series, from, to) as unknown as [Micros, number] | undefined;
+}
+
+function newest(a: Found | undefined, b: Found | undefined): Found | undefined {
+  if (a === undefined || b === undefined) return a ?? b;
+  return a.ts >= b.ts ? a : b;
+}

@@ -1,0 +1,145 @@
+import type { DatabaseSync, StatementSync } from "node:sqlite";
+import type { Micros, SampleColumns, Value } from "../../domain/sample.ts";
+import type { SeriesNumber } from "../../domain/series.ts";
+import { HOUR_MICROS } from "../../lib/calendar.ts";
+import { DAY_MICROS, type Day } from "../hot/day.ts";
+import { isNumber, type SeriesKind, type Summary, Walk } from "./accumulate.ts";
+import { ROLLUP_COLUMNS, toRow } from "./row.ts";
+
+/** One summary for each [borders[i], borders[i + 1]) that has samples; all samples lie within the borders. */
+export function summarize({ ts, values }: SampleColumns, borders: readonly Micros[], kind: SeriesKind): Summary[] {
+  const summaries: Summary[] = [];
+  let at = 0;
+  for (let i = 0; i + 1 < borders.length && at < ts.length; i++) {
+    const start = borders[i]!;
+    const end = borders[i + 1]!;
+    if (ts[at]! >= end) continue;
+    const firstTs = ts[at]!;
+    const walk = new Walk(kind);
+    walk.begin(start);
+    for (; at < ts.length && ts[at]! < end; at++) walk.sample(ts[at]!, values[at]!);
+    // There is a sample, so there are figures.
+    summaries.push({ start, end, firstTs, ...walk.end(end).figures()!, endValue: kept(walk.carried.value) });
+  }
+  return summaries;
+}
+
+function kept(value: Value | undefined): Value {
+  return isNumber(value) || typeof value === "string" ? value : null;
+}
+
+/** Where a day's hours begin, and where the last one ends. */
+export function hoursOf(day: Day): Micros[] {
+  return Array.from({ length: 25 }, (_, hour) => day * DAY_MICROS + hour * HOUR_MICROS);
+}
+
+/** Where the parts of a UTC day begin that `cuts` (midnights of the home within it) make, and where the last one ends. */
+export function partsOf(day: Day, cuts: readonly Micros[]): Micros[] {
+  return [day * DAY_MICROS, ...cuts, (day + 1) * DAY_MICROS];
+}
+
+/** The samples of one UTC day, series by series. */
+export interface DaySamples {
+  /** The first series after this number, undefined at the end. */
+  next(after: SeriesNumber): SeriesNumber | undefined;
+  read(series: SeriesNumber): SampleColumns;
+}
+
+/** The samples of a day's table. */
+export function tableSamples(db: DatabaseSync, table: string): DaySamples {
+  const next = db.prepare(`SELECT series FROM ${table} WHERE series > ? ORDER BY series LIMIT 1`);
+  const read = db.prepare(`SELECT ts, value FROM ${table} WHERE series = ? ORDER BY ts`);
+  read.setReturnArrays(true);
+  return {
+    next: (after) => next.get(after)?.series as SeriesNumber | undefined,
+    read(series) {
+      const rows = read.all(series) as unknown as [Micros, Value][];
+      return { ts: rows.map(([ts]) => ts), values: rows.map(([, value]) => value) };
+    },
+  };
+}
+
+/** A part of building a day: what was done, where to go on. */
+export interface BuiltPart {
+  readonly samples: number;
+  /** The last series that was done; null: the day is done and marked as built. */
+  readonly after: SeriesNumber | null;
+}
+
+/**
+ * Computes the rollups of a UTC day from its samples, for the series after `after` (0: all), until about
+ * `samplesMax` samples are read; inside the caller's transaction. Building again gives the same rows, those of late
+ * samples included. The day counts as built once a call answered `after: null`, and only if none of its samples
+ * changed between the first call and that one.
+ */
+export function buildDay(
+  db: DatabaseSync,
+  day: Day,
+  cuts: readonly Micros[],
+  samples: DaySamples,
+  { after = 0, samplesMax = Number.POSITIVE_INFINITY }: { after?: SeriesNumber; samplesMax?: number } = {},
+): BuiltPart {
+  const kind = kindOf(db);
+  const hour = insertInto(db, "rollup_hour");
+  const part = insertInto(db, "rollup_day");
+  const hours = hoursOf(day);
+  const parts = partsOf(day, cuts);
+  if (after === 0) unbuildDays(db, [day]);
+  let read = 0;
+  let last = after;
+  for (let series = samples.next(last); series !== undefined; series = samples.next(last)) {
+    if (read >= samplesMax) return { samples: read, after: last };
+    const columns = samples.read(series);
+    read += columns.ts.length;
+    clearParts(db, series, day);
+    for (const summary of summarize(columns, hours, kind(series))) hour.run(...toRow(series, summary));
+    for (const summary of summarize(columns, parts, kind(series))) part.run(...toRow(series, summary));
+    last = series;
+  }
+  db.prepare(
+    "INSERT INTO rollup_days (day, cuts) VALUES (?, ?) ON CONFLICT (day) DO UPDATE SET cuts = excluded.cuts",
+  ).run(day, JSON.stringify(cuts));
+  return { samples: read, after: null };
+}
+
+/** Parts that were cut at other midnights, before the home's time zone changed, would count twice. */
+function clearParts(db: DatabaseSync, series: SeriesNumber, day: Day): void {
+  db.prepare("DELETE FROM rollup_day WHERE series = ? AND start >= ? AND start < ?").run(
+    series,
+    day * DAY_MICROS,
+    (day + 1) * DAY_MICROS,
+  );
+}
+
+function insertInto(db: DatabaseSync, table: string): StatementSync {
+  const places = Array(ROLLUP_COLUMNS.split(",").length + 1).fill("?");
+  return db.prepare(`INSERT OR REPLACE INTO ${table} (series, ${ROLLUP_COLUMNS}) VALUES (${places.join()})`);
+}
+
+function kindOf(db: DatabaseSync): (series: SeriesNumber) => SeriesKind {
+  const meters = db.prepare("SELECT number FROM series WHERE state_class = 'total_increasing'").all();
+  const numbers = new Set(meters.map(({ number }) => number));
+  return (series) => (numbers.has(series) ? "meter" : "plain");
+}
+
+/** Of one UTC day that has rollups. */
+export interface RolledDay {
+  /** Where its parts in `rollup_day` are cut; null: its samples are not added up (any more). */
+  readonly cuts: readonly Micros[] | null;
+  /** It has hours of Home Assistant's own statistics, which only `rollup_hour` has. */
+  readonly statistics: boolean;
+}
+
+export function readRolledDays(db: DatabaseSync): [Day, RolledDay][] {
+  const rows = db.prepare("SELECT day, cuts, statistics FROM rollup_days ORDER BY day").all();
+  return rows.map(({ day, cuts, statistics }) => [
+    day as Day,
+    { cuts: cuts === null ? null : (JSON.parse(cuts as string) as Micros[]), statistics: statistics === 1 },
+  ]);
+}
+
+/** Samples came to days that were built: they have to be built again. Inside the transaction that stores them. */
+export function unbuildDays(db: DatabaseSync, days: Iterable<Day>): void {
+  const statement = db.prepare("UPDATE rollup_days SET cuts = NULL WHERE day = ?");
+  for (const day of days) statement.run(day);
+}

@@ -1,0 +1,71 @@
+import type { Micros, Span } from "../../domain/sample.ts";
+import { HOUR_MICROS } from "../../lib/calendar.ts";
+import { DAY_MICROS, type Day, dayOf } from "../hot/day.ts";
+import { lowerBound } from "../hot/memory.ts";
+import type { RolledDay } from "./build.ts";
+
+/** From what a stretch of time is answered: samples, `rollup_hour` or `rollup_day`. */
+export interface Stretch extends Span {
+  readonly from: "samples" | "hours" | "parts";
+}
+
+export interface Tiers {
+  readonly rolled: ReadonlyMap<Day, RolledDay>;
+  /** Whether samples of that day are kept, wherever. */
+  hasSamples(day: Day): boolean;
+  /** Whether samples of that day are in memory: they are not part of its rollups yet. */
+  inMemory(day: Day): boolean;
+}
+
+export interface Plan {
+  readonly stretches: readonly Stretch[];
+  /** Days whose samples are gone and whose rollups are too coarse for the buckets asked for. */
+  readonly tooCoarse: number;
+}
+
+/**
+ * From which tier each part of the buckets comes: for each UTC day the coarsest that has all its samples and whose rows
+ * do not lie across a border. Stretches ascend; a day of which nothing is kept is in none.
+ */
+export function plan(borders: readonly Micros[], until: Micros, tiers: Tiers): Plan {
+  const stretches: Stretch[] = [];
+  let tooCoarse = 0;
+  const start = borders[0]!;
+  const end = Math.min(borders[borders.length - 1]!, until);
+  for (let day = dayOf(start); day * DAY_MICROS < end; day++) {
+    const span = { start: Math.max(start, day * DAY_MICROS), end: Math.min(end, (day + 1) * DAY_MICROS) };
+    const from = tierOf(day, bordersWithin(borders, end, day), tiers);
+    if (from === "nothing") continue;
+    if (from === "too coarse") {
+      tooCoarse++;
+      continue;
+    }
+    const last = stretches[stretches.length - 1];
+    if (last !== undefined && last.from === from && last.end === span.start) {
+      stretches[stretches.length - 1] = { ...last, end: span.end };
+    } else {
+      stretches.push({ from, ...span });
+    }
+  }
+  return { stretches, tooCoarse };
+}
+
+/** The borders strictly inside a day, the end of the question among them. */
+function bordersWithin(borders: readonly Micros[], end: Micros, day: Day): readonly Micros[] {
+  const from = day * DAY_MICROS;
+  const to = from + DAY_MICROS;
+  const inside = borders.slice(lowerBound(borders, from + 1), lowerBound(borders, Math.min(end, to)));
+  return end > from && end < to ? [...inside, end] : inside;
+}
+
+function tierOf(day: Day, inside: readonly Micros[], tiers: Tiers): Stretch["from"] | "nothing" | "too coarse" {
+  const rolled = tiers.rolled.get(day);
+  const hasSamples = tiers.hasSamples(day);
+  const complete = (rolled?.cuts != null || !hasSamples) && !tiers.inMemory(day);
+  if (!complete) return "samples";
+  if (rolled === undefined) return "nothing";
+  const { cuts, statistics } = rolled;
+  if (cuts !== null && !statistics && inside.every((border) => cuts.includes(border))) return "parts";
+  if (inside.every((border) => border % HOUR_MICROS === 0)) return "hours";
+  return hasSamples ? "samples" : "too coarse";
+}

@@ -1,0 +1,259 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import fc from "fast-check";
+import type { Micros, Value } from "../../domain/sample.ts";
+import type { SeriesNumber } from "../../domain/series.ts";
+import type { BucketFigures } from "../../domain/statistics.ts";
+import { PERIODS, type Period, periodBorders } from "../../lib/calendar.ts";
+import { silentLog } from "../../lib/log.ts";
+import { openStore, type Store } from "../store.ts";
+import { figuresOf } from "./brute-force.ts";
+
+const HOUR = 3_600_000_000;
+const DAY = 24 * HOUR;
+/** Clocks change in Amsterdam on the second day. */
+const T0 = Date.UTC(2026, 9, 24) * 1000;
+const DAYS = 4;
+
+interface Opened extends AsyncDisposable {
+  store: Store;
+  reopen(): Promise<void>;
+}
+
+/** A store in a folder of its own; the clock and the time zone can be moved. */
+async function openOne(clock: { now: Micros; timeZone: string }): Promise<Opened> {
+  const directory = mkdtempSync(join(tmpdir(), "rollups-test-"));
+  const open = () =>
+    openStore({
+      directory,
+      commitSeconds: 1000,
+      settings: { busyTimeoutSeconds: 1, cacheSize: -2000, synchronous: "OFF" },
+      log: silentLog(),
+      now: () => clock.now,
+      timeZone: () => clock.timeZone,
+    });
+  const opened: Opened = {
+    store: await open(),
+    async reopen() {
+      await opened.store.close();
+      opened.store = await open();
+    },
+    async [Symbol.asyncDispose]() {
+      await opened.store.close();
+      rmSync(directory, { recursive: true, force: true });
+    },
+  };
+  return opened;
+}
+
+const KINDS = [
+  { field: "state", stateClass: "measurement" },
+  { field: "energy", stateClass: "total_increasing" },
+] as const;
+
+function makeSeries(store: Store): SeriesNumber[] {
+  return KINDS.map(({ field, stateClass }) => {
+    const number = store.series({ measurement: "state", subject: "a", field }, "sensor.a", T0);
+    store.describe(number, { unit: null, deviceClass: null, stateClass });
+    return number;
+  });
+}
+
+/** Sums are taken in another order here and there, so their last digits may differ. */
+function rounded(figures: BucketFigures | null): unknown {
+  const round = (number: number | null) => (number === null ? null : Number(number.toPrecision(9)));
+  return (
+    figures && {
+      ...figures,
+      mean: round(figures.mean),
+      sum: round(figures.sum),
+      change: round(figures.change),
+      durations: figures.durations && Object.fromEntries([...figures.durations].sort()),
+    }
+  );
+}
+
+type Samples = readonly (readonly [Micros, Value])[];
+
+function wanted(samples: Samples, borders: readonly Micros[], until: Micros, meter: boolean): unknown[] {
+  const known = samples.filter(([ts]) => ts < until);
+  return borders.slice(1).map((end, i) => {
+    const start = borders[i]!;
+    return start < until ? rounded(figuresOf(known, start, Math.min(end, until), meter)) : null;
+  });
+}
+
+const value = fc.oneof(
+  { arbitrary: fc.integer({ min: -10, max: 200 }).map((half) => half / 2), weight: 8 },
+  { arbitrary: fc.constantFrom("on", "unavailable", "", "__proto__"), weight: 3 },
+  { arbitrary: fc.constantFrom(null, Number.POSITIVE_INFINITY), weight: 1 },
+);
+/** Often on a border. */
+const time = fc.oneof(
+  fc.integer({ min: 0, max: DAYS * DAY - 1 }),
+  fc.integer({ min: 0, max: DAYS * 24 * 12 - 1 }).map((n) => n * 300_000_000),
+);
+const step = fc.record({
+  samples: fc.array(fc.tuple(fc.constantFrom(0, 1), time, value), { maxLength: 25 }),
+  next: fc.constantFrom("nothing", "fold", "roll up", "restart", "other zone"),
+});
+const zone = fc.constantFrom("UTC", "Europe/Amsterdam", "Asia/Kolkata", "Australia/Lord_Howe", "Pacific/Apia");
+const question = fc.record({
+  period: fc.constantFrom(...PERIODS),
+  start: fc.integer({ min: -DAY, max: DAYS * DAY }),
+  length: fc.integer({ min: 1, max: 2 * DAY }),
+});
+
+test("statistics() gives the figures of the samples wherever they are", { timeout: 120_000 }, async () => {
+  const property = fc.asyncProperty(
+    fc.array(step, { minLength: 1, maxLength: 6 }),
+    zone,
+    zone,
+    fc.constantFrom(DAYS, 2.3),
+    fc.array(question, { minLength: 3, maxLength: 6 }),
+    async (steps, firstZone, secondZone, nowDays, questions) => {
+      const clock = { now: T0 + nowDays * DAY, timeZone: firstZone };
+      await using opened = await openOne(clock);
+      const numbers = makeSeries(opened.store);
+      const model = KINDS.map(() => new Map<Micros, Value>());
+      for (const { samples, next } of steps) {
+        for (const [series, offset, sample] of samples) {
+          opened.store.append(numbers[series]!, T0 + offset, sample);
+          if (!model[series]!.has(T0 + offset)) model[series]!.set(T0 + offset, sample);
+        }
+        if (next === "other zone") clock.timeZone = secondZone;
+        if (next === "fold") await opened.store.fold();
+        if (next === "roll up") {
+          await opened.store.fold();
+          await opened.store.rollUp();
+        }
+        if (next === "restart") await opened.reopen();
+      }
+      const all = model.map((samples) => [...samples].sort((a, b) => a[0] - b[0]));
+      for (const { period, start, length } of questions) {
+        const borders = periodBorders(period, T0 + start, T0 + start + length, clock.timeZone);
+        const request = { series: numbers, borders, until: clock.now, group: false, countOnly: false };
+        const { series, warnings } = await opened.store.statistics(request);
+        assert.deepEqual(warnings, []);
+        for (const [i, { field }] of KINDS.entries()) {
+          const expected = wanted(all[i]!, borders, clock.now, field === "energy");
+          assert.deepEqual(series[i]!.map(rounded), expected, `${field} by ${period}`);
+        }
+        const counts = await opened.store.statistics({ ...request, group: true, countOnly: true });
+        const whole = series[0]!.map((_, i) => series.reduce((sum, one) => sum + (one[i]?.count ?? 0), 0));
+        assert.deepEqual(
+          counts.series[0]!.map((figures) => figures?.count ?? 0),
+          whole,
+        );
+      }
+    },
+  );
+  await fc.assert(property, { numRuns: 60, endOnFailure: true });
+});
+
+async function filled(opened: Opened, days: number): Promise<SeriesNumber[]> {
+  const numbers = makeSeries(opened.store);
+  for (let hour = 0; hour < days * 24; hour++) {
+    opened.store.append(numbers[0]!, T0 + hour * HOUR + 600_000_000, hour);
+    opened.store.append(numbers[1]!, T0 + hour * HOUR + 600_000_000, hour % 30);
+  }
+  await opened.store.fold();
+  return numbers;
+}
+
+const ask = (series: readonly SeriesNumber[], period: Period, until: Micros) => ({
+  series,
+  borders: periodBorders(period, T0, T0 + DAYS * DAY, "Europe/Amsterdam"),
+  until,
+  group: false,
+  countOnly: false,
+});
+
+test("rollUp() builds the days that are over, once, and again after late samples", async () => {
+  const clock = { now: T0 + 3 * DAY + HOUR, timeZone: "Europe/Amsterdam" };
+  await using opened = await openOne(clock);
+  const [series] = await filled(opened, 3.5);
+  assert.equal(await opened.store.rollUp(), 3);
+  opened.store.append(series!, T0 + DAY + 1, 1000);
+  assert.equal(await opened.store.rollUp(), 3, "the sample is in memory: the day's rollups stay, unused");
+  const max = async () => {
+    const {
+      series: [figures],
+    } = await opened.store.statistics(ask([series!], "day", clock.now));
+    return figures!.map((bucket) => bucket?.max);
+  };
+  const before = await max();
+  assert.equal(before[1], 1000);
+  await opened.store.fold();
+  assert.equal(await opened.store.rollUp(), 3);
+  assert.deepEqual(await max(), before);
+  await opened.reopen();
+  assert.equal(await opened.store.rollUp(), 3);
+  assert.deepEqual(await max(), before);
+});
+
+test("hours of Home Assistant's statistics stand where there are no samples", async () => {
+  const clock = { now: T0 + 3 * DAY + HOUR, timeZone: "Europe/Amsterdam" };
+  await using opened = await openOne(clock);
+  const [plain, meter] = makeSeries(opened.store);
+  const hours = [0, 1, 2, 27].map((hour) => T0 - 2 * DAY + hour * HOUR);
+  opened.store.addRollups(
+    hours.map((start, i) => ({
+      series: plain!,
+      start,
+      mean: 20 + i,
+      min: 10,
+      max: 30 + i,
+      last: null,
+      increase: null,
+    })),
+  );
+  opened.store.addRollups(
+    hours.map((start, i) => ({ series: meter!, start, mean: null, min: null, max: null, last: 5 + i, increase: 1 })),
+  );
+  opened.store.append(plain!, T0, 50);
+  opened.store.append(meter!, T0 + HOUR, 9);
+  await opened.store.flush();
+  await opened.reopen();
+  const borders = [T0 - 2 * DAY, T0 - DAY, T0, T0 + DAY];
+  const request = { series: [plain!, meter!], borders, until: clock.now, group: false, countOnly: false };
+  const { series } = await opened.store.statistics(request);
+  const [first, second, third] = series[0]!;
+  assert.deepEqual([first?.mean, first?.weight, first?.count, first?.max], [21, 3 * HOUR, 0, 32]);
+  assert.deepEqual([second?.mean, second?.weight], [23, HOUR]);
+  assert.deepEqual([third?.mean, third?.change], [50, 0]);
+  assert.deepEqual(
+    series[1]!.map((figures) => figures?.change),
+    [3, 1, 1],
+  );
+});
+
+test("a 5-minute bucket of a day that has only hours is left out, with a warning", async () => {
+  const clock = { now: T0 + DAY, timeZone: "UTC" };
+  await using opened = await openOne(clock);
+  const [plain] = makeSeries(opened.store);
+  opened.store.addRollups([{ series: plain!, start: T0, mean: 1, min: 1, max: 1, last: null, increase: null }]);
+  const borders = periodBorders("5minute", T0, T0 + HOUR, "UTC");
+  const request = { series: [plain!], borders, until: clock.now, group: false, countOnly: false };
+  const { series, warnings } = await opened.store.statistics(request);
+  assert.ok(series[0]!.every((figures) => figures === null));
+  assert.match(warnings[0]!, /^1 day is left out/);
+});
+
+test("a group adds up its series, and weighs means by time", async () => {
+  const clock = { now: T0 + DAY, timeZone: "UTC" };
+  await using opened = await openOne(clock);
+  const [one, other] = makeSeries(opened.store);
+  opened.store.append(one!, T0, 10);
+  opened.store.append(other!, T0 + 18 * HOUR, 50);
+  const request = { series: [one!, other!], borders: [T0, T0 + DAY], until: clock.now, group: true, countOnly: false };
+  const { series } = await opened.store.statistics(request);
+  const [figures] = series[0]!;
+  assert.equal(series.length, 1);
+  assert.equal(figures?.mean, (24 * 10 + 6 * 50) / 30);
+  assert.deepEqual([figures?.count, figures?.min, figures?.max, figures?.sum], [2, 10, 50, 60]);
+  assert.deepEqual([figures?.first, figures?.last], [null, null]);
+});
