@@ -48,8 +48,8 @@ export interface App {
  * Assistant, what answers over HTTP. Rejects with an AppError for what the user can mend.
  */
 export async function startApp(config: Config, options: AppOptions): Promise<App> {
-  const { log } = options;
-  const component = (name: string): Logger => log.child({ component: name });
+  const component = (name: string): Logger => options.log.child({ component: name });
+  const log = component("main");
   prepareDirectory(config.dataDir);
 
   await using stack = new AsyncDisposableStack();
@@ -101,7 +101,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
       allowedHosts: config.allowedHosts,
       corsOrigins: config.corsOrigins,
     },
-    log: log.child({ component: "api" }, { level: "warn" }),
+    log: options.log.child({ component: "api" }, { level: "warn" }),
     version: options.version,
     demo: options.demo,
   };

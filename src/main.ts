@@ -35,7 +35,8 @@ async function main(): Promise<void> {
 
   let config: Config = readConfig(process.env, { dataDir: values.demo ? "./data-demo" : "./data" });
   if (values["check-config"]) return console.log(describeConfig(config));
-  const log = createLog({ level: config.logLevel, format: config.logFormat }).child({ component: "main" });
+  const root = createLog({ level: config.logLevel, format: config.logFormat });
+  const log = root.child({ component: "main" });
   log.info(`HA Ingestor ${version} starts${values.demo ? " as a DEMO on a simulated home: no value is real" : ""}`);
   for (const note of config.notes) log.warn(note);
 
@@ -50,7 +51,7 @@ async function main(): Promise<void> {
 
   let app: App;
   try {
-    app = await startApp(config, { version, demo: values.demo, log });
+    app = await startApp(config, { version, demo: values.demo, log: root });
   } catch (error) {
     await demoHome?.close();
     throw error;
