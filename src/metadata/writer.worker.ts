@@ -1,4 +1,5 @@
 import { workerData } from "node:worker_threads";
+import { collectGarbage } from "../lib/collect-garbage.ts";
 import { serveCommands } from "../lib/worker-rpc.ts";
 import { createHomeCommands, type HomeCommands } from "./commands.ts";
 import { openOrReplace } from "./damaged.ts";
@@ -11,6 +12,9 @@ export interface WriterData {
   readonly file: string;
   readonly settings: DatabaseSettings;
 }
+
+/** After so long without a write the thread gives back what the last ones took: it is large, and writes are seldom. */
+const IDLE_MS = 5_000;
 
 /** What the writer found and made when it opened the database. */
 export interface OpenReport {
@@ -36,7 +40,14 @@ function open(): OpenReport {
   database.exec("PRAGMA wal_autocheckpoint = 0");
   const commands = createHomeCommands(database);
   const checkpoint = database.prepare("PRAGMA wal_checkpoint(PASSIVE)");
+  const idle = setTimeout(() => {
+    if (!database.isOpen) return;
+    database.exec("PRAGMA shrink_memory");
+    collectGarbage();
+  }, IDLE_MS);
+  idle.unref();
   const afterwards = (): void => {
+    idle.refresh();
     if (checkpointDue) return;
     checkpointDue = true;
     setImmediate(() => {
