@@ -130,6 +130,8 @@ export interface TrackedGame {
   readonly started: boolean;
   /** The highest period told of. */
   readonly period: number;
+  /** The period after which a half-time was last told of; null without one. */
+  readonly halftimeAfter: number | null;
   /** The score that counts now; 0 to 0 before the start. */
   readonly score: Score;
   /** When the last look was asked for and taken. */

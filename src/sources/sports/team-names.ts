@@ -1,0 +1,71 @@
+import type { Team } from "../../domain/game.ts";
+
+/** Abbreviations by which other providers, newspapers and past seasons know the team that has one of the others. */
+const SAME: readonly (readonly string[])[] = [
+  ["wsh", "was", "wdc"],
+  ["ana", "anh"],
+  ["utah", "uta", "uth"],
+  ["tb", "tbl", "tbr", "tam"],
+  ["nj", "njd"],
+  ["la", "lak", "lar"],
+  ["sj", "sjs"],
+  ["vgk", "veg", "vgs"],
+  ["mtl", "mon"],
+  ["cbj", "clb"],
+  ["nsh", "nas"],
+  ["wpg", "win"],
+  ["cgy", "cal"],
+  ["gs", "gsw"],
+  ["ny", "nyk"],
+  ["no", "nop", "nor"],
+  ["sa", "sas"],
+  ["phx", "pho"],
+  ["bkn", "brk"],
+  ["cha", "cho"],
+  ["jax", "jac"],
+  ["ari", "arz", "az"],
+  ["chw", "cws", "cha"],
+  ["sf", "sfg", "sfo"],
+  ["sd", "sdp"],
+  ["kc", "kcr", "kan"],
+  ["gb", "gnb"],
+  ["ne", "nwe"],
+  ["lv", "lvr", "oak"],
+  ["ath", "oak"],
+];
+
+/** Names of one team are compared in this form: "nfl-SF", "nfl:sf" and "NFL SF" are the same. */
+export function foldName(text: string): string {
+  return text
+    .normalize("NFKD")
+    .replace(/\p{M}/gu, "")
+    .toLowerCase()
+    .replace(/[\s:_-]+/g, " ")
+    .trim();
+}
+
+/**
+ * The team that a text means among a league's teams: id, abbreviation, a name, then the abbreviations of others; the
+ * first rule that fits exactly one team decides, so that a name which two teams share finds none.
+ */
+export function findTeam(teams: readonly Team[], text: string): Team | undefined {
+  const wanted = foldName(text);
+  const rules: ((team: Team) => boolean)[] = [
+    (team) => team.id === text.trim(),
+    (team) => foldName(team.abbreviation) === wanted,
+    (team) => foldName(team.name) === wanted,
+    (team) => [team.shortName, team.location].some((name) => name !== null && foldName(name) === wanted),
+    (team) => isSameAbbreviation(team.abbreviation, wanted),
+  ];
+  for (const rule of rules) {
+    const found = teams.filter(rule);
+    if (found.length === 1) return found[0];
+  }
+  return undefined;
+}
+
+/** Whether two providers' abbreviations can mean one team of a league. */
+export function isSameAbbreviation(one: string, other: string): boolean {
+  const [a, b] = [foldName(one), foldName(other)];
+  return a === b || SAME.some((group) => group.includes(a) && group.includes(b));
+}
