@@ -17,12 +17,12 @@ const NICENESS = 10;
 if (process.send === undefined) throw new Error("The sealing process is started by the archive");
 setPriority(NICENESS);
 
-let held: Disposable | undefined;
+let _held: Disposable | undefined;
 
 function work(job: SealJob): SealAnswer {
   try {
     // A process that a killed service left behind may still be writing.
-    held ??= lockDirectory(join(job.directory, ARCHIVE_FOLDER));
+    _held ??= lockDirectory(join(job.directory, ARCHIVE_FOLDER));
     return { result: seal(job, dieAt) };
   } catch (error) {
     const { code } = error as { code?: unknown };

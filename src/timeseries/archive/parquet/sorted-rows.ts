@@ -31,21 +31,45 @@ export function* rowsOfDay(db: DatabaseSync, day: Day): Generator<Row> {
   for (const row of statement.iterate()) yield row as unknown as Row;
 }
 
-/** All rows in one order; of two with the same series and time the one of the earlier source stays. */
+interface Head {
+  readonly source: Iterator<Row>;
+  /** Undefined at the end. */
+  row: Row | undefined;
+}
+
+/**
+ * All rows in one order; of two with the same series and time the one of the earlier source stays. Takes from one source
+ * as long as its rows come before all others: days of a month take turns once for each series.
+ */
 export function* mergeRows(sources: readonly Iterator<Row>[]): Generator<Row> {
-  const heads = sources.map((source) => ({ source, row: source.next().value as Row | undefined }));
+  let heads: Head[] = sources.map((source) => ({ source, row: nextOf(source) }));
   for (;;) {
-    let least: Row | undefined;
-    for (const { row } of heads) {
-      if (row !== undefined && (least === undefined || compare(row, least) < 0)) least = row;
+    heads = heads.filter(({ row }) => row !== undefined);
+    const least = first(heads);
+    if (least?.row === undefined) return;
+    const others = heads.filter((head) => head !== least);
+    const border = first(others)?.row;
+    for (const head of others) {
+      // Of two alike `first` gives the earlier source's.
+      if (compare(head.row!, least.row) === 0) head.row = nextOf(head.source);
     }
-    if (least === undefined) return;
-    yield least;
-    for (const head of heads) {
-      if (head.row !== undefined && compare(head.row, least) === 0)
-        head.row = head.source.next().value as Row | undefined;
-    }
+    do {
+      yield least.row;
+      least.row = nextOf(least.source);
+    } while (least.row !== undefined && (border === undefined || compare(least.row, border) < 0));
   }
+}
+
+function nextOf(source: Iterator<Row>): Row | undefined {
+  const step = source.next();
+  return step.done ? undefined : step.value;
+}
+
+/** The head whose row comes first; the first of those alike. */
+function first(heads: readonly Head[]): Head | undefined {
+  let least: Head | undefined;
+  for (const head of heads) if (least === undefined || compare(head.row!, least.row!) < 0) least = head;
+  return least;
 }
 
 function compare(a: Row, b: Row): number {
