@@ -18,6 +18,7 @@ import { AppError, messageOf } from "./domain/errors.ts";
 import { createSession } from "./homeassistant/session.ts";
 import type { FilterRules } from "./ingest/filter-rules.ts";
 import { createIngest, type Ingest } from "./ingest/pipeline.ts";
+import { isTimeZone } from "./lib/calendar.ts";
 import { DirectoryHeld, lockDirectory } from "./lib/directory-lock.ts";
 import type { Logger } from "./lib/log.ts";
 import { openHome } from "./metadata/home.ts";
@@ -60,6 +61,12 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     log: component("metadata"),
   });
   stack.defer(() => home.close());
+  const place = (): { timeZone: string; name: string | null } => {
+    const told = home.config();
+    // Before Home Assistant was ever reached, and where it names a zone that is unknown here.
+    const timeZone = told !== undefined && isTimeZone(told.timeZone) ? told.timeZone : "UTC";
+    return { timeZone, name: told?.locationName ?? null };
+  };
   // The store asks ingest, which is made after it.
   let ingesting: Ingest | undefined;
   const store = await openStore({
@@ -67,6 +74,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     commitSeconds: config.commitSeconds,
     settings: config.sqlite,
     log: component("timeseries"),
+    timeZone: () => place().timeZone,
     durableUntil: () => ingesting?.heardUntil() ?? null,
     onOverflow: (from) => ingesting?.overflowed(from),
   });
@@ -110,6 +118,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     home,
     states: home.states,
     samples: store,
+    place,
     feed: ingest.feed,
     filter: ingest.filter,
     status: {

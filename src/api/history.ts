@@ -1,15 +1,13 @@
-import { AppError } from "../domain/errors.ts";
 import type { HomeReader } from "../domain/home-store.ts";
-import { type Series, STATE_FIELD } from "../domain/series.ts";
 import type { SampleReader } from "../domain/store.ts";
 import { millisFromMicros, nowMicros } from "../lib/time.ts";
 import type { Api } from "./api.ts";
-import { type HistoryPart, type ReadPart, readPage } from "./history-page.ts";
-import { answers, cursor, exactly, listOf, nullableText, queryList, querySwitch, queryText, text } from "./schemas.ts";
+import { type ReadPart, readPage } from "./history-page.ts";
+import { ENTITIES_MAX, partsOf } from "./parts.ts";
+import { answers, cursor, exactly, nullableText, queryList, querySwitch, queryText, text } from "./schemas.ts";
 import { parseSpan } from "./span.ts";
 import { Type } from "./type.ts";
 
-export const HISTORY_ENTITIES_MAX = 200;
 export const HISTORY_SAMPLES_MAX = 10_000;
 const LIST_LENGTH_MAX = 60_000;
 const MOMENT = "ISO 8601 with zone, or epoch milliseconds";
@@ -51,7 +49,7 @@ export function historyRoutes(
           "without samples has a series without samples; a field that an entity never had has no series.",
         querystring: exactly({
           entity_id: queryList(
-            `Entities, ${HISTORY_ENTITIES_MAX} at most; old names find what goes by new ones`,
+            `Entities, ${ENTITIES_MAX} at most; old names find what goes by new ones`,
             LIST_LENGTH_MAX,
           ),
           measurement: queryText("With subject: what is no entity, e.g. weather"),
@@ -89,72 +87,6 @@ export function historyRoutes(
       return { series: page.read.map(seriesBody), next_cursor: page.nextCursor };
     },
   );
-}
-
-interface Question {
-  readonly entity_id?: string;
-  readonly measurement?: string;
-  readonly subject?: string;
-  readonly fields?: string;
-}
-
-/** What the query asks for, in the order of the answer. */
-function partsOf(question: Question, samples: SampleReader, home: Pick<HomeReader, "entity">): HistoryPart[] {
-  const { entity_id, measurement, subject } = question;
-  const wanted = question.fields === undefined ? null : new Set(listOf(question.fields));
-  if (entity_id === undefined) {
-    if (measurement === undefined || subject === undefined) {
-      throw new AppError("invalid", 'Say what to read: "entity_id", or "measurement" and "subject"');
-    }
-    return partsOfSubject(measurement, subject, wanted ?? new Set("*"), samples);
-  }
-  if (measurement !== undefined || subject !== undefined) {
-    throw new AppError("invalid", 'Give either "entity_id" or "measurement" and "subject", not both');
-  }
-  const asked = listOf(entity_id);
-  if (asked.length > HISTORY_ENTITIES_MAX) {
-    const state = `${asked.length} are given, ${HISTORY_ENTITIES_MAX} are the most`;
-    throw new AppError("invalid", `The query parameter "entity_id" holds too many entities: ${state}`);
-  }
-  return asked.flatMap((name) => partsOfEntity(name, wanted ?? new Set([STATE_FIELD]), samples, home));
-}
-
-function partsOfEntity(
-  name: string,
-  wanted: ReadonlySet<string>,
-  samples: SampleReader,
-  home: Pick<HomeReader, "entity">,
-): HistoryPart[] {
-  let all = samples.seriesOfEntity(name);
-  let current = all[0]?.name ?? name;
-  if (all.length === 0) {
-    const row = home.entity(name);
-    if (!row) throw new AppError("not_found", `Cannot find entity "${name}"`);
-    // Asked by the registry's id: the series go by the name.
-    current = row.entity_id;
-    if (current !== name) all = samples.seriesOfEntity(current);
-  }
-  const head = { entity_id: name, ...(current === name ? {} : { current_entity_id: current }) };
-  const parts = all.filter(isWanted(wanted)).map((series) => ({ name, head, field: series.field, series }));
-  const lacksState = (wanted.has("*") || wanted.has(STATE_FIELD)) && parts[0]?.field !== STATE_FIELD;
-  return lacksState ? [{ name, head, field: STATE_FIELD, series: null }, ...parts] : parts;
-}
-
-function partsOfSubject(
-  measurement: string,
-  subject: string,
-  wanted: ReadonlySet<string>,
-  samples: SampleReader,
-): HistoryPart[] {
-  const all = samples.seriesOfSubject(measurement, subject);
-  if (all.length === 0) throw new AppError("not_found", `Cannot find "${subject}" of measurement "${measurement}"`);
-  const head = { measurement, subject };
-  const name = subject;
-  return all.filter(isWanted(wanted)).map((series) => ({ name, head, field: series.field, series }));
-}
-
-function isWanted(wanted: ReadonlySet<string>): (series: Series) => boolean {
-  return ({ field }) => wanted.has("*") || wanted.has(field);
 }
 
 function seriesBody({ part, columns }: ReadPart) {

@@ -3,6 +3,7 @@ import Fastify, { type FastifyBaseLogger, LogController } from "fastify";
 import type { CurrentStates } from "../domain/home.ts";
 import type { HomeReader, HomeWriter } from "../domain/home-store.ts";
 import type { ChangeFeed, EntityFilterRules } from "../domain/ingest.ts";
+import type { StatisticsReader } from "../domain/statistics.ts";
 import type { SampleReader } from "../domain/store.ts";
 import type { Logger } from "../lib/log.ts";
 import { type AccessOptions, installAccess } from "./access.ts";
@@ -23,6 +24,7 @@ import { metricsRoutes } from "./metrics.ts";
 import { createMonitor } from "./monitor.ts";
 import { ErrorSchema, exactly } from "./schemas.ts";
 import { stateRoutes } from "./states.ts";
+import { type Place, statisticsRoutes } from "./statistics.ts";
 import { statsRoutes } from "./stats.ts";
 import type { StatusSources } from "./status.ts";
 import { createChangeStream, streamRoutes } from "./stream.ts";
@@ -41,7 +43,9 @@ export interface ServerOptions {
 export interface ApiOptions extends ServerOptions {
   readonly home: HomeReader & HomeWriter;
   readonly states: CurrentStates;
-  readonly samples: SampleReader;
+  readonly samples: SampleReader & StatisticsReader;
+  /** As Home Assistant told it last. */
+  readonly place: () => Place;
   readonly feed: ChangeFeed;
   readonly filter: EntityFilterRules;
   readonly status: StatusSources;
@@ -66,7 +70,7 @@ const CLOSE_GRACE_MS = 3_000;
  * Throws a TypeError when `access` would serve an outside address without a token.
  */
 export async function createApi(options: ApiOptions): Promise<Api> {
-  const { home, states, samples, feed, filter, status, version, demo } = options;
+  const { home, states, samples, place, feed, filter, status, version, demo } = options;
   const api = createServer(options);
   const monitor = createMonitor(() => status.ingest());
   const stream = createChangeStream(feed);
@@ -93,6 +97,7 @@ export async function createApi(options: ApiOptions): Promise<Api> {
   integrationRoutes(api, home);
   stateRoutes(api, states, home);
   historyRoutes(api, samples, home);
+  statisticsRoutes(api, samples, home, place);
   streamRoutes(api, stream, home, () => ({
     service: SERVICE,
     version,

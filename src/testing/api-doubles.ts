@@ -16,8 +16,10 @@ import type {
 import type { ChangeFeed, IngestStatus } from "../domain/ingest.ts";
 import type { Micros, Value } from "../domain/sample.ts";
 import { type Series, STATE_FIELD, STATE_MEASUREMENT } from "../domain/series.ts";
+import type { StatisticsReader } from "../domain/statistics.ts";
 import type { ReadRequest, SampleReader, StoreStatus } from "../domain/store.ts";
 import { silentLog } from "../lib/log.ts";
+import { figuresOf } from "../timeseries/rollups/brute-force.ts";
 
 /** A home in memory with a few devices; everything the API asks of a home, and what it was asked. */
 
@@ -238,7 +240,7 @@ export function createFeedDouble(): FeedDouble {
 }
 
 /** A sample store in memory; `names` are old names of entities. */
-export interface SamplesDouble extends SampleReader {
+export interface SamplesDouble extends SampleReader, StatisticsReader {
   readonly requests: ReadRequest[];
   add(entityId: string, field: string, unit: string | null, samples: readonly (readonly [Micros, Value])[]): void;
   addSubject(measurement: string, subject: string, field: string, samples: readonly (readonly [Micros, Value])[]): void;
@@ -278,6 +280,20 @@ export function createSamplesDouble(): SamplesDouble {
         return { ts: found.map(([ts]) => ts), values: found.map(([, value]) => value) };
       });
     },
+    async statistics({ series, borders, until, group }) {
+      if (group) throw new Error("Groups are tested on a real store");
+      const buckets = borders.slice(1).map((end, i) => ({ start: borders[i]!, end: Math.min(end, until) }));
+      return {
+        series: series.map((number) =>
+          buckets.map(({ start, end }) => (end > start ? figuresOf(all[number]!.samples, start, end, false) : null)),
+        ),
+        warnings: [],
+      };
+    },
+    seriesOf: (measurement, field) =>
+      all
+        .filter(({ series }) => series.measurement === measurement && (field === null || series.field === field))
+        .map(({ series }) => series.number),
     seriesOfEntity(entityId) {
       const name = names.get(entityId) ?? entityId;
       return all
@@ -369,6 +385,7 @@ export function apiOptions(more: Partial<Omit<ApiOptions, keyof Driven>> = {}): 
       stateOf("light.hall", "off"),
     ]),
     samples: createSamplesDouble(),
+    place: () => ({ timeZone: "Europe/Amsterdam", name: "Home" }),
     feed: createFeedDouble(),
     filter: {
       explain: (entity_id: string) => ({ entity_id, recorded: true, reason: "no filter is configured" }),

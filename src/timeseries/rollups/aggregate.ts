@@ -37,7 +37,10 @@ export interface AggregateRequest {
   readonly stretches: readonly Stretch[];
   /** Midnights of the home within the stretches answered from `rollup_day`, ascending. */
   readonly cuts: readonly Micros[];
-  /** Days that have a table, ascending; those in which a value before the first border is looked for, newest first. */
+  /**
+   * Days that have a table, ascending; those in which a value before the first border is looked for, newest first: all
+   * whose rollups lack any of their samples, so that what is found there is newer than any rollup of the same day.
+   */
   readonly days: readonly Day[];
   readonly daysBefore: readonly Day[];
 }

@@ -155,7 +155,7 @@ export function createRollups(options: RollupsOptions): Rollups {
       cuts: inDays.flatMap(({ start, end }) => cutsWithin(start, end)),
       days: tables(),
       daysBefore: daysBefore(tables(), Number.NEGATIVE_INFINITY, start + 1).filter(
-        (day) => day === dayOf(start) || rolled.get(day)?.cuts == null,
+        (day) => day === dayOf(start) || rolled.get(day)?.cuts == null || memory.hasDay(day),
       ),
     };
     const total = Array.from({ length: buckets }, () => new Tally());

@@ -1,0 +1,238 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import type { SeriesNumber } from "../domain/series.ts";
+import { silentLog } from "../lib/log.ts";
+import { apiOptions } from "../testing/api-doubles.ts";
+import { openStore, type Store } from "../timeseries/store.ts";
+import { createApi } from "./server.ts";
+
+const HOUR = 3_600_000_000;
+/** Midnight in Amsterdam, of the day of 25 hours in 2026. */
+const T0 = Date.UTC(2026, 9, 24, 22) * 1000;
+
+interface Bucket {
+  readonly start: number;
+  readonly end: number;
+  readonly [figure: string]: unknown;
+}
+
+interface Answer {
+  readonly period: string;
+  readonly time_zone: string;
+  readonly series: {
+    readonly entity_id?: string;
+    readonly key?: string;
+    readonly name?: string;
+    readonly field: string;
+    readonly unit: string | null;
+    readonly buckets: Bucket[];
+  }[];
+  readonly warnings?: string[];
+  readonly next_cursor: string | null;
+  readonly code?: string;
+  readonly message?: string;
+}
+
+function series(store: Store, entityId: string, field = "state", unit: string | null = null): SeriesNumber {
+  const number = store.series({ measurement: "state", subject: `id_of_${entityId}`, field }, entityId, T0);
+  store.describe(number, { unit, deviceClass: null, stateClass: null });
+  return number;
+}
+
+async function started(t: TestContext) {
+  const directory = mkdtempSync(join(tmpdir(), "statistics-test-"));
+  const store = await openStore({
+    directory,
+    commitSeconds: 1000,
+    settings: { busyTimeoutSeconds: 1, cacheSize: -2000, synchronous: "OFF" },
+    log: silentLog(),
+    timeZone: () => "Europe/Amsterdam",
+  });
+  const options = { ...apiOptions(), samples: store };
+  const api = await createApi(options);
+  t.after(async () => {
+    await api.close();
+    await store.close();
+    rmSync(directory, { recursive: true });
+  });
+  const get = async (query: string) => {
+    const response = await api.inject(`/api/v1/statistics?${query}`);
+    return { status: response.statusCode, body: response.json() as Answer };
+  };
+  return { store, home: options.home, get };
+}
+
+const span = (hours: number) => `start=${T0 / 1000}&end=${(T0 + hours * HOUR) / 1000}`;
+
+test("GET /api/v1/statistics answers the worked example of docs/statistics.md", async (t) => {
+  const { store, get } = await started(t);
+  const hall = series(store, "sensor.hall", "state", "°C");
+  const samples = [
+    [-10, 20],
+    [15, 22],
+    [30, "unavailable"],
+    [45, 21],
+  ] as const;
+  for (const [minutes, value] of samples) store.append(hall, T0 + (minutes * HOUR) / 60, value);
+  const { status, body } = await get(`entity_id=sensor.hall&period=hour&${span(1)}`);
+  assert.equal(status, 200);
+  assert.deepEqual(body, {
+    period: "hour",
+    time_zone: "Europe/Amsterdam",
+    series: [
+      {
+        entity_id: "sensor.hall",
+        field: "state",
+        unit: "°C",
+        buckets: [
+          {
+            start: T0 / 1000,
+            end: (T0 + HOUR) / 1000,
+            mean: 21,
+            min: 20,
+            max: 22,
+            first: 20,
+            last: 21,
+            count: 3,
+            sum: 43,
+            change: 1,
+            durations: { unavailable: 900 },
+          },
+        ],
+      },
+    ],
+    next_cursor: null,
+  });
+});
+
+test("GET /api/v1/statistics cuts days in the home's time zone: one of 25 hours", async (t) => {
+  const { store, get } = await started(t);
+  const hall = series(store, "sensor.hall");
+  for (let hour = 0; hour < 49; hour++) store.append(hall, T0 + hour * HOUR, hour);
+  const { body } = await get(`entity_id=sensor.hall&period=day&types=count,last&${span(49)}`);
+  assert.deepEqual(
+    body.series[0]!.buckets.map(({ start, end, count, last }) => [(end - start) / 3_600_000, count, last]),
+    [
+      [25, 25, 24],
+      [24, 24, 48],
+    ],
+  );
+});
+
+test("GET /api/v1/statistics takes whole periods around the span", async (t) => {
+  const { store, get } = await started(t);
+  store.append(series(store, "sensor.hall"), T0, 1);
+  const half = `start=${(T0 + HOUR / 2) / 1000}&end=${(T0 + 1.5 * HOUR) / 1000}`;
+  const { body } = await get(`entity_id=sensor.hall&types=mean&${half}`);
+  assert.deepEqual(
+    body.series[0]!.buckets.map(({ start, end }) => [start, end]),
+    [
+      [T0 / 1000, (T0 + HOUR) / 1000],
+      [(T0 + HOUR) / 1000, (T0 + 2 * HOUR) / 1000],
+    ],
+  );
+});
+
+const POINTS = [
+  { points: 12, hours: 1, period: "5minute" },
+  { points: 11, hours: 1, period: "hour" },
+  { points: 48, hours: 48, period: "hour" },
+  { points: 47, hours: 48, period: "day" },
+  { points: 6, hours: 24 * 30, period: "week" },
+  { points: 5, hours: 24 * 30, period: "month" },
+];
+for (const { points, hours, period } of POINTS) {
+  test(`GET /api/v1/statistics points=${points} over ${hours} hours picks ${period}`, async (t) => {
+    const { store, get } = await started(t);
+    store.append(series(store, "sensor.hall"), T0, 1);
+    const { body } = await get(`entity_id=sensor.hall&points=${points}&${span(hours)}`);
+    assert.equal(body.period, period);
+    assert.ok(body.series[0]!.buckets.length <= points);
+  });
+}
+
+test("GET /api/v1/statistics group_by=home counts every sample of every entity", async (t) => {
+  const { store, get } = await started(t);
+  const [hall, gone] = [series(store, "sensor.hall"), series(store, "sensor.gone")];
+  for (let i = 0; i < 10; i++) store.append(hall, T0 + i * HOUR, i);
+  for (let i = 0; i < 5; i++) store.append(gone, T0 + i * HOUR, "on");
+  store.append(series(store, "sensor.hall", "battery"), T0, 100);
+  store.release("state", "id_of_sensor.gone", T0 + 6 * HOUR);
+  const states = await get(`group_by=home&period=day&types=count&${span(49)}`);
+  const expected = { key: "home", name: "Home", field: "state", unit: null };
+  const { buckets, ...rest } = states.body.series[0]!;
+  assert.deepEqual(rest, expected);
+  assert.deepEqual(
+    buckets.map(({ count }) => count),
+    [15, 0],
+  );
+  const all = await get(`group_by=home&period=day&types=count&fields=*&${span(25)}`);
+  assert.equal(all.body.series[0]!.buckets[0]!.count, 16);
+});
+
+test("GET /api/v1/statistics chooses by the filters of /api/entities", async (t) => {
+  const { store, home, get } = await started(t);
+  for (const name of ["light.hall", "light.kitchen", "sensor.hall"]) {
+    store.append(series(store, name), T0, name === "sensor.hall" ? 1 : "on");
+  }
+  const { body } = await get(`area_id=living_room&domain=light&types=durations&${span(1)}`);
+  const filter = home.asked.at(-1) as { areaId?: string; domain?: string };
+  assert.deepEqual([filter.areaId, filter.domain], ["living_room", "light"]);
+  assert.deepEqual(
+    body.series.map(({ entity_id, buckets }) => [entity_id, buckets[0]!.durations]),
+    [
+      ["light.hall", { on: 3600 }],
+      ["light.kitchen", { on: 3600 }],
+      ["sensor.hall", undefined],
+    ],
+  );
+});
+
+test("GET /api/v1/statistics pages by whole series", async (t) => {
+  const { store, get } = await started(t);
+  const fields = ["state", "a", "b", "c"];
+  for (const field of fields) store.append(series(store, "sensor.hall", field), T0, 1);
+  const query = `entity_id=sensor.hall&fields=*&types=count&${span(3400)}`;
+  const found: string[] = [];
+  let cursor: string | null = null;
+  let pages = 0;
+  do {
+    const { status, body } = await get(`${query}${cursor === null ? "" : `&cursor=${cursor}`}`);
+    assert.equal(status, 200);
+    found.push(...body.series.map(({ field }) => field));
+    cursor = body.next_cursor;
+    pages++;
+  } while (cursor !== null);
+  assert.deepEqual([pages, found], [2, ["state", "a", "b", "c"]]);
+});
+
+const REFUSED = [
+  { query: "entity_id=sensor.hall&period=minute", names: /"period" must be of 5minute, hour, day, week, month/ },
+  { query: "entity_id=sensor.hall&types=median", names: /"types" must be of mean, .*"median"/ },
+  { query: "entity_id=sensor.hall&group_by=planet", names: /"group_by" must be of home/ },
+  { query: "entity_id=sensor.hall&period=day&points=5", names: /either "period" or "points"/ },
+  { query: "entity_id=sensor.hall&start=0&end=4000000000000", names: /more than 10000 buckets of period "hour"/ },
+  { query: "entity_id=sensor.hall&start=-62135596800000&end=253402300799000&period=5minute", names: /10000 buckets/ },
+  { query: "entity_id=sensor.hall&points=2&start=0&end=4000000000000", names: /more than 2 buckets of period "month"/ },
+  { query: "entity_id=sensor.hall&domain=light", names: /either "entity_id" or filters such as "domain"/ },
+  { query: "", names: /Say what to read/ },
+  { query: "entity_id=sensor.hall&start=2026-11-24&end=now", names: /"end" must be ISO 8601/ },
+];
+for (const { query, names } of REFUSED) {
+  test(`GET /api/v1/statistics?${query} is refused with the reason`, async (t) => {
+    const { store, get } = await started(t);
+    series(store, "sensor.hall");
+    const { status, body } = await get(query);
+    assert.equal(status, 400);
+    assert.match(body.message ?? "", names);
+  });
+}
+
+test("GET /api/v1/statistics of an unknown entity is 404", async (t) => {
+  const { get } = await started(t);
+  const { status, body } = await get("entity_id=sensor.none");
+  assert.deepEqual([status, body.message], [404, 'Cannot find entity "sensor.none"']);
+});
