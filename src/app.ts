@@ -24,8 +24,8 @@ import type { Logger } from "./lib/log.ts";
 import { openHome } from "./metadata/home.ts";
 import { openStore } from "./timeseries/store.ts";
 
-/** The name under which the time-series engine appears in `/health`: day tables in SQLite. */
-const ENGINE = "sqlite";
+/** The name under which the time-series engine appears in `/health`: that of its archive. */
+const ENGINE = "parquet";
 /** Current states are saved rarely: Home Assistant has them, and each save costs an SD card whole pages. */
 const SAVE_STATES_MS = 3_600_000;
 const WATCH_CONFIG_MS = 2_000;
@@ -72,6 +72,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
   const store = await openStore({
     directory: config.dataDir,
     commitSeconds: config.commitSeconds,
+    archive: { hotDays: config.hotDays },
     settings: config.sqlite,
     log: component("timeseries"),
     timeZone: () => place().timeZone,
@@ -118,6 +119,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     home,
     states: home.states,
     samples: store,
+    sealing: store,
     place,
     feed: ingest.feed,
     filter: ingest.filter,

@@ -29,6 +29,8 @@ export interface Config {
   /** How far back the first start asks Home Assistant's history; 0: not at all. */
   readonly backfillDays: number;
   readonly commitSeconds: number;
+  /** Whole UTC days before the present one that stay out of the archive. */
+  readonly hotDays: number;
   readonly logLevel: string;
   readonly logFormat: "text" | "json";
   /** What is recorded, from ha-ingestor.yaml. */
@@ -207,6 +209,7 @@ export function readConfig(environment: Environment, defaults: { dataDir: string
     allowedHosts: list("ALLOWED_HOSTS"),
     backfillDays: number("BACKFILL_DAYS", 3650, 0, 36_500),
     commitSeconds: number("COMMIT_SECONDS", 5, 0.05, 3600, false),
+    hotDays: number("HOT_DAYS", 3, 1, 3650),
     logLevel: LOG_LEVELS[level] ?? "info",
     logFormat: format as Config["logFormat"],
     filter: attempt(() => readFilter(dataDir), {}),

@@ -66,6 +66,7 @@ test("/openapi.json names every route but pages", async (t) => {
     "post /api/devices",
     "post /internal/devices/bulk_upsert",
     "post /internal/entities/bulk_upsert",
+    "post /internal/seal",
   ]);
 });
 

@@ -1,5 +1,5 @@
 import { AppError } from "../domain/errors.ts";
-import type { Micros, SampleColumns, Span } from "../domain/sample.ts";
+import type { Micros, ReadColumns, Span } from "../domain/sample.ts";
 import type { Series } from "../domain/series.ts";
 import type { ReadRequest, SampleReader } from "../domain/store.ts";
 import { decodeCursor, encodeCursor } from "./cursors.ts";
@@ -37,7 +37,7 @@ interface Position {
 
 export interface ReadPart {
   readonly part: HistoryPart;
-  readonly columns: SampleColumns;
+  readonly columns: ReadColumns;
 }
 
 interface Page {
@@ -94,10 +94,10 @@ export async function readPage(samples: SampleReader, page: PageQuestion): Promi
   return { read, nextCursor: null };
 }
 
-const EMPTY: SampleColumns = { ts: [], values: [] };
+const EMPTY: ReadColumns = { ts: [], values: [] };
 
-function firstOf({ ts, values }: SampleColumns, count: number): SampleColumns {
-  return { ts: ts.slice(0, count), values: values.slice(0, count) };
+function firstOf(columns: ReadColumns, count: number): ReadColumns {
+  return { ...columns, ts: columns.ts.slice(0, count), values: columns.values.slice(0, count) };
 }
 
 function positionOf(page: PageQuestion, cursor: string): Position {

@@ -27,6 +27,11 @@ const HistoryAnswer = exactly({
     }),
   ),
   next_cursor: nullableText("For the next page; null at the end"),
+  warnings: Type.Optional(
+    Type.Array(Type.String(), {
+      description: "What could not be read, and is missing in the samples; absent when all is there",
+    }),
+  ),
 });
 
 /** Every change of state and attribute, as it happened. */
@@ -84,7 +89,12 @@ export function historyRoutes(
         limit,
         cursor,
       });
-      return { series: page.read.map(seriesBody), next_cursor: page.nextCursor };
+      const warnings = [...new Set(page.read.flatMap(({ columns }) => columns.warnings ?? []))];
+      return {
+        series: page.read.map(seriesBody),
+        next_cursor: page.nextCursor,
+        ...(warnings.length === 0 ? {} : { warnings }),
+      };
     },
   );
 }

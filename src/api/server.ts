@@ -1,5 +1,6 @@
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import Fastify, { type FastifyBaseLogger, LogController } from "fastify";
+import type { Sealing } from "../domain/archive.ts";
 import type { CurrentStates } from "../domain/home.ts";
 import type { HomeReader, HomeWriter } from "../domain/home-store.ts";
 import type { ChangeFeed, EntityFilterRules } from "../domain/ingest.ts";
@@ -23,6 +24,7 @@ import { internalRoutes } from "./internal.ts";
 import { metricsRoutes } from "./metrics.ts";
 import { createMonitor } from "./monitor.ts";
 import { ErrorSchema, exactly } from "./schemas.ts";
+import { sealingRoute } from "./sealing.ts";
 import { stateRoutes } from "./states.ts";
 import { type Place, statisticsRoutes } from "./statistics.ts";
 import { statsRoutes } from "./stats.ts";
@@ -44,6 +46,7 @@ export interface ApiOptions extends ServerOptions {
   readonly home: HomeReader & HomeWriter;
   readonly states: CurrentStates;
   readonly samples: SampleReader & StatisticsReader;
+  readonly sealing: Sealing;
   /** As Home Assistant told it last. */
   readonly place: () => Place;
   readonly feed: ChangeFeed;
@@ -109,6 +112,7 @@ export async function createApi(options: ApiOptions): Promise<Api> {
   filterRoutes(api, filter);
   gapRoutes(api, status.gaps);
   await internalRoutes(api, home);
+  sealingRoute(api, options.sealing);
   await api.ready();
   return api;
 }

@@ -20,6 +20,7 @@ export interface StatusSources {
 }
 
 const MEBIBYTE = 1024 * 1024;
+const megabytes = (bytes: number): number => Math.round((bytes / MEBIBYTE) * 100) / 100;
 const isoOrNull = (micros: number | null): string | null => (micros === null ? null : isoFromMicros(micros));
 
 /** How the database of the home is; a file that cannot be read makes it unhealthy rather than failing the answer. */
@@ -85,7 +86,21 @@ export function storeBody(status: StoreStatus, engine: string) {
     dropped: status.dropped,
     commits: status.commits,
     folds: status.folds,
-    size_mb: Math.round((status.sizeBytes / MEBIBYTE) * 100) / 100,
+    size_mb: megabytes(status.sizeBytes),
+    archive: archiveBody(status.archive),
+  };
+}
+
+function archiveBody(archive: StoreStatus["archive"]) {
+  if (archive === null) return { status: "disabled" };
+  const { healthy, reason, samples, bytes, oldest, newest } = archive;
+  return {
+    status: healthy ? "healthy" : "unhealthy",
+    reason,
+    samples,
+    size_mb: megabytes(bytes),
+    oldest: isoOrNull(oldest),
+    newest: isoOrNull(newest),
   };
 }
 
@@ -126,6 +141,7 @@ export function readiness(home: Pick<HomeReader, "health">, status: StatusSource
   const notes = [
     ...status.gaps().flatMap((gap) => (gap.id === filling ? [backfillNote(gap)] : [])),
     ...(ingest.synchronizing ? ["The home is being read"] : []),
+    ...(store.archive?.healthy === false ? [`The archive is not whole: ${store.archive.reason}`] : []),
     ...(store.dropped > 0 ? [`${store.dropped} samples were dropped because memory was full`] : []),
   ];
   return { status: reasons.length === 0 ? "ready" : "not_ready", reasons, notes } as const;

@@ -2,6 +2,8 @@ import { parseArgs } from "node:util";
 import { type Config, describeConfig, readConfig } from "../config.ts";
 import { AppError, messageOf } from "../domain/errors.ts";
 import { migrate } from "./migrate.ts";
+import { seal } from "./seal.ts";
+import { verify } from "./verify.ts";
 
 const USAGE = `Commands for a data directory (DATA_DIR):
 
@@ -9,14 +11,19 @@ const USAGE = `Commands for a data directory (DATA_DIR):
   npm run cli -- migrate upgrade [REVISION | head]   apply what is missing
   npm run cli -- migrate downgrade -1 | REVISION     take steps back
   npm run cli -- migrate stamp REVISION | head       set the revision without running it (--force: whatever the schema)
+  npm run cli -- seal                                archive the days older than HOT_DAYS now
+  npm run cli -- verify [FILE | DIR]                 read the archive, or one file of it, and name what is damaged
   npm run cli -- check-config                        the effective configuration, secrets masked
 
-All but "migrate current" and "check-config" need the service to be stopped.`;
+"seal" asks a running service to do it; "migrate current", "verify" and "check-config" only read. The others need
+the service to be stopped.`;
 
-type Command = (argument: readonly string[], config: Config, options: { readonly force: boolean }) => void;
+type Command = (argument: readonly string[], config: Config, options: { readonly force: boolean }) => unknown;
 
 const COMMANDS: Readonly<Record<string, Command>> = {
   migrate,
+  seal,
+  verify,
   "check-config": (_argument, config) => console.log(describeConfig(config)),
 };
 
@@ -31,7 +38,7 @@ try {
   const command = COMMANDS[name];
   if (values.help || name === "help") console.log(USAGE);
   else if (!command) throw new AppError("invalid", `There is no command "${name}"\n\n${USAGE}`);
-  else command(rest, readConfig(process.env, { dataDir: "./data" }), { force: values.force });
+  else await command(rest, readConfig(process.env, { dataDir: "./data" }), { force: values.force });
 } catch (error) {
   const known = error instanceof AppError || (error as { code?: string }).code?.startsWith("ERR_PARSE_ARGS");
   console.error(known ? messageOf(error) : error);

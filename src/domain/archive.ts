@@ -55,6 +55,15 @@ export interface ArchiveHealth {
   readonly newest: Micros | null;
 }
 
+/** Who archives what is old enough. */
+export interface Sealing {
+  /**
+   * As it happens in the background once a day anyway. Resolves with the number of samples that went; rejects
+   * (`unavailable`) when some could not: they stay where they are.
+   */
+  seal(): Promise<number>;
+}
+
 /**
  * Where samples are kept for years. An engine is opened over the hot tier, from which it takes samples over; where
  * and in what form it keeps them is its own affair. Nothing here waits for another call but `close`.

@@ -1,3 +1,4 @@
+import type { ArchiveHealth } from "./archive.ts";
 import type { Micros, ReadColumns, Span, Value } from "./sample.ts";
 import type { LastSample, Series, SeriesKey, SeriesNumber, SeriesTraits } from "./series.ts";
 
@@ -71,5 +72,8 @@ export interface StoreStatus {
   readonly dropped: number;
   readonly commits: number;
   readonly folds: number;
+  /** Of timeseries.db with its write-ahead log. */
   readonly sizeBytes: number;
+  /** Null where nothing is archived. */
+  readonly archive: ArchiveHealth | null;
 }

@@ -344,6 +344,7 @@ export const STORING: StoreStatus = {
   commits: 7,
   folds: 1,
   sizeBytes: 1_048_576,
+  archive: { healthy: true, reason: null, samples: 166_500, bytes: 832_500, oldest: AT_MICROS, newest: AT_MICROS },
 };
 
 const GAP: Gap = {
@@ -385,6 +386,7 @@ export function apiOptions(more: Partial<Omit<ApiOptions, keyof Driven>> = {}): 
       stateOf("light.hall", "off"),
     ]),
     samples: createSamplesDouble(),
+    sealing: { seal: async () => 166_500 },
     place: () => ({ timeZone: "Europe/Amsterdam", name: "Home" }),
     feed: createFeedDouble(),
     filter: {

@@ -1,5 +1,5 @@
 import { mkdirSync } from "node:fs";
-import type { Archive } from "../domain/archive.ts";
+import type { Archive, Sealing } from "../domain/archive.ts";
 import { AppError, messageOf } from "../domain/errors.ts";
 import type { GapLedger, GapStore, LastRun } from "../domain/gaps.ts";
 import type { Micros, ReadColumns, SampleColumns, Value } from "../domain/sample.ts";
@@ -55,7 +55,7 @@ export interface StoreOptions {
   readonly maxPages?: () => number;
 }
 
-export interface Store extends SampleSink, SampleReader, StatisticsReader, GapStore {
+export interface Store extends SampleSink, SampleReader, StatisticsReader, GapStore, Sealing {
   readonly gaps: GapLedger;
   readonly lastRun: LastRun;
   status(): StoreStatus;
@@ -66,11 +66,6 @@ export interface Store extends SampleSink, SampleReader, StatisticsReader, GapSt
   fold(): Promise<void>;
   /** Null where nothing is archived. */
   readonly archive: Archive | null;
-  /**
-   * Archives the days that are old enough, as it happens in the background once a day anyway. Resolves with the number
-   * of samples that went; rejects (`unavailable`) when some could not: they stay where they are.
-   */
-  seal(): Promise<number>;
   /**
    * Computes the rollups of days that are over and whose samples are folded, as it happens in the background anyway;
    * resolves when there is none left, or the disk refuses. Answers how many days have rollups.
@@ -352,6 +347,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
         commits,
         folds,
         sizeBytes,
+        archive: tier?.archive.health() ?? null,
       };
     },
 

@@ -1,0 +1,70 @@
+import { existsSync, readdirSync } from "node:fs";
+import { join, sep } from "node:path";
+import { messageOf } from "../../../domain/errors.ts";
+import { DATABASE_FILE, openForReading, type SqliteSettings } from "../../hot/database.ts";
+import { inspectFile, sha256Of } from "./inspect.ts";
+import { type Manifest, readManifest } from "./manifest.ts";
+import { ARCHIVE_FOLDER } from "./seal.ts";
+
+/** What was found of one file. */
+export interface Finding {
+  readonly path: string;
+  readonly rows: number;
+  readonly bytes: number;
+  /** Null for a file that is as it was written. */
+  readonly fault: string | null;
+  /** What is odd without being a fault. */
+  readonly note: string | null;
+}
+
+/** A file by itself: whether it can be read to its end. */
+export function verifyFile(path: string): Finding {
+  try {
+    const { rows, bytes } = inspectFile(path);
+    return { path, rows, bytes, fault: null, note: null };
+  } catch (error) {
+    return { path, rows: 0, bytes: 0, fault: messageOf(error), note: null };
+  }
+}
+
+/** The Parquet files below a folder that is no data directory, one after the other. */
+export function* verifyFolder(folder: string): Generator<Finding> {
+  for (const path of parquetFiles(folder)) yield verifyFile(join(folder, path));
+}
+
+/** The archive of a data directory against its list of files. Only reads, so it may run beside the service. */
+export function* verifyArchive(directory: string, settings: SqliteSettings): Generator<Finding> {
+  const folder = join(directory, ARCHIVE_FOLDER);
+  const { files, obsolete } = manifestOf(directory, settings);
+  for (const listed of files) {
+    const path = join(folder, listed.path);
+    if (!existsSync(path)) {
+      yield { path, rows: 0, bytes: 0, fault: `it is missing; it held ${listed.rows} samples`, note: null };
+      continue;
+    }
+    const found = verifyFile(path);
+    const isAnother = found.fault === null && sha256Of(path) !== listed.sha256;
+    yield isAnother ? { ...found, fault: "it can be read, but its checksum is not that of the file written" } : found;
+  }
+  const known = new Set([...files.map(({ path }) => path), ...obsolete]);
+  for (const path of existsSync(folder) ? parquetFiles(folder) : []) {
+    if (!known.has(path)) yield { ...verifyFile(join(folder, path)), note: "it is not in the list of files" };
+  }
+}
+
+function manifestOf(directory: string, settings: SqliteSettings): Pick<Manifest, "files" | "obsolete"> {
+  const db = openForReading(join(directory, DATABASE_FILE), settings);
+  try {
+    return readManifest(db);
+  } finally {
+    db.close();
+  }
+}
+
+/** Below a folder, with slashes, in the order of their names. */
+export function parquetFiles(folder: string): string[] {
+  return readdirSync(folder, { recursive: true, encoding: "utf8" })
+    .filter((name) => name.endsWith(".parquet"))
+    .map((name) => name.replaceAll(sep, "/"))
+    .sort();
+}
