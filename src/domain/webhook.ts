@@ -106,3 +106,152 @@ export interface Outbox {
   /** The whole list, in place of the former one. */
   saveFollowedTeams(teams: readonly StoredTeam[]): Promise<void>;
 }
+
+/** What a user says of a webhook. Names of events may be the original's, dotted, or patterns with "*". */
+export interface WebhookInput {
+  readonly url: string;
+  readonly events: readonly string[];
+  /** 16 characters or more; `whsec_` + base64 is a key in base64. Without one a secret is generated. */
+  readonly secret?: string | null;
+  readonly team?: string | null;
+  readonly league?: string | null;
+  /** Globs of entity ids. */
+  readonly entity?: readonly string[];
+  /** Ids or names of areas. */
+  readonly area?: readonly string[];
+  readonly from?: string | null;
+  readonly to?: string | null;
+  readonly description?: string | null;
+}
+
+export interface Registered {
+  readonly webhook: WebhookRow;
+  /** Only a secret that was generated, and only here. */
+  readonly generatedSecret: string | null;
+  /** What may be wrong though it was accepted: the name does not resolve at present. */
+  readonly warning: string | null;
+}
+
+/** A webhook as the API shows it. Times are ISO 8601 UTC. */
+export interface WebhookRow {
+  readonly id: string;
+  readonly url: string;
+  readonly description: string | null;
+  readonly events: readonly string[];
+  readonly team: string | null;
+  readonly league: string | null;
+  readonly entity: readonly string[];
+  readonly area: readonly string[];
+  readonly from: string | null;
+  readonly to: string | null;
+  readonly secret: "***";
+  readonly enabled: boolean;
+  readonly disabled_reason: string | null;
+  /** Deliveries that have not arrived yet. */
+  readonly waiting: number;
+  /** Attempts that were answered with 2xx, and those that were not. */
+  readonly total_calls: number;
+  readonly failed_calls: number;
+  readonly last_success: string | null;
+  readonly last_failure: string | null;
+  /** The first failure since the last success. */
+  readonly failing_since: string | null;
+  readonly created_at: string;
+  readonly updated_at: string;
+}
+
+export interface AttemptRow {
+  readonly number: number;
+  readonly at: string;
+  readonly duration_ms: number;
+  /** Null when there was no answer. */
+  readonly status: number | null;
+  readonly error: string | null;
+  /** The beginning of the answer's body, control characters replaced. */
+  readonly response_excerpt: string | null;
+}
+
+/** One event on its way to one webhook. */
+export interface DeliveryRow {
+  readonly id: number;
+  readonly webhook_id: string;
+  /** The header `webhook-id`, the same on every attempt and replay. */
+  readonly event_id: string;
+  readonly event: EventType;
+  /** The body's `sequence`. */
+  readonly sequence: number;
+  readonly cause: "event" | "replay" | "test";
+  /** failed: no attempt is left; it is listed as a dead letter and can be replayed. */
+  readonly state: "waiting" | "delivered" | "failed";
+  readonly error: string | null;
+  readonly next_attempt_at: string | null;
+  readonly created_at: string;
+  readonly finished_at: string | null;
+  readonly attempts: readonly AttemptRow[];
+}
+
+export interface DeliveryPage {
+  readonly rows: readonly DeliveryRow[];
+  readonly total: number;
+  /** The id before which the next page begins; null at the end. */
+  readonly before: number | null;
+}
+
+export interface DeliveryQuery {
+  /** Null: of every webhook. */
+  readonly webhookId: string | null;
+  readonly state?: DeliveryRow["state"] | undefined;
+  readonly limit: number;
+  /** Only deliveries below this id; the newest come first. */
+  readonly before?: number | undefined;
+}
+
+/** Webhooks as their owner deals with them. What names a webhook or delivery that is not there is `not_found`. */
+export interface Webhooks {
+  /** `invalid` names the field; `conflict` when there are too many already. */
+  register(input: WebhookInput): Promise<Registered>;
+  /** Ascending by time of registration. */
+  list(): Promise<readonly WebhookRow[]>;
+  get(id: string): Promise<WebhookRow>;
+  /** Fields that are absent stay; the secret is changed by `rotate` only. */
+  update(id: string, change: Partial<WebhookInput>): Promise<Registered>;
+  /** Deliveries that wait are cancelled; the log goes. */
+  delete(id: string): Promise<void>;
+  /**
+   * A disabled webhook gets nothing: what waits goes on once it is enabled, what happens meanwhile comes by a replay.
+   */
+  setEnabled(id: string, enabled: boolean): Promise<WebhookRow>;
+  /** The former secret signs along for a day. Answers the new one when it was generated. */
+  rotate(id: string, secret: string | null): Promise<{ secret: string | null; previousUntil: string }>;
+  /** `conflict` when the webhook is disabled. */
+  sendTest(id: string): Promise<DeliveryRow>;
+  deliveries(query: DeliveryQuery): Promise<DeliveryPage>;
+  /** With the body as it is sent. */
+  delivery(id: number): Promise<DeliveryRow & { readonly body: string }>;
+  /** The same id and body once more. */
+  replay(deliveryId: number): Promise<DeliveryRow>;
+  /**
+   * Every event in [start, end) that the webhook's filter takes, in order, also what happened while it was disabled;
+   * with `onlyFailed` those that never arrived. Answers how many; `too_large` when they are more than one replay takes.
+   */
+  replaySpan(id: string, span: { start: Micros; end: Micros; onlyFailed: boolean }): Promise<number>;
+}
+
+/** Figures of the delivery system, since the start unless they say otherwise. */
+export interface WebhookStatus {
+  readonly webhooks: number;
+  readonly enabled: number;
+  /** Deliveries that wait now, and requests under way now. */
+  readonly waiting: number;
+  readonly inFlight: number;
+  readonly delivered: number;
+  readonly failedAttempts: number;
+  /** Deliveries that were given up. */
+  readonly deadLetters: number;
+  /** Events that were committed; those known by their key are not counted. */
+  readonly events: number;
+  /** State changes turned away because too many waited for the disk. */
+  readonly dropped: number;
+  /** Why nothing can be stored at present; null while all is well. */
+  readonly fault: string | null;
+}

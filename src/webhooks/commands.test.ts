@@ -1,0 +1,382 @@
+import assert from "node:assert/strict";
+import { type TestContext, test } from "node:test";
+import type { AppError } from "../domain/errors.ts";
+import {
+  type CommandSettings,
+  createTestClock,
+  openCommands,
+  type Receiver,
+  removeDirectory,
+  SECRET,
+  scoreEvent,
+  startReceiver,
+  temporaryDirectory,
+  until,
+} from "./testing.ts";
+
+interface Setup {
+  readonly directory: string;
+  readonly receiver: Receiver;
+}
+
+async function setup(t: TestContext): Promise<Setup> {
+  const directory = temporaryDirectory();
+  const receiver = await startReceiver();
+  t.after(async () => {
+    await receiver.close();
+    removeDirectory(directory);
+  });
+  return { directory, receiver };
+}
+
+const open = ({ directory }: Setup, more: Partial<CommandSettings> = {}) => openCommands({ directory, ...more });
+const GAMES = ["score_changed"];
+
+test("an event reaches the webhook that asks for it, as Standard Webhooks and the original have it", async (t) => {
+  const place = await setup(t);
+  await using webhooks = open(place);
+  const { webhook } = await webhooks.commands.register({
+    url: place.receiver.url,
+    events: GAMES,
+    secret: SECRET,
+    team: "SF",
+  });
+  await webhooks.commands.commit({ events: [scoreEvent("1", 7)] });
+  await place.receiver.has(1);
+  const { headers, json } = place.receiver.received[0]!;
+  assert.equal(headers["content-type"], "application/json");
+  assert.equal(headers["user-agent"], "HA-Ingestor/test");
+  assert.equal(headers["webhook-id"], json.id);
+  assert.equal(headers["x-webhook-event"], "score_changed");
+  assert.equal(headers["x-webhook-id"], webhook.id);
+  assert.equal(headers["x-webhook-timestamp"], json.timestamp);
+  assert.deepEqual(
+    { ...json, id: "…" },
+    {
+      event: "score_changed",
+      event_type: "score_changed",
+      game_id: "1",
+      league: "NFL",
+      home_team: "sf",
+      away_team: "dal",
+      score: { home: 7, away: 0 },
+      timestamp: "2026-11-24T12:00:00.000007Z",
+      id: "…",
+      type: "score.changed",
+      sequence: 1,
+      data: { home: 7 },
+    },
+  );
+  await until(() => webhooks.commands.get(webhook.id).total_calls === 1);
+  const { rows } = webhooks.commands.deliveries({ webhookId: webhook.id, limit: 10 });
+  assert.deepEqual(
+    rows.map(({ state, attempts }) => [state, attempts.map(({ status }) => status)]),
+    [["delivered", [204]]],
+  );
+});
+
+test("a failed delivery is tried again after a restart: same id and body, new timestamp and signature", async (t) => {
+  const place = await setup(t);
+  const clock = createTestClock();
+  place.receiver.answer = (_request, response) => response.writeHead(500).end("out of order");
+  {
+    await using webhooks = open(place, { clock });
+    const { webhook } = await webhooks.commands.register({ url: place.receiver.url, events: GAMES, secret: SECRET });
+    await webhooks.commands.commit({ events: [scoreEvent("1", 7)] });
+    await until(() => webhooks.commands.get(webhook.id).failed_calls === 1);
+    assert.deepEqual(clock.waits(), [5_000]);
+  }
+  place.receiver.answer = (_request, response) => response.writeHead(200).end();
+  const later = createTestClock(clock.now() + 4_000);
+  await using webhooks = open(place, { clock: later });
+  assert.deepEqual(later.waits(), [1_000], "the rest of the wait");
+  later.advance(1_000);
+  await place.receiver.has(2);
+  const [first, second] = place.receiver.received;
+  assert.equal(second!.body, first!.body);
+  assert.equal(second!.headers["webhook-id"], first!.headers["webhook-id"]);
+  assert.equal(Number(second!.headers["webhook-timestamp"]) - Number(first!.headers["webhook-timestamp"]), 5);
+  assert.notEqual(second!.headers["webhook-signature"], first!.headers["webhook-signature"]);
+  assert.equal(second!.headers["x-webhook-signature"], first!.headers["x-webhook-signature"]);
+  await until(() => webhooks.commands.status(null).waiting === 0);
+  const [row] = webhooks.commands.deliveries({ webhookId: null, limit: 10 }).rows;
+  assert.deepEqual(
+    [row!.state, row!.attempts.map(({ number, status }) => [number, status])],
+    [
+      "delivered",
+      [
+        [1, 500],
+        [2, 200],
+      ],
+    ],
+  );
+  assert.equal(row!.attempts[0]!.response_excerpt, "out of order");
+});
+
+test("a clock that was set back while the program was stopped makes no wait longer than the schedule's longest", async (t) => {
+  const place = await setup(t);
+  const clock = createTestClock();
+  place.receiver.answer = (_request, response) => response.writeHead(500).end();
+  {
+    await using webhooks = open(place, { clock });
+    await webhooks.commands.register({ url: place.receiver.url, events: GAMES, secret: SECRET });
+    await webhooks.commands.commit({ events: [scoreEvent("1", 7)] });
+    await until(() => clock.waits().length === 1);
+  }
+  const back = createTestClock(clock.now() - 10 * 365 * 86_400_000);
+  await using _ = open(place, { clock: back });
+  assert.deepEqual(back.waits(), [86_400_000]);
+});
+
+test("a step of the clock does not move a wait that is under way", async (t) => {
+  const place = await setup(t);
+  const clock = createTestClock();
+  place.receiver.answer = (_request, response) => response.writeHead(500).end();
+  await using webhooks = open(place, { clock });
+  await webhooks.commands.register({ url: place.receiver.url, events: GAMES, secret: SECRET });
+  await webhooks.commands.commit({ events: [scoreEvent("1", 7)] });
+  await until(() => clock.waits().length === 1);
+  clock.step(-3_600_000);
+  place.receiver.answer = (_request, response) => response.writeHead(204).end();
+  clock.advance(5_000);
+  await place.receiver.has(2);
+});
+
+test("events of one game wait for each other, those of another game do not", async (t) => {
+  const place = await setup(t);
+  const clock = createTestClock();
+  let refused = 0;
+  place.receiver.answer = ({ json }, response) => {
+    const fails = json.game_id === "1" && refused < 3;
+    if (fails) refused++;
+    response.writeHead(fails ? 503 : 204).end();
+  };
+  await using webhooks = open(place, { clock, retrySeconds: [5, 5, 5, 5] });
+  const { webhook } = await webhooks.commands.register({ url: place.receiver.url, events: GAMES, secret: SECRET });
+  await webhooks.commands.commit({ events: [scoreEvent("1", 3), scoreEvent("1", 6), scoreEvent("2", 7)] });
+  for (let failures = 1; failures <= 3; failures++) {
+    await until(() => webhooks.commands.get(webhook.id).failed_calls === failures && clock.waits().length === 1);
+    clock.advance(5_000);
+  }
+  await until(() => webhooks.commands.status(null).waiting === 0);
+  const seen = (game: string) =>
+    place.receiver.received.filter(({ json }) => json.game_id === game).map(({ json }) => json.sequence);
+  assert.deepEqual(seen("1"), [1, 1, 1, 1, 2]);
+  assert.deepEqual(seen("2"), [3]);
+});
+
+test("an event that is told twice with one key is stored and sent once", async (t) => {
+  const place = await setup(t);
+  await using webhooks = open(place);
+  await webhooks.commands.register({ url: place.receiver.url, events: GAMES, secret: SECRET });
+  await webhooks.commands.commit({ events: [scoreEvent("1", 7)], games: [{ id: "nfl:1", json: "a" }] });
+  await webhooks.commands.commit({
+    events: [scoreEvent("1", 7), scoreEvent("1", 8)],
+    games: [{ id: "nfl:1", json: "b" }],
+  });
+  await until(() => webhooks.commands.status(null).waiting === 0);
+  assert.deepEqual(
+    place.receiver.received.map(({ json }) => json.sequence),
+    [1, 2],
+  );
+  assert.deepEqual(webhooks.commands.storedGames(null), [{ id: "nfl:1", json: "b" }]);
+});
+
+test("410 gives up the delivery, disables the webhook and tells the others", async (t) => {
+  const place = await setup(t);
+  const other = await startReceiver();
+  t.after(() => other.close());
+  place.receiver.answer = (_request, response) => response.writeHead(410).end();
+  await using webhooks = open(place);
+  const { webhook } = await webhooks.commands.register({ url: place.receiver.url, events: GAMES, secret: SECRET });
+  await webhooks.commands.register({ url: other.url, events: ["webhook_*"], secret: SECRET });
+  await webhooks.commands.commit({ events: [scoreEvent("1", 7)] });
+  await other.has(1);
+  assert.equal(other.received[0]!.json.type, "webhook.disabled");
+  const row = webhooks.commands.get(webhook.id);
+  assert.deepEqual([row.enabled, row.disabled_reason], [false, "its receiver answered 410: gone for good"]);
+  assert.equal(webhooks.commands.deliveries({ webhookId: webhook.id, state: "failed", limit: 1 }).total, 1);
+  assert.match(webhooks.warnings[0]!, /was disabled/);
+});
+
+test("lasting failure disables a webhook, a failure now and then does not", async (t) => {
+  const place = await setup(t);
+  const clock = createTestClock();
+  place.receiver.answer = (_request, response) => response.writeHead(500).end();
+  await using webhooks = open(place, { clock, retrySeconds: [] });
+  const { webhook } = await webhooks.commands.register({ url: place.receiver.url, events: GAMES, secret: SECRET });
+  const fail = async (home: number): Promise<void> => {
+    const before = webhooks.commands.get(webhook.id).failed_calls;
+    await webhooks.commands.commit({ events: [scoreEvent("1", home)] });
+    await until(() => webhooks.commands.get(webhook.id).failed_calls > before);
+  };
+  await fail(1);
+  clock.step(4 * 86_400_000);
+  place.receiver.answer = (_request, response) => response.writeHead(204).end();
+  await webhooks.commands.commit({ events: [scoreEvent("1", 2)] });
+  await until(() => webhooks.commands.get(webhook.id).total_calls === 1);
+  assert.equal(webhooks.commands.get(webhook.id).failing_since, null);
+  place.receiver.answer = (_request, response) => response.writeHead(500).end();
+  await fail(3);
+  clock.step(4 * 86_400_000);
+  await fail(4);
+  assert.equal(webhooks.commands.get(webhook.id).enabled, true);
+  clock.step(86_400_000);
+  await fail(5);
+  const { enabled, disabled_reason } = webhooks.commands.get(webhook.id);
+  assert.equal(enabled, false);
+  assert.match(disabled_reason!, /nothing has arrived since 2026-11-28/);
+});
+
+test("a disabled webhook gets nothing; a replay of the time brings what it missed, in order", async (t) => {
+  const place = await setup(t);
+  await using webhooks = open(place);
+  const { webhook } = await webhooks.commands.register({ url: place.receiver.url, events: GAMES, secret: SECRET });
+  await webhooks.commands.setEnabled({ id: webhook.id, enabled: false });
+  await webhooks.commands.commit({ events: [scoreEvent("1", 1), scoreEvent("1", 2), scoreEvent("1", 3)] });
+  assert.equal(webhooks.commands.get(webhook.id).waiting, 0);
+  const start = scoreEvent("1", 2).at;
+  const span = { id: webhook.id, start, end: start + 10, onlyFailed: false };
+  await assert.rejects(webhooks.commands.replaySpan(span), (error: AppError) => error.code === "conflict");
+  await webhooks.commands.setEnabled({ id: webhook.id, enabled: true });
+  assert.equal(await webhooks.commands.replaySpan(span), 2);
+  await until(() => webhooks.commands.status(null).waiting === 0);
+  assert.deepEqual(
+    place.receiver.received.map(({ json }) => json.sequence),
+    [2, 3],
+  );
+  assert.equal(await webhooks.commands.replaySpan({ ...span, onlyFailed: true }), 0);
+});
+
+test("replay() sends the same id and body once more", async (t) => {
+  const place = await setup(t);
+  await using webhooks = open(place);
+  await webhooks.commands.register({ url: place.receiver.url, events: GAMES, secret: SECRET });
+  await webhooks.commands.commit({ events: [scoreEvent("1", 7)] });
+  await until(() => webhooks.commands.status(null).delivered === 1);
+  const [delivered] = webhooks.commands.deliveries({ webhookId: null, limit: 1 }).rows;
+  const again = await webhooks.commands.replay(delivered!.id);
+  assert.deepEqual([again.cause, again.event_id], ["replay", delivered!.event_id]);
+  await place.receiver.has(2);
+  assert.equal(place.receiver.received[1]!.body, place.receiver.received[0]!.body);
+  await assert.rejects(webhooks.commands.replay(9_999), (error: AppError) => error.code === "not_found");
+});
+
+test("delete() cancels what waits, and an answer on the way brings no further attempt", async (t) => {
+  const place = await setup(t);
+  const clock = createTestClock();
+  let answer: (() => void) | undefined;
+  place.receiver.answer = (_request, response) => {
+    answer = () => response.writeHead(500).end();
+  };
+  await using webhooks = open(place, { clock });
+  const { webhook } = await webhooks.commands.register({ url: place.receiver.url, events: GAMES, secret: SECRET });
+  await webhooks.commands.commit({ events: [scoreEvent("1", 1), scoreEvent("1", 2)] });
+  await until(() => answer !== undefined);
+  await webhooks.commands.delete(webhook.id);
+  answer!();
+  await until(() => webhooks.commands.status(null).inFlight === 0);
+  assert.equal(webhooks.commands.status(null).waiting, 0);
+  assert.deepEqual(clock.waits(), []);
+  assert.throws(
+    () => webhooks.commands.get(webhook.id),
+    (error: AppError) => error.code === "not_found",
+  );
+  assert.equal(webhooks.database.prepare("SELECT count(*) AS n FROM deliveries").get()!.n, 0);
+});
+
+test("a webhook may be deleted in the same moment in which an event for it is committed", async (t) => {
+  const place = await setup(t);
+  await using webhooks = open(place);
+  const { webhook } = await webhooks.commands.register({ url: place.receiver.url, events: GAMES, secret: SECRET });
+  const deleted = webhooks.commands.delete(webhook.id);
+  await webhooks.commands.commit({ events: [scoreEvent("1", 1)] });
+  await deleted;
+  assert.equal(webhooks.commands.status(null).events, 1);
+});
+
+test("a receiver that never answers does not delay another", async (t) => {
+  const place = await setup(t);
+  const other = await startReceiver();
+  t.after(() => other.close());
+  place.receiver.answer = () => {};
+  await using webhooks = open(place, { timeoutMs: 60_000 });
+  const games = Array.from({ length: 20 }, (_, game) => scoreEvent(String(game), 7));
+  await webhooks.commands.register({ url: place.receiver.url, events: GAMES, secret: SECRET });
+  await webhooks.commands.register({ url: other.url, events: GAMES, secret: SECRET });
+  await webhooks.commands.commit({ events: games });
+  await other.has(20);
+  // What is left is the share of the silent one.
+  await until(() => webhooks.commands.status(null).inFlight === 4);
+});
+
+test("rotate() lets the former secret sign along for a day", async (t) => {
+  const place = await setup(t);
+  const clock = createTestClock();
+  await using webhooks = open(place, { clock });
+  const { webhook } = await webhooks.commands.register({ url: place.receiver.url, events: GAMES, secret: SECRET });
+  const { secret } = await webhooks.commands.rotate({ id: webhook.id, secret: null });
+  assert.match(secret!, /^whsec_/);
+  await webhooks.commands.commit({ events: [scoreEvent("1", 1)] });
+  await place.receiver.has(1);
+  clock.step(86_400_001);
+  await webhooks.commands.commit({ events: [scoreEvent("1", 2)] });
+  await place.receiver.has(2);
+  const signatures = place.receiver.received.map(
+    ({ headers }) => String(headers["webhook-signature"]).split(" ").length,
+  );
+  assert.deepEqual(signatures, [2, 1]);
+});
+
+test("secrets are on the disk in no readable form, and another key file disables the webhook until it is rotated", async (t) => {
+  const place = await setup(t);
+  let id: string;
+  {
+    await using webhooks = open(place);
+    ({ id } = (await webhooks.commands.register({ url: place.receiver.url, events: GAMES, secret: SECRET })).webhook);
+    const { secret } = webhooks.database.prepare("SELECT secret FROM webhooks").get() as { secret: Uint8Array };
+    assert.equal(Buffer.from(secret).includes(SECRET), false);
+  }
+  const { rmSync, statSync } = await import("node:fs");
+  const keyFile = `${place.directory}/webhooks.key`;
+  assert.equal(statSync(keyFile).mode & 0o777, 0o600);
+  rmSync(keyFile);
+  await using webhooks = open(place);
+  assert.match(webhooks.commands.get(id).disabled_reason!, /another key/);
+  await webhooks.commands.commit({ events: [scoreEvent("1", 1)] });
+  assert.equal(webhooks.commands.get(id).waiting, 1);
+  await webhooks.commands.rotate({ id, secret: SECRET });
+  await place.receiver.has(1);
+});
+
+test("100 parallel registrations are all listed", async (t) => {
+  const place = await setup(t);
+  await using webhooks = open(place);
+  const all = await Promise.all(
+    Array.from({ length: 100 }, () => webhooks.commands.register({ url: place.receiver.url, events: ["game_*"] })),
+  );
+  assert.deepEqual(
+    webhooks.commands
+      .list(null)
+      .map(({ id }) => id)
+      .sort(),
+    all.map(({ webhook }) => webhook.id).sort(),
+  );
+});
+
+test("what is more than may wait becomes a dead letter at once, and is counted", async (t) => {
+  const place = await setup(t);
+  place.receiver.answer = () => {};
+  await using webhooks = open(place);
+  const { webhook } = await webhooks.commands.register({ url: place.receiver.url, events: GAMES, secret: SECRET });
+  for (let page = 0; page < 10; page++) {
+    await webhooks.commands.commit({
+      events: Array.from({ length: 1_000 }, (_, i) => scoreEvent("1", page * 1_000 + i)),
+    });
+  }
+  await webhooks.commands.commit({ events: [scoreEvent("1", 10_000)] });
+  assert.equal(webhooks.commands.get(webhook.id).waiting, 10_000);
+  assert.equal(webhooks.commands.status(null).deadLetters, 1);
+  const [dead] = webhooks.commands.deliveries({ webhookId: webhook.id, state: "failed", limit: 1 }).rows;
+  assert.match(dead!.error!, /not tried: 10000 deliveries are waiting/);
+});

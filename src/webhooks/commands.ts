@@ -1,0 +1,501 @@
+import type { DatabaseSync } from "node:sqlite";
+import { AppError, messageOf } from "../domain/errors.ts";
+import type { Micros } from "../domain/sample.ts";
+import type {
+  DeliveryPage,
+  DeliveryQuery,
+  DeliveryRow,
+  NewEvent,
+  OutboxCommit,
+  Registered,
+  StoredGame,
+  StoredTeam,
+  WebhookInput,
+  WebhookRow,
+  WebhookStatus,
+} from "../domain/webhook.ts";
+import { isoFromMicros } from "../lib/time.ts";
+import { type AddressRules, checkTarget, type Resolve } from "./address-rules.ts";
+import {
+  type NewDelivery,
+  openDeliveries,
+  WAITING_MAX,
+  WAITING_PER_WEBHOOK_MAX,
+  type WaitingDelivery,
+} from "./deliveries.ts";
+import { createDispatcher, type Verdict } from "./dispatcher.ts";
+import { openEvents } from "./events.ts";
+import type { EventFacts, WebhookFilter } from "./filters.ts";
+import type { Journal } from "./journal.ts";
+import {
+  checkDescription,
+  filterOf,
+  newWebhookId,
+  openRegistrations,
+  type Registration,
+  ROTATION_OVERLAP_MICROS,
+  WEBHOOKS_MAX,
+} from "./registrations.ts";
+import { longestWait, nextWait } from "./retry.ts";
+import { generateSecret, keyOfSecret, type Vault } from "./secrets.ts";
+import { originOf, type Sender, type SendOutcome } from "./send.ts";
+import { signedHeaders } from "./signing.ts";
+
+/** Events that one commit, and deliveries that one replay may bring. */
+export const EVENTS_PER_COMMIT_MAX = 1_000;
+export const REPLAY_MAX = WAITING_PER_WEBHOOK_MAX;
+/** A webhook that has only failed for longer is disabled once a delivery is given up. */
+export const DISABLE_AFTER_MICROS = 5 * 86_400 * 1_000_000;
+const PRUNE_EVERY_MS = 3_600_000;
+const CLOSE_GRACE_MS = 2_000;
+const STATUS_GONE = 410;
+
+export interface CommandsOptions {
+  readonly database: DatabaseSync;
+  readonly journal: Journal;
+  readonly vault: Vault;
+  readonly rules: AddressRules;
+  readonly resolve: Resolve;
+  readonly sender: Sender;
+  readonly retrySeconds: readonly number[];
+  readonly userAgent: string;
+  readonly warn: (message: string) => void;
+  readonly now?: () => number;
+  readonly random?: () => number;
+  readonly after?: (ms: number, run: () => void) => () => void;
+}
+
+/** What the state of a home has to be compared with, for whoever sees each change: of enabled webhooks only. */
+export type StateFilters = readonly WebhookFilter[];
+
+export type WebhookCommands = ReturnType<typeof createWebhookCommands>;
+
+/** Everything that the thread of the webhooks does, over an open database; also what it sends. */
+export function createWebhookCommands(options: CommandsOptions) {
+  const { database, journal, vault, rules, resolve, sender, retrySeconds } = options;
+  const { now = Date.now, random = Math.random } = options;
+  const micros = (): Micros => now() * 1000;
+  const registrations = openRegistrations(database, vault);
+  const events = openEvents(database);
+  const deliveries = openDeliveries(database);
+  const counters = { delivered: 0, failedAttempts: 0, deadLetters: 0, events: 0 };
+  let fault: string | null = null;
+
+  const putGame = database.prepare(
+    "INSERT INTO games VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET json = excluded.json",
+  );
+  const forgetGame = database.prepare("DELETE FROM games WHERE id = ?");
+  const allGames = database.prepare("SELECT id, json FROM games ORDER BY id");
+  const allTeams = database.prepare("SELECT id, json FROM teams ORDER BY position");
+  const clearTeams = database.prepare("DELETE FROM teams");
+  const putTeam = database.prepare("INSERT INTO teams VALUES (?, ?, ?)");
+
+  const dispatcher = createDispatcher({
+    receiver(webhookId) {
+      const found = registrations.all.get(webhookId);
+      if (!found?.enabled || found.secret === undefined) return undefined;
+      return { origin: originOf(found.url), failing: found.failingSince !== null };
+    },
+    send,
+    record,
+    longestWaitMs: longestWait(retrySeconds),
+    now,
+    random,
+    ...(options.after ? { after: options.after } : {}),
+  });
+
+  /** Each write is durable when it resolves; the first refusal of the disk is told of, and its end. */
+  async function write<Result>(work: () => Result, soon = false): Promise<Result> {
+    const failures = journal.failures;
+    try {
+      const result = await journal.write(work, { soon });
+      fault = null;
+      return result;
+    } catch (error) {
+      if (journal.failures > failures) {
+        if (fault === null) options.warn(`The database of the webhooks takes nothing at present: ${messageOf(error)}`);
+        fault = messageOf(error);
+      }
+      throw error;
+    }
+  }
+
+  /**
+   * A change of one webhook. It is in memory as soon as it is written, so that an event in the same transaction meets
+   * the webhook as it then is.
+   */
+  async function changed(id: string, work: () => void): Promise<void> {
+    try {
+      await write(() => {
+        work();
+        registrations.refresh(id);
+      });
+    } catch (error) {
+      registrations.refresh(id);
+      throw error;
+    }
+    dispatcher.wake(id);
+  }
+
+  // What has to be delivered
+
+  /** Within a transaction: one delivery of the event for each webhook that wants it. */
+  function fanOut(sequence: number, orderKey: string, facts: EventFacts, added: Added): void {
+    for (const registration of registrations.all.values()) {
+      if (!registration.enabled || !registration.compiled.matches(facts)) continue;
+      queue({ webhookId: registration.id, sequence, cause: "event", lane: orderKey, at: micros() }, added);
+    }
+  }
+
+  function queue(delivery: NewDelivery, added: Added): void {
+    const waiting = dispatcher.waitingOf(delivery.webhookId) + (added.perWebhook.get(delivery.webhookId) ?? 0);
+    if (waiting >= WAITING_PER_WEBHOOK_MAX || dispatcher.waiting + added.deliveries.length >= WAITING_MAX) {
+      deliveries.insertFailed(delivery, `not tried: ${waiting} deliveries are waiting already`);
+      added.turnedAway++;
+      return;
+    }
+    added.perWebhook.set(delivery.webhookId, (added.perWebhook.get(delivery.webhookId) ?? 0) + 1);
+    added.deliveries.push(deliveries.insert(delivery));
+  }
+
+  function insertEvents(list: readonly NewEvent[], added: Added): void {
+    for (const event of list) {
+      const stored = events.insert(event);
+      if (!stored) continue;
+      added.events++;
+      fanOut(stored.sequence, stored.orderKey, stored.facts, added);
+    }
+  }
+
+  function dispatch(added: Added): void {
+    counters.events += added.events;
+    counters.deadLetters += added.turnedAway;
+    dispatcher.add(added.deliveries);
+  }
+
+  // One attempt
+
+  async function send(
+    delivery: WaitingDelivery,
+    signal: AbortSignal,
+  ): Promise<SendOutcome & { readonly durationMs: number }> {
+    const startedAt = performance.now();
+    const { id: webhookId, url, secret, oldSecret, oldSecretUntil } = registrations.get(delivery.webhookId);
+    const message = deliveries.message(delivery.id);
+    if (!message || secret === undefined) {
+      return { status: null, error: "there is nothing to send", excerpt: null, retryAfterMs: null, durationMs: 0 };
+    }
+    const old = oldSecret !== undefined && (oldSecretUntil ?? 0) > micros() ? [oldSecret] : [];
+    const outcome = await sender.send({
+      url,
+      body: message.body,
+      signal,
+      headers: {
+        "content-type": "application/json",
+        "user-agent": options.userAgent,
+        ...signedHeaders({ ...message, webhookId }, [secret, ...old], new Date(now())),
+      },
+    });
+    return { ...outcome, durationMs: performance.now() - startedAt };
+  }
+
+  async function record(
+    delivery: WaitingDelivery,
+    outcome: SendOutcome & { readonly durationMs: number },
+  ): Promise<Verdict> {
+    const { webhookId } = delivery;
+    const at = micros();
+    const number = delivery.attempts + 1;
+    const arrived = outcome.error === null;
+    const gone = outcome.status === STATUS_GONE;
+    const waitMs = arrived || gone ? null : nextWait({ ...outcome, attempts: number }, retrySeconds, random);
+    const added = newAdded();
+    const verdict: Verdict = waitMs === null ? { state: "ended" } : { state: "again", waitMs };
+    const disabled = await write(() => {
+      deliveries.record({
+        deliveryId: delivery.id,
+        number,
+        at,
+        durationMs: Math.round(outcome.durationMs * 10) / 10,
+        status: outcome.status,
+        error: outcome.error,
+        excerpt: outcome.excerpt,
+        state: arrived ? "delivered" : waitMs === null ? "failed" : "waiting",
+        nextAt: waitMs === null ? null : at + waitMs * 1000,
+      });
+      registrations.countCall(webhookId, arrived, at);
+      const reason = arrived || waitMs !== null ? undefined : reasonToDisable(webhookId, gone, at);
+      if (reason !== undefined) disableWithEvent(webhookId, reason, at, added);
+      return reason;
+    }, true);
+    registrations.refresh(webhookId);
+    if (arrived) counters.delivered++;
+    else counters.failedAttempts++;
+    if (!arrived && waitMs === null) counters.deadLetters++;
+    if (disabled !== undefined) options.warn(`Webhook "${webhookId}" was disabled: ${disabled}`);
+    dispatch(added);
+    return verdict;
+  }
+
+  function reasonToDisable(webhookId: string, gone: boolean, at: Micros): string | undefined {
+    if (gone) return "its receiver answered 410: gone for good";
+    const failingSince = registrations.all.get(webhookId)?.failingSince ?? null;
+    if (failingSince === null || at - failingSince < DISABLE_AFTER_MICROS) return undefined;
+    return `nothing has arrived since ${isoFromMicros(failingSince)}`;
+  }
+
+  /** The others that ask for it hear of a webhook that is no longer served. */
+  function disableWithEvent(webhookId: string, reason: string, at: Micros, added: Added): void {
+    const registration = registrations.all.get(webhookId);
+    if (!registration?.enabled) return;
+    registrations.setEnabled(webhookId, false, reason, at);
+    insertEvents(
+      [
+        {
+          type: "webhook_disabled",
+          orderKey: `webhook ${webhookId}`,
+          at,
+          data: { webhook_id: webhookId, url: registration.url, description: registration.description, reason },
+        },
+      ],
+      added,
+    );
+  }
+
+  // What owners ask for
+
+  function rowOf(registration: Registration): WebhookRow {
+    const { filter } = registration;
+    const iso = (at: Micros | null): string | null => (at === null ? null : isoFromMicros(at));
+    const unreadable = registration.secret === undefined;
+    return {
+      id: registration.id,
+      url: registration.url,
+      description: registration.description,
+      events: filter.events,
+      team: filter.team,
+      league: filter.league,
+      entity: filter.entities,
+      area: filter.areas,
+      from: filter.from,
+      to: filter.to,
+      secret: "***",
+      enabled: registration.enabled && !unreadable,
+      disabled_reason: unreadable
+        ? "its secret was sealed with another key: give it a new one (rotate)"
+        : registration.disabledReason,
+      waiting: dispatcher.waitingOf(registration.id),
+      total_calls: registration.successes,
+      failed_calls: registration.failures,
+      last_success: iso(registration.lastSuccess),
+      last_failure: iso(registration.lastFailure),
+      failing_since: iso(registration.failingSince),
+      created_at: isoFromMicros(registration.createdAt),
+      updated_at: isoFromMicros(registration.updatedAt),
+    };
+  }
+
+  function assertRoom(): void {
+    if (registrations.all.size < WEBHOOKS_MAX) return;
+    throw new AppError("conflict", `Cannot register another webhook: there are ${WEBHOOKS_MAX} already`);
+  }
+
+  /** A new time even within one tick of the clock, since it tells that something changed. */
+  const changeTime = (registration: Registration): Micros => Math.max(micros(), registration.updatedAt + 1);
+
+  dispatcher.add(deliveries.waiting(), true);
+  const prune = (): void => {
+    write(() => deliveries.prune(micros()), true).then(
+      (more) => {
+        if (more) setImmediate(prune);
+      },
+      () => {
+        // Told of by `write`; the next hour tries again.
+      },
+    );
+  };
+  const pruning = setInterval(prune, PRUNE_EVERY_MS);
+
+  return {
+    async commit({ games = [], forgottenGames = [], events: list }: OutboxCommit): Promise<void> {
+      if (list.length > EVENTS_PER_COMMIT_MAX) {
+        throw new RangeError(`A commit takes ${EVENTS_PER_COMMIT_MAX} events, not ${list.length}`);
+      }
+      const added = newAdded();
+      await write(() => {
+        for (const { id, json } of games) putGame.run(id, json);
+        for (const id of forgottenGames) forgetGame.run(id);
+        insertEvents(list, added);
+      });
+      dispatch(added);
+    },
+    storedGames: (_: null): StoredGame[] =>
+      allGames.all().map(({ id, json }) => ({ id: id as string, json: json as string })),
+    followedTeams: (_: null): StoredTeam[] =>
+      allTeams.all().map(({ id, json }) => ({ id: id as string, json: json as string })),
+    async saveFollowedTeams(teams: readonly StoredTeam[]): Promise<void> {
+      await write(() => {
+        clearTeams.run();
+        teams.forEach(({ id, json }, position) => void putTeam.run(id, position, json));
+      });
+    },
+
+    async register(input: WebhookInput): Promise<Registered> {
+      assertRoom();
+      const filter = filterOf(input);
+      const description = checkDescription(input.description);
+      const secret = input.secret ?? generateSecret();
+      keyOfSecret(secret);
+      const warning = await checkTarget(rules, resolve, input.url);
+      const id = newWebhookId();
+      const url = rules.checkUrl(input.url).href;
+      await changed(id, () => registrations.insert({ id, url, description, filter, secret, at: micros() }));
+      return {
+        webhook: rowOf(registrations.get(id)),
+        generatedSecret: input.secret === undefined || input.secret === null ? secret : null,
+        warning,
+      };
+    },
+    list: (_: null): WebhookRow[] => [...registrations.all.values()].map(rowOf),
+    get: (id: string): WebhookRow => rowOf(registrations.get(id)),
+    async update({ id, change }: { id: string; change: Partial<WebhookInput> }): Promise<Registered> {
+      const before = registrations.get(id);
+      const filter = filterOf(change, before.filter);
+      const description = change.description === undefined ? before.description : checkDescription(change.description);
+      const warning = change.url === undefined ? null : await checkTarget(rules, resolve, change.url);
+      const url = change.url === undefined ? before.url : rules.checkUrl(change.url).href;
+      registrations.get(id);
+      await changed(id, () => registrations.update(id, { url, filter, description }, changeTime(before)));
+      return { webhook: rowOf(registrations.get(id)), generatedSecret: null, warning };
+    },
+    async delete(id: string): Promise<void> {
+      registrations.get(id);
+      await changed(id, () => {
+        deliveries.removeOf(id);
+        registrations.remove(id);
+      });
+      dispatcher.forget(id);
+    },
+    async setEnabled({ id, enabled }: { id: string; enabled: boolean }): Promise<WebhookRow> {
+      const before = registrations.get(id);
+      await changed(id, () =>
+        registrations.setEnabled(id, enabled, enabled ? null : "by its owner", changeTime(before)),
+      );
+      return rowOf(registrations.get(id));
+    },
+    async rotate({ id, secret }: { id: string; secret: string | null }) {
+      const before = registrations.get(id);
+      const next = secret ?? generateSecret();
+      keyOfSecret(next);
+      const at = changeTime(before);
+      await changed(id, () => registrations.rotate(id, next, at));
+      return { secret: secret === null ? next : null, previousUntil: isoFromMicros(at + ROTATION_OVERLAP_MICROS) };
+    },
+
+    async sendTest(id: string): Promise<DeliveryRow> {
+      assertEnabled(registrations.get(id));
+      const at = micros();
+      const added = newAdded();
+      await write(() => {
+        const event: NewEvent = {
+          type: "webhook_test",
+          orderKey: `test ${id}`,
+          at,
+          data: { webhook_id: id, message: "A test event, sent on request" },
+        };
+        const { sequence } = events.insert(event)!;
+        added.events++;
+        queue({ webhookId: id, sequence, cause: "test", lane: event.orderKey, at }, added);
+      });
+      dispatch(added);
+      return firstOf(added);
+    },
+    deliveries(query: DeliveryQuery): DeliveryPage {
+      if (query.webhookId !== null) registrations.get(query.webhookId);
+      return deliveries.page(query);
+    },
+    delivery: (id: number) => deliveries.row(id),
+    async replay(deliveryId: number): Promise<DeliveryRow> {
+      const { webhookId, sequence, orderKey } = deliveries.source(deliveryId);
+      assertEnabled(registrations.get(webhookId));
+      const added = newAdded();
+      await write(() =>
+        queue({ webhookId, sequence, cause: "replay", lane: replayLane(orderKey), at: micros() }, added),
+      );
+      dispatch(added);
+      return firstOf(added);
+    },
+    async replaySpan({ id, start, end, onlyFailed }: { id: string; start: Micros; end: Micros; onlyFailed: boolean }) {
+      const { compiled, ...registration } = registrations.get(id);
+      assertEnabled(registration);
+      const chosen: { sequence: number; orderKey: string }[] = [];
+      for (const { sequence, facts, orderKey } of events.between(start, end)) {
+        if (!compiled.matches(facts) || deliveries.isWaiting(id, sequence)) continue;
+        if (onlyFailed && deliveries.isDone(id, sequence)) continue;
+        chosen.push({ sequence, orderKey });
+        if (chosen.length > REPLAY_MAX) {
+          throw new AppError("too_large", `Cannot replay more than ${REPLAY_MAX} events at once: give a shorter span`);
+        }
+      }
+      const added = newAdded();
+      await write(() => {
+        for (const { sequence, orderKey } of chosen) {
+          queue({ webhookId: id, sequence, cause: "replay", lane: replayLane(orderKey), at: micros() }, added);
+        }
+      });
+      dispatch(added);
+      return added.deliveries.length;
+    },
+
+    stateFilters: (_: null): StateFilters =>
+      [...registrations.all.values()]
+        .filter(({ enabled, compiled }) => enabled && compiled.types.has("state_changed"))
+        .map(({ filter }) => filter),
+    status: (_: null): Omit<WebhookStatus, "dropped"> => ({
+      webhooks: registrations.all.size,
+      enabled: registrations.all
+        .values()
+        .filter(({ enabled }) => enabled)
+        .toArray().length,
+      waiting: dispatcher.waiting,
+      inFlight: dispatcher.inFlight,
+      ...counters,
+      fault,
+    }),
+    async close(_: null): Promise<void> {
+      clearInterval(pruning);
+      await dispatcher.stop(CLOSE_GRACE_MS);
+      journal.flush();
+      sender.close();
+      database.close();
+    },
+  };
+
+  function firstOf(added: Added): DeliveryRow {
+    const [first] = added.deliveries;
+    if (!first) throw new AppError("conflict", "Cannot send: too many deliveries are waiting already");
+    return deliveries.row(first.id);
+  }
+}
+
+/** What a transaction brings, for the time after it. */
+interface Added {
+  readonly deliveries: WaitingDelivery[];
+  readonly perWebhook: Map<string, number>;
+  events: number;
+  turnedAway: number;
+}
+
+function newAdded(): Added {
+  return { deliveries: [], perWebhook: new Map(), events: 0, turnedAway: 0 };
+}
+
+/** What is sent again neither waits for what happens now nor holds it up. */
+function replayLane(orderKey: string): string {
+  return `replay ${orderKey}`;
+}
+
+function assertEnabled({ id, enabled, secret }: Pick<Registration, "id" | "enabled" | "secret">): void {
+  if (enabled && secret !== undefined) return;
+  throw new AppError("conflict", `Cannot send to webhook "${id}": it is disabled`);
+}

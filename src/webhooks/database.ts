@@ -1,0 +1,39 @@
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { AppError, messageOf } from "../domain/errors.ts";
+import { readMigrations, upgrade } from "../lib/migrate.ts";
+
+/** SQLite's own settings, as SQLITE_TIMEOUT, SQLITE_CACHE_SIZE and SQLITE_SYNCHRONOUS say them. */
+export interface SqliteSettings {
+  readonly busyTimeoutSeconds: number;
+  /** SQLite's meaning: pages, or KiB when negative. */
+  readonly cacheSize: number;
+  readonly synchronous: "OFF" | "NORMAL" | "FULL" | "EXTRA";
+}
+
+export const DATABASE_FILE = "webhooks.db";
+export const KEY_FILE = "webhooks.key";
+/** Reads are short and indexed, so a small cache is enough; the kernel has its own. */
+const CACHE_KIB_MAX = 4_096;
+
+/**
+ * Opens the database for writing, makes it when there is none and brings its schema up to date. A damaged file is
+ * `unavailable` and left alone: registrations come back from a backup only.
+ */
+export function openWebhookDatabase(file: string, settings: SqliteSettings): DatabaseSync {
+  let database: DatabaseSync | undefined;
+  try {
+    database = new DatabaseSync(file, { timeout: Math.round(settings.busyTimeoutSeconds * 1000) });
+    database.exec("PRAGMA journal_mode = WAL");
+    database.exec(`PRAGMA synchronous = ${settings.synchronous}`);
+    database.exec("PRAGMA foreign_keys = ON");
+    const kibibytes = settings.cacheSize < 0 ? -settings.cacheSize : settings.cacheSize * 4;
+    database.exec(`PRAGMA cache_size = ${-Math.min(CACHE_KIB_MAX, Math.round(kibibytes))}`);
+    upgrade(database, readMigrations(join(import.meta.dirname, "migrations")));
+    return database;
+  } catch (cause) {
+    database?.close();
+    const why = messageOf((cause as Error).cause ?? cause);
+    throw new AppError("unavailable", `Cannot open the database "${file}": ${why}`, { cause });
+  }
+}

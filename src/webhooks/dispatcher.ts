@@ -1,0 +1,248 @@
+import type { WaitingDelivery } from "./deliveries.ts";
+import type { SendOutcome } from "./send.ts";
+
+/** Requests under way at once: in all, and to one origin (host and port). */
+export const IN_FLIGHT_MAX = 512;
+export const IN_FLIGHT_PER_ORIGIN_MAX = 32;
+/** Requests under way for one webhook; one that fails is asked once at a time. */
+export const IN_FLIGHT_PER_WEBHOOK_MAX = 4;
+/** Webhooks that fail may hold so many of all requests, so that they never keep the others waiting. */
+export const IN_FLIGHT_FAILING_MAX = 256;
+/** After a start, what should have been tried meanwhile is spread over so long. */
+const SPREAD_MS = 2_000;
+/** The disk takes no outcome: how long until it is asked again. */
+const RECORD_AGAIN_MS = 1_000;
+
+/** The receiver as it is at this moment; undefined when it is gone or disabled. */
+export interface Receiver {
+  readonly origin: string;
+  readonly failing: boolean;
+}
+
+/** What follows an attempt. */
+export type Verdict = { readonly state: "ended" } | { readonly state: "again"; readonly waitMs: number };
+
+export interface DispatcherOptions {
+  receiver(webhookId: string): Receiver | undefined;
+  /** One attempt. Never rejects. */
+  send(delivery: WaitingDelivery, signal: AbortSignal): Promise<SendOutcome & { readonly durationMs: number }>;
+  /** Resolves once the outcome would survive a crash; rejects when the disk refuses. */
+  record(delivery: WaitingDelivery, outcome: SendOutcome & { readonly durationMs: number }): Promise<Verdict>;
+  /** No stored time is further away than this, whatever the clock says. */
+  readonly longestWaitMs: number;
+  readonly now?: () => number;
+  readonly random?: () => number;
+  /** Calls back after a time that no step of the clock changes. Returns the way to call it off. */
+  readonly after?: (ms: number, run: () => void) => () => void;
+}
+
+/**
+ * Sends what waits. Deliveries of one lane of a webhook go one after another: the next leaves once the one before has
+ * arrived, or was given up, and the disk knows it. Lanes and webhooks do not wait for each other.
+ */
+export interface Dispatcher {
+  /** In order; `restored` are those that an earlier run left, with their times. */
+  add(deliveries: Iterable<WaitingDelivery>, restored?: boolean): void;
+  /** A webhook was enabled, disabled or changed. */
+  wake(webhookId: string): void;
+  /** Forgets everything that waits for a webhook; answers on the way change nothing any more. */
+  forget(webhookId: string): void;
+  waitingOf(webhookId: string): number;
+  readonly waiting: number;
+  readonly inFlight: number;
+  /** Sends nothing more, gives what is under way `graceMs` to end and then breaks it off. */
+  stop(graceMs: number): Promise<void>;
+}
+
+interface Lane {
+  readonly key: string;
+  readonly deliveries: WaitingDelivery[];
+  /** Calls off the wait for the next attempt of the first delivery. */
+  callOff: (() => void) | undefined;
+}
+
+interface Line {
+  readonly webhookId: string;
+  readonly lanes: Map<string, Lane>;
+  /** Lanes whose first delivery is due, in the order in which they became so. */
+  readonly due: Lane[];
+  inFlight: number;
+  waiting: number;
+  forgotten: boolean;
+}
+
+export function createDispatcher(options: DispatcherOptions): Dispatcher {
+  const { now = Date.now, random = Math.random, after = afterTimeout } = options;
+  const lines = new Map<string, Line>();
+  /** Lines with something due, in the order in which they take turns. */
+  const ready = new Set<Line>();
+  const origins = new Map<string, number>();
+  const stopping = new AbortController();
+  const underWay = new Set<Promise<void>>();
+  let stopped = false;
+  let waiting = 0;
+  let inFlight = 0;
+  let failingInFlight = 0;
+  let pumping = false;
+
+  function lineOf(webhookId: string): Line {
+    let line = lines.get(webhookId);
+    if (!line) {
+      line = { webhookId, lanes: new Map(), due: [], inFlight: 0, waiting: 0, forgotten: false };
+      lines.set(webhookId, line);
+    }
+    return line;
+  }
+
+  function add(deliveries: Iterable<WaitingDelivery>, restored = false): void {
+    for (const delivery of deliveries) {
+      const line = lineOf(delivery.webhookId);
+      const lane = line.lanes.get(delivery.lane);
+      line.waiting++;
+      waiting++;
+      if (lane) lane.deliveries.push(delivery);
+      else {
+        const created: Lane = { key: delivery.lane, deliveries: [delivery], callOff: undefined };
+        line.lanes.set(delivery.lane, created);
+        if (restored && delivery.attempts > 0) waitFor(line, created, restoredWait(delivery));
+        else makeDue(line, created);
+      }
+    }
+    pump();
+  }
+
+  /** The clock may have been set in the meantime, either way. */
+  function restoredWait({ nextAt }: WaitingDelivery): number {
+    const left = nextAt === null ? 0 : nextAt / 1000 - now();
+    return Math.max(random() * SPREAD_MS, Math.min(left, options.longestWaitMs));
+  }
+
+  function waitFor(line: Line, lane: Lane, ms: number): void {
+    lane.callOff = after(ms, () => {
+      lane.callOff = undefined;
+      makeDue(line, lane);
+      pump();
+    });
+  }
+
+  function makeDue(line: Line, lane: Lane): void {
+    line.due.push(lane);
+    ready.add(line);
+  }
+
+  /** Starts what may start, one of each webhook in turn. */
+  function pump(): void {
+    if (pumping || stopped) return;
+    pumping = true;
+    for (const line of ready) {
+      if (inFlight >= IN_FLIGHT_MAX) break;
+      const receiver = options.receiver(line.webhookId);
+      if (line.due.length === 0 || receiver === undefined) ready.delete(line);
+      else if (mayStart(line, receiver)) {
+        // To the end of the queue, where this loop comes to it again after the others had their turn.
+        ready.delete(line);
+        ready.add(line);
+        start(line, line.due.shift()!, receiver);
+      }
+    }
+    pumping = false;
+  }
+
+  function mayStart(line: Line, { origin, failing }: Receiver): boolean {
+    if (line.inFlight >= (failing ? 1 : IN_FLIGHT_PER_WEBHOOK_MAX)) return false;
+    if (failing && failingInFlight >= IN_FLIGHT_FAILING_MAX) return false;
+    return (origins.get(origin) ?? 0) < IN_FLIGHT_PER_ORIGIN_MAX;
+  }
+
+  function start(line: Line, lane: Lane, { origin, failing }: Receiver): void {
+    line.inFlight++;
+    inFlight++;
+    if (failing) failingInFlight++;
+    origins.set(origin, (origins.get(origin) ?? 0) + 1);
+    const leave = (): void => {
+      line.inFlight--;
+      inFlight--;
+      if (failing) failingInFlight--;
+      const left = origins.get(origin)! - 1;
+      if (left === 0) origins.delete(origin);
+      else origins.set(origin, left);
+    };
+    const work = deliver(line, lane, leave).finally(() => underWay.delete(work));
+    underWay.add(work);
+  }
+
+  async function deliver(line: Line, lane: Lane, leave: () => void): Promise<void> {
+    const delivery = lane.deliveries[0]!;
+    const outcome = await options.send(delivery, stopping.signal);
+    leave();
+    // Broken off by the stop: not the receiver's failure, so it counts as no attempt.
+    if (stopping.signal.aborted && outcome.error !== null) return;
+    pump();
+    while (!line.forgotten) {
+      try {
+        settle(line, lane, await options.record(delivery, outcome));
+        break;
+      } catch {
+        // The one who records has told of it. What arrived must not be followed by the next before the disk knows.
+        if (stopped) return;
+        await new Promise<void>((resume) => after(RECORD_AGAIN_MS, resume));
+      }
+    }
+    pump();
+  }
+
+  function settle(line: Line, lane: Lane, verdict: Verdict): void {
+    if (line.forgotten) return;
+    if (verdict.state === "again") {
+      lane.deliveries[0] = { ...lane.deliveries[0]!, attempts: lane.deliveries[0]!.attempts + 1 };
+      waitFor(line, lane, verdict.waitMs);
+      return;
+    }
+    lane.deliveries.shift();
+    line.waiting--;
+    waiting--;
+    if (lane.deliveries.length > 0) makeDue(line, lane);
+    else {
+      line.lanes.delete(lane.key);
+      if (line.lanes.size === 0 && line.inFlight === 0) lines.delete(line.webhookId);
+    }
+  }
+
+  return {
+    add,
+    wake(webhookId) {
+      const line = lines.get(webhookId);
+      if (line && line.due.length > 0) ready.add(line);
+      pump();
+    },
+    forget(webhookId) {
+      const line = lines.get(webhookId);
+      if (!line) return;
+      line.forgotten = true;
+      for (const lane of line.lanes.values()) lane.callOff?.();
+      waiting -= line.waiting;
+      ready.delete(line);
+      lines.delete(webhookId);
+    },
+    waitingOf: (webhookId) => lines.get(webhookId)?.waiting ?? 0,
+    get waiting() {
+      return waiting;
+    },
+    get inFlight() {
+      return inFlight;
+    },
+    async stop(graceMs) {
+      stopped = true;
+      for (const line of lines.values()) for (const lane of line.lanes.values()) lane.callOff?.();
+      const ended = Promise.all(underWay);
+      const late = setTimeout(() => stopping.abort(), graceMs);
+      await ended;
+      clearTimeout(late);
+    },
+  };
+}
+
+function afterTimeout(ms: number, run: () => void): () => void {
+  const timer = setTimeout(run, ms);
+  return () => clearTimeout(timer);
+}

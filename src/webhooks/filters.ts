@@ -1,0 +1,143 @@
+import { AppError } from "../domain/errors.ts";
+import { EVENT_TYPES, type EventType, type NewEvent } from "../domain/webhook.ts";
+import { matchesGlob } from "./glob.ts";
+
+/** Names of the original for three events. */
+const ALIASES: Readonly<Record<string, EventType>> = {
+  game_start: "game_started",
+  score_change: "score_changed",
+  game_end: "game_ended",
+};
+
+/** Only sent on request, to the webhook that asks. */
+const NEVER_CHOSEN: ReadonlySet<EventType> = new Set(["webhook_test"]);
+const TYPES: ReadonlySet<string> = new Set(EVENT_TYPES);
+
+/** The body's `type`: hierarchical, as Standard Webhooks asks. */
+export function dottedType(type: EventType): string {
+  return type.replace("_", ".");
+}
+
+/** The name of an event, or a pattern with "*", as it is kept; undefined for what names no event. */
+export function canonicalEvent(text: string): string | undefined {
+  const name = text.trim().toLowerCase().replaceAll(".", "_");
+  const canonical = ALIASES[name] ?? name;
+  return typesOf(canonical).length > 0 ? canonical : undefined;
+}
+
+/**
+ * The events that a name or pattern stands for. State changes of a whole home are never meant by a wildcard: they have
+ * to be named.
+ */
+export function typesOf(pattern: string): readonly EventType[] {
+  if (!pattern.includes("*")) {
+    return TYPES.has(pattern) && !NEVER_CHOSEN.has(pattern as EventType) ? [pattern as EventType] : [];
+  }
+  const chosen = (type: EventType): boolean => type !== "state_changed" && !NEVER_CHOSEN.has(type);
+  return EVENT_TYPES.filter((type) => chosen(type) && matchesGlob(pattern, type));
+}
+
+/** What a webhook wants to hear of; empty lists and nulls ask for nothing in particular. */
+export interface WebhookFilter {
+  /** Names and patterns, as `canonicalEvent` gives them. */
+  readonly events: readonly string[];
+  readonly team: string | null;
+  readonly league: string | null;
+  /** Globs of entity ids; one has to match. */
+  readonly entities: readonly string[];
+  /** Ids or names of areas; one has to match. */
+  readonly areas: readonly string[];
+  /** State before and after, of `state_changed`. */
+  readonly from: string | null;
+  readonly to: string | null;
+}
+
+export const PATTERNS_MAX = 50;
+export const PATTERN_LENGTH_MAX = 255;
+
+/** Checks what a user gives and brings it into its kept form; `invalid` names the field. */
+export function parseFilter(given: Partial<WebhookFilter>): WebhookFilter {
+  const list = (field: string, values: readonly string[] = []): string[] => {
+    if (values.length > PATTERNS_MAX) {
+      throw new AppError("invalid", `The field "${field}" must have at most ${PATTERNS_MAX} values`);
+    }
+    return [...new Set(values.map((value) => text(field, value)))];
+  };
+  const text = (field: string, value: string): string => {
+    const trimmed = value.trim();
+    if (trimmed !== "" && trimmed.length <= PATTERN_LENGTH_MAX) return trimmed;
+    throw new AppError("invalid", `The field "${field}" must be text of 1 to ${PATTERN_LENGTH_MAX} characters`);
+  };
+  const optional = (field: string, value: string | null | undefined): string | null =>
+    value === null || value === undefined ? null : text(field, value);
+
+  const events = list("events", given.events).map((name) => {
+    const canonical = canonicalEvent(name);
+    if (canonical !== undefined) return canonical;
+    const known = EVENT_TYPES.filter((type) => !NEVER_CHOSEN.has(type)).join(", ");
+    throw new AppError("invalid", `The field "events" holds "${name.slice(0, 100)}", which names no event: ${known}`);
+  });
+  if (events.length === 0) throw new AppError("invalid", 'The field "events" must name at least one event');
+  const filter: WebhookFilter = {
+    events: [...new Set(events)],
+    team: optional("team", given.team),
+    league: optional("league", given.league)?.toLowerCase() ?? null,
+    entities: list("entity", given.entities).map((glob) => glob.toLowerCase()),
+    areas: list("area", given.areas),
+    from: optional("from", given.from),
+    to: optional("to", given.to),
+  };
+  if (filter.events.includes("state_changed") && filter.entities.length === 0 && filter.areas.length === 0) {
+    throw new AppError("invalid", 'The field "entity" or "area" must say whose state_changed events are wanted');
+  }
+  return filter;
+}
+
+/** The part of an event that filters look at. */
+export type EventFacts = Pick<NewEvent, "type" | "league" | "teams" | "entityId" | "areas" | "from" | "to">;
+
+export interface CompiledFilter {
+  readonly types: ReadonlySet<EventType>;
+  matches(facts: EventFacts): boolean;
+  /** Whether any event of this entity could match, its area and states aside. */
+  matchesEntity(entityId: string): boolean;
+}
+
+/**
+ * A filter ready for use. A condition concerns the events that have such a thing: `team` and `league` those of games,
+ * `entity`, `area`, `from` and `to` those of entities.
+ */
+export function compileFilter(filter: WebhookFilter): CompiledFilter {
+  const types = new Set(filter.events.flatMap(typesOf));
+  const team = filter.team === null ? null : foldName(filter.team);
+  const areas = new Set(filter.areas.map(foldName));
+  const matchesEntity = (entityId: string): boolean =>
+    filter.entities.length === 0 || filter.entities.some((glob) => matchesGlob(glob, entityId.toLowerCase()));
+
+  function matchesGame({ league, teams }: EventFacts): boolean {
+    if (league === undefined) return true;
+    if (filter.league !== null && filter.league !== league.toLowerCase()) return false;
+    return team === null || (teams ?? []).some((name) => foldName(name) === team);
+  }
+
+  function matchesHome({ entityId, areas: of, from, to }: EventFacts): boolean {
+    if (entityId === undefined) return true;
+    if (!matchesEntity(entityId)) return false;
+    if (areas.size > 0 && !(of ?? []).some((area) => areas.has(foldName(area)))) return false;
+    return (filter.from === null || filter.from === from) && (filter.to === null || filter.to === to);
+  }
+
+  return {
+    types,
+    matchesEntity,
+    matches: (facts) => types.has(facts.type) && matchesGame(facts) && matchesHome(facts),
+  };
+}
+
+/** "NFL-SF", "nfl:sf" and "nfl sf" are one name. */
+function foldName(name: string): string {
+  return name
+    .trim()
+    .toLowerCase()
+    .replace(/[\s:_-]+/g, ":");
+}

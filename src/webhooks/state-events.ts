@@ -1,0 +1,35 @@
+import type { State, StateChange } from "../domain/home.ts";
+import type { NewEvent } from "../domain/webhook.ts";
+import { isoFromMicros } from "../lib/time.ts";
+
+/** A change of an entity's state as an event; undefined where only attributes changed. */
+export function stateEvent(change: StateChange, areas: readonly string[]): NewEvent | undefined {
+  const from = change.oldState?.state ?? null;
+  const to = change.newState?.state ?? null;
+  if (from === to) return undefined;
+  return {
+    type: "state_changed",
+    // Home Assistant fires one change of an entity at one moment, so telling it twice is telling the same.
+    key: `${change.entityId} ${change.timeFired} ${change.newState?.lastUpdated ?? ""}`,
+    orderKey: change.entityId,
+    at: change.newState?.lastChanged ?? change.timeFired,
+    entityId: change.entityId,
+    areas,
+    from,
+    to,
+    fields: { entity_id: change.entityId, from_state: from, to_state: to },
+    data: { entity_id: change.entityId, old_state: stateOf(change.oldState), new_state: stateOf(change.newState) },
+  };
+}
+
+function stateOf(state: State | null): Record<string, unknown> | null {
+  if (state === null) return null;
+  const { attributes, context } = state;
+  return {
+    state: state.state,
+    attributes,
+    last_changed: isoFromMicros(state.lastChanged),
+    last_updated: isoFromMicros(state.lastUpdated),
+    context: context === null ? null : { id: context.id, parent_id: context.parentId, user_id: context.userId },
+  };
+}

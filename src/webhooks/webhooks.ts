@@ -1,0 +1,226 @@
+import { AppError, type ErrorCode, messageOf } from "../domain/errors.ts";
+import type { StateChange } from "../domain/home.ts";
+import type { ChangeFeed } from "../domain/ingest.ts";
+import type { Micros } from "../domain/sample.ts";
+import type { NewEvent, Outbox, SystemEventType, WebhookInput, WebhookStatus, Webhooks } from "../domain/webhook.ts";
+import type { Logger } from "../lib/log.ts";
+import { nowMicros } from "../lib/time.ts";
+import { type Remote, startWorker, WorkerFailure } from "../lib/worker-rpc.ts";
+import { createAddressRules } from "./address-rules.ts";
+import { EVENTS_PER_COMMIT_MAX } from "./commands.ts";
+import type { SqliteSettings } from "./database.ts";
+import { type CompiledFilter, compileFilter } from "./filters.ts";
+import { stateEvent } from "./state-events.ts";
+import type { WorkerCommands, WorkerSettings } from "./webhooks.worker.ts";
+
+/** Calls that may wait for the thread; what comes on top is refused as `unavailable`. */
+export const CALLS_WAITING_MAX = 1_000;
+/** State changes that may wait for the disk; what comes on top is dropped and counted. */
+export const STATE_EVENTS_WAITING_MAX = 10_000;
+const COMMIT_AGAIN_MS = 1_000;
+const STATUS_EVERY_MS = 5_000;
+
+export interface WebhookOptions {
+  /** Where webhooks.db and webhooks.key are. */
+  readonly directory: string;
+  readonly settings: SqliteSettings;
+  /** WEBHOOK_ALLOW, and beside it what is always allowed: the host and port of Home Assistant. */
+  readonly allow: readonly string[];
+  readonly retrySeconds: readonly number[];
+  readonly timeoutSeconds: number;
+  readonly version: string;
+  readonly log: Logger;
+}
+
+export interface OpenWebhooks extends Outbox, Webhooks {
+  /** At most some seconds old. */
+  status(): WebhookStatus;
+  /** Tells what concerns the program itself; events of one subject keep their order. Never rejects: failures are logged. */
+  tell(type: SystemEventType, subject: string, data: Readonly<Record<string, unknown>>, at?: Micros): Promise<void>;
+  /** Tells webhooks of the state changes that they ask for. `areasOf`: ids and names of an entity's area. */
+  watch(feed: ChangeFeed, areasOf: (entityId: string) => readonly string[]): void;
+  /** Ends what is under way; what has not arrived goes on after the next start. */
+  close(): Promise<void>;
+}
+
+/** Opens the webhooks in a thread of their own. Rejects with an AppError that names path and remedy. */
+export async function openWebhooks(options: WebhookOptions): Promise<OpenWebhooks> {
+  const { log } = options;
+  // Also a check, here where a fault stops the start with a clear line.
+  createAddressRules(options.allow);
+  let dead: string | null = null;
+  const workerData: WorkerSettings = {
+    directory: options.directory,
+    settings: options.settings,
+    allow: options.allow,
+    retrySeconds: options.retrySeconds,
+    timeoutSeconds: options.timeoutSeconds,
+    userAgent: `HA-Ingestor/${options.version}`,
+  };
+  const remote: Remote<WorkerCommands> = startWorker(
+    new URL("./webhooks.worker.ts", import.meta.url),
+    { workerData },
+    (error) => {
+      dead = `the thread of the webhooks has ended: ${error.message}`;
+      log.error({ err: error }, "The thread of the webhooks has ended");
+    },
+  );
+  const ask = async <K extends keyof WorkerCommands & string>(
+    purpose: string,
+    name: K,
+    argument: Parameters<WorkerCommands[K]>[0],
+  ): Promise<Awaited<ReturnType<WorkerCommands[K]>>> => {
+    if (remote.pending >= CALLS_WAITING_MAX) {
+      throw new AppError("unavailable", `Cannot ${purpose}: ${remote.pending} calls are waiting already`);
+    }
+    try {
+      return await remote.call(name, argument);
+    } catch (error) {
+      throw asAppError(`Cannot ${purpose}`, error);
+    }
+  };
+  try {
+    await ask("open the webhooks", "open", null);
+  } catch (error) {
+    await remote.terminate();
+    throw error;
+  }
+
+  let status = await ask("read the webhooks' figures", "status", null);
+  let filters: readonly CompiledFilter[] = [];
+  const refreshFilters = async (): Promise<void> => {
+    filters = (await ask("read the filters", "stateFilters", null)).map(compileFilter);
+  };
+  await refreshFilters();
+  const refresh = async (): Promise<void> => {
+    status = await remote.call("status", null);
+    for (const warning of await remote.call("warnings", null)) log.warn(warning);
+    // A webhook that its receiver's failures disabled need not be compared with any longer.
+    await refreshFilters();
+  };
+  const refreshing = setInterval(() => {
+    refresh().catch(() => {
+      // The thread has ended, which is told of where it is noticed.
+    });
+  }, STATUS_EVERY_MS).unref();
+
+  const changed = async <Result>(work: Promise<Result>): Promise<Result> => {
+    const result = await work;
+    await refreshFilters();
+    return result;
+  };
+
+  const commit: Outbox["commit"] = (what) => ask("store events", "commit", what);
+  const states = createStateQueue(commit, log);
+  let unwatch = (): void => {};
+
+  return {
+    commit,
+    storedGames: () => ask("read the games", "storedGames", null),
+    followedTeams: () => ask("read the followed teams", "followedTeams", null),
+    saveFollowedTeams: (teams) => ask("store the followed teams", "saveFollowedTeams", teams),
+    register: (input: WebhookInput) => changed(ask("register the webhook", "register", input)),
+    list: () => ask("list the webhooks", "list", null),
+    get: (id) => ask("read the webhook", "get", id),
+    update: (id, change) => changed(ask("change the webhook", "update", { id, change })),
+    delete: (id) => changed(ask("remove the webhook", "delete", id)),
+    setEnabled: (id, enabled) => changed(ask("change the webhook", "setEnabled", { id, enabled })),
+    rotate: (id, secret) => ask("change the secret", "rotate", { id, secret }),
+    sendTest: (id) => ask("send a test event", "sendTest", id),
+    deliveries: (query) => ask("list deliveries", "deliveries", query),
+    delivery: (id) => ask("read the delivery", "delivery", id),
+    replay: (id) => ask("replay the delivery", "replay", id),
+    replaySpan: (id, span) => ask("replay events", "replaySpan", { id, ...span }),
+    status: () => ({ ...status, dropped: states.dropped, fault: dead ?? status.fault }),
+    async tell(type, subject, data, at = nowMicros()) {
+      await commit({ events: [{ type, orderKey: subject, at, data }] }).catch((error: unknown) => {
+        log.error(`Webhooks hear nothing of ${type} of "${subject}": ${messageOf(error)}`);
+      });
+    },
+    watch(feed, areasOf) {
+      unwatch = feed.subscribe((change) => {
+        if (!filters.some((filter) => filter.matchesEntity(change.entityId))) return;
+        const event = eventFor(change, filters, areasOf);
+        if (event) states.add(event);
+      });
+    },
+    async close() {
+      unwatch();
+      clearInterval(refreshing);
+      await states.close();
+      await remote.call("close", null).catch((error: unknown) => log.warn(`Closing failed: ${messageOf(error)}`));
+      await remote.terminate();
+    },
+  };
+}
+
+/** The thread matches again, and decides; what no webhook asks for need not go there. */
+function eventFor(
+  change: StateChange,
+  filters: readonly CompiledFilter[],
+  areasOf: (entityId: string) => readonly string[],
+): NewEvent | undefined {
+  const event = stateEvent(change, areasOf(change.entityId));
+  return event && filters.some((filter) => filter.matches(event)) ? event : undefined;
+}
+
+interface StateQueue {
+  readonly dropped: number;
+  add(event: NewEvent): void;
+  close(): Promise<void>;
+}
+
+/** Brings state changes to the outbox in their order, many in one commit when they come fast. */
+function createStateQueue(commit: Outbox["commit"], log: Logger): StateQueue {
+  let waiting: NewEvent[] = [];
+  let dropped = 0;
+  let working: Promise<void> | undefined;
+  let closed = false;
+
+  async function work(): Promise<void> {
+    while (waiting.length > 0) {
+      const group = waiting.slice(0, EVENTS_PER_COMMIT_MAX);
+      try {
+        await commit({ events: group });
+        waiting = waiting.slice(group.length);
+      } catch (error) {
+        log.warn(`State changes wait for their webhooks: ${messageOf(error)}`);
+        if (closed) return;
+        await new Promise((resume) => setTimeout(resume, COMMIT_AGAIN_MS).unref());
+      }
+    }
+  }
+
+  return {
+    get dropped() {
+      return dropped;
+    },
+    add(event) {
+      if (closed || waiting.length >= STATE_EVENTS_WAITING_MAX) {
+        dropped++;
+        return;
+      }
+      waiting.push(event);
+      working ??= work().finally(() => {
+        working = undefined;
+      });
+    },
+    async close() {
+      closed = true;
+      await working;
+    },
+  };
+}
+
+const CODES: ReadonlySet<string> = new Set<ErrorCode>(["invalid", "not_found", "conflict", "too_large", "unavailable"]);
+
+/** What a caller can act on: the thread's own AppErrors as they are, SQLite's refusals and a dead thread `unavailable`. */
+function asAppError(purpose: string, error: unknown): unknown {
+  if (error instanceof WorkerFailure) {
+    if (error.code !== undefined && CODES.has(error.code)) {
+      return new AppError(error.code as ErrorCode, error.message, { cause: error });
+    }
+    if (error.errcode === undefined) return error;
+  }
+  return new AppError("unavailable", `${purpose}: ${messageOf(error)}`, { cause: error });
+}

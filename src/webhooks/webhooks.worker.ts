@@ -1,0 +1,60 @@
+import { join } from "node:path";
+import { workerData } from "node:worker_threads";
+import { type Commands, serveCommands } from "../lib/worker-rpc.ts";
+import { createAddressRules, systemResolve } from "./address-rules.ts";
+import { createWebhookCommands, type WebhookCommands } from "./commands.ts";
+import { DATABASE_FILE, KEY_FILE, openWebhookDatabase, type SqliteSettings } from "./database.ts";
+import { createJournal } from "./journal.ts";
+import { createResolver } from "./resolver.ts";
+import { openVault } from "./secrets.ts";
+import { createSender } from "./send.ts";
+
+/**
+ * The thread of the webhooks: it alone writes their database and talks to their receivers, so that nothing a receiver
+ * does is felt by whoever listens to Home Assistant.
+ */
+
+export interface WorkerSettings {
+  readonly directory: string;
+  readonly settings: SqliteSettings;
+  readonly allow: readonly string[];
+  readonly retrySeconds: readonly number[];
+  readonly timeoutSeconds: number;
+  readonly userAgent: string;
+}
+
+export type WorkerCommands = WebhookCommands & {
+  open(argument: null): void;
+  /** What the log should hear of, since the last call. */
+  warnings(argument: null): string[];
+};
+
+/** Warnings that are kept until somebody asks. */
+const WARNINGS_MAX = 100;
+
+const { directory, settings, allow, retrySeconds, timeoutSeconds, userAgent } = workerData as WorkerSettings;
+const warnings: string[] = [];
+
+function open(): void {
+  const rules = createAddressRules(allow);
+  const vault = openVault(join(directory, KEY_FILE));
+  const database = openWebhookDatabase(join(directory, DATABASE_FILE), settings);
+  const resolve = createResolver(systemResolve);
+  const commands = createWebhookCommands({
+    database,
+    journal: createJournal(database),
+    vault,
+    rules,
+    resolve,
+    sender: createSender({ rules, resolve, timeoutMs: timeoutSeconds * 1000 }),
+    retrySeconds,
+    userAgent,
+    warn: (message) => {
+      if (warnings.length < WARNINGS_MAX) warnings.push(message);
+    },
+  });
+  Object.assign(served, commands);
+}
+
+const served: Commands = { open, warnings: () => warnings.splice(0) };
+serveCommands(served);
