@@ -26,8 +26,14 @@ export interface Side {
   readonly shootoutScore: number | null;
   /** Set by the provider after the end; a level score may have a winner (shoot-out, aggregate). */
   readonly winner: boolean | null;
-  /** The season so far, as the provider writes it: "12-3", "11-9-18". */
-  readonly record: string | null;
+  readonly record: SeasonRecord | null;
+}
+
+/** A team's season so far; `ties` are draws in soccer and losses in overtime in hockey. */
+export interface SeasonRecord {
+  readonly wins: number;
+  readonly losses: number;
+  readonly ties: number;
 }
 
 export interface Play {
@@ -53,6 +59,8 @@ export interface Game {
   /** For people: "8:41 - 4th", "Final/OT". */
   readonly detail: string | null;
   readonly period: number | null;
+  /** How many periods it has without overtime; null where that is not known. */
+  readonly periods: number | null;
   readonly clock: string | null;
   readonly home: Side;
   readonly away: Side;
@@ -251,6 +259,31 @@ export interface SportsStatus {
   readonly leagues: readonly LeagueStatus[];
   /** Since the start. */
   readonly counters: Readonly<Record<string, number>>;
+}
+
+/** Everything about scores that is outside: which leagues there are, who plays in them, and what happens. */
+export interface ScoreSource {
+  readonly leagues: readonly { readonly id: LeagueId; readonly name: string }[];
+  /** Our id of a league in any case, or by ESPN's path; undefined when it is none. */
+  parseLeague(text: string): LeagueId | undefined;
+  /** Remembered for a day. Rejects with a SourceFailure when it cannot be had and none is remembered. */
+  teams(league: LeagueId): Promise<readonly Team[]>;
+  /** Remembered for an hour. Rejects with a SourceFailure. */
+  schedule(team: Team, season: number | null): Promise<readonly Game[]>;
+  /** Begins to ask. */
+  listen(listener: ScoreListener): ScoreFeed;
+}
+
+/** A running score source. */
+export interface ScoreFeed {
+  /** Who is followed changed: begins with new leagues at once and leaves those that nobody follows any more. */
+  refresh(): void;
+  /** The last known games of the followed leagues' days, whoever plays. */
+  current(): Iterable<Game>;
+  status(): readonly LeagueStatus[];
+  readonly counters: Readonly<Record<string, number>>;
+  /** Ends requests and waits for what is being taken. */
+  close(): Promise<void>;
 }
 
 /** A team that the household follows: by the provider's id once that is known, until then as it was written. */

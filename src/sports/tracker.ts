@@ -9,8 +9,8 @@ import type {
   Score,
   TrackedGame,
 } from "../domain/game.ts";
+import { conditionOf } from "../domain/game-condition.ts";
 import type { Micros } from "../domain/sample.ts";
-import { conditionOf } from "./condition.ts";
 
 const SECOND = 1_000_000;
 const HOUR = 3600 * SECOND;

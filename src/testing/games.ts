@@ -47,6 +47,7 @@ export function gameOf(changes: LookChanges = {}): Game {
     statusName: "SCHEDULED",
     detail: null,
     period: 0,
+    periods: 4,
     clock: "0:00",
     home: sideOf(SEA, home),
     away: sideOf(SF, away),

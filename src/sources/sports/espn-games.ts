@@ -1,7 +1,8 @@
-import type { Game, LeagueId, Play, Side, Team } from "../../domain/game.ts";
+import type { Game, LeagueId, Play, SeasonRecord, Side, Team } from "../../domain/game.ts";
 import type { Micros } from "../../domain/sample.ts";
 import { microsFromIso } from "../../lib/time.ts";
 import { flagOf, type Json, listOf, numberOf, objectOf, textOf } from "./json.ts";
+import { isSoccer, periodsOf } from "./leagues.ts";
 
 /** Games and teams out of ESPN's answers. Fields as recorded from scoreboards, schedules and team lists. */
 
@@ -51,6 +52,7 @@ export function parseGame(league: LeagueId, event: unknown): Game | undefined {
     statusName: textOf(type.name)?.replace(/^STATUS_/, "") ?? null,
     detail: textOf(type.shortDetail) ?? textOf(type.detail) ?? textOf(type.description),
     period: numberOf(status.period),
+    periods: periodsOf(league),
     clock: textOf(status.displayClock),
     home: home.side,
     away: away.side,
@@ -73,7 +75,7 @@ function sideOf(league: LeagueId, competitor: Json): { homeAway: string | null; 
     score: scoreOf(competitor.score),
     shootoutScore: numberOf(competitor.shootoutScore) ?? numberOf(objectOf(competitor.score).shootoutScore),
     winner: flagOf(competitor.winner),
-    record: recordOf(competitor),
+    record: recordOf(league, competitor),
   };
   return { homeAway: textOf(competitor.homeAway), side };
 }
@@ -84,10 +86,15 @@ function scoreOf(score: unknown): number | null {
   return number !== null && Number.isSafeInteger(number) && number >= 0 ? number : null;
 }
 
-function recordOf(competitor: Json): string | null {
+function recordOf(league: LeagueId, competitor: Json): SeasonRecord | null {
   const records = listOf(competitor.records ?? competitor.record).map(objectOf);
   const total = records.find((record) => record.type === "total") ?? records[0];
-  return textOf(total?.summary) ?? textOf(total?.displayValue);
+  const text = textOf(total?.summary) ?? textOf(total?.displayValue) ?? "";
+  const match = /^(\d{1,3})-(\d{1,3})(?:-(\d{1,3}))?$/.exec(text);
+  if (!match) return null;
+  const [wins, second, third] = [Number(match[1]), Number(match[2]), Number(match[3] ?? 0)];
+  const drawsFirst = isSoccer(league) && match[3] !== undefined;
+  return drawsFirst ? { wins, losses: third, ties: second } : { wins, losses: second, ties: third };
 }
 
 /** A team wherever ESPN shows one; undefined without an id. */

@@ -1,4 +1,4 @@
-import type { Team } from "../../domain/game.ts";
+import { type Team, teamKey } from "./game.ts";
 
 /** Abbreviations by which other providers, newspapers and past seasons know the team that has one of the others. */
 const SAME: readonly (readonly string[])[] = [
@@ -68,4 +68,19 @@ export function findTeam(teams: readonly Team[], text: string): Team | undefined
 export function isSameAbbreviation(one: string, other: string): boolean {
   const [a, b] = [foldName(one), foldName(other)];
   return a === b || SAME.some((group) => group.includes(a) && group.includes(b));
+}
+
+/** Every name that a user may call a team by, itself first: "nfl:25", "nfl:sf", "sf", "San Francisco 49ers", … */
+export function namesOf(team: Team): string[] {
+  const abbreviation = foldName(team.abbreviation);
+  const others = SAME.filter((group) => group.includes(abbreviation)).flat();
+  const abbreviations = [...new Set([abbreviation, ...others])];
+  const names = [
+    teamKey(team),
+    ...abbreviations.map((one) => `${team.league}:${one}`),
+    ...abbreviations,
+    team.name,
+    team.shortName,
+  ];
+  return [...new Set(names.filter((name) => name !== null))];
 }

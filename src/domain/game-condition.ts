@@ -1,4 +1,4 @@
-import type { Game, GameCondition } from "../domain/game.ts";
+import type { Game, GameCondition } from "./game.ts";
 
 const CALLED_OFF = new Set(["CANCELED", "CANCELLED", "ABANDONED", "FORFEIT", "UNCONTESTED"]);
 const DELAYED = new Set(["DELAYED", "DELAY", "RAIN_DELAY"]);

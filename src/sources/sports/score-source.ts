@@ -1,0 +1,87 @@
+import { type Game, type LeagueId, type ScoreSource, SourceFailure, type Team, teamKey } from "../../domain/game.ts";
+import type { Logger } from "../../lib/log.ts";
+import { createEspn } from "./espn.ts";
+import { LEAGUES, parseLeague } from "./leagues.ts";
+import { createNhl } from "./nhl.ts";
+import { createPoller } from "./poller.ts";
+import { createRequests } from "./requests.ts";
+
+export interface ScoreSourceOptions {
+  /** In place of ESPN's address, up to `/sports`; then nobody else is asked either. */
+  readonly baseUrl: string | null;
+  readonly userAgent: string;
+  /** Seconds between polls; null: as urgent as the games are. */
+  readonly pollSeconds: number | null;
+  readonly log: Logger;
+  /** In place of the NHL's own address; without it that is asked where ESPN is. */
+  readonly nhlBaseUrl?: string;
+}
+
+const TEAMS_FOR_MS = 24 * 3_600_000;
+const SCHEDULE_FOR_MS = 3_600_000;
+const REMEMBERED_MAX = 200;
+
+/** ESPN for every league, the NHL's own scores as a second source. Nothing is asked before somebody wants to know. */
+export function createScoreSource(options: ScoreSourceOptions): ScoreSource {
+  const { baseUrl, userAgent, pollSeconds, log, nhlBaseUrl } = options;
+  const requests = createRequests({ userAgent });
+  const provider = createEspn(requests, baseUrl ?? undefined);
+  const second =
+    baseUrl === null || nhlBaseUrl !== undefined ? createNhl(createRequests({ userAgent }), nhlBaseUrl) : null;
+  const teams = createMemory<readonly Team[]>(TEAMS_FOR_MS);
+  const schedules = createMemory<readonly Game[]>(SCHEDULE_FOR_MS);
+  const stop = new AbortController();
+
+  return {
+    leagues: LEAGUES.map(({ id, name }) => ({ id, name })),
+    parseLeague,
+    teams: (league: LeagueId) => teams(league, () => provider.teams(league, stop.signal)),
+    schedule: (team, season) =>
+      schedules(`${teamKey(team)} ${season}`, () => provider.schedule(team, season, stop.signal)),
+    listen(listener) {
+      const poller = createPoller({ provider, second, listener, pollSeconds, log });
+      return {
+        ...poller,
+        get counters() {
+          return { ...poller.counters, ...requests.counters };
+        },
+        async close() {
+          stop.abort();
+          await poller.close();
+        },
+      };
+    },
+  };
+}
+
+type Memory<T> = (key: string, read: () => Promise<T>) => Promise<T>;
+
+/** Asks once for what is wanted often; an answer that is too old still serves while no new one can be had. */
+function createMemory<T>(keptForMs: number): Memory<T> {
+  const remembered = new Map<string, { readonly at: number; readonly value: T }>();
+  const asking = new Map<string, Promise<T>>();
+
+  async function ask(key: string, read: () => Promise<T>): Promise<T> {
+    const known = remembered.get(key);
+    try {
+      const value = await read();
+      remembered.delete(key);
+      if (remembered.size >= REMEMBERED_MAX) remembered.delete(remembered.keys().next().value!);
+      remembered.set(key, { at: performance.now(), value });
+      return value;
+    } catch (error) {
+      if (known && error instanceof SourceFailure) return known.value;
+      throw error;
+    } finally {
+      asking.delete(key);
+    }
+  }
+
+  return (key, read) => {
+    const known = remembered.get(key);
+    if (known && performance.now() - known.at < keptForMs) return Promise.resolve(known.value);
+    const answer = asking.get(key) ?? ask(key, read);
+    asking.set(key, answer);
+    return answer;
+  };
+}
