@@ -2,7 +2,7 @@ import { AppError } from "../domain/errors.ts";
 import type { HomeReader } from "../domain/home-store.ts";
 import type { Micros, Span } from "../domain/sample.ts";
 import { STATE_FIELD, STATE_MEASUREMENT } from "../domain/series.ts";
-import type { BucketFigures, StatisticsReader } from "../domain/statistics.ts";
+import type { BucketFigures, StatisticsReader, WantedFigures } from "../domain/statistics.ts";
 import type { SampleReader } from "../domain/store.ts";
 import { PERIODS, type Period, periodBorders, periodsAtMost } from "../lib/calendar.ts";
 import { nowMicros } from "../lib/time.ts";
@@ -136,17 +136,17 @@ export function statisticsRoutes(
       const { timeZone, name } = place();
       const { cursor, ...question } = query;
       const types = typesOf(query.types);
-      const countOnly = types.size === 1 && types.has("count");
+      const figures = figuresFor(types);
       const chosen = query.group_by === undefined ? null : groupOf(query.group_by);
       const position = cursor === undefined ? null : positionOf(question, cursor);
       const span = position ?? parseSpan(query.start, query.end, now());
       const { period, borders } = bordersOf(query.period, query.points, span, timeZone);
       const body = (series: readonly BucketFigures[] | readonly (BucketFigures | null)[]): object[] =>
-        bucketBodies(series, borders, now(), types, countOnly);
+        bucketBodies(series, borders, now(), types);
 
       if (chosen !== null) {
         const members = membersOf(query, samples, home);
-        const request = { series: members.series, borders, until: now(), group: true, countOnly };
+        const request = { series: members.series, borders, until: now(), group: true, figures };
         const { series, warnings } = await samples.statistics(request);
         const group = {
           key: chosen,
@@ -163,7 +163,7 @@ export function statisticsRoutes(
       const page = parts.slice(first, first + Math.floor(STATISTICS_BUCKETS_MAX / (borders.length - 1)));
       const next = parts[first + page.length];
       const known = page.flatMap(({ series }) => (series === null ? [] : [series.number]));
-      const request = { series: known, borders, until: now(), group: false, countOnly };
+      const request = { series: known, borders, until: now(), group: false, figures };
       const { series, warnings } = await samples.statistics(request);
       let answer = 0;
       return {
@@ -189,6 +189,11 @@ function warned(warnings: readonly string[]): { warnings?: readonly string[] } {
 function typesOf(list: string | undefined): ReadonlySet<StatisticsType> {
   if (list === undefined) return new Set(STATISTICS_TYPES);
   return new Set(listOf(list).map((type) => oneOf("types", type, STATISTICS_TYPES)));
+}
+
+function figuresFor(types: ReadonlySet<StatisticsType>): WantedFigures {
+  const [only] = types;
+  return types.size === 1 && (only === "mean" || only === "count") ? only : "all";
 }
 
 function groupOf(text: string): "home" {
@@ -343,8 +348,8 @@ function bucketBodies(
   borders: readonly Micros[],
   until: Micros,
   types: ReadonlySet<StatisticsType>,
-  countOnly: boolean,
 ): object[] {
+  const countOnly = figuresFor(types) === "count";
   const bodies: object[] = [];
   for (const [i, bucket] of figures.entries()) {
     const start = borders[i]!;

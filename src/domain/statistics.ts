@@ -11,9 +11,11 @@ export interface StatisticsRequest {
   readonly until: Micros;
   /** One answer for all series together instead of one for each. */
   readonly group: boolean;
-  /** Only `count` is wanted: the rest of the figures may be as if nothing had been in force. */
-  readonly countOnly: boolean;
+  /** Which figures are wanted: all, or one alone, which is read faster; the others are then not to be relied on. */
+  readonly figures: WantedFigures;
 }
+
+export type WantedFigures = "all" | "mean" | "count";
 
 /**
  * The figures of one bucket; docs/statistics.md defines them, with an example. "In force" is a sample's value from its

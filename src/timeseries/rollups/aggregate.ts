@@ -1,6 +1,7 @@
 import type { StatementSync } from "node:sqlite";
 import type { Micros, SampleColumns, Value } from "../../domain/sample.ts";
 import type { SeriesNumber } from "../../domain/series.ts";
+import type { WantedFigures } from "../../domain/statistics.ts";
 import { HOUR_MICROS } from "../../lib/calendar.ts";
 import { type PackedSamples, unpackValues } from "../hot/columns.ts";
 import { DAY_MICROS, type Day, dayOf, tableOfDay } from "../hot/day.ts";
@@ -33,7 +34,7 @@ export interface AggregateRequest {
   readonly borders: readonly Micros[];
   readonly until: Micros;
   readonly group: boolean;
-  readonly countOnly: boolean;
+  readonly figures: WantedFigures;
   readonly stretches: readonly Stretch[];
   /** Midnights of the home within the stretches answered from `rollup_day`, ascending. */
   readonly cuts: readonly Micros[];
@@ -74,7 +75,8 @@ export function aggregate(prepare: Prepare, request: AggregateRequest): FigureCo
 type Close = (bucket: number, tally: Tally) => void;
 
 function walkSeries(prepare: Prepare, request: AggregateRequest, question: SeriesQuestion, close: Close): void {
-  const { borders, until, countOnly } = request;
+  const { borders, until } = request;
+  const countOnly = request.figures === "count";
   const walk = new Walk(question.kind, countOnly ? NOTHING : carriedInto(prepare, request, question));
   let bucket = 0;
   const end = (): void => close(bucket, walk.end(Math.min(borders[bucket + 1]!, Math.max(until, borders[bucket]!))));
@@ -117,18 +119,34 @@ function endOf(stretch: Stretch, start: Micros, cuts: readonly Micros[]): Micros
   return Math.min(midnight, cuts[lowerBound(cuts, start + 1)] ?? midnight);
 }
 
-function rowsOf(prepare: Prepare, request: AggregateRequest, { number }: SeriesQuestion, stretch: Stretch) {
+/** What is read of a row: handing over all its columns takes longer than all the rest. */
+const COLUMNS: Readonly<Record<WantedFigures, string>> = {
+  all: ROLLUP_COLUMNS,
+  mean: "start, first_offset, mean, weight, last, state",
+  count: "start, count",
+};
+
+type MeanRow = [
+  start: Micros,
+  firstOffset: number | null,
+  mean: number | null,
+  weight: number | null,
+  last: number | null,
+  state: string | number | null,
+];
+
+function rowsOf(prepare: Prepare, { figures }: AggregateRequest, { number }: SeriesQuestion, stretch: Stretch) {
   const table = stretch.from === "hours" ? "rollup_hour" : "rollup_day";
-  const columns = request.countOnly ? COUNT_COLUMNS : ROLLUP_COLUMNS;
-  return prepare(`SELECT ${columns} FROM ${table} WHERE series = ? AND start >= ? AND start < ? ORDER BY start`).all(
-    number,
-    stretch.start,
-    stretch.end,
-  ) as unknown as RollupRow[];
+  const rows: unknown[] = prepare(
+    `SELECT ${COLUMNS[figures]} FROM ${table} WHERE series = ? AND start >= ? AND start < ? ORDER BY start`,
+  ).all(number, stretch.start, stretch.end);
+  // For counts nothing is read beyond what is there.
+  return figures === "mean" ? (rows as MeanRow[]).map(fullRow) : (rows as RollupRow[]);
 }
 
-/** What counting needs of a row. */
-const COUNT_COLUMNS = "start, count";
+function fullRow([start, firstOffset, mean, weight, last, state]: MeanRow): RollupRow {
+  return [start, 0, firstOffset, mean, weight, null, null, null, last, null, null, state, null];
+}
 
 type SampleRow = [Micros, Value];
 

@@ -135,14 +135,14 @@ test("statistics() gives the figures of the samples wherever they are", { timeou
       const all = model.map((samples) => [...samples].sort((a, b) => a[0] - b[0]));
       for (const { period, start, length } of questions) {
         const borders = periodBorders(period, T0 + start, T0 + start + length, clock.timeZone);
-        const request = { series: numbers, borders, until: clock.now, group: false, countOnly: false };
+        const request = { series: numbers, borders, until: clock.now, group: false, figures: "all" as const };
         const { series, warnings } = await opened.store.statistics(request);
         assert.deepEqual(warnings, []);
         for (const [i, { field }] of KINDS.entries()) {
           const expected = wanted(all[i]!, borders, clock.now, field === "energy");
           assert.deepEqual(series[i]!.map(rounded), expected, `${field} by ${period}`);
         }
-        const counts = await opened.store.statistics({ ...request, group: true, countOnly: true });
+        const counts = await opened.store.statistics({ ...request, group: true, figures: "count" });
         const whole = series[0]!.map((_, i) => series.reduce((sum, one) => sum + (one[i]?.count ?? 0), 0));
         assert.deepEqual(
           counts.series[0]!.map((figures) => figures?.count ?? 0),
@@ -169,7 +169,7 @@ const ask = (series: readonly SeriesNumber[], period: Period, until: Micros) => 
   borders: periodBorders(period, T0, T0 + DAYS * DAY, "Europe/Amsterdam"),
   until,
   group: false,
-  countOnly: false,
+  figures: "all" as const,
 });
 
 test("rollUp() builds the days that are over, once, and again after late samples", async () => {
@@ -219,7 +219,7 @@ test("hours of Home Assistant's statistics stand where there are no samples", as
   await opened.store.flush();
   await opened.reopen();
   const borders = [T0 - 2 * DAY, T0 - DAY, T0, T0 + DAY];
-  const request = { series: [plain!, meter!], borders, until: clock.now, group: false, countOnly: false };
+  const request = { series: [plain!, meter!], borders, until: clock.now, group: false, figures: "all" as const };
   const { series } = await opened.store.statistics(request);
   const [first, second, third] = series[0]!;
   assert.deepEqual([first?.mean, first?.weight, first?.count, first?.max], [21, 3 * HOUR, 0, 32]);
@@ -237,7 +237,7 @@ test("a 5-minute bucket of a day that has only hours is left out, with a warning
   const [plain] = makeSeries(opened.store);
   opened.store.addRollups([{ series: plain!, start: T0, mean: 1, min: 1, max: 1, last: null, increase: null }]);
   const borders = periodBorders("5minute", T0, T0 + HOUR, "UTC");
-  const request = { series: [plain!], borders, until: clock.now, group: false, countOnly: false };
+  const request = { series: [plain!], borders, until: clock.now, group: false, figures: "all" as const };
   const { series, warnings } = await opened.store.statistics(request);
   assert.ok(series[0]!.every((figures) => figures === null));
   assert.match(warnings[0]!, /^1 day is left out/);
@@ -249,11 +249,37 @@ test("a group adds up its series, and weighs means by time", async () => {
   const [one, other] = makeSeries(opened.store);
   opened.store.append(one!, T0, 10);
   opened.store.append(other!, T0 + 18 * HOUR, 50);
-  const request = { series: [one!, other!], borders: [T0, T0 + DAY], until: clock.now, group: true, countOnly: false };
+  const request = {
+    series: [one!, other!],
+    borders: [T0, T0 + DAY],
+    until: clock.now,
+    group: true,
+    figures: "all" as const,
+  };
   const { series } = await opened.store.statistics(request);
   const [figures] = series[0]!;
   assert.equal(series.length, 1);
   assert.equal(figures?.mean, (24 * 10 + 6 * 50) / 30);
   assert.deepEqual([figures?.count, figures?.min, figures?.max, figures?.sum], [2, 10, 50, 60]);
   assert.deepEqual([figures?.first, figures?.last], [null, null]);
+});
+
+test("statistics() of the mean or the count alone are those of all figures", async () => {
+  const clock = { now: T0 + 3.2 * DAY, timeZone: "Europe/Amsterdam" };
+  await using opened = await openOne(clock);
+  const series = await filled(opened, 3.1);
+  opened.store.append(series[0]!, T0 + 5 * HOUR + 1, "unavailable");
+  await opened.store.fold();
+  await opened.store.rollUp();
+  for (const period of ["hour", "day", "5minute"] as const) {
+    const request = ask(series, period, clock.now);
+    const all = await opened.store.statistics(request);
+    for (const figure of ["mean", "count"] as const) {
+      const one = await opened.store.statistics({ ...request, figures: figure });
+      for (const [i, buckets] of all.series.entries()) {
+        const value = (bucket: BucketFigures | null) => bucket?.[figure] ?? (figure === "count" ? 0 : null);
+        assert.deepEqual(one.series[i]!.map(value), buckets.map(value), `${figure} by ${period}`);
+      }
+    }
+  }
 });

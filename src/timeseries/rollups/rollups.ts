@@ -141,7 +141,7 @@ export function createRollups(options: RollupsOptions): Rollups {
   }
 
   async function statistics(request: StatisticsRequest): Promise<StatisticsAnswer> {
-    const { borders, until, group, countOnly } = request;
+    const { borders, until, group, figures } = request;
     const start = borders[0]!;
     const buckets = borders.length - 1;
     const answer = planOf(request);
@@ -150,10 +150,10 @@ export function createRollups(options: RollupsOptions): Rollups {
       borders,
       until,
       group,
-      countOnly,
+      figures,
       stretches: answer.stretches,
       cuts: inDays.flatMap(({ start, end }) => cutsWithin(start, end)),
-      days: tables(),
+      days: daysWithin(tables(), start, borders[buckets]!),
       daysBefore: daysBefore(tables(), Number.NEGATIVE_INFINITY, start + 1).filter(
         (day) => day === dayOf(start) || rolled.get(day)?.cuts == null || memory.hasDay(day),
       ),
@@ -163,11 +163,11 @@ export function createRollups(options: RollupsOptions): Rollups {
     let asked: SeriesQuestion[] = [];
     let samples = 0;
     const ask = async (): Promise<void> => {
-      const figures = await options.aggregate({ ...question, series: asked });
+      const answered = await options.aggregate({ ...question, series: asked });
       if (group) {
-        for (const [i, one] of unpackFigures(figures, 0, buckets).entries()) if (one) total[i]!.add(one);
+        for (const [i, one] of unpackFigures(answered, 0, buckets).entries()) if (one) total[i]!.add(one);
       } else {
-        for (let i = 0; i < asked.length; i++) series.push(unpackFigures(figures, i * buckets, buckets));
+        for (let i = 0; i < asked.length; i++) series.push(unpackFigures(answered, i * buckets, buckets));
       }
       asked = [];
       samples = 0;
