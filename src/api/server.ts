@@ -6,6 +6,7 @@ import type { HomeReader, HomeWriter } from "../domain/home-store.ts";
 import type { ChangeFeed, EntityFilterRules } from "../domain/ingest.ts";
 import type { StatisticsReader } from "../domain/statistics.ts";
 import type { SampleReader } from "../domain/store.ts";
+import type { Webhooks } from "../domain/webhook.ts";
 import type { Logger } from "../lib/log.ts";
 import { type AccessOptions, installAccess } from "./access.ts";
 import type { Api } from "./api.ts";
@@ -31,6 +32,7 @@ import { statsRoutes } from "./stats.ts";
 import type { StatusSources } from "./status.ts";
 import { createChangeStream, streamRoutes } from "./stream.ts";
 import { compileValidator } from "./validate.ts";
+import { webhookRoutes } from "./webhooks.ts";
 
 /** What both ports need. */
 export interface ServerOptions {
@@ -39,6 +41,8 @@ export interface ServerOptions {
   readonly version: string;
   /** The home is simulated, and every answer that introduces the service says so. */
   readonly demo: boolean;
+  /** Without them there are no webhook routes. */
+  readonly webhooks?: Webhooks;
 }
 
 /** What the data API asks; every member is a contract of `domain/`. */
@@ -112,6 +116,7 @@ export async function createApi(options: ApiOptions): Promise<Api> {
   filterRoutes(api, filter);
   gapRoutes(api, status.gaps);
   await internalRoutes(api, home);
+  if (options.webhooks) webhookRoutes(api, options.webhooks);
   sealingRoute(api, options.sealing);
   await api.ready();
   return api;
@@ -129,6 +134,7 @@ export async function createSportsApi(options: ServerOptions): Promise<Api> {
   });
   const uptimeSeconds = () => Math.round(performance.now() - startedAt) / 1000;
   sportsHealthRoute(api, { version, demo, authenticated: options.access.token !== null, uptimeSeconds });
+  if (options.webhooks) webhookRoutes(api, options.webhooks);
   await api.ready();
   return api;
 }

@@ -21,13 +21,13 @@ export function parseSpan(start: string | undefined, end: string | undefined, no
   return { start: from, end: to };
 }
 
-/** A moment in a query; digits beyond microseconds are cut from ISO text and rounded in numbers. */
-export function parseMoment(name: string, text: string): Micros {
+/** A moment in a query, or in a field of a body as `noun` says; digits beyond microseconds are cut from ISO text and rounded in numbers. */
+export function parseMoment(name: string, text: string, noun = "query parameter"): Micros {
   // A "+" in an address that nobody escaped arrives as a blank; between a time and its zone nothing else can be meant.
   const iso = text.replace(/ (\d\d:?\d\d)$/, "+$1");
   const micros = /^-?\d{1,15}(\.\d{1,9})?$/.test(text) ? microsFromMillisText(text) : microsFromIso(iso);
   if (Number.isFinite(micros) && Math.abs(micros) < MICROS_MAX) return micros;
-  throw new AppError("invalid", `The query parameter "${name}" must be ${FORMS}, not "${text.slice(0, 100)}"`);
+  throw new AppError("invalid", `The ${noun} "${name}" must be ${FORMS}, not "${text.slice(0, 100)}"`);
 }
 
 /** Digit by digit: a double holds epoch milliseconds with three decimals only just, and a product would be off by one. */

@@ -17,6 +17,8 @@ function check(schema: TSchema, httpPart: "querystring" | "body", value: unknown
 const query = exactly({ name: Type.String({ minLength: 1, maxLength: 3 }), limit, all: querySwitch("All") });
 const body = exactly({ name: Type.String(), area: Type.Optional(nullable(Type.String({ maxLength: 2 }))) });
 
+const list = exactly({ names: Type.Array(Type.String({ maxLength: 2 }), { minItems: 1, maxItems: 2 }) });
+
 const CASES: readonly [string, TSchema, "querystring" | "body", unknown, unknown][] = [
   ["turns text into numbers", query, "querystring", { name: "a", limit: "10" }, { name: "a", limit: 10 }],
   ["turns text into booleans", query, "querystring", { name: "a", all: "false" }, { name: "a", all: false }],
@@ -49,6 +51,10 @@ const CASES: readonly [string, TSchema, "querystring" | "body", unknown, unknown
     { name: "a", toString: "x" },
     /Unknown query parameter "toString"/,
   ],
+  ["takes lists", list, "body", { names: ["a", "b"] }, { names: ["a", "b"] }],
+  ["refuses a long list", list, "body", { names: ["a", "b", "c"] }, /"names" must be a list of 1 to 2 texts, not \[/],
+  ["refuses a wrong item", list, "body", { names: ["a", 5] }, /"names" must be a list of 1 to 2 texts/],
+  ["refuses a text for a list", list, "body", { names: "a" }, /"names" must be a list/],
   ["takes bodies as they are", body, "body", { name: "5", area: null }, { name: "5", area: null }],
   ["turns nothing in bodies", body, "body", { name: 5 }, /field "name" must be text/],
   [

@@ -9,19 +9,22 @@ interface Shape {
   readonly required?: readonly string[];
   readonly additionalProperties?: boolean;
   readonly anyOf?: readonly Shape[];
+  readonly items?: Shape;
   readonly minimum?: number;
   readonly maximum?: number;
   readonly minLength?: number;
   readonly maxLength?: number;
+  readonly minItems?: number;
+  readonly maxItems?: number;
 }
 
 const KNOWN_KEYWORDS: ReadonlySet<string> = new Set([
   ...["type", "properties", "required", "additionalProperties", "anyOf"],
-  ...["minimum", "maximum", "minLength", "maxLength"],
+  ...["minimum", "maximum", "minLength", "maxLength", "items", "minItems", "maxItems"],
   ...["description", "default", "examples"],
 ]);
 
-const VALUE_TYPES = ["string", "integer", "boolean", "null"];
+const VALUE_TYPES = ["string", "integer", "boolean", "null", "array"];
 
 const NOUN: Readonly<Record<string, string>> = {
   querystring: "query parameter",
@@ -54,6 +57,7 @@ function assertKnown(shape: Shape, types: readonly string[] = ["object"]): void 
   }
   const parts = [...Object.values(shape.properties ?? {}), ...(shape.anyOf ?? [])];
   for (const part of parts) assertKnown(part, VALUE_TYPES);
+  if (shape.type === "array") assertKnown(shape.items ?? {}, ["string"]);
 }
 
 function fromText(shape: Shape, texts: Record<string, unknown>): Record<string, unknown> {
@@ -98,6 +102,9 @@ function fits(shape: Shape, value: unknown): boolean {
       return Number.isSafeInteger(value) && isWithin(value as number, shape.minimum, shape.maximum);
     case "boolean":
       return typeof value === "boolean";
+    case "array":
+      if (!Array.isArray(value) || !isWithin(value.length, shape.minItems, shape.maxItems)) return false;
+      return value.every((item) => fits(shape.items!, item));
     default:
       return value === null;
   }
@@ -125,6 +132,7 @@ function expected(shape: Shape): string {
   if (shape.anyOf) return shape.anyOf.map(expected).join(" or ");
   if (shape.type === "integer") return `a whole number from ${shape.minimum ?? "-∞"} to ${shape.maximum ?? "∞"}`;
   if (shape.type === "boolean") return "true or false";
+  if (shape.type === "array") return `a list of ${shape.minItems ?? 0} to ${shape.maxItems ?? "any number of"} texts`;
   if (shape.type === "string")
     return `text of ${shape.minLength ?? 0} to ${shape.maxLength ?? "any number of"} characters`;
   return String(shape.type);
