@@ -225,6 +225,7 @@ export function createBackfill(options: BackfillOptions): Backfill {
     );
     signal.throwIfAborted();
     const updates = new Map<number, readonly HistoryRow[]>();
+    const { dropped } = store.status();
     let added = 0;
     let sliceStart = performance.now();
     const took = sliceStart - askedAt;
@@ -245,6 +246,7 @@ export function createBackfill(options: BackfillOptions): Backfill {
         sliceStart = performance.now();
       }
     }
+    if (store.status().dropped !== dropped) throw new AppError("unavailable", "the memory for samples is full");
     counts.samples += added;
     work.added += added;
     await sleep(Math.min(REST_MS_MAX, took), signal);

@@ -18,9 +18,10 @@ export interface ClockWatchOptions {
   /** The wall clock was set forward, or back (negative). */
   readonly onJump: (ms: number) => void;
   readonly read?: () => Clocks;
+  readonly tickMs?: number;
 }
 
-export const TICK_MS = 5_000;
+const TICK_MS = 5_000;
 /** A timer that is so late was not run. */
 const ASLEEP_MS = 30_000;
 /** Clocks are corrected by small steps all the time; `os.uptime()` has hundredths of a second. */
@@ -28,19 +29,19 @@ const JUMP_MS = 5_000;
 
 /** Looks at the clocks every few seconds. Returns the way to stop. */
 export function watchClocks(options: ClockWatchOptions): () => void {
-  const read = options.read ?? readClocks;
+  const { read = readClocks, tickMs = TICK_MS } = options;
   let before = read();
   const timer = setInterval(() => {
     const now = read();
     const ran = now.running - before.running;
     const awake = now.awake - before.awake;
-    const late = Math.max(ran, awake) - TICK_MS;
+    const late = Math.max(ran, awake) - tickMs;
     const jump = now.wall - before.wall - ran;
     before = now;
     if (late > ASLEEP_MS) options.onAsleep(late);
     if (Math.abs(jump) > JUMP_MS) options.onJump(jump);
-    options.onTick(Math.min(awake, 2 * TICK_MS));
-  }, TICK_MS);
+    options.onTick(Math.min(awake, 2 * tickMs));
+  }, tickMs);
   timer.unref();
   return () => clearInterval(timer);
 }

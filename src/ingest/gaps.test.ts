@@ -185,3 +185,168 @@ test("what Home Assistant's recorder excludes leaves the gap partial, and is nam
   );
   await assertHoldsTruth(recorder.store, home);
 });
+
+test("a recorder that has not committed yet is waited for", async (t) => {
+  await using home = await createSimulatedHome({ commitIntervalMs: 3_600_000 });
+  let pauses = 0;
+  const pause = (ms: number) => {
+    if (ms >= 9_000 && ++pauses % 3 === 0) home.commitRecorder();
+  };
+  await using recorder = await startRecorder(home, { directory: temporaryDirectory(t), pause });
+  await recorder.closed();
+  await outage(home, recorder, async () => void (await home.burst(300)));
+  const [gap] = recorder.store.gaps.list();
+  assert.equal(gap!.state, "filled");
+  await assertHoldsTruth(recorder.store, home);
+});
+
+test("a backfill that is killed goes on where it was", async (t) => {
+  await using home = await createSimulatedHome(PROMPT);
+  // Three days in the past, some changes each hour.
+  for (let hour = -72; hour <= 0; hour++) {
+    home.setClockOffset(hour * 3_600_000);
+    await home.burst(100);
+  }
+  const started: { recorder?: Recorder; copy?: string } = {};
+  const pause = async () => {
+    const { recorder, copy } = started;
+    const gap = recorder?.store.gaps.list()[0];
+    if (recorder === undefined || copy !== undefined || gap === undefined || gap.done < 3 || gap.done > 60) return;
+    await recorder.store.flush();
+    started.copy = recorder.crash(t);
+  };
+  {
+    await using recorder = await startRecorder(home, { directory: temporaryDirectory(t), backfillDays: 4, pause });
+    started.recorder = recorder;
+    await recorder.closed();
+    await assertHoldsTruth(recorder.store, home);
+  }
+  await using recorder = await startRecorder(home, { directory: started.copy!, backfillDays: 4 });
+  const first = recorder.store.gaps.list().at(-1)!;
+  assert.equal(first.state, "filling");
+  assert.ok(first.added > 0);
+  await recorder.closed();
+  await recorder.caughtUp();
+  await assertHoldsTruth(recorder.store, home);
+  assert.ok(recorder.store.gaps.list().at(-1)!.added > first.added);
+});
+
+test("windows grow where there is little, so that a decade back costs few questions", async (t) => {
+  await using home = await createSimulatedHome(PROMPT);
+  await home.burst(500);
+  await using recorder = await startRecorder(home, { directory: temporaryDirectory(t), backfillDays: 3650 });
+  await recorder.closed();
+  await assertHoldsTruth(recorder.store, home);
+  const groups = Math.ceil(home.stats.entities / 50);
+  assert.ok(recorder.ingest.backfillStatus()!.questions < 250 * groups);
+});
+
+test("samples that the store turned away come back when it takes them again", async (t) => {
+  await using home = await createSimulatedHome(PROMPT);
+  let full = false;
+  const store = { memorySamplesMax: 1500, foldSamples: 100, maxPages: () => (full ? 1 : 1_000_000) };
+  await using recorder = await startRecorder(home, { directory: temporaryDirectory(t), store });
+  await recorder.closed();
+  full = true;
+  await recorder.until(() => {
+    void home.burst(20);
+    return recorder.store.status().dropped > 0;
+  }, "a sample that is turned away");
+  full = false;
+  await recorder.until(() => recorder.store.gaps.list()[0]!.reason === "queue_overflow", "a gap");
+  const [gap] = await recorder.closed();
+  assert.equal(gap!.reason, "queue_overflow");
+  assert.equal(gap!.state, "filled");
+  await recorder.caughtUp();
+  await assertHoldsTruth(recorder.store, home);
+});
+
+test("events out of order and events that come twice lose nothing and leave the newest state", async (t) => {
+  await using home = await createSimulatedHome(PROMPT);
+  await using recorder = await startRecorder(home, { directory: temporaryDirectory(t) });
+  await recorder.closed();
+  home.duplicateNext(50);
+  await home.burst(50);
+  await recorder.caughtUp();
+  assert.equal(recorder.store.gaps.list().length, 1, "an event that comes twice is none that was missed");
+  home.reverseNext(40);
+  await home.burst(40);
+  await recorder.caughtUp();
+  await recorder.closed();
+  await assertHoldsTruth(recorder.store, home);
+});
+
+test("a sleep and a jump of the clock are gaps", async (t) => {
+  await using home = await createSimulatedHome(PROMPT);
+  let slept = 0;
+  let jumped = 0;
+  const readClocks = () => {
+    const now = performance.now();
+    return { wall: now + slept + jumped, awake: now, running: now + slept };
+  };
+  await using recorder = await startRecorder(home, { directory: temporaryDirectory(t), readClocks });
+  await recorder.closed();
+  slept = 60_000;
+  await recorder.until(() => recorder.store.gaps.list()[0]!.reason === "asleep", "a gap");
+  jumped = -7_000;
+  await recorder.until(() => recorder.store.gaps.list()[0]!.reason === "clock_jump", "a gap");
+  const gaps = await recorder.closed();
+  assert.deepEqual(
+    gaps.map(({ reason }) => reason),
+    ["clock_jump", "asleep", "first_start"],
+  );
+});
+
+test("events that get lost are noticed by the next one of the entity, as one gap, and come back", async (t) => {
+  await using home = await createSimulatedHome(PROMPT);
+  let losing = 0;
+  const loses = () => losing-- > 0;
+  await using recorder = await startRecorder(home, { directory: temporaryDirectory(t), loses });
+  await recorder.closed();
+  const [first, second] = movingEntities(home) as [string, string];
+  losing = 2;
+  home.change(first, "2001");
+  home.change(second, "2002");
+  await recorder.until(() => losing <= 0, "two changes");
+  home.change(first, "2003");
+  home.change(second, "2004");
+  await recorder.until(() => recorder.store.gaps.list().length === 2, "a gap");
+  const [gap] = await recorder.closed();
+  assert.equal(gap!.reason, "missed_event");
+  assert.equal(gap!.added >= 2, true);
+  assert.equal(recorder.store.gaps.list().length, 2);
+  await recorder.caughtUp();
+  await assertHoldsTruth(recorder.store, home);
+});
+
+test("attributes are after an outage what they would be without it", async (t) => {
+  await using home = await createSimulatedHome(PROMPT);
+  let losing = false;
+  const loses = () => losing;
+  await using recorder = await startRecorder(home, { directory: temporaryDirectory(t), loses });
+  await using witness = await startRecorder(home, { directory: temporaryDirectory(t) });
+  await recorder.closed();
+  await witness.closed();
+  const [sensor] = movingEntities(home) as [string];
+  home.change(sensor, "1", { level: 1, room: "hall" });
+  await recorder.caughtUp();
+  losing = true;
+  home.change(sensor, "1", { level: 2, room: "hall" });
+  home.change(sensor, "2", { level: 2 });
+  home.change(sensor, "3", { level: 3 });
+  home.change(sensor, "unavailable", {});
+  home.change(sensor, "4", { level: 3, room: "hall" });
+  await witness.caughtUp();
+  home.cutSockets();
+  await recorder.until(() => recorder.session.status().state !== "connected", "the end of the connection");
+  losing = false;
+  await recorder.live();
+  await recorder.closed();
+  await recorder.caughtUp();
+  const subject = home.registryId(sensor)!;
+  for (const field of ["state", "level", "room"]) {
+    const heard = await samplesOf(witness.store, subject, field);
+    assert.ok(heard.length > 2);
+    assert.deepEqual(await samplesOf(recorder.store, subject, field), heard, field);
+  }
+});

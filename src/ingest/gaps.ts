@@ -20,6 +20,8 @@ export interface GapOptions {
   /** How far back the first start asks; 0: not at all. */
   readonly backfillDays: number;
   readonly readClocks?: () => Clocks;
+  /** How often the clocks are looked at, and whether what is going wrong has come to an end. */
+  readonly tickMs?: number;
 }
 
 /** What ingest knows of the home; all as of now. */
@@ -60,8 +62,6 @@ export interface GapKeeper {
 const DAY = 86_400_000_000;
 /** A quiet home says nothing; a dead connection is noticed within this. */
 const SILENCE_MS = 60_000;
-/** Missed events so close together are one gap. */
-const EPISODE_QUIET_MS = 5_000;
 /** A state that claims to be from further ahead than this is not believed. */
 const AHEAD_MAX = DAY;
 const RETRY_FIRST_MS = 1_000;
@@ -75,11 +75,12 @@ export interface GapKeeperOptions extends GapOptions {
   readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>;
 }
 
-/** A row of missed events that is not over yet. */
+/** Missed events with less than a tick between them: one gap. */
 interface Episode {
   gap: Gap;
   end: Micros;
-  quietMs: number;
+  /** None was missed since the last tick. */
+  quiet: boolean;
   readonly entityIds: Set<string>;
 }
 
@@ -223,9 +224,9 @@ export function createGapKeeper(options: GapKeeperOptions): GapKeeper {
     if (connection === undefined) return;
     silentMs += ms;
     if (episode !== undefined) {
-      episode.quietMs += ms;
-      if (episode.quietMs >= EPISODE_QUIET_MS) {
-        const { gap, end: until, entityIds } = episode;
+      const { gap, end: until, entityIds, quiet } = episode;
+      episode.quiet = true;
+      if (quiet) {
         episode = undefined;
         end(gap, until, store.names(STATE_MEASUREMENT), entityIds);
         startFilling();
@@ -246,7 +247,8 @@ export function createGapKeeper(options: GapKeeperOptions): GapKeeper {
     onTick: tick,
     onAsleep: () => past("asleep", Math.min(heard ?? now(), now())),
     onJump: (ms) => past("clock_jump", Math.min(heard ?? now(), now(), now() - ms * 1000)),
-    ...(options.readClocks ? { read: options.readClocks } : {}),
+    ...(options.readClocks === undefined ? {} : { read: options.readClocks }),
+    ...(options.tickMs === undefined ? {} : { tickMs: options.tickMs }),
   });
 
   return {
@@ -254,12 +256,12 @@ export function createGapKeeper(options: GapKeeperOptions): GapKeeper {
     missed(entityId, since, until) {
       if (connection === undefined) return;
       if (episode === undefined) {
-        episode = { gap: begin("missed_event", since), end: until, quietMs: 0, entityIds: new Set() };
+        episode = { gap: begin("missed_event", since), end: until, quiet: false, entityIds: new Set() };
       } else if (since < episode.gap.start) {
         episode.gap = ledger.update(episode.gap.id, { start: since, end: since });
       }
       episode.end = Math.max(episode.end, until);
-      episode.quietMs = 0;
+      episode.quiet = false;
       episode.entityIds.add(entityId);
     },
     dropped(from) {

@@ -5,9 +5,11 @@ import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { setTimeout as wait } from "node:timers/promises";
 import type { Gap } from "../domain/gaps.ts";
+import type { StateChange } from "../domain/home.ts";
 import type { SampleColumns, Value } from "../domain/sample.ts";
 import { createSession, type HomeAssistantSession } from "../homeassistant/session.ts";
 import { TIMING } from "../homeassistant/timing.ts";
+import type { Clocks } from "../ingest/clock-watch.ts";
 import type { FilterRules } from "../ingest/filter-rules.ts";
 import { valueOfState } from "../ingest/normalize.ts";
 import { createIngest, type Ingest } from "../ingest/pipeline.ts";
@@ -42,6 +44,9 @@ export interface RecorderOptions {
   readonly rules?: FilterRules;
   readonly backfillDays?: number;
   readonly store?: Partial<StoreOptions>;
+  readonly readClocks?: () => Clocks;
+  /** Changes that get lost on the way. */
+  readonly loses?: (change: StateChange) => boolean;
   /** In the place of each pause. */
   readonly pause?: (ms: number) => Promise<void> | void;
 }
@@ -77,7 +82,14 @@ export async function startRecorder(simulated: SimulatedHome, options: RecorderO
     states: home.states,
     rules: options.rules ?? {},
     log,
-    gaps: { store, ledger: store.gaps, lastRun: store.lastRun, backfillDays: options.backfillDays ?? 1 },
+    gaps: {
+      store,
+      ledger: store.gaps,
+      lastRun: store.lastRun,
+      backfillDays: options.backfillDays ?? 1,
+      tickMs: 50,
+      ...(options.readClocks === undefined ? {} : { readClocks: options.readClocks }),
+    },
     async sleep(ms, signal) {
       sleeps.push(ms);
       await pause(ms);
@@ -90,7 +102,12 @@ export async function startRecorder(simulated: SimulatedHome, options: RecorderO
     token: simulated.token,
     verifySsl: true,
     log,
-    listener: ingest,
+    listener: {
+      ...ingest,
+      changed(change) {
+        if (!options.loses?.(change)) ingest.changed(change);
+      },
+    },
     timing: TIMING_OF_TESTS,
   });
   session.start();

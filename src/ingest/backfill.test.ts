@@ -1,0 +1,204 @@
+import assert from "node:assert/strict";
+import { type TestContext, test } from "node:test";
+import type { HistoryRow, HomeConnection, StatisticsRow } from "../domain/connection.ts";
+import { AppError } from "../domain/errors.ts";
+import type { Span } from "../domain/sample.ts";
+import { silentLog } from "../lib/log.ts";
+import { samplesOf, temporaryDirectory } from "../testing/recorded-home.ts";
+import { openStore } from "../timeseries/store.ts";
+import { createBackfill, spanOf } from "./backfill.ts";
+import { ALWAYS, encodePlan, type Target } from "./plan.ts";
+
+const SECOND = 1_000_000;
+const HOUR = 3600 * SECOND;
+const DAY = 24 * HOUR;
+/** On the hour. */
+const NOW = 1_795_518_000 * SECOND;
+const SETTINGS = { busyTimeoutSeconds: 5, cacheSize: -2000, synchronous: "OFF" } as const;
+
+interface Asked {
+  readonly names: readonly string[];
+  readonly span: Span;
+}
+
+/** A connection that answers from these rows; `refuse` may throw instead. */
+function connectionOf(
+  history: Readonly<Record<string, readonly HistoryRow[]>>,
+  refuse: (asked: Asked) => void = () => undefined,
+  statistics: Readonly<Record<string, readonly StatisticsRow[]>> = {},
+) {
+  const asked: Asked[] = [];
+  const connection = {
+    async readHistory(names: readonly string[], span: Span) {
+      asked.push({ names, span });
+      refuse({ names, span });
+      const within = (name: string) =>
+        (history[name] ?? []).filter(({ lastUpdated }) => lastUpdated >= span.start && lastUpdated < span.end);
+      return new Map(names.map((name) => [name, within(name)] as const).filter(([, rows]) => rows.length > 0));
+    },
+    listStatistics: async () => Object.keys(statistics).map((id) => ({ id, unit: "kWh", hasSum: true })),
+    async readStatistics(ids: readonly string[], span: Span) {
+      const within = (id: string) => statistics[id]!.filter(({ start }) => start >= span.start && start < span.end);
+      return new Map(ids.map((id) => [id, within(id)]));
+    },
+  } as Pick<HomeConnection, "readHistory" | "listStatistics" | "readStatistics"> as HomeConnection;
+  return { asked, connection };
+}
+
+function row(state: string | null, at: number, attributes: Readonly<Record<string, unknown>> = {}): HistoryRow {
+  return { state, attributes, lastChanged: at, lastUpdated: at };
+}
+
+function target(entityId: string, more: Partial<Target> = {}): Target {
+  return { entityId, subject: entityId, ...ALWAYS, expected: 0, former: false, ...more };
+}
+
+async function create(t: TestContext) {
+  const log = silentLog();
+  const store = await openStore({ directory: temporaryDirectory(t), commitSeconds: 1000, settings: SETTINGS, log });
+  t.after(() => store.close());
+  const sleeps: number[] = [];
+  const names = new Map<string, string>();
+  const backfill = createBackfill({
+    store,
+    ledger: store.gaps,
+    nameOf: (subject) => names.get(subject),
+    modeOf: () => "tracked",
+    onFilled: () => undefined,
+    log,
+    now: () => NOW,
+    sleep: async (ms) => void sleeps.push(ms),
+  });
+  return {
+    store,
+    backfill,
+    names,
+    sleeps,
+    gap(start: number, end: number, targets: readonly Target[]) {
+      for (const { entityId, subject, former } of targets) if (!former) names.set(subject, entityId);
+      const { id } = store.gaps.open("socket_closed", start);
+      store.gaps.saveProgress(id, "plan", encodePlan(targets));
+      return store.gaps.update(id, { end, state: "filling" });
+    },
+    signal: new AbortController().signal,
+  };
+}
+
+test("fill() asks from the newest window to the oldest, with an overlap on both sides", async (t) => {
+  const { backfill, store, gap, signal } = await create(t);
+  const { asked, connection } = connectionOf({ "sensor.a": [row("1", NOW - HOUR)] });
+  const open = gap(NOW - DAY, NOW, [target("sensor.a")]);
+  await backfill.fill(open, connection, signal);
+  const span = spanOf(open);
+  assert.ok(span.start < open.start - 5 * SECOND && span.end > open.end + 5 * SECOND);
+  assert.equal(asked[0]!.span.end, span.end);
+  assert.equal(asked.at(-2)!.span.start, span.start, "the last question is that for the tail");
+  for (const [index, { span: asking }] of asked.slice(0, -1).entries()) {
+    if (index > 0) assert.equal(asking.end, asked[index - 1]!.span.start, "windows touch");
+  }
+  assert.deepEqual(await samplesOf(store, "sensor.a"), [[NOW - HOUR, 1]]);
+});
+
+test("fill() asks for a smaller window after a failure, and goes on where it was", async (t) => {
+  const { backfill, store, gap, signal } = await create(t);
+  const rows = Array.from({ length: 48 }, (_, i) => row(String(i), NOW - i * HOUR - 1));
+  let failing = true;
+  const { asked, connection } = connectionOf({ "sensor.a": rows }, ({ span }) => {
+    if (failing && span.end - span.start > 2 * HOUR) throw new AppError("unavailable", "no answer");
+  });
+  const id = gap(NOW - 2 * DAY, NOW, [target("sensor.a")]).id;
+  const left = () => store.gaps.list().find((one) => one.id === id)!;
+  await assert.rejects(backfill.fill(left(), connection, signal), { code: "unavailable" });
+  const failed = asked.at(-1)!.span;
+  await assert.rejects(backfill.fill(left(), connection, signal), { code: "unavailable" });
+  const next = asked.find(({ span }) => span.end === failed.end && span.start > failed.start);
+  assert.equal(next!.span.end - next!.span.start, (failed.end - failed.start) / 4);
+  failing = false;
+  await backfill.fill(left(), connection, signal);
+  assert.equal(left().state, "filled");
+  assert.equal((await samplesOf(store, "sensor.a")).length, 48);
+});
+
+test("fill() leaves out a name that Home Assistant refuses, and names it", async (t) => {
+  const { backfill, store, gap, signal } = await create(t);
+  const history = Object.fromEntries(Array.from({ length: 7 }, (_, i) => [`sensor.s${i}`, [row("1", NOW - SECOND)]]));
+  const { connection } = connectionOf(history, ({ names }) => {
+    if (names.includes("sensor.Bad")) throw new AppError("invalid", "Invalid entity_ids");
+  });
+  const targets = [...Object.keys(history), "sensor.Bad"].map((id) => target(id));
+  const { id } = gap(NOW - HOUR, NOW, targets);
+  await backfill.fill(store.gaps.list()[0]!, connection, signal);
+  const [closed] = store.gaps.list();
+  assert.equal(closed!.id, id);
+  assert.equal(closed!.state, "partial");
+  assert.deepEqual(closed!.missingEntities, ["sensor.Bad"]);
+  assert.equal(closed!.added, 7);
+});
+
+test("fill() says so where Home Assistant has no history at all", async (t) => {
+  const { backfill, store, gap, signal } = await create(t);
+  const { connection } = connectionOf({}, () => {
+    throw new AppError("not_found", "unknown command");
+  });
+  gap(NOW - HOUR, NOW, [target("sensor.a", { expected: NOW - SECOND })]);
+  await backfill.fill(store.gaps.list()[0]!, connection, signal);
+  const [closed] = store.gaps.list();
+  assert.equal(closed!.state, "partial");
+  assert.deepEqual(closed!.missingEntities, ["sensor.a"]);
+  assert.match(closed!.note!, /has no history/);
+});
+
+test("fill() does not name what is only purged", async (t) => {
+  const { backfill, store, gap, signal } = await create(t);
+  const { connection } = connectionOf({ "sensor.a": [row("1", NOW - 5 * DAY)] });
+  const old = { expected: NOW - 20 * DAY };
+  gap(NOW - 30 * DAY, NOW, [target("sensor.a"), target("sensor.old", old)]);
+  await backfill.fill(store.gaps.list()[0]!, connection, signal);
+  assert.equal(store.gaps.list()[0]!.state, "filled");
+});
+
+test("fill() gives each owner of a name its own rows, and ends what is gone", async (t) => {
+  const { backfill, store, gap, signal } = await create(t);
+  const { connection } = connectionOf({
+    "sensor.a": [row("1", NOW - 50), row(null, NOW - 40), row("2", NOW - 30)],
+    "sensor.b": [row("3", NOW - 50)],
+  });
+  for (const subject of ["former", "gone"]) {
+    const series = store.series({ measurement: "state", subject, field: "state" }, null, 1);
+    store.append(series, NOW - 60, 0);
+  }
+  gap(NOW - HOUR, NOW, [
+    target("sensor.a", { subject: "former", end: NOW - 35, former: true }),
+    target("sensor.a", { subject: "present", start: NOW - 35 }),
+    target("sensor.b", { subject: "gone", former: true }),
+  ]);
+  await backfill.fill(store.gaps.list()[0]!, connection, signal);
+  const before: [number, number] = [NOW - 60, 0];
+  assert.deepEqual(await samplesOf(store, "former"), [before, [NOW - 50, 1], [NOW - 40, null]]);
+  assert.deepEqual(await samplesOf(store, "present"), [[NOW - 30, 2]]);
+  assert.deepEqual(await samplesOf(store, "gone"), [before, [NOW - 50, 3], [NOW, null]]);
+});
+
+test("fill() takes hourly statistics for what history no longer has", async (t) => {
+  const { backfill, store, gap, signal } = await create(t);
+  const hours = Array.from({ length: 100 }, (_, i) => NOW - (100 - i) * HOUR);
+  const meter: StatisticsRow[] = hours.map((start, i) => {
+    return { start, end: start + HOUR, mean: null, min: null, max: null, state: 10 + i, sum: i * 2 };
+  });
+  const { connection } = connectionOf({ "sensor.meter": [row("109", NOW - HOUR)] }, undefined, {
+    "sensor.meter": meter,
+    "sensor.unknown": meter,
+  });
+  const series = store.series({ measurement: "state", subject: "sensor.meter", field: "state" }, "sensor.meter", 1);
+  store.describe(series, { unit: "kWh", deviceClass: null, stateClass: null });
+  store.append(series, NOW - HOUR, 109);
+  const rollups: object[] = [];
+  t.mock.method(store, "addRollups", (added: readonly object[]) => void rollups.push(...added));
+  gap(NOW - 50 * HOUR, NOW, [target("sensor.meter")]);
+  await backfill.fill(store.gaps.list()[0]!, connection, signal);
+  assert.equal(backfill.counts.rollups, rollups.length);
+  assert.equal(rollups.length, 49);
+  assert.deepEqual(rollups[0], {
+    ...{ series, start: NOW - 50 * HOUR, mean: null, min: null, max: null, last: 60, increase: 2 },
+  });
+});
