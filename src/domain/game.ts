@@ -298,11 +298,20 @@ export interface FollowedTeam {
   readonly configured: boolean;
 }
 
+/** A game, and what is remembered of it where it is followed. */
+export interface KnownGame {
+  readonly game: Game;
+  readonly tracked: TrackedGame | null;
+}
+
 /** Games as they are known: those of followed teams, from memory. */
 export interface GameStore {
   games(): Iterable<TrackedGame>;
-  /** By "401547403" or "nfl:401547403", the league in any form. A bare id that two leagues share gives the newest. */
-  game(reference: string): TrackedGame | undefined;
+  /**
+   * By "401547403" or "nfl:401547403", the league in any form; also one that is not followed, while it is current. Of a
+   * bare id that two leagues share, the game that began last.
+   */
+  game(reference: string): KnownGame | undefined;
   /** Games of the followed leagues' last scoreboards, whoever plays. */
   current(): Iterable<Game>;
   /** The season of a team: the provider's schedule where it can be had, joined with what is known here. */

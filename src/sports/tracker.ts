@@ -10,6 +10,7 @@ import type {
   TrackedGame,
 } from "../domain/game.ts";
 import { conditionOf } from "../domain/game-condition.ts";
+import { winnerOf } from "../domain/game-json.ts";
 import type { Micros } from "../domain/sample.ts";
 
 const SECOND = 1_000_000;
@@ -294,28 +295,17 @@ function outcomeChanges(before: TrackedGame, now: TrackedGame, look: Look): Chan
   const confirmed = confirmation
     ? { confirmed: confirmation.agrees, confirmed_by: confirmation.source, confirming_score: confirmation.score }
     : {};
-  if (before.condition !== "final") return [{ type: "game_ended", details: { ...outcome(now), ...confirmed } }];
+  if (before.condition !== "final")
+    return [{ type: "game_ended", details: { winner: winnerOf(now.game, now.score), ...confirmed } }];
   const ended = before.endedAt ?? now.game.start ?? before.seenAt;
-  const [was, is] = [outcome(before), outcome(now)];
-  const same =
-    before.score.home === now.score.home && before.score.away === now.score.away && isSame(was.winner, is.winner);
+  const [was, is] = [winnerOf(before.game, before.score), winnerOf(now.game, now.score)];
+  const same = before.score.home === now.score.home && before.score.away === now.score.away && isSame(was, is);
   if (same || look.receivedAt - ended > CORRECTED_WITHIN) return [];
   const differences = { home_diff: now.score.home - before.score.home, away_diff: now.score.away - before.score.away };
-  return [{ type: "final_corrected", details: { ...differences, ...is, ...confirmed } }];
+  return [{ type: "final_corrected", details: { ...differences, winner: is, ...confirmed } }];
 }
 
 /** A provider may name the winner some looks after the end, which corrects nothing. */
 function isSame(was: string | null, is: string | null): boolean {
   return was === is || was === null || is === null;
-}
-
-/** Who won: what the provider says, else the shoot-out, else the score. Null for a draw. */
-export function outcome(tracked: Pick<TrackedGame, "game" | "score">): { winner: "home" | "away" | null } {
-  const { home, away } = tracked.game;
-  if (home.winner !== away.winner && (home.winner === true || away.winner === true)) {
-    return { winner: home.winner === true ? "home" : "away" };
-  }
-  const shootout = (home.shootoutScore ?? 0) - (away.shootoutScore ?? 0);
-  const difference = shootout !== 0 ? shootout : tracked.score.home - tracked.score.away;
-  return { winner: difference === 0 ? null : difference > 0 ? "home" : "away" };
 }

@@ -3,7 +3,6 @@ import { createBackoff } from "../../lib/backoff.ts";
 
 /** Failures in a row, over all leagues, after which a source is left alone for a while. */
 export const FAILURES_TO_OPEN = 5;
-export const OPEN_FIRST_MS = 60_000;
 export const OPEN_CAP_MS = 30 * 60_000;
 
 /** Those that say something of the source as a whole; a league's own (an address that moved) do not. */
@@ -18,9 +17,9 @@ export interface Circuit {
   readonly open: boolean;
 }
 
-/** `now` in all calls is milliseconds of one clock that does not step. */
-export function createCircuit(random: () => number = Math.random): Circuit {
-  const backoff = createBackoff(OPEN_FIRST_MS, OPEN_CAP_MS, random);
+/** `firstMs` is the first pause; `now` in all calls is milliseconds of one clock that does not step. */
+export function createCircuit(random: () => number, firstMs: number): Circuit {
+  const backoff = createBackoff(firstMs, OPEN_CAP_MS, random);
   let failures = 0;
   let opensAt = 0;
 
@@ -29,7 +28,7 @@ export function createCircuit(random: () => number = Math.random): Circuit {
       if (failures < FAILURES_TO_OPEN) return 0;
       if (now < opensAt) return opensAt - now;
       // Others wait for the outcome of this trial.
-      opensAt = now + OPEN_FIRST_MS;
+      opensAt = now + firstMs;
       return 0;
     },
     succeeded() {

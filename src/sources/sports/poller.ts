@@ -77,7 +77,9 @@ export function createPoller(options: PollerOptions): ScoreFeed {
   const sleep = options.sleep ?? ((ms, signal) => sleepFor(ms, undefined, { signal }));
   const running = new Map<LeagueId, Running>();
   const ending = new Set<Promise<void>>();
-  const circuit = createCircuit(random);
+  /** Of the first wait after a failure: as fast as is polled, where somebody chose how fast. */
+  const paceMs = pollSeconds === null ? BACKOFF_FIRST_MS : Math.min(BACKOFF_FIRST_MS, pollSeconds * 1000);
+  const circuit = createCircuit(random, paceMs * 4);
   const counters = { polls: 0, failures: 0, skipped_events: 0, truncated: 0, second_source: 0, not_taken: 0 };
   const warned = new Set<string>();
   let closed = false;
@@ -100,7 +102,7 @@ export function createPoller(options: PollerOptions): ScoreFeed {
         // What was seen is not taken, so it is news again at the next look.
         counters.not_taken++;
         log.error({ err: error }, `Cannot keep the scores of ${one.league}: ${messageOf(error)}`);
-        waitMs = one.backoff.next();
+        waitMs = paceMs;
       }
       one.nextPollAt = now() + waitMs * 1000;
       try {
@@ -146,8 +148,7 @@ export function createPoller(options: PollerOptions): ScoreFeed {
       counters.failures++;
       one.failures++;
       circuit.failed(error.fault, monotonic(), error.retryAfterMs);
-      const pause = pollSeconds === null ? one.backoff.next() : Math.min(one.backoff.next(), pollSeconds * 1000);
-      one.firstAt = monotonic() + Math.max(pause, error.retryAfterMs ?? 0);
+      one.firstAt = monotonic() + Math.max(one.backoff.next(), error.retryAfterMs ?? 0);
       settle(one, error.fault, error.message);
       log.warn(`Cannot read the scores of ${league} (${error.fault}): ${error.message}`);
       if (one.failures >= FAILURES_TO_TELL && !one.told) await tell(one, true);
@@ -280,7 +281,7 @@ export function createPoller(options: PollerOptions): ScoreFeed {
       stop: new AbortController(),
       done: Promise.resolve(),
       days: new Map(),
-      backoff: createBackoff(BACKOFF_FIRST_MS, BACKOFF_CAP_MS, random),
+      backoff: createBackoff(paceMs, BACKOFF_CAP_MS, random),
       roundAt: Number.NEGATIVE_INFINITY,
       firstAt: 0,
       state: "waiting",

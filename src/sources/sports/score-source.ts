@@ -20,6 +20,8 @@ export interface ScoreSourceOptions {
 const TEAMS_FOR_MS = 24 * 3_600_000;
 const SCHEDULE_FOR_MS = 3_600_000;
 const REMEMBERED_MAX = 200;
+/** So long a failure is the answer, so that callers cannot make us knock at a closed door. */
+const FAILED_FOR_MS = 60_000;
 
 /** ESPN for every league, the NHL's own scores as a second source. Nothing is asked before somebody wants to know. */
 export function createScoreSource(options: ScoreSourceOptions): ScoreSource {
@@ -60,17 +62,22 @@ type Memory<T> = (key: string, read: () => Promise<T>) => Promise<T>;
 function createMemory<T>(keptForMs: number): Memory<T> {
   const remembered = new Map<string, { readonly at: number; readonly value: T }>();
   const asking = new Map<string, Promise<T>>();
+  const failed = new Map<string, { readonly at: number; readonly error: SourceFailure }>();
 
   async function ask(key: string, read: () => Promise<T>): Promise<T> {
     const known = remembered.get(key);
     try {
       const value = await read();
       remembered.delete(key);
+      failed.delete(key);
       if (remembered.size >= REMEMBERED_MAX) remembered.delete(remembered.keys().next().value!);
       remembered.set(key, { at: performance.now(), value });
       return value;
     } catch (error) {
-      if (known && error instanceof SourceFailure) return known.value;
+      if (!(error instanceof SourceFailure)) throw error;
+      if (failed.size >= REMEMBERED_MAX) failed.delete(failed.keys().next().value!);
+      failed.set(key, { at: performance.now(), error });
+      if (known) return known.value;
       throw error;
     } finally {
       asking.delete(key);
@@ -80,6 +87,10 @@ function createMemory<T>(keptForMs: number): Memory<T> {
   return (key, read) => {
     const known = remembered.get(key);
     if (known && performance.now() - known.at < keptForMs) return Promise.resolve(known.value);
+    const failure = failed.get(key);
+    if (failure && performance.now() - failure.at < FAILED_FOR_MS) {
+      return known ? Promise.resolve(known.value) : Promise.reject(failure.error);
+    }
     const answer = asking.get(key) ?? ask(key, read);
     asking.set(key, answer);
     return answer;

@@ -1,0 +1,94 @@
+import type { Game, GameCondition, Score, Side, TrackedGame } from "./game.ts";
+import { conditionOf } from "./game-condition.ts";
+import type { Micros } from "./sample.ts";
+
+/** Games as others see them, over HTTP and in webhooks: names of the original where it had one. */
+
+/** The three words of the original; what they cannot say is in `condition`. */
+export type GameStatus = "scheduled" | "live" | "final" | "postponed" | "canceled";
+
+export function statusOf(condition: GameCondition, started: boolean): GameStatus {
+  switch (condition) {
+    case "final":
+    case "postponed":
+    case "canceled":
+      return condition;
+    case "scheduled":
+    case "unclear":
+      return "scheduled";
+    case "delayed":
+      return started ? "live" : "scheduled";
+    default:
+      return "live";
+  }
+}
+
+/** A game with what is remembered of it; a game that is not followed is shown as it was last seen. */
+export function gameBody(game: Game, tracked: TrackedGame | undefined, isFavorite: boolean) {
+  const condition = tracked?.condition ?? conditionOf(game);
+  const started = tracked?.started ?? (condition !== "scheduled" && condition !== "postponed");
+  const score: Score = tracked?.score ?? { home: game.home.score ?? 0, away: game.away.score ?? 0 };
+  return {
+    id: game.id,
+    league: game.league,
+    status: statusOf(condition, started),
+    condition,
+    start_time: isoOrNull(game.start),
+    start_time_valid: game.timeValid,
+    home_team: teamBody(game.home),
+    away_team: teamBody(game.away),
+    score: { home: score.home, away: score.away },
+    shootout: shootoutOf(game),
+    winner: condition === "final" ? winnerOf(game, score) : null,
+    period: { current: started ? game.period : null, total: game.periods, time_remaining: started ? game.clock : null },
+    detail: game.detail,
+    season: game.season,
+    season_type: game.seasonType,
+    week: game.week,
+    venue: game.venue,
+    broadcasts: game.broadcasts,
+    note: game.note,
+    last_play: game.lastPlay?.text ?? null,
+    home_win_probability: game.homeWinProbability,
+    source: game.source,
+    is_favorite: isFavorite,
+    updated_at: isoOrNull(tracked?.seenAt ?? null),
+  };
+}
+
+export type GameBody = ReturnType<typeof gameBody>;
+
+function teamBody({ team, record }: Side) {
+  return {
+    id: team.id,
+    name: team.name,
+    abbreviation: team.abbreviation,
+    logo: team.logo,
+    colors: { primary: colorOf(team.color), secondary: colorOf(team.alternateColor) },
+    record: record && { wins: record.wins, losses: record.losses, ties: record.ties },
+  };
+}
+
+function colorOf(hex: string | null): string | null {
+  return hex === null ? null : `#${hex.replace(/^#/, "")}`;
+}
+
+function shootoutOf({ home, away }: Game): Score | null {
+  if (home.shootoutScore === null && away.shootoutScore === null) return null;
+  return { home: home.shootoutScore ?? 0, away: away.shootoutScore ?? 0 };
+}
+
+/** Who won: what the provider says, else the shoot-out, else the score. Null for a draw. */
+export function winnerOf({ home, away }: Game, score: Score): "home" | "away" | null {
+  if (home.winner !== away.winner && (home.winner === true || away.winner === true)) {
+    return home.winner === true ? "home" : "away";
+  }
+  const shootout = (home.shootoutScore ?? 0) - (away.shootoutScore ?? 0);
+  const difference = shootout !== 0 ? shootout : score.home - score.away;
+  return difference === 0 ? null : difference > 0 ? "home" : "away";
+}
+
+/** ISO 8601 in UTC. Providers give whole minutes, and our own clock milliseconds. */
+export function isoOrNull(micros: Micros | null): string | null {
+  return micros === null ? null : new Date(Math.floor(micros / 1000)).toISOString();
+}

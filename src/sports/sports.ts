@@ -1,0 +1,256 @@
+import { AppError, messageOf } from "../domain/errors.ts";
+import {
+  type Game,
+  type GameEvent,
+  type GameStore,
+  gameKey,
+  type LeagueId,
+  type Scoreboard,
+  type ScoreSource,
+  SourceFailure,
+  type SportsStatus,
+  type Team,
+  type TeamStore,
+  teamKey,
+} from "../domain/game.ts";
+import type { SampleSink } from "../domain/store.ts";
+import { findTeam, foldName, namesOf } from "../domain/team-names.ts";
+import type { Outbox } from "../domain/webhook.ts";
+import type { Logger } from "../lib/log.ts";
+import { nowMicros } from "../lib/time.ts";
+import { createBook, type Draft } from "./book.ts";
+import { newEvent, sourceEvent, storedGame } from "./events.ts";
+import { createFollowed, FOLLOWED_MAX, type TeamName } from "./followed.ts";
+import { writeSamples } from "./series.ts";
+
+/** A game tells fewer than ten things at once, and the outbox takes a thousand. */
+const GAMES_PER_COMMIT = 100;
+
+export interface SportsOptions {
+  readonly source: ScoreSource;
+  readonly outbox: Outbox;
+  readonly samples: SampleSink;
+  /** SPORTS_TEAMS. */
+  readonly configured: readonly TeamName[];
+  readonly log: Logger;
+}
+
+/** A team as a webhook names it. */
+export interface WatchedTeam {
+  readonly league: string | null;
+  readonly team: string;
+}
+
+export interface Sports extends GameStore, TeamStore {
+  status(): SportsStatus;
+  /**
+   * Follows the teams that webhooks name as long as they do, so that who asks to be told of a team need not follow it
+   * as well. A name that fits no team is left out, with a line in the log.
+   */
+  watch(teams: readonly WatchedTeam[]): Promise<void>;
+  close(): Promise<void>;
+}
+
+/**
+ * Follows teams: what scoreboards say goes through the tracker, what happened to the outbox together with what is
+ * remembered, and the scores to the store. Rejects when what was remembered cannot be read.
+ */
+export async function createSports(options: SportsOptions): Promise<Sports> {
+  const { source, outbox, samples, configured, log } = options;
+  const book = createBook(await outbox.storedGames());
+  if (book.damaged > 0) log.warn(`${book.damaged} stored games cannot be read and begin anew`);
+  const counters = { scoreboards: 0, events: 0, games_forgotten: 0 };
+  const followed = createFollowed({
+    stored: await outbox.followedTeams(),
+    configured,
+    teams: teamsOf,
+    save: (teams) => outbox.saveFollowedTeams(teams),
+  });
+
+  async function take(scoreboard: Scoreboard): Promise<void> {
+    const drafts = book.draft(scoreboard, followed.follows);
+    for (let at = 0; at < drafts.length; at += GAMES_PER_COMMIT) await store(drafts.slice(at, at + GAMES_PER_COMMIT));
+    counters.scoreboards++;
+  }
+
+  /** A game's events and what is remembered of it go in one transaction, or not at all. */
+  async function store(drafts: readonly Draft[]): Promise<void> {
+    const changed = drafts.filter((draft) => draft.changed);
+    const forgottenGames = book.excess(drafts);
+    const events = changed.flatMap((draft) => draft.events.map((event) => newEvent(event, draft.tracked)));
+    if (changed.length > 0) {
+      await outbox.commit({ games: changed.map(({ tracked }) => storedGame(tracked)), forgottenGames, events });
+    }
+    book.keep(drafts, forgottenGames);
+    for (const { tracked } of drafts) writeSamples(samples, tracked);
+    counters.events += events.length;
+    counters.games_forgotten += forgottenGames.length;
+    for (const event of drafts.flatMap((draft) => draft.events)) log.info(lineOf(event));
+  }
+
+  const feed = source.listen({
+    leagues: followed.leagues,
+    follows: followed.follows,
+    known: book.ofLeague,
+    take,
+    sourceChanged: (_league, status) => outbox.commit({ events: [sourceEvent(status, nowMicros())] }),
+  });
+
+  /** The provider's list, else the teams that were seen playing. */
+  async function teamsOf(league: LeagueId): Promise<readonly Team[]> {
+    try {
+      return await source.teams(league);
+    } catch (error) {
+      if (!(error instanceof SourceFailure)) throw error;
+      const seen = seenTeams(league);
+      if (seen.length > 0) return seen;
+      throw new AppError("unavailable", `Cannot read the teams of "${league}": ${error.message}`, { cause: error });
+    }
+  }
+
+  function seenTeams(league: LeagueId): Team[] {
+    const games: Game[] = [...book.ofLeague(league).map(({ game }) => game), ...feed.current()];
+    const teams = games.filter((game) => game.league === league).flatMap(({ home, away }) => [home.team, away.team]);
+    return [...new Map(teams.map((team) => [team.id, team])).values()];
+  }
+
+  /** The league that a text begins with, and the rest. */
+  function split(text: string): TeamName | undefined {
+    for (const mark of [":", "-", " "]) {
+      const at = text.indexOf(mark);
+      const league = at < 1 ? undefined : source.parseLeague(text.slice(0, at));
+      if (league !== undefined && at < text.length - 1) return { league, text: text.slice(at + 1).trim() };
+    }
+    return undefined;
+  }
+
+  function followedTeam(text: string): Team | undefined {
+    const wanted = foldName(text);
+    const ids = new Set(followed.list().flatMap(({ league, id }) => (id === null ? [] : [teamKey({ league, id })])));
+    for (const league of followed.leagues()) {
+      const team = seenTeams(league).find(
+        (one) => ids.has(teamKey(one)) && (one.id === text || namesOf(one).some((name) => foldName(name) === wanted)),
+      );
+      if (team) return team;
+    }
+    return undefined;
+  }
+
+  async function team(text: string, league?: LeagueId): Promise<Team> {
+    const named = league === undefined ? split(text) : { league, text };
+    if (named) {
+      const found = findTeam(seenTeams(named.league), named.text) ?? findTeam(await teamsOf(named.league), named.text);
+      if (found) return found;
+      throw new AppError("not_found", `Cannot find one team "${named.text}" in league "${named.league}"`);
+    }
+    const known = followedTeam(text);
+    if (known) return known;
+    let fault: unknown;
+    for (const { id } of source.leagues) {
+      try {
+        const found = findTeam(await teamsOf(id), text);
+        if (found) return found;
+      } catch (error) {
+        // Another league may know the team, unless the source as a whole is out of reach.
+        fault = error;
+        break;
+      }
+    }
+    if (fault !== undefined) throw fault;
+    throw new AppError("not_found", `Cannot find a team "${text}"; name its league, as in "nfl:sf"`);
+  }
+
+  function game(reference: string) {
+    const at = reference.lastIndexOf(":");
+    const league = at < 1 ? undefined : source.parseLeague(reference.slice(0, at));
+    const id = reference.slice(at + 1);
+    if (at >= 0 && league === undefined) return undefined;
+    const fits = (one: Game): boolean => one.id === id && (league === undefined || one.league === league);
+    const tracked = [...book.all()].filter((one) => fits(one.game));
+    const newest = tracked.sort((a, b) => (b.game.start ?? 0) - (a.game.start ?? 0))[0];
+    if (newest) return { game: newest.game, tracked: newest };
+    const current = [...feed.current()].find(fits);
+    return current && { game: current, tracked: null };
+  }
+
+  void settleConfigured().catch((error: unknown) => log.error({ err: error }, "Cannot look up the followed teams"));
+  feed.refresh();
+
+  /** Says early what would otherwise be silence: a name in the configuration that fits no team. */
+  async function settleConfigured(): Promise<void> {
+    for (const { league, text } of configured) {
+      if (text === "*") continue;
+      const teams = await source.teams(league).catch((error: unknown) => {
+        if (error instanceof SourceFailure) return undefined;
+        throw error;
+      });
+      if (teams && !findTeam(teams, text)) log.warn(`SPORTS_TEAMS: no team of ${league} is called "${text}"`);
+    }
+  }
+
+  return {
+    games: () => book.all(),
+    game,
+    current: () => feed.current(),
+    async schedule(of, season) {
+      const own = [...book.ofLeague(of.league)]
+        .map((tracked) => tracked.game)
+        .filter((one) => one.home.team.id === of.id || one.away.team.id === of.id)
+        .filter((one) => season === null || one.season === season);
+      try {
+        const told = await source.schedule(of, season);
+        // What is remembered here is newer than a schedule, which is asked for once an hour.
+        const all = new Map([...told, ...own].map((one) => [one.id, one]));
+        return { games: [...all.values()], complete: true };
+      } catch (error) {
+        if (!(error instanceof SourceFailure)) throw error;
+        return { games: own, complete: false };
+      }
+    },
+    leagues: source.leagues,
+    parseLeague: source.parseLeague,
+    teams: teamsOf,
+    team,
+    followed: followed.list,
+    async follow(league, text) {
+      const entry = await followed.follow({ league, text });
+      feed.refresh();
+      return entry;
+    },
+    async unfollow(league, text) {
+      const found = await followed.unfollow({ league, text });
+      feed.refresh();
+      return found;
+    },
+    async watch(teams) {
+      const names: TeamName[] = [];
+      for (const { league: given, team: text } of teams.slice(0, FOLLOWED_MAX)) {
+        const league = given === null ? undefined : source.parseLeague(given);
+        const named = league === undefined ? split(text) : { league, text };
+        try {
+          names.push(named ?? nameOf(await team(text)));
+        } catch (error) {
+          log.warn(`A webhook asks for a team that cannot be followed: ${messageOf(error)}`);
+        }
+      }
+      followed.watch(names);
+      feed.refresh();
+    },
+    status: () => ({
+      followed: followed.list().length,
+      leagues: feed.status(),
+      counters: { ...counters, ...feed.counters },
+    }),
+    close: () => feed.close(),
+  };
+}
+
+/** "score_changed: SF 7 at SEA 3 (nfl:401547403)" */
+function lineOf({ type, game, score }: GameEvent): string {
+  const [away, home] = [game.away.team.abbreviation, game.home.team.abbreviation];
+  return `${type}: ${away} ${score.away} at ${home} ${score.home} (${gameKey(game)})`;
+}
+
+function nameOf({ league, id }: Team): TeamName {
+  return { league, text: id };
+}
