@@ -31,6 +31,13 @@ const FAULTS: [string, Record<string, string>, RegExp][] = [
   ["a flag that is none", { HA_VERIFY_SSL: "perhaps" }, /HA_VERIFY_SSL="perhaps": must be true or false/],
   ["any origin", { CORS_ORIGINS: "*" }, /CORS_ORIGINS="\*"/],
   ["a log level that is none", { LOG_LEVEL: "loud" }, /LOG_LEVEL="loud"/],
+  ["an allowed host that is none", { WEBHOOK_ALLOW: "nodered.local,a b" }, /WEBHOOK_ALLOW holds "a b"/],
+  [
+    "retry times that are none",
+    { WEBHOOK_RETRY_SECONDS: "5,soon" },
+    /WEBHOOK_RETRY_SECONDS="5,soon": must be up to 50/,
+  ],
+  ["no time to answer", { WEBHOOK_TIMEOUT_SECONDS: "0" }, /WEBHOOK_TIMEOUT_SECONDS="0": must be a number from 0.1/],
   [
     "a token file that is missing",
     { HA_URL: "http://ha", HA_TOKEN_FILE: "/no/such/file" },
@@ -81,6 +88,22 @@ test("readConfig() reads token files and ha-ingestor.yaml", () => {
   assert.equal(config.metadataFile, join(folder.dir, "metadata.db"));
   writeFileSync(join(folder.dir, "ha-ingestor.yaml"), "filtre: {}\n");
   assert.throws(() => read({}, folder.dir), /unknown section "filtre"/);
+});
+
+test("readConfig() lets webhooks reach Home Assistant's own host and port, and what WEBHOOK_ALLOW names", () => {
+  const allowed = (environment: Record<string, string>) => read({ HA_TOKEN: "t", ...environment }).webhookAllow;
+  assert.deepEqual(allowed({ HA_URL: "http://homeassistant.local:8123" }), ["homeassistant.local:8123"]);
+  assert.deepEqual(allowed({ HA_URL: "wss://ha.example/api/websocket" }), ["ha.example:443"]);
+  assert.deepEqual(allowed({ HA_URL: "[fd00::1]:8123", WEBHOOK_ALLOW: "10.0.0.0/8, nodered:1880" }), [
+    "[fd00::1]:8123",
+    "10.0.0.0/8",
+    "nodered:1880",
+  ]);
+  assert.deepEqual(read({}).webhookAllow, []);
+  assert.deepEqual(read({ SUPERVISOR_TOKEN: "abc" }).webhookAllow, ["homeassistant:8123"]);
+  assert.deepEqual(read({ WEBHOOK_RETRY_SECONDS: "1, 2.5" }).webhookRetrySeconds, [1, 2.5]);
+  assert.equal(read({}).webhookRetrySeconds.length, 9);
+  assert.equal(read({}).webhookTimeoutSeconds, 15);
 });
 
 test("describeConfig() masks secrets", () => {

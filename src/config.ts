@@ -5,6 +5,8 @@ import { parse as parseYaml } from "yaml";
 import { AppError, messageOf } from "./domain/errors.ts";
 import { type FilterRules, parseFilterRules } from "./ingest/filter-rules.ts";
 import { databaseFile } from "./metadata/database.ts";
+import { createAddressRules, portOf } from "./webhooks/address-rules.ts";
+import { DEFAULT_RETRY_SECONDS } from "./webhooks/retry.ts";
 
 /** Everything that can be set, read once at start: the environment first, then `ha-ingestor.yaml` in DATA_DIR. */
 export interface Config {
@@ -31,6 +33,11 @@ export interface Config {
   readonly commitSeconds: number;
   /** Whole UTC days before the present one that stay out of the archive. */
   readonly hotDays: number;
+  /** What webhooks may reach beside public addresses: names, name:port, addresses, CIDRs; Home Assistant's own first. */
+  readonly webhookAllow: readonly string[];
+  /** Seconds after each failed attempt; as many further attempts follow. */
+  readonly webhookRetrySeconds: readonly number[];
+  readonly webhookTimeoutSeconds: number;
   readonly logLevel: string;
   readonly logFormat: "text" | "json";
   /** What is recorded, from ha-ingestor.yaml. */
@@ -210,6 +217,12 @@ export function readConfig(environment: Environment, defaults: { dataDir: string
     backfillDays: number("BACKFILL_DAYS", 3650, 0, 36_500),
     commitSeconds: number("COMMIT_SECONDS", 5, 0.05, 3600, false),
     hotDays: number("HOT_DAYS", 3, 1, 3650),
+    webhookAllow: [
+      ...homeAssistantHost(haUrl ?? (supervisorToken ? SUPERVISED_HOME : null)),
+      ...attempt(() => checkAllowed(list("WEBHOOK_ALLOW")), []),
+    ],
+    webhookRetrySeconds: attempt(() => retrySeconds(list("WEBHOOK_RETRY_SECONDS")), DEFAULT_RETRY_SECONDS),
+    webhookTimeoutSeconds: number("WEBHOOK_TIMEOUT_SECONDS", 15, 0.1, 300, false),
     logLevel: LOG_LEVELS[level] ?? "info",
     logFormat: format as Config["logFormat"],
     filter: attempt(() => readFilter(dataDir), {}),
@@ -217,6 +230,33 @@ export function readConfig(environment: Environment, defaults: { dataDir: string
   };
   if (faults.length > 0) throw new AppError("invalid", `The configuration has faults:\n  ${faults.join("\n  ")}`);
   return Object.freeze(config);
+}
+
+/** Where Home Assistant's own pages and webhooks are for whoever reaches its API by the Supervisor. */
+const SUPERVISED_HOME = "http://homeassistant:8123";
+
+/** Home Assistant's webhooks are the most natural target of ours. */
+function homeAssistantHost(haUrl: string | null): string[] {
+  const url =
+    haUrl === null ? null : URL.parse(haUrl.includes("://") ? haUrl.replace(/^ws/i, "http") : `http://${haUrl}`);
+  return url === null || url.hostname === "" ? [] : [`${url.hostname}:${portOf(url)}`];
+}
+
+const RETRIES_MAX = 50;
+const RETRY_SECONDS_MAX = 7 * 86_400;
+
+function retrySeconds(texts: readonly string[]): readonly number[] {
+  if (texts.length === 0) return DEFAULT_RETRY_SECONDS;
+  const seconds = texts.map(Number);
+  const good = (value: number): boolean => value >= 0 && value <= RETRY_SECONDS_MAX;
+  if (seconds.every(good) && seconds.length <= RETRIES_MAX) return seconds;
+  const remedy = `must be up to ${RETRIES_MAX} numbers from 0 to ${RETRY_SECONDS_MAX}, separated by commas`;
+  throw new AppError("invalid", `WEBHOOK_RETRY_SECONDS="${texts.join(",").slice(0, 100)}": ${remedy}`);
+}
+
+function checkAllowed(entries: readonly string[]): readonly string[] {
+  createAddressRules(entries);
+  return entries;
 }
 
 function checkUrl(value: string, fault: (name: string, value: string, remedy: string) => void): void {
