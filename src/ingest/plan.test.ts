@@ -1,0 +1,81 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { ALWAYS, decodePlan, encodePlan, type PlanSources, planTargets, type Target } from "./plan.ts";
+import { at, state } from "./scenario.ts";
+
+const SPAN = { start: at(10), end: at(20) };
+
+/** A home of these registry entries (name → id) and states without entry. */
+function plan(
+  before: Readonly<Record<string, string>>,
+  entries: Readonly<Record<string, string>>,
+  more: Partial<PlanSources> & { unregistered?: readonly string[] } = {},
+): Target[] {
+  const names = new Map(Object.entries(entries).map(([name, id]) => [id, name]));
+  for (const name of more.unregistered ?? []) names.set(name, name);
+  return planTargets({
+    span: SPAN,
+    before: new Map(Object.entries(before)),
+    present: new Set([...Object.keys(entries), ...(more.unregistered ?? [])]),
+    subjectOf: (entityId) => entries[entityId] ?? entityId,
+    nameOf: (subject) => names.get(subject),
+    namedSince: () => at(15),
+    stateOf: () => undefined,
+    isRecorded: () => true,
+    ...more,
+  });
+}
+
+function target(entityId: string, subject: string, more: Partial<Target> = {}): Target {
+  return { entityId, subject, ...ALWAYS, expected: 0, former: false, ...more };
+}
+
+test("planTargets() asks for what is, and for what was and is gone", () => {
+  const targets = plan({ "a.kept": "1", "a.gone": "2" }, { "a.kept": "1", "a.new": "3" });
+  assert.deepEqual(targets, [target("a.gone", "2", { former: true }), target("a.kept", "1"), target("a.new", "3")]);
+});
+
+test("planTargets() asks for a renamed entity by both names", () => {
+  const targets = plan({ "a.old": "1" }, { "a.new": "1" });
+  assert.deepEqual(targets, [target("a.new", "1"), target("a.old", "1", { former: true })]);
+});
+
+test("planTargets() divides a name that changed hands, when its owner is gone", () => {
+  assert.deepEqual(plan({ "a.name": "1" }, { "a.name": "2" }), [
+    target("a.name", "1", { end: at(15), former: true }),
+    target("a.name", "2", { start: at(15) }),
+  ]);
+  const unknown = plan({ "a.name": "1" }, { "a.name": "2" }, { namedSince: () => undefined });
+  assert.deepEqual(unknown, [target("a.name", "2")]);
+});
+
+test("planTargets() gives exchanged names to who has them now, whose history moved along", () => {
+  const targets = plan({ "a.x": "1", "a.y": "2" }, { "a.x": "2", "a.y": "1" });
+  assert.deepEqual(targets, [target("a.x", "2"), target("a.y", "1")]);
+});
+
+test("planTargets() takes an entity that got a registry entry as the same one", () => {
+  assert.deepEqual(plan({ "a.b": "a.b" }, { "a.b": "1" }), [target("a.b", "1")]);
+  assert.deepEqual(plan({}, {}, { unregistered: ["a.b"] }), [target("a.b", "a.b")]);
+});
+
+test("planTargets() leaves out what the filter does", () => {
+  const isRecorded = (entityId: string) => entityId !== "a.b";
+  assert.deepEqual(plan({ "a.b": "1" }, { "a.b": "1", "a.c": "2" }, { isRecorded }), [target("a.c", "2")]);
+});
+
+test("planTargets() expects the row of a state that changed in the gap", () => {
+  for (const [changed, updated, expected] of [
+    [11, 12, at(12)],
+    [9, 12, 0],
+    [11, 21, 0],
+  ] as const) {
+    const stateOf = () => state("a.b", "1", { changed, updated });
+    assert.deepEqual(plan({}, { "a.b": "1" }, { stateOf }), [target("a.b", "1", { expected })]);
+  }
+});
+
+test("decodePlan() is the inverse of encodePlan()", () => {
+  const targets = [target("a.b", "1", { expected: 7, start: 3 }), target("a.c", "2", { former: true, end: 9 })];
+  assert.deepEqual(decodePlan(encodePlan(targets)), targets);
+});
