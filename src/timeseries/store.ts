@@ -141,7 +141,10 @@ export async function openStore(options: StoreOptions): Promise<Store> {
       within: (series, span) => mergeAll((generation) => generation.slice(series, span, Number.POSITIVE_INFINITY)),
       before: (series, ts, isOne) => lastOf(mergeAll((generation) => generation.before(series, ts, isOne))),
     },
+    allSeries: () => catalog.seriesOf(null, null),
+    read,
     build: committer.rollUp,
+    store: committer.storeRollups,
     aggregate: (request) => fromDisk((remote) => remote.call("aggregate", request)),
   });
 
@@ -263,6 +266,12 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     });
   }
 
+  async function read(requests: readonly ReadRequest[]): Promise<ReadColumns[]> {
+    const hot = await (tier === undefined ? readHot(requests) : tier.readHot(() => readHot(requests)));
+    const columns: readonly ReadColumns[] = tier === undefined ? hot : await tier.complete(requests, hot);
+    return requests.map((request, i) => assemble(request, columns[i]!));
+  }
+
   async function close(): Promise<void> {
     if (closing) return;
     closing = true;
@@ -328,11 +337,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
       return rollups.builtDays;
     },
 
-    async read(requests) {
-      const hot = await (tier === undefined ? readHot(requests) : tier.readHot(() => readHot(requests)));
-      const columns: readonly ReadColumns[] = tier === undefined ? hot : await tier.complete(requests, hot);
-      return requests.map((request, i) => assemble(request, columns[i]!));
-    },
+    read,
 
     status() {
       const { writable, reason, waiting, commits, folds, sizeBytes } = committer.status();

@@ -42,7 +42,8 @@ export interface Catalog {
   rekey(measurement: string, subject: string, newSubject: string, at: Micros): void;
   seriesOfEntity(entityId: string): readonly Series[];
   seriesOfSubject(measurement: string, subject: string): readonly Series[];
-  seriesOf(measurement: string, field: string | null): readonly SeriesNumber[];
+  /** Of any measurement or field where it is null. */
+  seriesOf(measurement: string | null, field: string | null): readonly SeriesNumber[];
   names(measurement: string): ReadonlyMap<string, string>;
 }
 
@@ -249,7 +250,8 @@ export function createCatalog(
     seriesOf(measurement, field) {
       const numbers: SeriesNumber[] = [];
       for (const entry of entries) {
-        if (entry?.subject.measurement !== measurement || (field !== null && entry.field !== field)) continue;
+        if (entry === undefined || (measurement !== null && entry.subject.measurement !== measurement)) continue;
+        if (field !== null && entry.field !== field) continue;
         numbers.push(entry.number);
       }
       return numbers;

@@ -10,7 +10,7 @@ import { buffersOf } from "./columns.ts";
 import type { Day } from "./day.ts";
 import type { FoldedRanges } from "./fold.ts";
 import type { ArchiveChange } from "./sealing.ts";
-import type { RollUpRequest, StoredState, WriterCommands, WriterOptions } from "./writer.ts";
+import type { RollUpRequest, StoredState, StoreRollupsRequest, WriterCommands, WriterOptions } from "./writer.ts";
 
 /** So many samples wait for no clock. */
 export const COMMIT_SAMPLES = 2_000;
@@ -59,6 +59,7 @@ export interface Committer {
   };
   /** A step of building a day's rollups; rejects when the disk refuses, and nothing tries it again. */
   rollUp(request: RollUpRequest): Promise<BuiltPart>;
+  storeRollups(request: StoreRollupsRequest): Promise<boolean>;
   status(): {
     readonly writable: boolean;
     readonly reason: string | null;
@@ -280,6 +281,7 @@ export function createCommitter(options: CommitterOptions): Committer {
     },
 
     rollUp: (request) => remote().call("rollUp", { ...request, maxPages: options.maxPages?.() }),
+    storeRollups: (request) => remote().call("storeRollups", { ...request, maxPages: options.maxPages?.() }),
 
     archive: {
       watch: (day) => remote().call("watch", day),

@@ -6,7 +6,16 @@ import type { Micros } from "../../domain/sample.ts";
 import type { SeriesNumber } from "../../domain/series.ts";
 import { serveCommands } from "../../lib/worker-rpc.ts";
 import { type Manifest, readManifest } from "../archive/parquet/manifest.ts";
-import { type BuiltPart, buildDay, type RolledDay, readRolledDays, tableSamples } from "../rollups/build.ts";
+import {
+  type BuiltPart,
+  buildDay,
+  markBuilt,
+  type RolledDay,
+  readRolledDays,
+  type SeriesSummaries,
+  storeSummaries,
+  tableSamples,
+} from "../rollups/build.ts";
 import type { CatalogChange, Change, PackedChunk } from "./chunk.ts";
 import { type PackedSamples, SamplePacker } from "./columns.ts";
 import { DATABASE_FILE, isCorruption, moveAside, openForWriting, type SqliteSettings, sizeOnDisk } from "./database.ts";
@@ -67,6 +76,15 @@ export interface RollUpRequest {
   readonly after: SeriesNumber;
 }
 
+export interface StoreRollupsRequest {
+  readonly day: Day;
+  readonly summaries: readonly SeriesSummaries[];
+  /** The first step of a day. */
+  readonly begin: boolean;
+  /** With the last step: where its parts are cut. */
+  readonly builtCuts: readonly Micros[] | null;
+}
+
 /** The commands of the thread that owns every write to the file. Each is one transaction: all of it or nothing. */
 export type WriterCommands = {
   /** Opens (or makes) the file and reads what the main thread keeps in memory. */
@@ -83,6 +101,8 @@ export type WriterCommands = {
    * fold changed the day since the call before: it has to be begun again.
    */
   rollUp(argument: RollUpRequest & Limits): BuiltPart;
+  /** Stores rollups of a day that were computed elsewhere; false as `after: 0` of `rollUp`. */
+  storeRollups(argument: StoreRollupsRequest & Limits): boolean;
   /** The day is about to be archived; see `Sealing`. */
   watch(day: Day): void;
   /** Lists an archived file and drops the table of its day; not `sealed`: samples came to the table since `watch`. */
@@ -280,6 +300,16 @@ const commands: WriterCommands = {
     const part = inTransaction(current, limits, () => buildDay(current.db, day, cuts, samples, options));
     rollingUp = part.after === null ? undefined : day;
     return part;
+  },
+  storeRollups({ day, summaries, begin, builtCuts, ...limits }) {
+    if (!begin && rollingUp !== day) return false;
+    const current = database();
+    inTransaction(current, limits, () => {
+      storeSummaries(current.db, day, summaries);
+      if (builtCuts !== null) markBuilt(current.db, day, builtCuts);
+    });
+    rollingUp = builtCuts === null ? day : undefined;
+    return true;
   },
   watch: (day) => sealing.watch(day),
   archive({ change, ...limits }) {

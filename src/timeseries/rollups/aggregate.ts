@@ -21,7 +21,7 @@ export interface Found {
 export interface SeriesQuestion {
   readonly number: SeriesNumber;
   readonly kind: SeriesKind;
-  /** What day tables do not have of the stretches that are answered from samples; null: nothing. */
+  /** Of stretches from samples what day tables do not have, of those from the archive everything; null: nothing. */
   readonly memory: PackedSamples | null;
   /** In memory: the last sample before the first border, and the last number. */
   readonly before: Found | undefined;
@@ -88,7 +88,7 @@ function walkSeries(prepare: Prepare, request: AggregateRequest, question: Serie
   };
   walk.begin(borders[0]!);
   for (const stretch of request.stretches) {
-    if (stretch.from === "samples") {
+    if (stretch.from === "samples" || stretch.from === "archive") {
       const { ts, values } = samplesOf(prepare, request, question, stretch);
       for (let i = 0; i < ts.length; i++) {
         reach(ts[i]!);
@@ -154,11 +154,11 @@ function samplesOf(
   prepare: Prepare,
   { days }: AggregateRequest,
   { number, memory }: SeriesQuestion,
-  { start, end }: Stretch,
+  { from: tier, start, end }: Stretch,
 ): SampleColumns {
   const ts: Micros[] = [];
   const values: Value[] = [];
-  for (const day of daysWithin(days, start, end)) {
+  for (const day of tier === "archive" ? [] : daysWithin(days, start, end)) {
     const rows = prepare(
       `SELECT ts, value FROM ${tableOfDay(day)} WHERE series = ? AND ts >= ? AND ts < ? ORDER BY ts`,
     ).all(number, start, end) as unknown as SampleRow[];

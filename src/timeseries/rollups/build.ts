@@ -80,8 +80,7 @@ export function buildDay(
   { after = 0, samplesMax = Number.POSITIVE_INFINITY }: { after?: SeriesNumber; samplesMax?: number } = {},
 ): BuiltPart {
   const kind = kindOf(db);
-  const hour = insertInto(db, "rollup_hour");
-  const part = insertInto(db, "rollup_day");
+  const store = summaryStore(db, day);
   const hours = hoursOf(day);
   const parts = partsOf(day, cuts);
   if (after === 0) unbuildDays(db, [day]);
@@ -91,24 +90,47 @@ export function buildDay(
     if (read >= samplesMax) return { samples: read, after: last };
     const columns = samples.read(series);
     read += columns.ts.length;
-    clearParts(db, series, day);
-    for (const summary of summarize(columns, hours, kind(series))) hour.run(...toRow(series, summary));
-    for (const summary of summarize(columns, parts, kind(series))) part.run(...toRow(series, summary));
+    store({
+      series,
+      hours: summarize(columns, hours, kind(series)),
+      parts: summarize(columns, parts, kind(series)),
+    });
     last = series;
   }
-  db.prepare(
-    "INSERT INTO rollup_days (day, cuts) VALUES (?, ?) ON CONFLICT (day) DO UPDATE SET cuts = excluded.cuts",
-  ).run(day, JSON.stringify(cuts));
+  markBuilt(db, day, cuts);
   return { samples: read, after: null };
 }
 
-/** Parts that were cut at other midnights, before the home's time zone changed, would count twice. */
-function clearParts(db: DatabaseSync, series: SeriesNumber, day: Day): void {
-  db.prepare("DELETE FROM rollup_day WHERE series = ? AND start >= ? AND start < ?").run(
-    series,
-    day * DAY_MICROS,
-    (day + 1) * DAY_MICROS,
-  );
+/** The rollups of one series on one day. */
+export interface SeriesSummaries {
+  readonly series: SeriesNumber;
+  readonly hours: readonly Summary[];
+  readonly parts: readonly Summary[];
+}
+
+/** Stores rollups that were computed elsewhere; inside the caller's transaction. */
+export function storeSummaries(db: DatabaseSync, day: Day, summaries: readonly SeriesSummaries[]): void {
+  const store = summaryStore(db, day);
+  for (const one of summaries) store(one);
+}
+
+function summaryStore(db: DatabaseSync, day: Day): (summaries: SeriesSummaries) => void {
+  const hour = insertInto(db, "rollup_hour");
+  const part = insertInto(db, "rollup_day");
+  // Parts that were cut at other midnights, before the home's time zone changed, would count twice.
+  const clear = db.prepare("DELETE FROM rollup_day WHERE series = ? AND start >= ? AND start < ?");
+  return ({ series, hours, parts }) => {
+    clear.run(series, day * DAY_MICROS, (day + 1) * DAY_MICROS);
+    for (const summary of hours) hour.run(...toRow(series, summary));
+    for (const summary of parts) part.run(...toRow(series, summary));
+  };
+}
+
+/** From now on the day's rollups answer for its samples. */
+export function markBuilt(db: DatabaseSync, day: Day, cuts: readonly Micros[]): void {
+  db.prepare(
+    "INSERT INTO rollup_days (day, cuts) VALUES (?, ?) ON CONFLICT (day) DO UPDATE SET cuts = excluded.cuts",
+  ).run(day, JSON.stringify(cuts));
 }
 
 function insertInto(db: DatabaseSync, table: string): StatementSync {
@@ -122,7 +144,7 @@ function kindOf(db: DatabaseSync): (series: SeriesNumber) => SeriesKind {
   return (series) => (numbers.has(series) ? "meter" : "plain");
 }
 
-/** Of one UTC day that has rollups. */
+/** Of one UTC day that has, or had, samples or rollups. */
 export interface RolledDay {
   /** Where its parts in `rollup_day` are cut; null: its samples are not added up (any more). */
   readonly cuts: readonly Micros[] | null;
@@ -138,8 +160,10 @@ export function readRolledDays(db: DatabaseSync): [Day, RolledDay][] {
   ]);
 }
 
-/** Samples came to days that were built: they have to be built again. Inside the transaction that stores them. */
+/** Samples came to these days: they have to be built, again or at all. Inside the transaction that stores them. */
 export function unbuildDays(db: DatabaseSync, days: Iterable<Day>): void {
-  const statement = db.prepare("UPDATE rollup_days SET cuts = NULL WHERE day = ?");
+  const statement = db.prepare(
+    "INSERT INTO rollup_days (day) VALUES (?) ON CONFLICT (day) DO UPDATE SET cuts = NULL WHERE cuts IS NOT NULL",
+  );
   for (const day of days) statement.run(day);
 }

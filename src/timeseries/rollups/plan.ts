@@ -4,15 +4,19 @@ import { DAY_MICROS, type Day, dayOf } from "../hot/day.ts";
 import { lowerBound } from "../hot/memory.ts";
 import type { RolledDay } from "./build.ts";
 
-/** From what a stretch of time is answered: samples, `rollup_hour` or `rollup_day`. */
+/**
+ * From what a stretch of time is answered: samples of memory and day tables, of memory, day tables and archive,
+ * `rollup_hour` or `rollup_day`.
+ */
 export interface Stretch extends Span {
-  readonly from: "samples" | "hours" | "parts";
+  readonly from: "samples" | "archive" | "hours" | "parts";
 }
 
 export interface Tiers {
   readonly rolled: ReadonlyMap<Day, RolledDay>;
   /** Whether samples of that day are kept, wherever. */
   hasSamples(day: Day): boolean;
+  isArchived(day: Day): boolean;
   /** Whether samples of that day are in memory: they are not part of its rollups yet. */
   inMemory(day: Day): boolean;
 }
@@ -34,12 +38,13 @@ export function plan(borders: readonly Micros[], until: Micros, tiers: Tiers): P
   const end = Math.min(borders[borders.length - 1]!, until);
   for (let day = dayOf(start); day * DAY_MICROS < end; day++) {
     const span = { start: Math.max(start, day * DAY_MICROS), end: Math.min(end, (day + 1) * DAY_MICROS) };
-    const from = tierOf(day, bordersWithin(borders, end, day), tiers);
-    if (from === "nothing") continue;
-    if (from === "too coarse") {
+    const tier = tierOf(day, bordersWithin(borders, end, day), tiers);
+    if (tier === "nothing") continue;
+    if (tier === "too coarse") {
       tooCoarse++;
       continue;
     }
+    const from = tier === "samples" && tiers.isArchived(day) ? "archive" : tier;
     const last = stretches[stretches.length - 1];
     if (last !== undefined && last.from === from && last.end === span.start) {
       stretches[stretches.length - 1] = { ...last, end: span.end };
@@ -58,7 +63,9 @@ function bordersWithin(borders: readonly Micros[], end: Micros, day: Day): reado
   return end > from && end < to ? [...inside, end] : inside;
 }
 
-function tierOf(day: Day, inside: readonly Micros[], tiers: Tiers): Stretch["from"] | "nothing" | "too coarse" {
+type Tier = "samples" | "hours" | "parts" | "nothing" | "too coarse";
+
+function tierOf(day: Day, inside: readonly Micros[], tiers: Tiers): Tier {
   const rolled = tiers.rolled.get(day);
   const hasSamples = tiers.hasSamples(day);
   const complete = (rolled?.cuts != null || !hasSamples) && !tiers.inMemory(day);
