@@ -125,7 +125,7 @@ export function portOf(url: URL): number {
 
 /** "[::1]" → "::1". */
 export function bare(host: string): string {
-  return host.replace(/^\[|\]$/g, "").toLowerCase();
+  return host.replace(/^\[(.*)\]$/, "$1").toLowerCase();
 }
 
 /** An IPv4-mapped address is the IPv4 address that it stands for. */

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { rmSync, statSync } from "node:fs";
 import { type TestContext, test } from "node:test";
 import type { AppError } from "../domain/errors.ts";
 import {
@@ -337,7 +338,6 @@ test("secrets are on the disk in no readable form, and another key file disables
     const { secret } = webhooks.database.prepare("SELECT secret FROM webhooks").get() as { secret: Uint8Array };
     assert.equal(Buffer.from(secret).includes(SECRET), false);
   }
-  const { rmSync, statSync } = await import("node:fs");
   const keyFile = `${place.directory}/webhooks.key`;
   assert.equal(statSync(keyFile).mode & 0o777, 0o600);
   rmSync(keyFile);

@@ -1,0 +1,161 @@
+import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { AppError } from "../domain/errors.ts";
+import type { State, StateChange } from "../domain/home.ts";
+import type { ChangeFeed } from "../domain/ingest.ts";
+import { silentLog } from "../lib/log.ts";
+import { DATABASE_FILE } from "./database.ts";
+import { removeDirectory, SECRET, SETTINGS, scoreEvent, startReceiver, temporaryDirectory } from "./testing.ts";
+import { openWebhooks } from "./webhooks.ts";
+
+async function setup(t: TestContext) {
+  const directory = temporaryDirectory();
+  const receiver = await startReceiver();
+  t.after(async () => {
+    await receiver.close();
+    removeDirectory(directory);
+  });
+  const open = (allow = ["127.0.0.1"]) =>
+    openWebhooks({
+      directory,
+      settings: SETTINGS,
+      allow,
+      retrySeconds: [60],
+      timeoutSeconds: 5,
+      version: "1.2.3",
+      log: silentLog(),
+    });
+  return { directory, receiver, open };
+}
+
+function feed(): ChangeFeed & { emit(change: StateChange): void } {
+  const listeners = new Set<(change: StateChange) => void>();
+  return {
+    subscribe(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    emit(change) {
+      for (const listener of listeners) listener(change);
+    },
+  };
+}
+
+const AT = 1_795_518_243_577_164;
+
+function change(entityId: string, from: string | null, to: string | null, attributes = {}, at = AT): StateChange {
+  const state = (text: string): State => ({
+    entityId,
+    state: text,
+    attributes,
+    lastChanged: at,
+    lastUpdated: at,
+    lastReported: at,
+    context: { id: "01ABC", parentId: null, userId: null },
+  });
+  return {
+    entityId,
+    oldState: from === null ? null : state(from),
+    newState: to === null ? null : state(to),
+    timeFired: at,
+  };
+}
+
+test("openWebhooks() sends from its own thread, and goes on after a restart", async (t) => {
+  const { receiver, open } = await setup(t);
+  const first = await open();
+  const { webhook } = await first.register({ url: receiver.url, events: ["score_changed"], secret: SECRET });
+  await first.commit({ events: [scoreEvent("1", 7)], games: [{ id: "nfl:1", json: "{}" }] });
+  await first.saveFollowedTeams([
+    { id: "nfl:25", json: "b" },
+    { id: "nhl:1", json: "a" },
+  ]);
+  await receiver.has(1);
+  assert.equal(receiver.received[0]!.headers["user-agent"], "HA-Ingestor/1.2.3");
+  await first.close();
+  const second = await open();
+  t.after(() => second.close());
+  assert.deepEqual(
+    (await second.list()).map(({ id }) => id),
+    [webhook.id],
+  );
+  assert.deepEqual(await second.storedGames(), [{ id: "nfl:1", json: "{}" }]);
+  assert.deepEqual(
+    (await second.followedTeams()).map(({ id }) => id),
+    ["nfl:25", "nhl:1"],
+  );
+  await second.commit({ events: [scoreEvent("1", 7), scoreEvent("1", 8)] });
+  await receiver.has(2);
+  assert.deepEqual(
+    receiver.received.map(({ json }) => json.sequence),
+    [1, 2],
+  );
+});
+
+test("watch() tells of the state changes that somebody asks for, in order, and of no others", async (t) => {
+  const { receiver, open } = await setup(t);
+  const webhooks = await open();
+  t.after(() => webhooks.close());
+  const changes = feed();
+  webhooks.watch(changes, (entityId) => (entityId === "light.kitchen" ? ["kitchen"] : []));
+  changes.emit(change("light.kitchen", "off", "on"));
+  await webhooks.register({
+    url: receiver.url,
+    events: ["state_changed"],
+    entity: ["light.*"],
+    area: ["Kitchen"],
+    to: "on",
+    secret: SECRET,
+  });
+  changes.emit(change("light.kitchen", "off", "on", { brightness: 255 }));
+  changes.emit(change("light.kitchen", "on", "on", { brightness: 128 }, AT + 1));
+  changes.emit(change("light.hall", "off", "on"));
+  changes.emit(change("light.kitchen", "on", "off", {}, AT + 2));
+  changes.emit(change("switch.kitchen", "off", "on"));
+  changes.emit(change("light.kitchen", null, "on", { note: "x".repeat(30_000) }, AT + 3));
+  await receiver.has(2);
+  const [first, second] = receiver.received;
+  assert.equal(first!.json.type, "state.changed");
+  assert.deepEqual(
+    [first!.json.entity_id, first!.json.from_state, first!.json.to_state, first!.json.timestamp],
+    ["light.kitchen", "off", "on", "2026-11-24T11:04:03.577164Z"],
+  );
+  const { new_state } = first!.json.data as { new_state: Record<string, unknown> };
+  assert.deepEqual(new_state.attributes, { brightness: 255 });
+  // A body that is too large keeps what fits.
+  assert.equal(second!.json.truncated, true);
+  assert.deepEqual(second!.json.data, { entity_id: "light.kitchen", old_state: null });
+  assert.ok(second!.body.length < 1_000);
+});
+
+test("tell() sends what concerns the program itself", async (t) => {
+  const { receiver, open } = await setup(t);
+  const webhooks = await open();
+  t.after(() => webhooks.close());
+  await webhooks.register({ url: receiver.url, events: ["gap_*", "source.degraded"], secret: SECRET });
+  await webhooks.tell("gap_opened", "gap 1", { id: 1, reason: "socket_closed" });
+  await webhooks.tell("mirror_lagging", "influxdb", {});
+  await webhooks.tell("source_degraded", "espn", { reason: "blocked" });
+  await receiver.has(2);
+  assert.deepEqual(receiver.received.map(({ json }) => json.event).sort(), ["gap_opened", "source_degraded"]);
+});
+
+test("openWebhooks() refuses a damaged database and a wrong WEBHOOK_ALLOW, and leaves the file alone", async (t) => {
+  const { directory, open } = await setup(t);
+  await assert.rejects(open(["a b"]), /WEBHOOK_ALLOW holds "a b"/);
+  writeFileSync(join(directory, DATABASE_FILE), "no database ".repeat(1_000));
+  await assert.rejects(open(), (error: AppError) => {
+    assert.equal(error.code, "unavailable");
+    assert.match(error.message, /Cannot open the database ".*webhooks.db": file is not a database/);
+    return true;
+  });
+});
+
+test("after close() calls are refused as unavailable", async (t) => {
+  const { open } = await setup(t);
+  const webhooks = await open();
+  await webhooks.close();
+  await assert.rejects(webhooks.list(), (error) => error instanceof AppError && error.code === "unavailable");
+});
