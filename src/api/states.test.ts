@@ -72,3 +72,88 @@ test("GET /api/v1/states refuses a cursor of another filter", async (t) => {
   assert.equal((await get(`?domain=sensor&limit=5&cursor=${page.next_cursor}`)).code, "invalid");
   assert.equal((await get(`?domain=light&limit=9&cursor=${page.next_cursor}`)).count, 9);
 });
+
+const AT = Date.UTC(2026, 10, 24, 12) * 1000;
+const SECOND = 1_000_000;
+
+/** A lamp that is switched, dimmed and removed, a sensor that comes later, and one that is never recorded. */
+function recorded(samples: ReturnType<typeof apiOptions>["samples"]): void {
+  samples.add("light.hall", "state", null, [
+    [AT, "off"],
+    [AT + 10 * SECOND, "on"],
+    [AT + 30 * SECOND, null],
+  ]);
+  samples.add("light.hall", "brightness", null, [
+    [AT + 10 * SECOND, 80],
+    [AT + 12 * SECOND, 90],
+    [AT + 20 * SECOND, null],
+  ]);
+  samples.add("sensor.hall", "state", "°C", [[AT + 5 * SECOND, 21.5]]);
+}
+
+const MOMENTS = [
+  { name: "before everything", seconds: -1, states: {} },
+  { name: "at the very time of a change", seconds: 0, states: { "light.hall": ["off", {}] } },
+  {
+    name: "with the attributes in force",
+    seconds: 12,
+    states: {
+      "light.hall": ["on", { brightness: 90 }],
+      "sensor.hall": ["21.5", { unit_of_measurement: "°C" }],
+    },
+  },
+  {
+    name: "after an attribute went away",
+    seconds: 25,
+    states: { "light.hall": ["on", {}], "sensor.hall": ["21.5", { unit_of_measurement: "°C" }] },
+  },
+  {
+    name: "after an entity was removed",
+    seconds: 31,
+    states: { "sensor.hall": ["21.5", { unit_of_measurement: "°C" }] },
+  },
+];
+for (const { name, seconds, states } of MOMENTS) {
+  test(`GET /api/v1/states?at= ${name}`, async (t) => {
+    const { options, get } = await started(t);
+    recorded(options.samples);
+    const answer = await get(`?at=${(AT + seconds * SECOND) / 1000}`);
+    const found = answer.states.map((state: { entity_id: string; state: string; attributes: object }) => [
+      state.entity_id,
+      [state.state, state.attributes],
+    ]);
+    assert.deepEqual(Object.fromEntries(found), states);
+    assert.equal(answer.total, Object.keys(states).length);
+  });
+}
+
+test("GET /api/v1/states?at= says when what was in force began, and no more than is known", async (t) => {
+  const { options, get } = await started(t);
+  recorded(options.samples);
+  assert.deepEqual(await get(`/light.hall?at=${(AT + 13 * SECOND) / 1000}`), {
+    entity_id: "light.hall",
+    state: "on",
+    attributes: { brightness: 90 },
+    last_changed: "2026-11-24T12:00:10.000000Z",
+    last_updated: "2026-11-24T12:00:12.000000Z",
+    last_reported: "2026-11-24T12:00:12.000000Z",
+    context: null,
+  });
+  assert.equal((await get(`/light.hall?at=${(AT - 1) / 1000}`)).code, "not_found");
+  assert.equal((await get("/light.hall?at=yesterday")).code, "invalid");
+});
+
+test("GET /api/v1/states?at= pages and filters as the current states do", async (t) => {
+  const { options, get } = await started(t);
+  for (let i = 0; i < 25; i++) options.samples.add(`sensor.n${i}`, "state", null, [[AT, i]]);
+  recorded(options.samples);
+  const seen: string[] = [];
+  let cursor = "";
+  do {
+    const page: Answer = await get(`?at=${AT / 1000}&domain=sensor&limit=10${cursor}`);
+    assert.equal(page.total, 25);
+    seen.push(...page.states.map((state) => state.entity_id));
+    cursor = page.next_cursor === null ? "" : `&cursor=${page.next_cursor}`;
+  } while (cursor !== "");
+  assert.deepEqual(seen, Array.from({ length: 25 }, (_, i) => `sensor.n${i}`).sort());
+});

@@ -1,6 +1,8 @@
 import { AppError } from "../domain/errors.ts";
 import type { CurrentStates, State } from "../domain/home.ts";
 import type { HomeReader } from "../domain/home-store.ts";
+import { STATE_MEASUREMENT } from "../domain/series.ts";
+import type { SampleReader } from "../domain/store.ts";
 import type { Api } from "./api.ts";
 import { decodeCursor, encodeCursor } from "./cursors.ts";
 import {
@@ -18,7 +20,9 @@ import {
   text,
   time,
 } from "./schemas.ts";
+import { parseMoment } from "./span.ts";
 import { stateBody } from "./state-json.ts";
+import { readStatesAt } from "./states-at.ts";
 import { Type } from "./type.ts";
 
 const tags = ["states"];
@@ -44,19 +48,34 @@ const StateSchema = exactly({
   ),
 });
 
-/** The current state of every entity, from memory. */
-export function stateRoutes(api: Api, states: CurrentStates, home: Pick<HomeReader, "entities">): void {
+const at = queryText(
+  "The states in force at this moment instead of the current ones: ISO 8601 with zone, or epoch milliseconds",
+);
+const AT_LIMITS =
+  "With `at` they are put together from what was recorded: numbers as they are written shortest, attributes that have a " +
+  "history, unit and classes as they are now, no context, last_reported as last_updated; names and areas are the " +
+  "present ones.";
+
+/** The current state of every entity, from memory, and those of any moment, from what was recorded. */
+export function stateRoutes(
+  api: Api,
+  states: CurrentStates,
+  home: Pick<HomeReader, "entities">,
+  samples: SampleReader,
+): void {
   api.get(
     "/api/v1/states",
     {
       schema: {
         tags,
-        summary: "Current states, in order of entity_id",
+        summary: "Current states, or those of a moment, in order of entity_id",
+        description: `Entities that have none are left out. ${AT_LIMITS}`,
         querystring: listQuery({
           entity_id: queryList("Entities; those without a state are left out", ENTITY_LIST_LENGTH_MAX),
           domain: queryList("Domains, e.g. light", ENTITY_LIST_LENGTH_MAX),
           area_id: queryText("Effective area"),
-          q: queryText("Text within entity_id or friendly_name, without regard to case"),
+          q: queryText("Text within entity_id or friendly_name, without regard to case; with at entity_id alone"),
+          at,
         }),
         response: answers({ 200: listAnswer("states", StateSchema) }),
       },
@@ -64,6 +83,15 @@ export function stateRoutes(api: Api, states: CurrentStates, home: Pick<HomeRead
     async ({ query }) => {
       const { limit = LIST_LIMIT_DEFAULT, cursor, ...filter } = query;
       const after = cursor === undefined ? "" : String(decodeCursor(["states", filter], cursor));
+      if (query.at !== undefined) {
+        const names = query.entity_id === undefined ? samples.knownNames(STATE_MEASUREMENT) : listOf(query.entity_id);
+        const matches = matcher(filter, home);
+        const wanted = names.filter((entityId) => matches({ entityId, attributes: {} }));
+        const { rows, total } = await readStatesAt(samples, wanted, parseMoment("at", query.at), after, limit + 1);
+        const page = rows.slice(0, limit);
+        const nextCursor = rows.length > limit ? encodeCursor(["states", filter], page.at(-1)!.entity_id) : null;
+        return listBody("states", { rows: page, total, nextCursor }, limit);
+      }
       const chosen = query.entity_id === undefined ? states.values() : pick(states, listOf(query.entity_id));
       const { rows, total } = firstByName(chosen, matcher(filter, home), after, limit + 1);
       const page = rows.slice(0, limit);
@@ -77,12 +105,19 @@ export function stateRoutes(api: Api, states: CurrentStates, home: Pick<HomeRead
     {
       schema: {
         tags,
-        summary: "The current state of one entity",
+        summary: "The current state of one entity, or that of a moment",
+        description: AT_LIMITS,
         params: exactly({ entity_id: text("Entity") }),
+        querystring: exactly({ at }),
         response: answers({ 200: StateSchema }, 404),
       },
     },
-    async ({ params }) => {
+    async ({ params, query }) => {
+      if (query.at !== undefined) {
+        const { rows } = await readStatesAt(samples, [params.entity_id], parseMoment("at", query.at), "", 1);
+        if (rows[0]) return rows[0];
+        throw new AppError("not_found", `Cannot find a state of entity "${params.entity_id}" at ${query.at}`);
+      }
       const state = states.get(params.entity_id);
       if (!state) throw new AppError("not_found", `Cannot find a state of entity "${params.entity_id}"`);
       return stateBody(state);
@@ -103,7 +138,9 @@ interface StateFilter {
   readonly q?: string;
 }
 
-function matcher(filter: StateFilter, home: Pick<HomeReader, "entities">): (state: State) => boolean {
+type Named = Pick<State, "entityId" | "attributes">;
+
+function matcher(filter: StateFilter, home: Pick<HomeReader, "entities">): (state: Named) => boolean {
   const prefixes = filter.domain === undefined ? null : listOf(filter.domain).map((domain) => `${domain}.`);
   const inArea = filter.area_id === undefined ? null : entitiesOfArea(home, filter.area_id);
   const q = filter.q?.toLowerCase();

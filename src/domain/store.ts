@@ -51,6 +51,8 @@ export interface SampleReader {
    * the order "state" first, then by name. Empty when the name is unknown. A reused name means its present owner.
    */
   seriesOfEntity(entityId: string): readonly Series[];
+  /** Every name by which subjects of a measurement go or, where they go by none, went last. */
+  knownNames(measurement: string): readonly string[];
   /** The series of any subject, e.g. ("weather", "open-meteo"). */
   seriesOfSubject(measurement: string, subject: string): readonly Series[];
 }

@@ -301,6 +301,9 @@ export function createSamplesDouble(): SamplesDouble {
         .filter((series) => series.name === name)
         .sort(order);
     },
+    knownNames: (measurement) => [
+      ...new Set(all.flatMap(({ series }) => (series.measurement === measurement ? (series.name ?? []) : []))),
+    ],
     seriesOfSubject: (measurement, subject) =>
       all
         .map(({ series }) => series)

@@ -291,6 +291,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     rekey: (measurement, subject, newSubject) => catalog.rekey(measurement, subject, newSubject, now()),
     seriesOfEntity: (entityId) => catalog.seriesOfEntity(entityId),
     seriesOfSubject: (measurement, subject) => catalog.seriesOfSubject(measurement, subject),
+    knownNames: (measurement) => catalog.knownNames(measurement),
     names: (measurement) => catalog.names(measurement),
     gaps,
     lastRun: stored.lastRun,

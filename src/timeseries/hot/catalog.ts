@@ -45,6 +45,7 @@ export interface Catalog {
   /** Of any measurement or field where it is null. */
   seriesOf(measurement: string | null, field: string | null): readonly SeriesNumber[];
   names(measurement: string): ReadonlyMap<string, string>;
+  knownNames(measurement: string): readonly string[];
 }
 
 /**
@@ -255,6 +256,13 @@ export function createCatalog(
         numbers.push(entry.number);
       }
       return numbers;
+    },
+    knownNames(measurement) {
+      const names = new Set<string>();
+      for (const [name, subject] of [...former, ...present]) {
+        if (subject.measurement === measurement && (subject.name ?? subject.lastName) === name) names.add(name);
+      }
+      return [...names];
     },
     names(measurement) {
       const names = new Map<string, string>();

@@ -197,7 +197,8 @@ export function createRollups(options: RollupsOptions): Rollups {
   function startsInArchive(start: Micros): boolean {
     if (start % HOUR_MICROS !== 0 && options.isArchived(dayOf(start))) return true;
     for (const [day, { cuts }] of rolled) {
-      if (cuts === null && day <= dayOf(start) && options.isArchived(day)) return true;
+      const lacking = cuts === null || memory.hasDay(day);
+      if (lacking && day <= dayOf(start) && options.isArchived(day)) return true;
     }
     return false;
   }
