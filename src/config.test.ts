@@ -48,6 +48,26 @@ for (const [name, environment, message] of FAULTS) {
   test(`readConfig() refuses ${name}`, () => assert.throws(() => read(environment), message));
 }
 
+test("readConfig() reads which teams are followed, and where their scores come from", () => {
+  assert.deepEqual(read({}).sportsTeams, []);
+  assert.deepEqual([read({}).sportsBaseUrl, read({}).sportsPollSeconds], [null, null]);
+  const config = read({
+    SPORTS_TEAMS: "nfl:sf, NHL-bos,EPL:Manchester City,hockey/ahl:*",
+    SPORTS_BASE_URL: "http://localhost:1/sports",
+    SPORTS_POLL_SECONDS: "0.5",
+  });
+  assert.deepEqual(config.sportsTeams, [
+    { league: "nfl", text: "sf" },
+    { league: "nhl", text: "bos" },
+    { league: "epl", text: "Manchester City" },
+    { league: "hockey/ahl", text: "*" },
+  ]);
+  assert.deepEqual([config.sportsBaseUrl, config.sportsPollSeconds], ["http://localhost:1/sports", 0.5]);
+  assert.throws(() => read({ SPORTS_TEAMS: "sf" }), /SPORTS_TEAMS="sf": must be a league and a team, like nfl:sf/);
+  assert.throws(() => read({ SPORTS_BASE_URL: "espn" }), /SPORTS_BASE_URL="espn": must be an address/);
+  assert.throws(() => read({ SPORTS_POLL_SECONDS: "0" }), /SPORTS_POLL_SECONDS="0": must be a number from 0.2/);
+});
+
 test("readConfig() tells all faults at once and no secret", () => {
   const attempt = () =>
     read({ HA_URL: "http://user:hunter2@ha", HA_TOKEN: "s3cret", DATA_API_PORT: "x", LOG_FORMAT: "xml" });

@@ -3,8 +3,10 @@ import { isIP } from "node:net";
 import { join, resolve } from "node:path";
 import { parse as parseYaml } from "yaml";
 import { AppError, messageOf } from "./domain/errors.ts";
+import { splitTeamName, type TeamName } from "./domain/team-names.ts";
 import { type FilterRules, parseFilterRules } from "./ingest/filter-rules.ts";
 import { databaseFile } from "./metadata/database.ts";
+import { parseLeague } from "./sources/sports/leagues.ts";
 import { createAddressRules, portOf } from "./webhooks/address-rules.ts";
 import { DEFAULT_RETRY_SECONDS } from "./webhooks/retry.ts";
 
@@ -38,6 +40,14 @@ export interface Config {
   /** Seconds after each failed attempt; as many further attempts follow. */
   readonly webhookRetrySeconds: readonly number[];
   readonly webhookTimeoutSeconds: number;
+  /** Teams to follow, besides those that are chosen over HTTP; the text "*" is every team of a league. */
+  readonly sportsTeams: readonly TeamName[];
+  /** In place of ESPN's address, up to `/sports`; null: ESPN's. */
+  readonly sportsBaseUrl: string | null;
+  /** Seconds between polls; null: as urgent as the games are. */
+  readonly sportsPollSeconds: number | null;
+  /** How we name ourselves to score providers; null: name, version and a link. */
+  readonly sportsUserAgent: string | null;
   readonly logLevel: string;
   readonly logFormat: "text" | "json";
   /** What is recorded, from ha-ingestor.yaml. */
@@ -223,6 +233,11 @@ export function readConfig(environment: Environment, defaults: { dataDir: string
     ],
     webhookRetrySeconds: attempt(() => retrySeconds(list("WEBHOOK_RETRY_SECONDS")), DEFAULT_RETRY_SECONDS),
     webhookTimeoutSeconds: number("WEBHOOK_TIMEOUT_SECONDS", 15, 0.1, 300, false),
+    sportsTeams: attempt(() => list("SPORTS_TEAMS").map(followedTeam), []),
+    sportsBaseUrl: attempt(() => httpUrl("SPORTS_BASE_URL", text("SPORTS_BASE_URL")), null),
+    sportsPollSeconds:
+      text("SPORTS_POLL_SECONDS") === null ? null : number("SPORTS_POLL_SECONDS", 0, 0.2, 86_400, false),
+    sportsUserAgent: text("SPORTS_USER_AGENT"),
     logLevel: LOG_LEVELS[level] ?? "info",
     logFormat: format as Config["logFormat"],
     filter: attempt(() => readFilter(dataDir), {}),
@@ -240,6 +255,18 @@ function homeAssistantHost(haUrl: string | null): string[] {
   const url =
     haUrl === null ? null : URL.parse(haUrl.includes("://") ? haUrl.replace(/^ws/i, "http") : `http://${haUrl}`);
   return url === null || url.hostname === "" ? [] : [`${url.hostname}:${portOf(url)}`];
+}
+
+function followedTeam(value: string): TeamName {
+  const name = splitTeamName(value, parseLeague);
+  if (name) return name;
+  throw new AppError("invalid", `SPORTS_TEAMS=${JSON.stringify(value)}: must be a league and a team, like nfl:sf`);
+}
+
+function httpUrl(name: string, value: string | null): string | null {
+  const url = value === null ? null : URL.parse(value);
+  if (value === null || url?.protocol === "http:" || url?.protocol === "https:") return value;
+  throw new AppError("invalid", `${name}=${JSON.stringify(value)}: must be an address with http or https`);
 }
 
 const RETRIES_MAX = 50;

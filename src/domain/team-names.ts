@@ -1,4 +1,4 @@
-import { type Team, teamKey } from "./game.ts";
+import { type LeagueId, type Team, teamKey } from "./game.ts";
 
 /** Abbreviations by which other providers, newspapers and past seasons know the team that has one of the others. */
 const SAME: readonly (readonly string[])[] = [
@@ -33,6 +33,23 @@ const SAME: readonly (readonly string[])[] = [
   ["lv", "lvr", "oak"],
   ["ath", "oak"],
 ];
+
+/** A team as somebody wrote it, in its league. */
+export interface TeamName {
+  readonly league: LeagueId;
+  readonly text: string;
+}
+
+/** The league that a text begins with ("nfl:sf", "nfl-sf", "hockey/ahl:abbotsford"), and the rest. */
+export function splitTeamName(text: string, parseLeague: (text: string) => LeagueId | undefined): TeamName | undefined {
+  for (const mark of [":", "-", " "]) {
+    const at = text.indexOf(mark);
+    const league = at < 1 ? undefined : parseLeague(text.slice(0, at));
+    const rest = text.slice(at + 1).trim();
+    if (league !== undefined && rest !== "") return { league, text: rest };
+  }
+  return undefined;
+}
 
 /** Names of one team are compared in this form: "nfl-SF", "nfl:sf" and "NFL SF" are the same. */
 export function foldName(text: string): string {

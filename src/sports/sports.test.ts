@@ -4,13 +4,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import type { TeamName } from "../domain/team-names.ts";
 import { silentLog } from "../lib/log.ts";
 import { createScoreSource } from "../sources/sports/score-source.ts";
 import { type FakeScoreboard, startFakeScoreboard } from "../testing/fake-scoreboard.ts";
 import { finalGame, gameOf, HOUR, liveGame, SEA, SF, teamOf } from "../testing/games.ts";
 import { createOutboxDouble, type OutboxDouble } from "../testing/outbox-double.ts";
 import { openStore, type Store } from "../timeseries/store.ts";
-import type { TeamName } from "./followed.ts";
 import { createSports, type Sports } from "./sports.ts";
 
 const NFL = "football/nfl";

@@ -14,13 +14,13 @@ import {
   teamKey,
 } from "../domain/game.ts";
 import type { SampleSink } from "../domain/store.ts";
-import { findTeam, foldName, namesOf } from "../domain/team-names.ts";
+import { findTeam, foldName, namesOf, splitTeamName, type TeamName } from "../domain/team-names.ts";
 import type { Outbox } from "../domain/webhook.ts";
 import type { Logger } from "../lib/log.ts";
 import { nowMicros } from "../lib/time.ts";
 import { createBook, type Draft } from "./book.ts";
 import { newEvent, sourceEvent, storedGame } from "./events.ts";
-import { createFollowed, FOLLOWED_MAX, type TeamName } from "./followed.ts";
+import { createFollowed, FOLLOWED_MAX } from "./followed.ts";
 import { writeSamples } from "./series.ts";
 
 /** A game tells fewer than ten things at once, and the outbox takes a thousand. */
@@ -114,16 +114,6 @@ export async function createSports(options: SportsOptions): Promise<Sports> {
     return [...new Map(teams.map((team) => [team.id, team])).values()];
   }
 
-  /** The league that a text begins with, and the rest. */
-  function split(text: string): TeamName | undefined {
-    for (const mark of [":", "-", " "]) {
-      const at = text.indexOf(mark);
-      const league = at < 1 ? undefined : source.parseLeague(text.slice(0, at));
-      if (league !== undefined && at < text.length - 1) return { league, text: text.slice(at + 1).trim() };
-    }
-    return undefined;
-  }
-
   function followedTeam(text: string): Team | undefined {
     const wanted = foldName(text);
     const ids = new Set(followed.list().flatMap(({ league, id }) => (id === null ? [] : [teamKey({ league, id })])));
@@ -137,7 +127,7 @@ export async function createSports(options: SportsOptions): Promise<Sports> {
   }
 
   async function team(text: string, league?: LeagueId): Promise<Team> {
-    const named = league === undefined ? split(text) : { league, text };
+    const named = league === undefined ? splitTeamName(text, source.parseLeague) : { league, text };
     if (named) {
       const found = findTeam(seenTeams(named.league), named.text) ?? findTeam(await teamsOf(named.league), named.text);
       if (found) return found;
@@ -226,7 +216,7 @@ export async function createSports(options: SportsOptions): Promise<Sports> {
       const names: TeamName[] = [];
       for (const { league: given, team: text } of teams.slice(0, FOLLOWED_MAX)) {
         const league = given === null ? undefined : source.parseLeague(given);
-        const named = league === undefined ? split(text) : { league, text };
+        const named = league === undefined ? splitTeamName(text, source.parseLeague) : { league, text };
         try {
           names.push(named ?? nameOf(await team(text)));
         } catch (error) {

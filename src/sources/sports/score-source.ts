@@ -9,7 +9,9 @@ import { createRequests } from "./requests.ts";
 export interface ScoreSourceOptions {
   /** In place of ESPN's address, up to `/sports`; then nobody else is asked either. */
   readonly baseUrl: string | null;
-  readonly userAgent: string;
+  /** Null: our name and version. */
+  readonly userAgent: string | null;
+  readonly version: string;
   /** Seconds between polls; null: as urgent as the games are. */
   readonly pollSeconds: number | null;
   readonly log: Logger;
@@ -23,9 +25,15 @@ const REMEMBERED_MAX = 200;
 /** So long a failure is the answer, so that callers cannot make us knock at a closed door. */
 const FAILED_FOR_MS = 60_000;
 
+/** Providers refuse bare words and browsers' names; a name with a link to what it belongs to passes. */
+function nameOf(version: string): string {
+  return `HA-Ingestor/${version} (+https://www.home-assistant.io)`;
+}
+
 /** ESPN for every league, the NHL's own scores as a second source. Nothing is asked before somebody wants to know. */
 export function createScoreSource(options: ScoreSourceOptions): ScoreSource {
-  const { baseUrl, userAgent, pollSeconds, log, nhlBaseUrl } = options;
+  const { baseUrl, pollSeconds, log, nhlBaseUrl } = options;
+  const userAgent = options.userAgent ?? nameOf(options.version);
   const requests = createRequests({ userAgent });
   const provider = createEspn(requests, baseUrl ?? undefined);
   const second =
