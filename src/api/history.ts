@@ -1,8 +1,10 @@
+import { AppError } from "../domain/errors.ts";
 import type { HomeReader } from "../domain/home-store.ts";
 import type { SampleReader } from "../domain/store.ts";
 import { millisFromMicros, nowMicros } from "../lib/time.ts";
 import type { Api } from "./api.ts";
-import { type ReadPart, readPage } from "./history-page.ts";
+import { DOWNSAMPLED_MAX, POINTS_MIN, readDownsampled, type Thinning } from "./downsample.ts";
+import { type HistoryPart, type ReadPart, readPage } from "./history-page.ts";
 import { ENTITIES_MAX, partsOf } from "./parts.ts";
 import { answers, cursor, exactly, nullableText, queryList, querySwitch, queryText, text } from "./schemas.ts";
 import { parseSpan } from "./span.ts";
@@ -74,6 +76,13 @@ export function historyRoutes(
               description: "Samples in the answer, at most",
             }),
           ),
+          points: Type.Optional(
+            Type.Integer({
+              minimum: POINTS_MIN,
+              maximum: HISTORY_SAMPLES_MAX,
+              description: "For charts: so many samples of each series at most, spikes kept; without limit and cursor",
+            }),
+          ),
           cursor,
         }),
         response: answers({ 200: HistoryAnswer }, 404),
@@ -81,6 +90,14 @@ export function historyRoutes(
     },
     async ({ query }) => {
       const { limit = HISTORY_SAMPLES_MAX, cursor, ...question } = query;
+      if (query.points !== undefined) {
+        if (cursor !== undefined || query.limit !== undefined) {
+          throw new AppError("invalid", 'Give either "points", for all in one answer, or "limit" and "cursor"');
+        }
+        const span = parseSpan(query.start, query.end, now());
+        const thinning = { ...span, includeStart: query.include_start === true, points: query.points, until: now() };
+        return answerOf(await thinnedOut(samples, partsOf(question, samples, home), thinning), null);
+      }
       const page = await readPage(samples, {
         question,
         span: parseSpan(query.start, query.end, now()),
@@ -89,14 +106,41 @@ export function historyRoutes(
         limit,
         cursor,
       });
-      const warnings = [...new Set(page.read.flatMap(({ columns }) => columns.warnings ?? []))];
-      return {
-        series: page.read.map(seriesBody),
-        next_cursor: page.nextCursor,
-        ...(warnings.length === 0 ? {} : { warnings }),
-      };
+      return answerOf(page.read, page.nextCursor);
     },
   );
+}
+
+function answerOf(read: readonly ReadPart[], nextCursor: string | null) {
+  const warnings = [...new Set(read.flatMap(({ columns }) => columns.warnings ?? []))];
+  return {
+    series: read.map(seriesBody),
+    next_cursor: nextCursor,
+    ...(warnings.length === 0 ? {} : { warnings }),
+  };
+}
+
+/** Every part, thinned out to so many samples. */
+async function thinnedOut(
+  samples: SampleReader,
+  parts: readonly HistoryPart[],
+  thinning: Omit<Thinning, "series">,
+): Promise<ReadPart[]> {
+  const { points } = thinning;
+  if (parts.length * points > HISTORY_SAMPLES_MAX) {
+    const most = Math.floor(HISTORY_SAMPLES_MAX / parts.length);
+    const state = `${parts.length} series of ${points} are more than ${HISTORY_SAMPLES_MAX} samples`;
+    throw new AppError("invalid", `The query parameter "points" is too large: ${state}; ask for ${most}`);
+  }
+  const budget = { left: DOWNSAMPLED_MAX };
+  const read: ReadPart[] = [];
+  for (const part of parts) {
+    const series = part.series?.number;
+    const columns =
+      series === undefined ? { ts: [], values: [] } : await readDownsampled(samples, { ...thinning, series }, budget);
+    read.push({ part, columns });
+  }
+  return read;
 }
 
 function seriesBody({ part, columns }: ReadPart) {

@@ -1,0 +1,123 @@
+import { AppError } from "../domain/errors.ts";
+import type { Micros, ReadColumns, SampleColumns, Span, Value } from "../domain/sample.ts";
+import type { ReadRequest, SampleReader } from "../domain/store.ts";
+
+/** Samples that are kept of a slot, at most: first, last, lowest, highest and the first that is no number. */
+const PER_SLOT = 5;
+/** Samples of one read, so that neither thread works long at a time. */
+const READ_AT_ONCE = 10_000;
+/** Samples that are read for one answer. */
+export const DOWNSAMPLED_MAX = 2_000_000;
+/** Fewer points than one slot needs cannot be asked for. */
+export const POINTS_MIN = PER_SLOT;
+
+export interface Thinning extends Omit<ReadRequest, "limit"> {
+  readonly points: number;
+  /** The present: where the span ends later, slots are not kept for what has not happened yet. */
+  readonly until: Micros;
+}
+
+/** Reads a series and thins it out to `points`; `budget` holds how many samples may still be read for the answer. */
+export async function readDownsampled(
+  samples: SampleReader,
+  { points, until, ...request }: Thinning,
+  budget: { left: number },
+): Promise<ReadColumns> {
+  const end = Math.max(request.start + 1, Math.min(request.end, until));
+  const thinning = new Downsampler({ start: request.start, end }, points);
+  const warnings = new Set<string>();
+  for (let from = request.start; ; ) {
+    const includeStart = request.includeStart === true && from === request.start;
+    const [page] = await samples.read([{ ...request, start: from, includeStart, limit: READ_AT_ONCE }]);
+    const { ts, values } = page!;
+    for (let i = 0; i < ts.length; i++) thinning.add(ts[i]!, values[i]!);
+    for (const warning of page!.warnings ?? []) warnings.add(warning);
+    if (ts.length < READ_AT_ONCE) break;
+    budget.left -= ts.length;
+    if (budget.left < 0) {
+      const remedy = "ask for fewer entities or a shorter span, or for /api/v1/statistics";
+      throw new AppError("invalid", `More than ${DOWNSAMPLED_MAX} samples would have to be thinned out: ${remedy}`);
+    }
+    from = ts[ts.length - 1]! + 1;
+  }
+  const columns = thinning.finish();
+  return warnings.size === 0 ? columns : { ...columns, warnings: [...warnings] };
+}
+
+interface Slot {
+  first: Sample;
+  last: Sample;
+  lowest: Sample | undefined;
+  highest: Sample | undefined;
+  other: Sample | undefined;
+}
+
+interface Sample {
+  readonly ts: Micros;
+  readonly value: Value;
+}
+
+/**
+ * Thins samples out so that a line through what is left looks like one through all: the span is cut into slots of equal
+ * length, and of each the first and last sample, the lowest and highest number and the first that is no number are kept.
+ * So no spike is lost, and every sample that is left is a real one. Series of `points` samples or fewer stay whole.
+ */
+export class Downsampler {
+  readonly #span: Span;
+  readonly #points: number;
+  readonly #slots: (Slot | undefined)[];
+  /** The sample before the span, which stays. */
+  #before: Sample | undefined;
+  /** All samples while they are few; undefined from then on. */
+  #few: Sample[] | undefined = [];
+
+  constructor(span: Span, points: number) {
+    this.#span = span;
+    this.#points = points;
+    this.#slots = new Array(Math.max(1, Math.floor(points / PER_SLOT)));
+  }
+
+  /** In the order of time. */
+  add(ts: Micros, value: Value): void {
+    const sample = { ts, value };
+    if (ts < this.#span.start) this.#before = sample;
+    else if (this.#few === undefined) this.#put(sample);
+    else {
+      this.#few.push(sample);
+      if (this.#few.length <= this.#points) return;
+      for (const one of this.#few) this.#put(one);
+      this.#few = undefined;
+    }
+  }
+
+  #put(sample: Sample): void {
+    const { start, end } = this.#span;
+    const share = (sample.ts - start) / (end - start);
+    // A clock that is ahead gives samples after the end.
+    const index = Math.min(this.#slots.length - 1, Math.floor(share * this.#slots.length));
+    let slot = this.#slots[index];
+    if (slot === undefined) {
+      slot = { first: sample, last: sample, lowest: undefined, highest: undefined, other: undefined };
+      this.#slots[index] = slot;
+    }
+    slot.last = sample;
+    const { value } = sample;
+    if (typeof value !== "number") slot.other ??= sample;
+    else {
+      if (slot.lowest === undefined || value < (slot.lowest.value as number)) slot.lowest = sample;
+      if (slot.highest === undefined || value > (slot.highest.value as number)) slot.highest = sample;
+    }
+  }
+
+  /** What is left, in the order of time. */
+  finish(): SampleColumns {
+    const kept = this.#few ?? this.#slots.flatMap((slot) => (slot === undefined ? [] : samplesOf(slot)));
+    const all = this.#before === undefined ? kept : [this.#before, ...kept];
+    return { ts: all.map(({ ts }) => ts), values: all.map(({ value }) => value) };
+  }
+}
+
+function samplesOf({ first, last, lowest, highest, other }: Slot): Sample[] {
+  const samples = [first, last, lowest, highest, other].filter((sample) => sample !== undefined);
+  return [...new Set(samples)].sort((a, b) => a.ts - b.ts);
+}
