@@ -9,9 +9,9 @@ const GROUP_STATISTICS_MAX = 50;
 const WINDOW = 30 * 24 * HOUR;
 
 /**
- * Home Assistant's hourly statistics of the entities that have a series, window by window from the newest to the oldest;
- * `end` is how far back they are read then. What is kept in another unit than the series has now is left out, since
- * its numbers would not be comparable.
+ * Home Assistant's hourly statistics of the entities that have a series, window by window from the newest to the
+ * oldest, each in parts; `end` is how far back those of all entities are read then. What is kept in another unit than
+ * the series has now is left out, since its numbers would not be comparable.
  */
 export async function* readRollups(
   connection: HomeConnection,
@@ -26,18 +26,19 @@ export async function* readRollups(
   const ids = [...kept.keys()].sort();
   for (let end = span.end; end > span.start && ids.length > 0; ) {
     const start = Math.max(span.start, end - WINDOW);
-    const rollups: HourlyRollup[] = [];
     for (let at = 0; at < ids.length; at += GROUP_STATISTICS_MAX) {
       const group = ids.slice(at, at + GROUP_STATISTICS_MAX);
+      const rollups: HourlyRollup[] = [];
       // An hour more, since a meter's increase is the difference to the hour before.
       const answer = await connection.readStatistics(group, { start: start - HOUR, end });
       for (const [id, rows] of answer) {
         const series = kept.get(id);
         if (series !== undefined) for (const rollup of rollupsOf(series, rows, start)) rollups.push(rollup);
       }
+      // A month of a large home is a million rollups, too many to be held at once.
+      if (at + GROUP_STATISTICS_MAX >= ids.length) end = start;
+      yield { rollups, end };
     }
-    end = start;
-    yield { rollups, end };
   }
 }
 

@@ -45,6 +45,8 @@ export class Chunk {
   readonly #samples: SamplePacker;
   #series: Int32Array<ArrayBuffer>;
   readonly changes: Change[] = [];
+  /** Where in `changes` the last word on a gap, or on a part of its progress, stands. */
+  readonly #lastWords = new Map<string, number>();
   durableUntil: Micros | null = null;
   /** Who wants to know when this is durable. */
   readonly waiters: Waiter[] = [];
@@ -60,6 +62,18 @@ export class Chunk {
 
   get empty(): boolean {
     return this.count === 0 && this.changes.length === 0;
+  }
+
+  /** A backfill tells of its progress hundreds of times in a second; only the last of it is written. */
+  record(change: Change): void {
+    const subject = subjectOf(change);
+    const at = subject === null ? undefined : this.#lastWords.get(subject);
+    if (at !== undefined) {
+      this.changes[at] = change;
+      return;
+    }
+    if (subject !== null) this.#lastWords.set(subject, this.changes.length);
+    this.changes.push(change);
   }
 
   push(series: SeriesNumber, ts: Micros, value: Value): void {
@@ -82,4 +96,11 @@ export class Chunk {
       durableUntil: this.durableUntil,
     };
   }
+}
+
+/** What a later change of the same replaces; null for one that adds to those before it. */
+function subjectOf(change: Change): string | null {
+  if (change.kind === "gap") return `${change.gap.id}`;
+  if (change.kind === "progress") return `${change.id} ${change.part}`;
+  return null;
 }

@@ -253,7 +253,7 @@ export function createCommitter(options: CommitterOptions): Committer {
     },
 
     record(change) {
-      filling.changes.push(change);
+      filling.record(change);
       arm(options.commitSeconds * 1000);
     },
 
