@@ -1,7 +1,9 @@
+import type { SportsStatus } from "../domain/game.ts";
 import type { HomeReader } from "../domain/home-store.ts";
 import { isoFromMicros, nowMicros } from "../lib/time.ts";
 import type { Api } from "./api.ts";
 import { answers, nullable, text, time } from "./schemas.ts";
+import { sportsBody } from "./sports-status.ts";
 import { databaseHealth, homeAssistantBody, readiness, type StatusSources, storeBody } from "./status.ts";
 import { Type } from "./type.ts";
 
@@ -67,6 +69,7 @@ export function healthRoutes(
   identity: ServiceIdentity,
   home: Pick<HomeReader, "health">,
   status: StatusSources,
+  sports?: () => SportsStatus,
 ): void {
   api.get(
     "/health",
@@ -84,6 +87,7 @@ export function healthRoutes(
           timeseries: storeBody(status.store(), status.engine),
           influxdb: { status: "disabled" },
           home_assistant: homeAssistantBody(status.homeAssistant()),
+          ...(sports ? { sports: sportsBody(sports()) } : {}),
         },
       };
     },
@@ -107,14 +111,28 @@ export function healthRoutes(
   );
 }
 
-/** The other port's `/health`. */
-export function sportsHealthRoute(api: Api, identity: ServiceIdentity): void {
+const SportsHealth = Type.Object({
+  ...ServiceFacts,
+  dependencies: Type.Optional(
+    Type.Object({ sports: Type.Optional(DependencySchema) }, { description: `Where scores come from. ${known}` }),
+  ),
+});
+
+/** The other port's `/health`: also 200 while a source of scores is out of order, which is not our process. */
+export function sportsHealthRoute(api: Api, identity: ServiceIdentity, sports?: () => SportsStatus): void {
   api.get(
     "/health",
     {
       config: { public: true },
-      schema: { tags, summary: "How the process is", response: answers({ 200: Type.Object(ServiceFacts) }) },
+      schema: {
+        tags,
+        summary: "How the process and the sources of scores are",
+        response: answers({ 200: SportsHealth }),
+      },
     },
-    async (request) => (request.isKnown ? serviceFacts(identity) : { status: "healthy" }),
+    async (request) => {
+      if (!request.isKnown) return { status: "healthy" };
+      return { ...serviceFacts(identity), dependencies: sports ? { sports: sportsBody(sports()) } : {} };
+    },
   );
 }

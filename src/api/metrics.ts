@@ -1,7 +1,9 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import type { SportsStatus } from "../domain/game.ts";
 import type { Api } from "./api.ts";
 import type { Monitor } from "./monitor.ts";
 import { answers, plain } from "./schemas.ts";
+import { sportsMetrics } from "./sports-status.ts";
 import { gapCounts, type StatusSources } from "./status.ts";
 import type { ChangeStream } from "./stream.ts";
 
@@ -12,9 +14,17 @@ const HTTP_BUCKETS_SECONDS = [0.0003, 0.001, 0.003, 0.006, 0.01, 0.03, 0.1, 0.3,
  * `/metrics` in Prometheus's text form. Everything is read from the parts when it is asked for, but the times of HTTP
  * requests, which are taken as they end; call it before the routes it shall time.
  */
-export function metricsRoutes(api: Api, status: StatusSources, stream: ChangeStream, monitor: Monitor): void {
+export function metricsRoutes(
+  api: Api,
+  status: StatusSources,
+  stream: ChangeStream,
+  monitor: Monitor,
+  sports?: () => SportsStatus,
+): void {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry, prefix: PREFIX });
+
+  if (sports) sportsMetrics(registry, PREFIX, sports);
 
   const registers = [registry];
   const gauge = (name: string, help: string, read: () => number): void => {

@@ -16,6 +16,9 @@ import { installDocumentation } from "./documentation.ts";
 import { entityRoutes } from "./entities.ts";
 import { installErrors, refuseBrokenRequest, sendError } from "./errors.ts";
 import { filterRoutes } from "./filter.ts";
+import type { SportsSources } from "./game-lists.ts";
+import { gameStatusRoutes } from "./game-status.ts";
+import { gameRoutes } from "./games.ts";
 import { gapRoutes } from "./gaps.ts";
 import { healthRoutes, SERVICE, sportsHealthRoute } from "./health.ts";
 import { historyRoutes } from "./history.ts";
@@ -31,6 +34,7 @@ import { type Place, statisticsRoutes } from "./statistics.ts";
 import { statsRoutes } from "./stats.ts";
 import type { StatusSources } from "./status.ts";
 import { createChangeStream, streamRoutes } from "./stream.ts";
+import { teamRoutes } from "./teams.ts";
 import { compileValidator } from "./validate.ts";
 import { webhookRoutes } from "./webhooks.ts";
 
@@ -43,6 +47,8 @@ export interface ServerOptions {
   readonly demo: boolean;
   /** Without them there are no webhook routes. */
   readonly webhooks?: Webhooks;
+  /** Without it there are no routes of games and teams. */
+  readonly sports?: SportsSources;
 }
 
 /** What the data API asks; every member is a contract of `domain/`. */
@@ -90,12 +96,13 @@ export async function createApi(options: ApiOptions): Promise<Api> {
     description: "The memory of a smart home: what Home Assistant is, and what happened in it.",
     version,
   });
-  metricsRoutes(api, status, stream, monitor);
+  metricsRoutes(api, status, stream, monitor, options.sports?.status);
   healthRoutes(
     api,
     { version, demo, authenticated: options.access.token !== null, uptimeSeconds: monitor.uptimeSeconds },
     home,
     status,
+    options.sports?.status,
   );
   indexRoute(api, home, status, { version, demo });
   deviceRoutes(api, home);
@@ -117,6 +124,7 @@ export async function createApi(options: ApiOptions): Promise<Api> {
   gapRoutes(api, status.gaps);
   await internalRoutes(api, home);
   if (options.webhooks) webhookRoutes(api, options.webhooks);
+  if (options.sports) sportsRoutes(api, options.sports);
   sealingRoute(api, options.sealing);
   await api.ready();
   return api;
@@ -133,10 +141,19 @@ export async function createSportsApi(options: ServerOptions): Promise<Api> {
     version,
   });
   const uptimeSeconds = () => Math.round(performance.now() - startedAt) / 1000;
-  sportsHealthRoute(api, { version, demo, authenticated: options.access.token !== null, uptimeSeconds });
+  const authenticated = options.access.token !== null;
+  sportsHealthRoute(api, { version, demo, authenticated, uptimeSeconds }, options.sports?.status);
   if (options.webhooks) webhookRoutes(api, options.webhooks);
+  if (options.sports) sportsRoutes(api, options.sports);
   await api.ready();
   return api;
+}
+
+/** The same on both ports. */
+function sportsRoutes(api: Api, sports: SportsSources): void {
+  gameRoutes(api, sports);
+  gameStatusRoutes(api, sports);
+  teamRoutes(api, sports);
 }
 
 function createServer({ access, log, demo }: ServerOptions): Api {

@@ -286,10 +286,13 @@ export interface ScoreFeed {
   close(): Promise<void>;
 }
 
+/** The text that stands for every team of a league. */
+export const ALL_TEAMS = "*";
+
 /** A team that the household follows: by the provider's id once that is known, until then as it was written. */
 export interface FollowedTeam {
   readonly league: LeagueId;
-  /** Null until the text is resolved, and for all teams of a league (text "*"). */
+  /** Null until the text is resolved, and for ALL_TEAMS. */
   readonly id: string | null;
   readonly text: string;
   readonly abbreviation: string | null;

@@ -1,11 +1,9 @@
 import { AppError } from "../domain/errors.ts";
-import { type FollowedTeam, type Game, type LeagueId, SourceFailure, type Team } from "../domain/game.ts";
+import { ALL_TEAMS, type FollowedTeam, type Game, type LeagueId, SourceFailure, type Team } from "../domain/game.ts";
 import { findTeam, foldName, type TeamName } from "../domain/team-names.ts";
 import type { StoredTeam } from "../domain/webhook.ts";
 
 export const FOLLOWED_MAX = 200;
-/** Stands for every team of a league. */
-export const ALL_TEAMS = "*";
 
 export interface FollowedOptions {
   readonly stored: readonly StoredTeam[];

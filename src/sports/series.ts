@@ -5,11 +5,14 @@ import type { SampleSink } from "../domain/store.ts";
 /** Scores over time: measurement "game", subject "nfl:401547403". */
 export const GAME_MEASUREMENT = "game";
 
+/** What of the store is used. */
+export type GameSamples = Pick<SampleSink, "series" | "last" | "append">;
+
 /**
  * Writes what a look at a game found, at the time of the look, wherever it differs from the last sample. Before the
  * start only the status is written: there is no score yet.
  */
-export function writeSamples(samples: SampleSink, tracked: TrackedGame): void {
+export function writeSamples(samples: GameSamples, tracked: TrackedGame): void {
   const { game, score, started, condition, seenAt } = tracked;
   const values: Record<string, Value> = { status: condition };
   if (started) {

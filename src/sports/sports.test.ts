@@ -60,6 +60,7 @@ async function bench(t: TestContext): Promise<Bench> {
         baseUrl,
         nhlBaseUrl,
         userAgent: "test/1 (+https://test)",
+        version: "1",
         pollSeconds: 0.01,
         log,
       });

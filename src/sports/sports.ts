@@ -13,7 +13,6 @@ import {
   type TeamStore,
   teamKey,
 } from "../domain/game.ts";
-import type { SampleSink } from "../domain/store.ts";
 import { findTeam, foldName, namesOf, splitTeamName, type TeamName } from "../domain/team-names.ts";
 import type { Outbox } from "../domain/webhook.ts";
 import type { Logger } from "../lib/log.ts";
@@ -21,7 +20,7 @@ import { nowMicros } from "../lib/time.ts";
 import { createBook, type Draft } from "./book.ts";
 import { newEvent, sourceEvent, storedGame } from "./events.ts";
 import { createFollowed, FOLLOWED_MAX } from "./followed.ts";
-import { writeSamples } from "./series.ts";
+import { type GameSamples, writeSamples } from "./series.ts";
 
 /** A game tells fewer than ten things at once, and the outbox takes a thousand. */
 const GAMES_PER_COMMIT = 100;
@@ -29,7 +28,7 @@ const GAMES_PER_COMMIT = 100;
 export interface SportsOptions {
   readonly source: ScoreSource;
   readonly outbox: Outbox;
-  readonly samples: SampleSink;
+  readonly samples: GameSamples;
   /** SPORTS_TEAMS. */
   readonly configured: readonly TeamName[];
   readonly log: Logger;

@@ -1,0 +1,172 @@
+import { AppError } from "../domain/errors.ts";
+import {
+  ALL_TEAMS,
+  type Game,
+  type GameStore,
+  type LeagueId,
+  type SportsStatus,
+  type Team,
+  type TeamStore,
+  type TrackedGame,
+  teamKey,
+} from "../domain/game.ts";
+import { conditionOf, isUnderWay } from "../domain/game-condition.ts";
+import { type GameBody, type GameStatus, gameBody, statusOf } from "../domain/game-json.ts";
+import type { Micros } from "../domain/sample.ts";
+import type { SampleReader } from "../domain/store.ts";
+import { foldName, namesOf } from "../domain/team-names.ts";
+import { exactly, nullable, nullableText, nullableTime, queryText, text } from "./schemas.ts";
+import { Type } from "./type.ts";
+
+/** What the routes of games and teams ask. */
+export interface SportsSources extends GameStore, TeamStore {
+  readonly samples: Pick<SampleReader, "read" | "seriesOfSubject">;
+  readonly status: () => SportsStatus;
+}
+
+export const GAME_STATUSES = ["scheduled", "live", "final", "postponed", "canceled"] as const;
+
+const ScoreSchema = exactly({
+  home: Type.Integer({ description: "Of the home side" }),
+  away: Type.Integer({ description: "Of the away side" }),
+});
+export const Scores = nullable(ScoreSchema);
+
+const TeamSchema = exactly({
+  id: text("The provider's, unique within the league"),
+  name: text("Full name"),
+  abbreviation: text("As shown; not unique"),
+  logo: nullableText("Address of a picture"),
+  colors: exactly({ primary: nullableText("Like #aa0000"), secondary: nullableText("Like #b3995d") }),
+  record: nullable(
+    exactly({
+      wins: Type.Integer(),
+      losses: Type.Integer(),
+      ties: Type.Integer({ description: "Draws in soccer, losses in overtime in hockey" }),
+    }),
+  ),
+});
+
+export const GameSchema = exactly({
+  id: text("The provider's; league and id together are unique"),
+  league: text("Our id of the league, or ESPN's path of one without"),
+  status: text(GAME_STATUSES.join(", ")),
+  condition: text("scheduled, live, halftime, delayed, suspended, postponed, canceled, final, or unclear"),
+  start_time: nullableTime("Kick-off"),
+  start_time_valid: Type.Boolean({ description: "False while the time of day is open" }),
+  home_team: TeamSchema,
+  away_team: TeamSchema,
+  score: ScoreSchema,
+  shootout: Scores,
+  winner: nullableText("home or away; null before the end and for a draw"),
+  period: exactly({
+    current: nullable(Type.Integer()),
+    total: nullable(Type.Integer({ description: "Without overtime" })),
+    time_remaining: nullableText("The clock as the provider shows it; in soccer the time played"),
+  }),
+  detail: nullableText("For people: 8:41 - 4th, Final/OT"),
+  season: nullable(Type.Integer()),
+  season_type: nullable(Type.Integer({ description: "1 pre-season, 2 regular, 3 post-season in North America" })),
+  week: nullable(Type.Integer()),
+  venue: nullableText("Where it is played"),
+  broadcasts: Type.Array(Type.String()),
+  note: nullableText("E.g. Doubleheader - Game 1"),
+  last_play: nullableText("The last play, in soccer the last goal"),
+  home_win_probability: nullable(Type.Number({ description: "0 to 1" })),
+  source: text("Whose scores these are"),
+  is_favorite: Type.Boolean({ description: "One of the two is followed" }),
+  updated_at: nullableTime("When it was last seen; null for one that nobody follows"),
+});
+
+/** Both names of the parameter; the original's was `sport`. */
+export const leagueQuery = {
+  league: queryText("League, e.g. nfl, or ESPN's path"),
+  sport: queryText("The same as league"),
+};
+
+/** The league that a query names; undefined without one, `invalid` for one that is none. */
+export function leagueOf(store: TeamStore, query: { league?: string; sport?: string }): LeagueId | undefined {
+  const { league = query.sport } = query;
+  if (query.league !== undefined && query.sport !== undefined && query.league !== query.sport) {
+    throw new AppError("invalid", 'Give "league" or "sport", not both');
+  }
+  return league === undefined ? undefined : parseLeague(store, league);
+}
+
+export function parseLeague(store: TeamStore, league: string): LeagueId {
+  const id = store.parseLeague(league);
+  if (id !== undefined) return id;
+  const known = store.leagues.map((one) => one.id).join(", ");
+  throw new AppError("invalid", `There is no league "${league}": known are ${known}, and ESPN's own paths`);
+}
+
+/** A game that is remembered, or one of the present scoreboards. */
+export interface Listed {
+  readonly game: Game;
+  readonly tracked: TrackedGame | null;
+}
+
+/** Remembered ones first, then those that nobody follows. */
+export function* everyGame(store: GameStore): Generator<Listed> {
+  const known = new Set<string>();
+  for (const tracked of store.games()) {
+    known.add(`${tracked.game.league}:${tracked.game.id}`);
+    yield { game: tracked.game, tracked };
+  }
+  for (const game of store.current()) {
+    const key = `${game.league}:${game.id}`;
+    if (known.has(key)) continue;
+    known.add(key);
+    yield { game, tracked: null };
+  }
+}
+
+/** Teams whose names are kept in the form in which they are compared. */
+const FOLDED_MAX = 5_000;
+const folded = new Map<string, readonly string[]>();
+
+/** Every name of a team, its bare id included, as they are compared. */
+export function foldedNames(team: Team): readonly string[] {
+  const key = `${teamKey(team)} ${team.abbreviation} ${team.name} ${team.shortName}`;
+  const known = folded.get(key);
+  if (known) return known;
+  if (folded.size >= FOLDED_MAX) folded.clear();
+  const names = [team.id, ...namesOf(team)].map(foldName);
+  folded.set(key, names);
+  return names;
+}
+
+/** Whether one of the two goes by one of these names. */
+export function playsIn({ home, away }: Game, names: ReadonlySet<string>): boolean {
+  return [home, away].some(({ team }) => foldedNames(team).some((name) => names.has(name)));
+}
+
+export function namesIn(texts: readonly string[]): ReadonlySet<string> {
+  return new Set(texts.map(foldName));
+}
+
+/** Tells of a game whether one of the two is followed now. */
+export function followedNow(store: TeamStore): (game: Game) => boolean {
+  const teams = store.followed();
+  const keys = new Set(
+    teams.map((team) => (team.text === ALL_TEAMS ? `${team.league}:*` : `${team.league}:${team.id}`)),
+  );
+  return ({ league, home, away }) =>
+    keys.has(`${league}:*`) || keys.has(teamKey(home.team)) || keys.has(teamKey(away.team));
+}
+
+export function bodyOf({ game, tracked }: Listed, isFollowed: (game: Game) => boolean): GameBody {
+  return gameBody(game, tracked ?? undefined, isFollowed(game));
+}
+
+/** A game that no source has told of for so long is not shown as played. */
+export const SEEN_WITHIN = 6 * 3_600_000_000;
+
+export function isPlayed({ game, tracked }: Listed, now: Micros): boolean {
+  if (!tracked) return isUnderWay(conditionOf(game)) && game.phase === "in";
+  return tracked.started && isUnderWay(tracked.condition) && now - tracked.seenAt < SEEN_WITHIN;
+}
+
+export function listedStatus({ game, tracked }: Listed): GameStatus {
+  return tracked ? statusOf(tracked.condition, tracked.started) : statusOf(conditionOf(game), game.phase === "in");
+}
