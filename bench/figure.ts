@@ -12,7 +12,16 @@ export type Bar = { readonly atMost: number } | { readonly atLeast: number };
 /** Figures that are measured together. */
 export interface Group {
   readonly name: string;
-  measure(): Promise<readonly Figure[]>;
+  /** Takes long, or needs what is not on every machine: no part of a run that names no groups. */
+  readonly onlyWhenNamed?: boolean;
+  measure(options: GroupOptions): Promise<readonly Figure[]>;
+}
+
+export interface GroupOptions {
+  /** How many, for groups whose data can be larger than they are by default. */
+  readonly samples: number | undefined;
+  /** Tells more than figures with bars say: a text in Markdown, shown below the table. */
+  readonly tell: (section: string) => void;
 }
 
 export function isMet({ value, bar }: Figure): boolean | undefined {

@@ -1,4 +1,4 @@
-import { writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { availableParallelism, cpus, platform, release, totalmem } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -8,14 +8,27 @@ import { ingest } from "./figures/ingest.ts";
 import { latency } from "./figures/latency.ts";
 import { lists } from "./figures/lists.ts";
 import { upsert } from "./figures/upsert.ts";
+import { markdownTable, plainNumber } from "./markdown.ts";
+import { peers } from "./peers.ts";
 import { benchStore } from "./store.ts";
 
-const GROUPS: readonly Group[] = [lists, upsert, ingest, latency, { name: "store", measure: benchStore }, footprint];
+const GROUPS: readonly Group[] = [
+  lists,
+  upsert,
+  ingest,
+  latency,
+  { name: "store", measure: benchStore },
+  footprint,
+  peers,
+];
 
 const PAGE = join(import.meta.dirname, "../docs/performance.md");
-const USAGE = `npm run bench                             all figures, about 15 minutes
+const LARGE = 200_000_000;
+const USAGE = `npm run bench                             all figures but those of peers, about 15 minutes
 npm run bench -- --only ${GROUPS.map(({ name }) => name).join(",")}
-npm run bench -- --write                  also into docs/performance.md`;
+npm run bench -- --only peers             beside real InfluxDB, VictoriaMetrics and QuestDB, about 10 minutes
+npm run bench -- --only peers --large     with 200 M samples, hours and 60 GB of disk; or --samples NUMBER
+npm run bench -- --write                  also into docs/performance.md, each group's part by itself`;
 
 const HEAD = ["figure", "value", "bar", "met"] as const;
 
@@ -32,51 +45,56 @@ function machine(): string {
 
 function cells(figure: Figure): string[] {
   const { what, value, unit, bar } = figure;
-  const number = (given: number): string =>
-    given.toLocaleString("en", { maximumFractionDigits: given < 10 ? 2 : given < 1000 ? 1 : 0 });
-  const shown = bar === undefined ? "" : "atMost" in bar ? `≤ ${number(bar.atMost)}` : `≥ ${number(bar.atLeast)}`;
+  const shown =
+    bar === undefined ? "" : "atMost" in bar ? `≤ ${plainNumber(bar.atMost)}` : `≥ ${plainNumber(bar.atLeast)}`;
   const met = isMet(figure);
-  return [what, `${number(value)} ${unit}`.trim(), shown, met === undefined ? "" : met ? "yes" : "NO"];
+  return [what, `${plainNumber(value)} ${unit}`.trim(), shown, met === undefined ? "" : met ? "yes" : "NO"];
 }
 
-function markdown(rows: readonly (readonly string[])[]): string {
-  const widths = HEAD.map((title, i) => Math.max(title.length, ...rows.map((row) => row[i]!.length)));
-  const line = (row: readonly string[]): string => `| ${row.map((cell, i) => cell.padEnd(widths[i]!)).join(" | ")} |`;
-  return [line(HEAD), `|${widths.map((width) => "-".repeat(width + 2)).join("|")}|`, ...rows.map(line)].join("\n");
-}
-
-function page(table: string): string {
-  return `# Performance
+const INTRODUCTION = `# Performance
 
 What \`npm run bench -- --write\` measured; the bars are those of the design. The sender (a simulated Home Assistant)
 and the client are processes of their own on the same machine, so they share its cores with the program. "Flat out"
-means that the sender always has the next change ready.
-
-${machine()}
-
-${table}
+means that the sender always has the next change ready. Each part has its own day and machine.
 `;
+
+/** The page with the parts of these groups replaced, those of others as they were, in the order of GROUPS. */
+function page(before: string, parts: ReadonlyMap<string, string>): string {
+  const sections = GROUPS.flatMap(({ name }) => {
+    const begin = `<!-- ${name} -->\n`;
+    const end = `\n<!-- end of ${name} -->`;
+    const from = before.indexOf(begin);
+    const kept = from === -1 ? undefined : before.slice(from + begin.length, before.indexOf(end, from));
+    const text = parts.get(name) ?? kept;
+    return text === undefined ? [] : [`${begin}${text}${end}`];
+  });
+  return `${[INTRODUCTION, ...sections].join("\n")}\n`;
 }
 
 const { values } = parseArgs({
   options: {
     only: { type: "string" },
+    large: { type: "boolean", default: false },
+    samples: { type: "string" },
     write: { type: "boolean", default: false },
     help: { type: "boolean", default: false },
   },
 });
-const names = values.only?.split(",") ?? GROUPS.map(({ name }) => name);
+const names = values.only?.split(",") ?? GROUPS.filter((group) => !group.onlyWhenNamed).map(({ name }) => name);
 const unknown = names.filter((name) => !GROUPS.some((group) => group.name === name));
-if (values.help || unknown.length > 0) {
+const samples = values.large ? LARGE : values.samples === undefined ? undefined : Number(values.samples);
+if (values.help || unknown.length > 0 || (samples !== undefined && !(samples >= 1_000_000))) {
   console.log(USAGE);
-  process.exit(unknown.length > 0 ? 1 : 0);
+  process.exit(values.help ? 0 : 1);
 }
 
-const figures: Figure[] = [];
+const parts = new Map<string, string>();
 for (const group of GROUPS.filter(({ name }) => names.includes(name))) {
   console.error(`Measuring: ${group.name}`);
-  figures.push(...(await group.measure()));
+  const told: string[] = [];
+  const figures = await group.measure({ samples, tell: (section) => told.push(section) });
+  const part = [`## ${group.name}`, machine(), markdownTable(HEAD, figures.map(cells)), ...told].join("\n\n");
+  console.log(`${part}\n`);
+  parts.set(group.name, part);
 }
-const table = markdown(figures.map(cells));
-console.log(`${machine()}\n\n${table}`);
-if (values.write) writeFileSync(PAGE, page(table));
+if (values.write) writeFileSync(PAGE, page(existsSync(PAGE) ? readFileSync(PAGE, "utf8") : "", parts));

@@ -4,6 +4,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Client } from "./client.ts";
 
@@ -85,7 +86,23 @@ export interface Stats {
   };
 }
 
-/** The program as `npm start` runs it, on free ports and a data directory of its own, which goes when it ends. */
+/** What a script of the repository prints, run to its end in a process of its own; rejects when it fails. */
+export async function runNode(args: readonly string[]): Promise<string> {
+  const child = start(args);
+  const ended = once(child, "close");
+  const output = await text(child.stdout!);
+  const [code, signal] = await ended;
+  if (code !== 0) throw new Error(`"${args[0]}" ended with ${signal ?? `code ${code}`}`);
+  return output;
+}
+
+export interface ProgramOptions {
+  /** With data from before, which stay; without it the program has a fresh one, which goes when it ends. */
+  readonly directory?: string;
+  readonly environment?: Readonly<Record<string, string>>;
+}
+
+/** The program as `npm start` runs it, on free ports. */
 export interface Program extends AsyncDisposable {
   readonly url: string;
   readonly pid: number;
@@ -95,8 +112,8 @@ export interface Program extends AsyncDisposable {
 }
 
 /** Resolves once it listens and, with a home, once it has read it. */
-export async function startProgram(home?: Home): Promise<Program> {
-  const directory = mkdtempSync(join(tmpdir(), "bench-program-"));
+export async function startProgram(home?: Home, options: ProgramOptions = {}): Promise<Program> {
+  const directory = options.directory ?? mkdtempSync(join(tmpdir(), "bench-program-"));
   const { PATH, HOME } = process.env;
   const child = start(startArguments(), {
     PATH,
@@ -107,6 +124,7 @@ export async function startProgram(home?: Home): Promise<Program> {
     DATA_DIR: directory,
     LOG_FORMAT: "json",
     ...(home ? { HA_URL: home.url, HA_TOKEN: home.token } : {}),
+    ...options.environment,
   });
   const url = await listening(child);
   const client = await Client.open(url);
@@ -126,7 +144,7 @@ export async function startProgram(home?: Home): Promise<Program> {
     async [Symbol.asyncDispose]() {
       client[Symbol.dispose]();
       await end(child);
-      rmSync(directory, { recursive: true });
+      if (options.directory === undefined) rmSync(directory, { recursive: true });
     },
   };
 }

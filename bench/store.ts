@@ -1,11 +1,11 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
 import type { Value } from "../src/domain/sample.ts";
 import type { SeriesNumber } from "../src/domain/series.ts";
 import { silentLog } from "../src/lib/log.ts";
 import { openStore, type Store } from "../src/timeseries/store.ts";
+import { bytesPerHotSample } from "./disk.ts";
 import type { Figure } from "./figure.ts";
 
 const SETTINGS = { busyTimeoutSeconds: 30, cacheSize: -64_000, synchronous: "FULL" } as const;
@@ -107,20 +107,6 @@ async function loadAndRead(directory: string): Promise<Figure[]> {
   return rows;
 }
 
-/** Bytes of the day tables for each sample in them. */
-function bytesPerSample(directory: string): number {
-  const db = new DatabaseSync(join(directory, "timeseries.db"), { readOnly: true });
-  const bytesOf = db.prepare("SELECT sum(pgsize) AS bytes FROM dbstat WHERE name = ?");
-  let bytes = 0;
-  let samples = 0;
-  for (const { name } of db.prepare("SELECT name FROM sqlite_schema WHERE name LIKE 'samples_%'").all()) {
-    bytes += Number(bytesOf.get(String(name))?.bytes);
-    samples += Number(db.prepare(`SELECT count(*) AS samples FROM ${name}`).get()?.samples);
-  }
-  db.close();
-  return bytes / samples;
-}
-
 /** A day of 10 events/s with the default commits, in compressed time: the clock is passed in. */
 async function writeQuietDay(directory: string): Promise<Figure[]> {
   const random = createRandom(7);
@@ -153,7 +139,7 @@ async function writeQuietDay(directory: string): Promise<Figure[]> {
   await store.close();
   return [
     { what: "bytes written per event at 10/s, commits every 5 s", value: written / events, unit: "bytes" },
-    { what: "hot bytes per sample after a day of such folds", value: bytesPerSample(directory), unit: "bytes" },
+    { what: "hot bytes per sample after a day of such folds", value: bytesPerHotSample(directory), unit: "bytes" },
   ];
 }
 
@@ -163,7 +149,7 @@ export async function benchStore(): Promise<Figure[]> {
   try {
     const load = join(directory, "load");
     const rows = await loadAndRead(load);
-    rows.push({ what: "hot bytes per sample after the load", value: bytesPerSample(load), unit: "bytes" });
+    rows.push({ what: "hot bytes per sample after the load", value: bytesPerHotSample(load), unit: "bytes" });
     return [...rows, ...(await writeQuietDay(join(directory, "quiet")))];
   } finally {
     rmSync(directory, { recursive: true });

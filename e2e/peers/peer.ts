@@ -34,6 +34,8 @@ export interface PeerServer extends Peer {
 export interface StartOptions {
   /** A free one by default; name the one before to come back at the same address. */
   readonly port?: number;
+  /** Settings of the server's own, in the form of environment variables. */
+  readonly settings?: Readonly<Record<string, string>>;
 }
 
 export interface RunningPeer extends AsyncDisposable {
@@ -99,7 +101,7 @@ export async function startServer(
   const url = `http://127.0.0.1:${port}`;
   const { command, args, env } = kind.commandFor(port);
   const log = join(folder, "server.log");
-  const child = start(command, args, { log, env: { ...process.env, ...env } });
+  const child = start(command, args, { log, env: { ...process.env, ...env, ...options.settings } });
   try {
     const version = await waitUntil(
       `${peer.name} to answer at ${url}`,

@@ -1,0 +1,133 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { bytesOnDisk, bytesPerHotSample } from "../disk.ts";
+import { runNode, startProgram } from "../processes.ts";
+import { type Dataset, ENTITIES, entityId } from "./dataset.ts";
+import { type Connection, openConnection } from "./http.ts";
+import { type Measured, memoryOf } from "./measure.ts";
+import { type Case, LAST_100_MICROS, type Question, timeQuestions } from "./question.ts";
+import type { StoreJob, StoreResult } from "./store.child.ts";
+
+const CHILD = "bench/peers/store.child.ts";
+const HOT_DAYS = 3;
+/** More than any data have. */
+const ALL_DAYS = 3_650;
+/** Entities that one request may name, and buckets of an answer. */
+const ENTITIES_A_REQUEST = 200;
+
+/** Our own figures, as the peers have theirs, and what only we are asked. */
+export interface Ours {
+  /** Store and HTTP, all days in SQLite, then with older days in the archive. */
+  readonly rows: readonly Measured[];
+  readonly hotBytesPerSample: number;
+  readonly archivedBytesPerSample: number;
+  readonly foldSeconds: number;
+  readonly rollUpSeconds: number;
+  readonly sealSeconds: number;
+}
+
+/** Loads our store and asks it everything, in process and over HTTP, before and after older days are archived. */
+export async function measureOurs(dataset: Dataset, say: (line: string) => void): Promise<Ours> {
+  const directory = mkdtempSync(join(tmpdir(), "bench-ours-"));
+  const job = async (what: StoreJob["do"], hotDays: number): Promise<StoreResult> => {
+    const given: StoreJob = { do: what, directory, dataset, hotDays };
+    return JSON.parse(await runNode([CHILD, JSON.stringify(given)])) as StoreResult;
+  };
+  const reads = async (tier: string, hotDays: number): Promise<Measured[]> => {
+    const store = await job("ask", hotDays);
+    const row = { ingest: null, bytesPerSample: bytesOnDisk(directory) / dataset.samples };
+    return [
+      { title: `ours, store, ${tier}`, ...row, times: store.times!, memory: store.memory },
+      { title: `ours, HTTP, ${tier}`, ...row, ...(await askProgram(directory, dataset, hotDays)) },
+    ];
+  };
+  try {
+    say("ours: loading");
+    const loaded = await job("load", ALL_DAYS);
+    const hotBytesPerSample = bytesPerHotSample(directory);
+    say("ours: asking, all days in SQLite");
+    const [store, http] = await reads("all hot", ALL_DAYS);
+    say("ours: archiving");
+    const sealed = await job("seal", HOT_DAYS);
+    say("ours: asking, older days in the archive");
+    const archived = await reads(`HOT_DAYS=${HOT_DAYS}`, HOT_DAYS);
+    return {
+      rows: [
+        { ...store!, ingest: dataset.samples / loaded.seconds!, memory: loaded.memory },
+        { ...http!, ingest: "not built" },
+        ...archived,
+      ],
+      hotBytesPerSample,
+      archivedBytesPerSample: sealed.archivedBytesPerSample!,
+      foldSeconds: loaded.foldSeconds!,
+      rollUpSeconds: loaded.rollUpSeconds!,
+      sealSeconds: sealed.sealSeconds!,
+    };
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+/** Over one connection to the program, as it is started for users. */
+async function askProgram(
+  directory: string,
+  dataset: Dataset,
+  hotDays: number,
+): Promise<Pick<Measured, "times" | "memory">> {
+  await using program = await startProgram(undefined, { directory, environment: { HOT_DAYS: String(hotDays) } });
+  using connection = openConnection();
+  const times = await timeQuestions(dataset, (question, about) => ask(connection, program.url, question, about));
+  return { times, memory: memoryOf(program.pid) };
+}
+
+interface Answer {
+  readonly series: readonly {
+    readonly samples?: readonly unknown[];
+    readonly buckets?: readonly { readonly mean?: number; readonly count?: number }[];
+  }[];
+  readonly next_cursor: string | null;
+}
+
+async function ask(connection: Connection, url: string, question: Question, about: Case) {
+  let ms = 0;
+  let count = 0;
+  for (const path of pathsOf(question, about)) {
+    const answer = await connection.send(`${url}/api/v1/${path}`);
+    const { series, next_cursor } = JSON.parse(answer.body.toString()) as Answer;
+    if (next_cursor !== null) throw new Error(`The answer to "${question}" has another page`);
+    ms += answer.ms;
+    for (const { samples = [], buckets = [] } of series) {
+      count += samples.length + (question === "b" ? buckets.length : 0);
+      for (const bucket of buckets) count += bucket.count ?? 0;
+    }
+  }
+  return { ms, count };
+}
+
+/** Most questions are one request. */
+function pathsOf(question: Question, { entity, day, month, end }: Case): string[] {
+  const span = ({ start, end }: Case["day"]): string => `start=${start / 1000}&end=${end / 1000}`;
+  const one = `entity_id=${entityId(entity)}`;
+  switch (question) {
+    case "a":
+      return [`history?${one}&${span(day)}`];
+    case "b":
+      return [`statistics?${one}&period=hour&types=mean&${span(month)}`];
+    case "c":
+      return [`statistics?group_by=home&period=day&types=count&${span(month)}`];
+    case "cEntity":
+      return groups().map((names) => `statistics?entity_id=${names}&period=day&types=count&${span(month)}`);
+    case "last100":
+      return [`history?${one}&${span({ start: end - LAST_100_MICROS, end })}`];
+  }
+}
+
+function groups(): string[] {
+  const names = Array.from({ length: ENTITIES }, (_, entity) => entityId(entity));
+  const some: string[] = [];
+  for (let from = 0; from < names.length; from += ENTITIES_A_REQUEST) {
+    some.push(names.slice(from, from + ENTITIES_A_REQUEST).join());
+  }
+  return some;
+}

@@ -1,0 +1,87 @@
+import { quantile } from "../figure.ts";
+import { createRandom, DAY_MICROS, type Dataset, ENTITIES } from "./dataset.ts";
+
+/** What everyone is asked; A, B and C are those of the design. */
+export const QUESTIONS = ["a", "b", "c", "cEntity", "last100"] as const;
+export type Question = (typeof QUESTIONS)[number];
+
+/** Medians in milliseconds. */
+export type Times = Readonly<Record<Question, number>>;
+
+/** Who and when: another one each time, the same for all. Microseconds. */
+export interface Case {
+  readonly entity: number;
+  /** A UTC day. */
+  readonly day: { readonly start: number; readonly end: number };
+  /** 30 UTC days (all of them in the smallest data). */
+  readonly month: { readonly start: number; readonly end: number };
+  /** The end of all data. */
+  readonly end: number;
+}
+
+export const MONTH_DAYS = 30;
+/** How often each is asked, after as many again up to WARM_UP that are not counted. */
+const RUNS: Readonly<Record<Question, number>> = { a: 300, b: 100, c: 15, cEntity: 7, last100: 200 };
+const WARM_UP = 30;
+/** Numbers come at these places of ten, text at the last. */
+const NUMERIC_OF_TEN = 9;
+
+export function createCases({ start, days, end }: Dataset): () => Case {
+  const random = createRandom(42);
+  const monthDays = Math.min(MONTH_DAYS, days);
+  return () => {
+    const entity = Math.floor(random() * (ENTITIES / 10)) * 10 + Math.floor(random() * NUMERIC_OF_TEN);
+    const day = start + Math.floor(random() * days) * DAY_MICROS;
+    const month = start + Math.floor(random() * (days - monthDays + 1)) * DAY_MICROS;
+    return {
+      entity,
+      day: { start: day, end: day + DAY_MICROS },
+      month: { start: month, end: month + monthDays * DAY_MICROS },
+      end,
+    };
+  };
+}
+
+/**
+ * Asks each question over and over. `ask` resolves with the number of rows (of samples, for C and C per entity) in the
+ * answer, which must be what the data hold: an answer that is fast and wrong is no figure.
+ */
+export async function timeQuestions(
+  dataset: Dataset,
+  ask: (question: Question, about: Case) => Promise<{ readonly ms: number; readonly count: number }>,
+): Promise<Times> {
+  const times: Partial<Record<Question, number>> = {};
+  for (const question of QUESTIONS) {
+    const next = createCases(dataset);
+    const taken: number[] = [];
+    const runs = RUNS[question];
+    const warmUp = Math.min(WARM_UP, runs);
+    for (let run = -warmUp; run < runs; run++) {
+      const about = next();
+      const { ms, count } = await ask(question, about);
+      verify(question, about, count, dataset);
+      if (run >= 0) taken.push(ms);
+    }
+    times[question] = quantile(taken, 0.5);
+  }
+  return times as Times;
+}
+
+function verify(question: Question, { month }: Case, count: number, dataset: Dataset): void {
+  const perDay = dataset.samples / dataset.days;
+  const inMonth = ((month.end - month.start) / DAY_MICROS) * perDay;
+  // Days differ by a round of all entities at each end; a sensor that is away says so by a text.
+  const bounds: Readonly<Record<Question, readonly [number, number]>> = {
+    a: [(perDay / ENTITIES) * 0.9, (perDay / ENTITIES) * 1.1],
+    b: [((month.end - month.start) / DAY_MICROS) * 24 * 0.97, ((month.end - month.start) / DAY_MICROS) * 24 + 1],
+    c: [inMonth - 2, inMonth + 2],
+    cEntity: [inMonth - 2, inMonth + 2],
+    last100: [75, 125],
+  };
+  const [least, most] = bounds[question];
+  if (count >= least && count <= most) return;
+  throw new Error(`The answer to "${question}" has ${count}, not ${Math.round(least)} to ${Math.round(most)}`);
+}
+
+/** Where a server cannot be asked for the last samples: the span that holds 100 of an entity. */
+export const LAST_100_MICROS = Math.round((100 * ENTITIES * DAY_MICROS) / (500_000 / 3));

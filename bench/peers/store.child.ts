@@ -1,0 +1,137 @@
+import type { SeriesNumber } from "../../src/domain/series.ts";
+import { STATE_FIELD, STATE_MEASUREMENT } from "../../src/domain/series.ts";
+import type { StatisticsAnswer } from "../../src/domain/statistics.ts";
+import { silentLog } from "../../src/lib/log.ts";
+import { openStore, type Store } from "../../src/timeseries/store.ts";
+import { createSampleReader, DAY_MICROS, type Dataset, ENTITIES, entityId } from "./dataset.ts";
+import { memoryOf } from "./measure.ts";
+import { type Case, LAST_100_MICROS, type Question, type Times, timeQuestions } from "./question.ts";
+
+/**
+ * Our store in a process of its own, so that its memory is its own: does the one job of its command line (JSON) and
+ * prints what came of it.
+ */
+
+export type StoreJob = {
+  readonly directory: string;
+  readonly dataset: Dataset;
+  /** Days that stay in SQLite. */
+  readonly hotDays: number;
+} & { readonly do: "load" | "seal" | "ask" };
+
+export interface StoreResult {
+  readonly memory: { readonly peak: number; readonly after: number };
+  /** Of a load: until all samples are on the disk; then until they are in their tables; then until the rollups are built. */
+  readonly seconds?: number;
+  readonly foldSeconds?: number;
+  readonly rollUpSeconds?: number;
+  readonly sealSeconds?: number;
+  /** Of the archive, after a seal. */
+  readonly archivedBytesPerSample?: number;
+  readonly times?: Times;
+}
+
+const SETTINGS = { busyTimeoutSeconds: 30, cacheSize: -64_000, synchronous: "FULL" } as const;
+/** A sender that is faster than the disk waits, as a socket would. */
+const WAITING_MAX = 200_000;
+const LIMIT = 10_000;
+const HOUR_MICROS = 3_600_000_000;
+const NEVER_MS = 2_000_000_000;
+
+function seriesOf(store: Store, { start }: Dataset): SeriesNumber[] {
+  return Array.from({ length: ENTITIES }, (_, entity) => {
+    const name = entityId(entity);
+    return store.series({ measurement: STATE_MEASUREMENT, subject: name, field: STATE_FIELD }, name, start);
+  });
+}
+
+const secondsSince = (start: number): number => (performance.now() - start) / 1000;
+
+async function load(store: Store, dataset: Dataset): Promise<Partial<StoreResult>> {
+  const series = seriesOf(store, dataset);
+  using reader = createSampleReader(dataset, (entity, ts, value) => store.append(series[entity]!, ts, value));
+  const began = performance.now();
+  while (reader.next()) {
+    do await new Promise(setImmediate);
+    while (store.status().waiting > WAITING_MAX);
+  }
+  await store.flush();
+  const seconds = secondsSince(began);
+  const foldBegan = performance.now();
+  await store.fold();
+  const foldSeconds = secondsSince(foldBegan);
+  const rollUpBegan = performance.now();
+  const days = await store.rollUp();
+  if (days !== dataset.days) throw new Error(`Of ${dataset.days} days ${days} have rollups`);
+  return { seconds, foldSeconds, rollUpSeconds: secondsSince(rollUpBegan) };
+}
+
+async function seal(store: Store): Promise<Partial<StoreResult>> {
+  const began = performance.now();
+  await store.seal();
+  const { bytes, samples } = store.archive!.health();
+  return { sealSeconds: secondsSince(began), archivedBytesPerSample: bytes / samples };
+}
+
+async function ask(store: Store, dataset: Dataset): Promise<Partial<StoreResult>> {
+  const series = seriesOf(store, dataset);
+  const read = async (entity: number, { start, end }: Case["day"]): Promise<number> => {
+    const [columns] = await store.read([{ series: series[entity]!, start, end, limit: LIMIT }]);
+    return columns!.ts.length;
+  };
+  const statistics = (
+    asked: readonly SeriesNumber[],
+    { start, end }: Case["month"],
+    period: number,
+    figures: "mean" | "count",
+    group = false,
+  ): Promise<StatisticsAnswer> => {
+    const borders = Array.from({ length: (end - start) / period + 1 }, (_, i) => start + i * period);
+    return store.statistics({ series: asked, borders, until: end, group, figures });
+  };
+  const answer = async (question: Question, { entity, day, month, end }: Case): Promise<number> => {
+    switch (question) {
+      case "a":
+        return read(entity, day);
+      case "b":
+        return meansIn(await statistics([series[entity]!], month, HOUR_MICROS, "mean"));
+      case "c":
+        return countOf(await statistics(series, month, DAY_MICROS, "count", true));
+      case "cEntity":
+        return countOf(await statistics(series, month, DAY_MICROS, "count"));
+      case "last100":
+        return read(entity, { start: end - LAST_100_MICROS, end });
+    }
+  };
+  const times = await timeQuestions(dataset, async (question, about) => {
+    const start = performance.now();
+    const count = await answer(question, about);
+    return { ms: performance.now() - start, count };
+  });
+  return { times };
+}
+
+function meansIn({ series }: StatisticsAnswer): number {
+  return series[0]!.filter((bucket) => bucket?.mean != null).length;
+}
+
+function countOf({ series }: StatisticsAnswer): number {
+  let count = 0;
+  for (const buckets of series) for (const bucket of buckets) count += bucket?.count ?? 0;
+  return count;
+}
+
+const job = JSON.parse(process.argv[2] ?? "{}") as StoreJob;
+let result: Partial<StoreResult>;
+{
+  await using store = await openStore({
+    directory: job.directory,
+    commitSeconds: 5,
+    settings: SETTINGS,
+    log: silentLog(),
+    archive: { hotDays: job.hotDays, firstMs: NEVER_MS },
+  });
+  const work = { load, seal, ask }[job.do];
+  result = { ...(await work(store, job.dataset)), memory: memoryOf(process.pid) };
+}
+console.log(JSON.stringify(result));
