@@ -67,6 +67,7 @@ async function create(t: TestContext) {
     onFilled: () => undefined,
     log,
     now: () => NOW,
+    homeNow: () => NOW,
     sleep: async (ms) => void sleeps.push(ms),
   });
   return {

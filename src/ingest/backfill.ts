@@ -67,6 +67,8 @@ export interface BackfillOptions {
   readonly onFilled: (entityId: string) => void;
   readonly log: Logger;
   readonly now: () => Micros;
+  /** By Home Assistant's clock, now or a while ago. It answers nothing to a question that begins in its future. */
+  readonly homeNow: () => Micros;
   /** Rejects when aborted. */
   readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>;
 }
@@ -141,7 +143,7 @@ function begin(gap: Gap, ledger: GapLedger, connection: HomeConnection, signal: 
 }
 
 export function createBackfill(options: BackfillOptions): Backfill {
-  const { store, ledger, nameOf, modeOf, onFilled, log, now, sleep } = options;
+  const { store, ledger, nameOf, modeOf, onFilled, log, now, homeNow, sleep } = options;
   const counts: BackfillCounts = { questions: 0, rows: 0, samples: 0, failures: 0, rollups: 0 };
   /** Entities that Home Assistant was found not to record: they are not waited for again. */
   const unrecorded = new Set<string>();
@@ -271,7 +273,8 @@ export function createBackfill(options: BackfillOptions): Backfill {
     const { position, span, targets } = work;
     const indexed = [...targets.entries()];
     while (position.end > span.start) {
-      const start = Math.max(span.start, position.end - position.window);
+      // Where Home Assistant's clock was set back, rows lie in its future.
+      const start = Math.max(span.start, Math.min(position.end - position.window, homeNow() - WINDOW_MIN));
       while (position.next < targets.length) {
         const group = indexed.slice(position.next, position.next + GROUP_ENTITIES_MAX);
         try {
@@ -302,7 +305,7 @@ export function createBackfill(options: BackfillOptions): Backfill {
    */
   const fillTail = async (work: Work): Promise<void> => {
     const { gap, span, targets, signal } = work;
-    const tail: Span = { start: Math.max(span.start, gap.end - TAIL), end: span.end };
+    const tail: Span = { start: Math.max(span.start, Math.min(gap.end, homeNow()) - TAIL), end: span.end };
     await sleep(Math.min(SETTLE_MS, Math.max(0, (gap.end - now()) / 1000 + SETTLE_MS)), signal);
     let late = [...targets.entries()];
     for (let reads = 1; late.length > 0; reads++) {

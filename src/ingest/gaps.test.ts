@@ -350,3 +350,19 @@ test("attributes are after an outage what they would be without it", async (t) =
     assert.deepEqual(await samplesOf(recorder.store, subject, field), heard, field);
   }
 });
+
+test("Home Assistant's clock steps, and nothing is lost or asked for in vain", async (t) => {
+  await using home = await createSimulatedHome(PROMPT);
+  await using recorder = await startRecorder(home, { directory: temporaryDirectory(t) });
+  await recorder.closed();
+  for (const hours of [2, -1, 0]) {
+    home.setClockOffset(hours * 3_600_000);
+    await home.burst(100);
+    await outage(home, recorder, async () => void (await home.burst(100)));
+  }
+  await assertHoldsTruth(recorder.store, home);
+  assert.ok(
+    recorder.sleeps.every((ms) => ms <= 10_000),
+    "a recorder that has everything is not waited for again",
+  );
+});

@@ -94,6 +94,7 @@ export function createGapKeeper(options: GapKeeperOptions): GapKeeper {
     onFilled: home.refresh,
     log,
     now,
+    homeNow: () => Math.min(heard ?? now(), now()),
     sleep,
   });
 
