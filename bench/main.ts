@@ -11,6 +11,7 @@ import { upsert } from "./figures/upsert.ts";
 import { markdownTable, plainNumber } from "./markdown.ts";
 import { peers } from "./peers.ts";
 import { benchStore } from "./store.ts";
+import { webhooks } from "./webhooks.ts";
 
 const GROUPS: readonly Group[] = [
   lists,

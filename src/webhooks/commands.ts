@@ -25,7 +25,7 @@ import {
 } from "./deliveries.ts";
 import { createDispatcher, type Verdict } from "./dispatcher.ts";
 import { openEvents } from "./events.ts";
-import type { EventFacts, WebhookFilter } from "./filters.ts";
+import { type EventFacts, foldFacts, type WebhookFilter } from "./filters.ts";
 import type { Journal } from "./journal.ts";
 import {
   checkDescription,
@@ -38,7 +38,7 @@ import {
 } from "./registrations.ts";
 import { longestWait, nextWait } from "./retry.ts";
 import { generateSecret, keyOfSecret, type Vault } from "./secrets.ts";
-import { originOf, type Sender, type SendOutcome } from "./send.ts";
+import type { Sender, SendOutcome } from "./send.ts";
 import { signedHeaders } from "./signing.ts";
 
 /** Events that one commit, and deliveries that one replay may bring. */
@@ -94,7 +94,7 @@ export function createWebhookCommands(options: CommandsOptions) {
     receiver(webhookId) {
       const found = registrations.all.get(webhookId);
       if (!found?.enabled || found.secret === undefined) return undefined;
-      return { origin: originOf(found.url), failing: found.failingSince !== null };
+      return { origin: found.origin, failing: found.failingSince !== null };
     },
     send,
     record,
@@ -141,8 +141,9 @@ export function createWebhookCommands(options: CommandsOptions) {
 
   /** Within a transaction: one delivery of the event for each webhook that wants it. */
   function fanOut(sequence: number, orderKey: string, facts: EventFacts, added: Added): void {
+    const folded = foldFacts(facts);
     for (const registration of registrations.all.values()) {
-      if (!registration.enabled || !registration.compiled.matches(facts)) continue;
+      if (!registration.enabled || !registration.compiled.matches(folded)) continue;
       queue({ webhookId: registration.id, sequence, cause: "event", lane: orderKey, at: micros() }, added);
     }
   }
@@ -430,7 +431,7 @@ export function createWebhookCommands(options: CommandsOptions) {
       assertEnabled(registration);
       const chosen: { sequence: number; orderKey: string }[] = [];
       for (const { sequence, facts, orderKey } of events.between(start, end)) {
-        if (!compiled.matches(facts) || deliveries.isWaiting(id, sequence)) continue;
+        if (!compiled.matches(foldFacts(facts)) || deliveries.isWaiting(id, sequence)) continue;
         if (onlyFailed && deliveries.isDone(id, sequence)) continue;
         chosen.push({ sequence, orderKey });
         if (chosen.length > REPLAY_MAX) {

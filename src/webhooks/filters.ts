@@ -96,9 +96,32 @@ export function parseFilter(given: Partial<WebhookFilter>): WebhookFilter {
 /** The part of an event that filters look at. */
 export type EventFacts = Pick<NewEvent, "type" | "league" | "teams" | "entityId" | "areas" | "from" | "to">;
 
+/** Facts in the form that filters compare: made once for an event, however many webhooks there are. */
+export interface FoldedFacts {
+  readonly type: EventType;
+  readonly league: string | undefined;
+  readonly teams: ReadonlySet<string>;
+  readonly entityId: string | undefined;
+  readonly areas: readonly string[];
+  readonly from: string | null | undefined;
+  readonly to: string | null | undefined;
+}
+
+export function foldFacts({ type, league, teams = [], entityId, areas = [], from, to }: EventFacts): FoldedFacts {
+  return {
+    type,
+    league: league?.toLowerCase(),
+    teams: new Set(teams.map(foldName)),
+    entityId: entityId?.toLowerCase(),
+    areas: areas.map(foldName),
+    from,
+    to,
+  };
+}
+
 export interface CompiledFilter {
   readonly types: ReadonlySet<EventType>;
-  matches(facts: EventFacts): boolean;
+  matches(facts: FoldedFacts): boolean;
   /** Whether any event of this entity could match, its area and states aside. */
   matchesEntity(entityId: string): boolean;
 }
@@ -111,25 +134,25 @@ export function compileFilter(filter: WebhookFilter): CompiledFilter {
   const types = new Set(filter.events.flatMap(typesOf));
   const team = filter.team === null ? null : foldName(filter.team);
   const areas = new Set(filter.areas.map(foldName));
-  const matchesEntity = (entityId: string): boolean =>
-    filter.entities.length === 0 || filter.entities.some((glob) => matchesGlob(glob, entityId.toLowerCase()));
+  const takesEntity = (entityId: string): boolean =>
+    filter.entities.length === 0 || filter.entities.some((glob) => matchesGlob(glob, entityId));
 
-  function matchesGame({ league, teams }: EventFacts): boolean {
+  function matchesGame({ league, teams }: FoldedFacts): boolean {
     if (league === undefined) return true;
-    if (filter.league !== null && filter.league !== league.toLowerCase()) return false;
-    return team === null || (teams ?? []).some((name) => foldName(name) === team);
+    if (filter.league !== null && filter.league !== league) return false;
+    return team === null || teams.has(team);
   }
 
-  function matchesHome({ entityId, areas: of, from, to }: EventFacts): boolean {
+  function matchesHome({ entityId, areas: of, from, to }: FoldedFacts): boolean {
     if (entityId === undefined) return true;
-    if (!matchesEntity(entityId)) return false;
-    if (areas.size > 0 && !(of ?? []).some((area) => areas.has(foldName(area)))) return false;
+    if (!takesEntity(entityId)) return false;
+    if (areas.size > 0 && !of.some((area) => areas.has(area))) return false;
     return (filter.from === null || filter.from === from) && (filter.to === null || filter.to === to);
   }
 
   return {
     types,
-    matchesEntity,
+    matchesEntity: (entityId) => takesEntity(entityId.toLowerCase()),
     matches: (facts) => types.has(facts.type) && matchesGame(facts) && matchesHome(facts),
   };
 }

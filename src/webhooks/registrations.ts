@@ -5,6 +5,7 @@ import type { Micros } from "../domain/sample.ts";
 import type { WebhookInput } from "../domain/webhook.ts";
 import { type CompiledFilter, compileFilter, parseFilter, type WebhookFilter } from "./filters.ts";
 import type { Vault } from "./secrets.ts";
+import { originOf } from "./send.ts";
 
 /** Webhooks that can be registered at once. */
 export const WEBHOOKS_MAX = 2_000;
@@ -16,6 +17,8 @@ export const ROTATION_OVERLAP_MICROS = 24 * 3600 * 1_000_000;
 export interface Registration {
   readonly id: string;
   readonly url: string;
+  /** Host and port: what webhooks share when their receiver hangs. */
+  readonly origin: string;
   readonly description: string | null;
   readonly filter: WebhookFilter;
   readonly compiled: CompiledFilter;
@@ -118,6 +121,7 @@ export function openRegistrations(database: DatabaseSync, vault: Vault): Registr
     return {
       id,
       url: row.url as string,
+      origin: originOf(row.url as string),
       description: row.description as string | null,
       filter,
       compiled: compileFilter(filter),

@@ -9,7 +9,7 @@ import { type Remote, startWorker, WorkerFailure } from "../lib/worker-rpc.ts";
 import { createAddressRules } from "./address-rules.ts";
 import { EVENTS_PER_COMMIT_MAX } from "./commands.ts";
 import type { SqliteSettings } from "./database.ts";
-import { type CompiledFilter, compileFilter } from "./filters.ts";
+import { type CompiledFilter, compileFilter, foldFacts } from "./filters.ts";
 import { stateEvent } from "./state-events.ts";
 import type { WorkerCommands, WorkerSettings } from "./webhooks.worker.ts";
 
@@ -161,7 +161,9 @@ function eventFor(
   areasOf: (entityId: string) => readonly string[],
 ): NewEvent | undefined {
   const event = stateEvent(change, areasOf(change.entityId));
-  return event && filters.some((filter) => filter.matches(event)) ? event : undefined;
+  if (event === undefined) return undefined;
+  const facts = foldFacts(event);
+  return filters.some((filter) => filter.matches(facts)) ? event : undefined;
 }
 
 interface StateQueue {
