@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { closeSync, fsyncSync, openSync, renameSync, writeSync } from "node:fs";
+import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
 import { ByteWriter, type ColumnSource, ParquetWriter } from "hyparquet-writer";
 import type { Micros, Value } from "../../../domain/sample.ts";
@@ -31,7 +31,8 @@ export interface FileWriterOptions {
   readonly step?: (name: "written" | "synced" | "renamed") => void;
 }
 
-export interface FileWriter {
+/** Disposing of it takes away what is not finished: a full disk needs the room. */
+export interface FileWriter extends Disposable {
   /** Rows must come ascending by series number, then time, each once. */
   add(series: SeriesNumber, ts: Micros, value: Value): void;
   /** Makes the file durable under its name, in the place of one that is there; null (and no file) without rows. */
@@ -45,6 +46,7 @@ const FLUSH_BYTES = 1_000_000;
 export function createFileWriter({ path, store, words, step = () => {} }: FileWriterOptions): FileWriter {
   const temporary = temporaryOf(path);
   const fd = openSync(temporary, "w");
+  let isOpen = true;
   const hash = createHash("sha256");
   const bytes = new ByteWriter();
   let written = 0;
@@ -109,23 +111,27 @@ export function createFileWriter({ path, store, words, step = () => {} }: FileWr
     },
 
     finish() {
-      try {
-        writeGroup();
-        const index = { store, groupRows: GROUP_ROWS, rows, series, markSeries, markRow, markTs };
-        parquet.kvMetadata = [{ key: INDEX_KEY, value: packIndex(index) }];
-        parquet.finish();
-        flush();
-        step("written");
-        fsyncSync(fd);
-      } finally {
-        closeSync(fd);
-      }
+      writeGroup();
+      const index = { store, groupRows: GROUP_ROWS, rows, series, markSeries, markRow, markTs };
+      parquet.kvMetadata = [{ key: INDEX_KEY, value: packIndex(index) }];
+      parquet.finish();
+      flush();
+      step("written");
+      fsyncSync(fd);
+      isOpen = false;
+      closeSync(fd);
       step("synced");
       if (rows === 0) return null;
       renameSync(temporary, path);
       syncDirectory(dirname(path));
       step("renamed");
       return { rows, minTs, maxTs, bytes: written, sha256: hash.digest("hex") };
+    },
+
+    [Symbol.dispose]() {
+      if (isOpen) closeSync(fd);
+      isOpen = false;
+      rmSync(temporary, { force: true });
     },
   };
 }

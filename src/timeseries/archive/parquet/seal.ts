@@ -45,7 +45,7 @@ export function seal(job: SealJob, step: (name: SealStep) => void = () => {}): S
   const series = readSeries(db);
   const files = inputs.map((path) => stack.use(open(inArchive(path), path)));
   mkdirSync(dirname(inArchive(output)), { recursive: true });
-  const writer = createFileWriter({ path: inArchive(output), store, words: series.words, step });
+  using writer = createFileWriter({ path: inArchive(output), store, words: series.words, step });
   const sources = files.map((file, i) => named(inputs[i]!, rowsOfFile(file, series.numbersOf(file, store))));
   let rows = 0;
   for (const [number, ts, value] of mergeRows(day === null ? sources : [...sources, rowsOfDay(db, day)])) {

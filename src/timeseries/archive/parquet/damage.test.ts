@@ -1,0 +1,134 @@
+import assert from "node:assert/strict";
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { parquetMetadata } from "hyparquet";
+import { all, ask, DAY, faults, open, put, type Sample, T0, temporary } from "./testing.ts";
+import { verifyFile } from "./verify.ts";
+
+const FILE = "2026/11/2026-11-25.parquet";
+
+const samplesOf = (days: readonly number[]): Sample[] =>
+  days.flatMap((day) => Array.from({ length: 200 }, (_, i): Sample => [T0 + day * DAY + i * 100_003, i + day / 4]));
+
+const DAMAGES: { name: string; damage: (file: string) => void; fault: RegExp }[] = [
+  { name: "missing", damage: (file) => rmSync(file), fault: /is missing; it held 200 samples/ },
+  { name: "empty", damage: (file) => truncateSync(file, 0), fault: /too short/ },
+  { name: "truncated", damage: (file) => truncateSync(file, 900), fault: /its end is missing/ },
+  { name: "of another kind", damage: (file) => writeFileSync(file, "x".repeat(5000)), fault: /its end is missing/ },
+  {
+    name: "changed by a bit",
+    damage(file) {
+      const bytes = readFileSync(file);
+      const { columns } = parquetMetadata(new Uint8Array(bytes).buffer).row_groups[0]!;
+      const { data_page_offset, total_compressed_size } = columns[4]!.meta_data!;
+      // The last byte of the times.
+      bytes[Number(data_page_offset + total_compressed_size) - 1]! ^= 1;
+      writeFileSync(file, bytes);
+    },
+    fault: /corrupt|checksum/i,
+  },
+];
+
+for (const { name, damage, fault } of DAMAGES) {
+  test(`a file that is ${name} costs its samples and gives a warning; verify names it, the rest works`, async (t) => {
+    const directory = temporary(t);
+    await using store = await open(directory, T0 + 10 * DAY);
+    await put(store, 0, samplesOf([0, 1, 2, 9]));
+    await store.seal();
+    const file = join(directory, "archive", FILE);
+    const whole = readFileSync(file);
+    assert.deepEqual(faults(directory), []);
+
+    damage(file);
+    const answer = await ask(store, 0);
+    assert.deepEqual(answer.samples, samplesOf([0, 2, 9]));
+    assert.equal(answer.warnings.length, 1);
+    assert.match(answer.warnings[0]!, /"2026\/11\/2026-11-25\.parquet" cannot be read: its samples are missing here/);
+    assert.deepEqual(await all(store, 0, { end: T0 + DAY }), samplesOf([0]));
+    const [{ periods, warnings } = { periods: [] }] = await store.archive!.aggregate([
+      {
+        series: { number: 1, measurement: "state", subject: "u0", field: "state" },
+        edges: [T0, T0 + DAY, T0 + 2 * DAY, T0 + 3 * DAY],
+      },
+    ]);
+    assert.deepEqual(
+      periods.map(({ samples }) => samples),
+      [200, 0, 200],
+    );
+    assert.equal(warnings?.length, 1);
+    assert.equal(store.status().archive?.healthy, false);
+    assert.match(store.status().archive?.reason ?? "", /2026-11-25/);
+    const found = faults(directory);
+    assert.equal(found.length, 1);
+    assert.match(found[0]!, /2026-11-25\.parquet/);
+    assert.match(found[0]!, fault);
+
+    // Late samples of that day wait in the hot tier, those of other days go on.
+    if (name !== "missing") {
+      const late: Sample[] = [
+        [T0 + 5, "late"],
+        [T0 + DAY + 5, "late"],
+      ];
+      await put(store, 0, late);
+      await assert.rejects(store.seal(), { code: "unavailable", message: /2026-11-25/ });
+      const { samples } = await ask(store, 0);
+      assert.deepEqual(
+        samples.filter(([, value]) => value === "late"),
+        late,
+      );
+      assert.equal(store.status().archive?.samples, 601);
+      assert.equal(existsSync(`${file}.tmp`), false);
+      // Put right, it is read again and takes what waited.
+      writeFileSync(file, whole);
+      assert.equal(await store.seal(), 1);
+      assert.equal((await all(store, 0)).length, 802);
+      assert.equal(store.status().archive?.healthy, true);
+      assert.deepEqual(faults(directory), []);
+    }
+  });
+}
+
+test("a disk that is full while a day is sealed leaves the day hot", { skip: !existsSync("/dev/full") }, async (t) => {
+  const directory = temporary(t);
+  await using store = await open(directory, T0 + 10 * DAY);
+  await put(store, 0, samplesOf([0, 1, 2]));
+  mkdirSync(join(directory, "archive/2026/11"), { recursive: true });
+  const temporaryFile = join(directory, "archive", `${FILE}.tmp`);
+  symlinkSync("/dev/full", temporaryFile);
+  await assert.rejects(store.seal(), { code: "unavailable", message: /ENOSPC/ });
+  assert.deepEqual(await all(store, 0), samplesOf([0, 1, 2]));
+  // The first day fitted; nothing is tried after the one that did not.
+  assert.equal(store.status().archive?.samples, 200);
+  assert.match(store.status().archive?.reason ?? "", /ENOSPC/);
+  rmSync(temporaryFile, { force: true });
+  assert.equal(await store.seal(), 400);
+  assert.deepEqual(await all(store, 0), samplesOf([0, 1, 2]));
+  assert.equal(store.status().archive?.healthy, true);
+});
+
+test("verify reads a file by itself", async (t) => {
+  const directory = temporary(t);
+  const store = await open(directory, T0 + 10 * DAY);
+  await put(store, 0, samplesOf([0, 1]));
+  await store.seal();
+  await store.close();
+  const file = join(directory, "archive", FILE);
+  const { rows, fault } = verifyFile(file);
+  assert.deepEqual({ rows, fault }, { rows: 200, fault: null });
+  assert.match(verifyFile(join(directory, "timeseries.db")).fault!, /its end is missing/);
+  // A whole file in the place of another is told by its checksum.
+  renameSync(file, join(directory, "archive/2026/11/2026-11-24.parquet"));
+  const found = faults(directory);
+  assert.equal(found.length, 2);
+  assert.match(found[0]!, /2026-11-24.parquet: .*checksum/);
+});
