@@ -9,6 +9,7 @@ export interface FollowedOptions {
   readonly stored: readonly StoredTeam[];
   /** From the configuration. */
   readonly configured: readonly TeamName[];
+  /** The whole list of a league; rejects with a SourceFailure. */
   readonly teams: (league: LeagueId) => Promise<readonly Team[]>;
   readonly save: (teams: readonly StoredTeam[]) => Promise<void>;
 }
@@ -51,9 +52,7 @@ export function createFollowed(options: FollowedOptions): Followed {
       teams = await options.teams(name.league);
     } catch (error) {
       // The scoreboards name the teams as well; until then the text has to do.
-      if (error instanceof SourceFailure || (error instanceof AppError && error.code === "unavailable")) {
-        return unresolved(name, false);
-      }
+      if (error instanceof SourceFailure) return unresolved(name, false);
       throw error;
     }
     const team = findTeam(teams, name.text);

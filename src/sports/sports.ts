@@ -62,7 +62,7 @@ export async function createSports(options: SportsOptions): Promise<Sports> {
   const followed = createFollowed({
     stored: await outbox.followedTeams(),
     configured,
-    teams: teamsOf,
+    teams: source.teams,
     save: (teams) => outbox.saveFollowedTeams(teams),
   });
 

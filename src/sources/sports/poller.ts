@@ -44,6 +44,8 @@ export interface PollerOptions {
   readonly now?: () => Micros;
   readonly random?: () => number;
   readonly sleep?: (ms: number, signal: AbortSignal) => Promise<void>;
+  /** Milliseconds of a clock that does not step, for waits. */
+  readonly monotonic?: () => number;
 }
 
 /** What a running league is made of. */
@@ -74,6 +76,7 @@ export function createPoller(options: PollerOptions): ScoreFeed {
   const { provider, second, listener, pollSeconds, log } = options;
   const now = options.now ?? nowMicros;
   const random = options.random ?? Math.random;
+  const monotonic = options.monotonic ?? (() => performance.now());
   const sleep = options.sleep ?? ((ms, signal) => sleepFor(ms, undefined, { signal }));
   const running = new Map<LeagueId, Running>();
   const ending = new Set<Promise<void>>();
@@ -320,11 +323,6 @@ export function createPoller(options: PollerOptions): ScoreFeed {
       await Promise.all([...ending, ...[...running.values()].map(({ done }) => done)]);
     },
   };
-}
-
-/** A clock that does not step, for waits. */
-function monotonic(): number {
-  return performance.now();
 }
 
 function* currentOf(one: Running): Generator<Game> {

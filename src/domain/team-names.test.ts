@@ -1,0 +1,75 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Team } from "./game.ts";
+import { findTeam, foldName, isSameAbbreviation, namesOf, splitTeamName } from "./team-names.ts";
+
+function team(id: string, abbreviation: string, name: string, league = "epl"): Team {
+  const none = { logo: null, color: null, alternateColor: null };
+  const words = name.split(" ");
+  return { league, id, abbreviation, name, shortName: words.at(-1)!, location: words.slice(0, -1).join(" "), ...none };
+}
+
+const UNITED = team("360", "MAN", "Manchester United");
+const CITY = team("382", "MNC", "Manchester City");
+const MANSFIELD = team("1000", "MAN", "Mansfield Town");
+const LEEDS = team("357", "LEE", "Leeds United");
+const BODO = team("2980", "BOD", "Bodø Glimt");
+const ATLETICO = team("1068", "ATM", "Atlético Madrid");
+const ALL = [UNITED, CITY, LEEDS, BODO, ATLETICO];
+
+for (const [text, found] of [
+  ["MAN", UNITED],
+  ["man", UNITED],
+  ["360", UNITED],
+  ["manchester united", UNITED],
+  ["  Manchester-City ", CITY],
+  ["city", CITY],
+  ["atletico madrid", ATLETICO],
+  ["Manchester", undefined],
+  ["United", undefined],
+  ["xyz", undefined],
+  ["", undefined],
+] as const) {
+  test(`findTeam() by "${text}" finds ${found?.name ?? "none"}`, () => assert.equal(findTeam(ALL, text), found));
+}
+
+test("findTeam() does not choose between two teams of one abbreviation, and takes their ids", () => {
+  assert.equal(findTeam([UNITED, MANSFIELD], "man"), undefined);
+  assert.equal(findTeam([UNITED, MANSFIELD], "1000"), MANSFIELD);
+});
+
+test("findTeam() knows the abbreviations of others", () => {
+  const washington = team("15", "WSH", "Washington Nationals", "mlb");
+  assert.equal(findTeam([washington, CITY], "was"), washington);
+  assert.equal(isSameAbbreviation("TBL", "tb"), true);
+  assert.equal(isSameAbbreviation("BOS", "BUF"), false);
+});
+
+test("namesOf() has every name that a user may write", () => {
+  assert.deepEqual(namesOf(team("23", "WSH", "Washington Capitals", "nhl")), [
+    "nhl:23",
+    "nhl:wsh",
+    "nhl:was",
+    "nhl:wdc",
+    "wsh",
+    "was",
+    "wdc",
+    "Washington Capitals",
+    "Capitals",
+  ]);
+});
+
+test("splitTeamName() takes the league off, where there is one", () => {
+  const parse = (text: string) => (["nfl", "hockey/ahl"].includes(text.toLowerCase()) ? text.toLowerCase() : undefined);
+  assert.deepEqual(splitTeamName("NFL:sf", parse), { league: "nfl", text: "sf" });
+  assert.deepEqual(splitTeamName("nfl-SF", parse), { league: "nfl", text: "SF" });
+  assert.deepEqual(splitTeamName("hockey/ahl:San Jose", parse), { league: "hockey/ahl", text: "San Jose" });
+  for (const text of ["sf", "nhl:bos", "nfl:", ":sf", "Stoke-on-Trent", ""]) {
+    assert.equal(splitTeamName(text, parse), undefined, text);
+  }
+});
+
+test("foldName() compares without case, accents and separators", () => {
+  assert.equal(foldName(" NFL:San-Francisco_49ers "), "nfl san francisco 49ers");
+  assert.equal(foldName("São Paulo"), "sao paulo");
+});
