@@ -19,6 +19,7 @@ const GROUPS: readonly Group[] = [
   ingest,
   latency,
   { name: "store", measure: benchStore },
+  webhooks,
   footprint,
   peers,
 ];

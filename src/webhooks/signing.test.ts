@@ -1,10 +1,13 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { createHmac } from "node:crypto";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
 import { Webhook } from "standardwebhooks";
 import { generateSecret, keyOfSecret } from "./secrets.ts";
 import { signedHeaders } from "./signing.ts";
+import { removeDirectory, temporaryDirectory } from "./testing.ts";
 
 const MESSAGE = {
   eventId: "evt_0123",
@@ -73,6 +76,69 @@ for (const [name, secret] of [
     assert.equal(status, 0);
     const hex = String(stdout).trim().split(" ").at(-1)!;
     assert.equal(headers["webhook-signature"], `v1,${Buffer.from(hex, "hex").toString("base64")}`);
+  });
+}
+
+/** The verifier of one language in `docs/webhooks.md`. */
+function documented(language: string): string {
+  const text = readFileSync(join(import.meta.dirname, "../../docs/webhooks.md"), "utf8");
+  const blocks = [...text.matchAll(new RegExp(`^\`\`\`${language}\n(.*?)^\`\`\`$`, "gms"))].map((match) => match[1]!);
+  const verifier = blocks.find((block) => block.includes("verify"));
+  assert.ok(verifier, `there is a verifier in ${language}`);
+  return verifier;
+}
+
+/** How the documented verifiers are called: arguments, and the body in a file. All end with code 0 for a good one. */
+const VERIFIERS: Readonly<Record<string, readonly [command: string, ...before: string[]]>> = {
+  js: [
+    process.execPath,
+    "--input-type=module",
+    "--eval",
+    `${documented("js")}
+    import { readFileSync } from "node:fs";
+    const [secret, id, timestamp, signature, file] = process.argv.slice(1);
+    const headers = { "webhook-id": id, "webhook-timestamp": timestamp, "webhook-signature": signature };
+    process.exit(verify(secret, headers, readFileSync(file, "utf8")) ? 0 : 1);`,
+    "--",
+  ],
+  python: [
+    "python3",
+    "-c",
+    `${documented("python")}
+import sys
+secret, event_id, timestamp, signature, file = sys.argv[1:]
+headers = {"webhook-id": event_id, "webhook-timestamp": timestamp, "webhook-signature": signature}
+sys.exit(0 if verify(secret, headers, open(file, "rb").read()) else 1)`,
+  ],
+  sh: ["sh", "-c", `${documented("sh")}\nverify "$@"`, "verify"],
+};
+for (const [language, [command, ...before]] of Object.entries(VERIFIERS)) {
+  test(`the verifier in ${language} of docs/webhooks.md takes what is right, and nothing else`, (t) => {
+    const directory = temporaryDirectory();
+    t.after(() => removeDirectory(directory));
+    const file = join(directory, "body");
+    writeFileSync(file, MESSAGE.body);
+    const verifies = (secret: string, headers: Readonly<Record<string, string>>): boolean | undefined => {
+      const { "webhook-id": id, "webhook-timestamp": timestamp, "webhook-signature": signature } = headers;
+      const { status, stderr, error } = spawnSync(command, [...before, secret, id!, timestamp!, signature!, file]);
+      if (error) return undefined;
+      assert.ok(status === 0 || status === 1, String(stderr));
+      return status === 0;
+    };
+    const now = new Date();
+    if (verifies(TEXT, signedHeaders(MESSAGE, [TEXT], now)) === undefined) return t.skip(`${command} is absent`);
+    for (const secret of [TEXT, ACCENTS, GENERATED]) {
+      const headers = signedHeaders(MESSAGE, [secret], now);
+      assert.equal(verifies(secret, headers), true);
+      assert.equal(verifies(secret, signedHeaders(MESSAGE, [generateSecret(), secret], now)), true, "a rotation");
+      assert.equal(verifies(generateSecret(), headers), false, "another secret");
+      assert.equal(verifies(secret, { ...headers, "webhook-id": "evt_other" }), false, "another id");
+      assert.equal(
+        verifies(secret, signedHeaders(MESSAGE, [secret], new Date(Date.now() - 301_000))),
+        false,
+        "too old",
+      );
+    }
   });
 }
 

@@ -2,8 +2,11 @@ import type { State, StateChange } from "../domain/home.ts";
 import type { NewEvent } from "../domain/webhook.ts";
 import { isoFromMicros } from "../lib/time.ts";
 
+/** Ids and names of an entity's area. */
+export type AreasOf = (entityId: string) => readonly string[];
+
 /** A change of an entity's state as an event; undefined where only attributes changed. */
-export function stateEvent(change: StateChange, areas: readonly string[]): NewEvent | undefined {
+export function stateEvent(change: StateChange, areasOf: AreasOf): NewEvent | undefined {
   const from = change.oldState?.state ?? null;
   const to = change.newState?.state ?? null;
   if (from === to) return undefined;
@@ -14,7 +17,7 @@ export function stateEvent(change: StateChange, areas: readonly string[]): NewEv
     orderKey: change.entityId,
     at: change.newState?.lastChanged ?? change.timeFired,
     entityId: change.entityId,
-    areas,
+    areas: areasOf(change.entityId),
     from,
     to,
     fields: { entity_id: change.entityId, from_state: from, to_state: to },

@@ -10,7 +10,7 @@ import { createAddressRules } from "./address-rules.ts";
 import { EVENTS_PER_COMMIT_MAX } from "./commands.ts";
 import type { SqliteSettings } from "./database.ts";
 import { type CompiledFilter, compileFilter, foldFacts } from "./filters.ts";
-import { stateEvent } from "./state-events.ts";
+import { type AreasOf, stateEvent } from "./state-events.ts";
 import type { WorkerCommands, WorkerSettings } from "./webhooks.worker.ts";
 
 /** Calls that may wait for the thread; what comes on top is refused as `unavailable`. */
@@ -37,8 +37,8 @@ export interface OpenWebhooks extends Outbox, Webhooks {
   status(): WebhookStatus;
   /** Tells what concerns the program itself; events of one subject keep their order. Never rejects: failures are logged. */
   tell(type: SystemEventType, subject: string, data: Readonly<Record<string, unknown>>, at?: Micros): Promise<void>;
-  /** Tells webhooks of the state changes that they ask for. `areasOf`: ids and names of an entity's area. */
-  watch(feed: ChangeFeed, areasOf: (entityId: string) => readonly string[]): void;
+  /** Tells webhooks of the state changes that they ask for. */
+  watch(feed: ChangeFeed, areasOf: AreasOf): void;
   /** Ends what is under way; what has not arrived goes on after the next start. */
   close(): Promise<void>;
 }
@@ -155,12 +155,8 @@ export async function openWebhooks(options: WebhookOptions): Promise<OpenWebhook
 }
 
 /** The thread matches again, and decides; what no webhook asks for need not go there. */
-function eventFor(
-  change: StateChange,
-  filters: readonly CompiledFilter[],
-  areasOf: (entityId: string) => readonly string[],
-): NewEvent | undefined {
-  const event = stateEvent(change, areasOf(change.entityId));
+function eventFor(change: StateChange, filters: readonly CompiledFilter[], areasOf: AreasOf): NewEvent | undefined {
+  const event = stateEvent(change, areasOf);
   if (event === undefined) return undefined;
   const facts = foldFacts(event);
   return filters.some((filter) => filter.matches(facts)) ? event : undefined;
