@@ -279,10 +279,10 @@ export function createGapKeeper(options: GapKeeperOptions): GapKeeper {
       const until = latest();
       for (const gap of open) end(gap, until, before);
       open = [];
-      // The newest that the snapshot holds was told with it; but a clock that was ahead may have written it.
+      // The newest that the snapshot holds was told with it, unless a clock wrote it that was ahead.
       let newest = Number.NEGATIVE_INFINITY;
       for (const { lastUpdated } of home.states.values()) newest = Math.max(newest, lastUpdated);
-      hear(Math.max(heard ?? until - SILENCE_MS * 1000, Math.min(newest, now())));
+      hear(Number.isFinite(newest) && newest <= now() ? newest : Math.min(heard ?? now(), now()));
       startFilling();
     },
     disconnected(reason, at, unheard) {
