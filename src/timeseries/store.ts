@@ -162,6 +162,10 @@ export async function openStore(options: StoreOptions): Promise<Store> {
       },
       beforeSeal: () => rollups.catchUp(),
       series: catalog.key,
+      learn(keys) {
+        for (const key of keys) catalog.series(key, null, now());
+        return committer.flush();
+      },
       log,
       now,
     });

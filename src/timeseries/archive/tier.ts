@@ -1,7 +1,7 @@
 import type { Archive, ArchivedSeries } from "../../domain/archive.ts";
 import { AppError, messageOf } from "../../domain/errors.ts";
 import type { Micros, ReadColumns, SampleColumns } from "../../domain/sample.ts";
-import type { SeriesNumber } from "../../domain/series.ts";
+import type { SeriesKey, SeriesNumber } from "../../domain/series.ts";
 import type { ReadRequest } from "../../domain/store.ts";
 import type { Logger } from "../../lib/log.ts";
 import type { Committer } from "../hot/committer.ts";
@@ -41,6 +41,8 @@ export interface TierOptions {
   /** Whatever has to be computed from tables before they are dropped. */
   readonly beforeSeal: () => Promise<unknown>;
   readonly series: (number: SeriesNumber) => ArchivedSeries | undefined;
+  /** Gives numbers to series that only a file knows, durably. */
+  readonly learn: (series: readonly SeriesKey[]) => Promise<void>;
   readonly log: Logger;
   readonly now: () => Micros;
 }
@@ -78,6 +80,7 @@ export function createArchiveTier(options: TierOptions): ArchiveTier {
       days: options.days,
       watch: committer.archive.watch,
       forget: committer.archive.forget,
+      learn: options.learn,
       change(change) {
         const answer = committer.archive.change(change);
         const done = answer.then(({ sealed, days }) => {

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { Archive, ArchivedSeries, ArchiveHealth } from "../../../domain/archive.ts";
 import { AppError, messageOf } from "../../../domain/errors.ts";
 import type { Micros, ReadColumns, Span } from "../../../domain/sample.ts";
+import type { SeriesKey } from "../../../domain/series.ts";
 import type { Logger } from "../../../lib/log.ts";
 import { startOnDemand } from "../../../lib/worker-rpc.ts";
 import { unpackValues } from "../../hot/columns.ts";
@@ -10,11 +11,13 @@ import type { SqliteSettings } from "../../hot/database.ts";
 import { DAY_MICROS, type Day, dayOf } from "../../hot/day.ts";
 import { daysWithin } from "../../hot/days.ts";
 import type { ArchiveChange } from "../../hot/sealing.ts";
+import { openFile } from "./file-reader.ts";
 import type { ArchiveFile, Manifest } from "./manifest.ts";
-import { monthOf, pathOfDay, pathOfMonth } from "./paths.ts";
+import { daysOfPath, monthOf, pathOfDay, pathOfMonth } from "./paths.ts";
 import type { Damage, FileRef, ReaderCommands, ReaderOptions } from "./read.worker.ts";
 import { ARCHIVE_FOLDER } from "./seal.ts";
 import { createSealer, type Sealer } from "./sealer.ts";
+import { parquetFiles } from "./verify.ts";
 
 /** Days after its end when a month becomes one file: what comes late has come by then. */
 const MONTH_AGE_DAYS = 35;
@@ -33,6 +36,8 @@ export interface HotTier {
   /** Resolves with false when nothing was done because samples came to the day since `watch`. */
   change(change: ArchiveChange): Promise<boolean>;
   forget(paths: readonly string[]): Promise<void>;
+  /** Resolves when each of these series has a number, on the disk. */
+  learn(series: readonly SeriesKey[]): Promise<void>;
 }
 
 export interface ParquetOptions {
@@ -112,12 +117,40 @@ export function openParquetArchive(options: ParquetOptions): ParquetArchive {
     for (const path of gone) damages.delete(path);
   }
 
+  /** Files that are not listed, because timeseries.db was begun anew or they were copied here. */
+  function strangers(): string[] {
+    const hotDays = new Set(hot.days());
+    return parquetFiles(folder).filter((path) => {
+      const days = daysOfPath(path);
+      // A day that has a table is sealed together with its file.
+      return days !== undefined && !isListed(path) && !obsolete.includes(path) && !hotDays.has(days.first);
+    });
+  }
+
+  async function learn(path: string): Promise<void> {
+    using reader = openFile(join(folder, path));
+    await hot.learn(reader.index.series);
+  }
+
+  async function adopt(path: string): Promise<void> {
+    const { first, end } = daysOfPath(path)!;
+    const { facts } = await run({ inputs: [path], day: null, output: null });
+    if (facts === null) return;
+    await learn(path);
+    const file = { ...facts, path, firstDay: first, endDay: end, sealedAt: now() };
+    await hot.change({ day: null, file, obsolete: [] });
+    change((known) => [...known, file], [path]);
+    log.info(`The archive's file "${path}" was not listed: it is again, with ${file.rows} samples`);
+  }
+
   async function sealDay(day: Day): Promise<number> {
     const path = pathOfDay(day);
     for (let tries = 1; tries <= SEAL_TRIES; tries++) {
       await hot.watch(day);
       // A file that is not listed is whole all the same: a crash came between its renaming and its listing.
-      const inputs = existsSync(join(folder, path)) || isListed(path) ? [path] : [];
+      const isStranger = !isListed(path) && existsSync(join(folder, path));
+      if (isStranger) await learn(path);
+      const inputs = isStranger || isListed(path) ? [path] : [];
       const { facts, added } = await run({ inputs, day, output: path });
       const file = facts && { ...facts, path, firstDay: day, endDay: day + 1, sealedAt: now() };
       if (await hot.change({ day, file, obsolete: [] })) {
@@ -132,7 +165,7 @@ export function openParquetArchive(options: ParquetOptions): ParquetArchive {
     const path = pathOfMonth(first);
     const days = files.filter((file) => file.path !== path && file.firstDay >= first && file.endDay <= end);
     const inputs = days.map((file) => file.path);
-    if (existsSync(join(folder, path)) || isListed(path)) inputs.unshift(path);
+    if (isListed(path) || existsSync(join(folder, path))) inputs.unshift(path);
     const { facts } = await run({ inputs, day: null, output: path });
     if (facts === null) return;
     const file = { ...facts, path, firstDay: first, endDay: end, sealedAt: now() };
@@ -160,7 +193,7 @@ export function openParquetArchive(options: ParquetOptions): ParquetArchive {
     return files.some((file) => file.path === path);
   }
 
-  async function run(job: { inputs: readonly string[]; day: Day | null; output: string }) {
+  async function run(job: { inputs: readonly string[]; day: Day | null; output: string | null }) {
     sealer ??= createSealer(options.environment);
     return sealer.run({ directory, settings, store, ...job });
   }
@@ -184,6 +217,7 @@ export function openParquetArchive(options: ParquetOptions): ParquetArchive {
     };
     const days = daysWithin(hot.days(), Math.ceil(span.start / DAY_MICROS) * DAY_MICROS, dayOf(span.end) * DAY_MICROS);
     await attempt(removeObsolete);
+    for (const path of strangers()) await attempt(() => adopt(path));
     for (const day of days) {
       await attempt(async () => {
         samples += await sealDay(day);

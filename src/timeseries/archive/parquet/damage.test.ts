@@ -132,3 +132,27 @@ test("verify reads a file by itself", async (t) => {
   assert.equal(found.length, 2);
   assert.match(found[0]!, /2026-11-24.parquet: .*checksum/);
 });
+
+test("after the loss of timeseries.db the archive's files are listed again at the next seal", async (t) => {
+  const directory = temporary(t);
+  const first = await open(directory, T0 + 60 * DAY);
+  await put(first, 0, samplesOf([0, 1]));
+  await put(first, 1, samplesOf([20]));
+  await first.seal();
+  await first.close();
+  for (const suffix of ["", "-wal", "-shm"]) rmSync(join(directory, `timeseries.db${suffix}`), { force: true });
+
+  await using store = await open(directory, T0 + 60 * DAY);
+  // Numbers are given anew, in another order, and one of the days gets other samples before it is known again.
+  await put(store, 7, [[T0 + 5, "unrelated"]]);
+  await put(store, 8, [[T0 + 20 * DAY + 1, "of a day that has a file"]]);
+  await store.seal();
+  assert.deepEqual(await all(store, 0), samplesOf([0, 1]));
+  assert.deepEqual(await all(store, 1), samplesOf([20]));
+  assert.deepEqual(await all(store, 7), [[T0 + 5, "unrelated"]]);
+  assert.deepEqual(await all(store, 8), [[T0 + 20 * DAY + 1, "of a day that has a file"]]);
+  await put(store, 0, [[T0 + DAY + 7, "late"]]);
+  await store.seal();
+  assert.equal((await all(store, 0)).length, 401);
+  assert.deepEqual(faults(directory), []);
+});

@@ -18,6 +18,16 @@ function folderOf(date: string): string {
   return date.slice(0, 7).replace("-", "/");
 }
 
+/** The days that a file of this path holds, [first, end); undefined for any other path. */
+export function daysOfPath(path: string): { readonly first: Day; readonly end: Day } | undefined {
+  const match = /(\d{4}-\d\d)(-\d\d)?\.parquet$/.exec(path);
+  if (!match) return undefined;
+  const day = dayOf(Date.parse(`${match[1]}${match[2] ?? "-01"}T00:00:00Z`) * 1000);
+  if (Number.isNaN(day)) return undefined;
+  if (match[2] !== undefined) return path === pathOfDay(day) ? { first: day, end: day + 1 } : undefined;
+  return path === pathOfMonth(day) ? monthOf(day) : undefined;
+}
+
 /** The days of the UTC month that a day lies in, [first, end). */
 export function monthOf(day: Day): { readonly first: Day; readonly end: Day } {
   const date = new Date(day * DAY_MS);

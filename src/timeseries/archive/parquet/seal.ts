@@ -7,6 +7,7 @@ import { DATABASE_FILE, openForReading, type SqliteSettings } from "../../hot/da
 import type { Day } from "../../hot/day.ts";
 import { type FileReader, openFile } from "./file-reader.ts";
 import { createFileWriter, type FileFacts, type SeriesWords } from "./file-writer.ts";
+import { inspectFile, sha256Of } from "./inspect.ts";
 import { mergeRows, rowsOfDay, rowsOfFile } from "./sorted-rows.ts";
 
 /** What the sealing process is asked to do: make one file of others and, for a day, of its table. */
@@ -19,8 +20,8 @@ export interface SealJob {
   readonly inputs: readonly string[];
   /** The day whose table is read, null to merge files alone. */
   readonly day: Day | null;
-  /** Below `archive/`; may be one of the inputs, which it then replaces. */
-  readonly output: string;
+  /** Below `archive/`; may be one of the inputs, which it then replaces. Null: the first input is looked at, no more. */
+  readonly output: string | null;
 }
 
 export interface SealResult {
@@ -38,6 +39,7 @@ export const ARCHIVE_FOLDER = "archive";
 export function seal(job: SealJob, step: (name: SealStep) => void = () => {}): SealResult {
   const { directory, settings, store, inputs, day, output } = job;
   const inArchive = (path: string): string => join(directory, ARCHIVE_FOLDER, path);
+  if (output === null) return { facts: factsOf(inArchive(inputs[0]!), inputs[0]!), added: 0 };
   using stack = new DisposableStack();
   const db = stack.adopt(openForReading(join(directory, DATABASE_FILE), settings), (database) => database.close());
   // One transaction: words and rows are of the same moment.
@@ -55,6 +57,14 @@ export function seal(job: SealJob, step: (name: SealStep) => void = () => {}): S
   step("read");
   const archived = files.reduce((sum, { index }) => sum + index.rows, 0);
   return { facts: writer.finish(), added: day === null ? 0 : rows - archived };
+}
+
+function factsOf(file: string, path: string): FileFacts {
+  try {
+    return { ...inspectFile(file), sha256: sha256Of(file) };
+  } catch (cause) {
+    throw new Error(`Cannot read "${path}": ${messageOf(cause)}`, { cause });
+  }
 }
 
 function open(file: string, path: string): FileReader {

@@ -4,7 +4,7 @@ import type { SealJob, SealResult } from "./seal.ts";
 import type { SealAnswer } from "./seal.worker.ts";
 
 /** What the process may take: a row group of each input, and the names of all series. */
-const HEAP_MB = 192;
+const HEAP_MB = 96;
 const PROGRAM = new URL("./seal.worker.ts", import.meta.url);
 
 /** A sealing that failed: nothing changed. */
@@ -31,7 +31,7 @@ export function createSealer(environment: NodeJS.ProcessEnv = process.env): Seal
   function started(): ChildProcess {
     if (child?.connected) return child;
     child = fork(PROGRAM, {
-      execArgv: [`--max-old-space-size=${HEAP_MB}`, "--max-semi-space-size=4"],
+      execArgv: [`--max-old-space-size=${HEAP_MB}`, "--max-semi-space-size=1"],
       env: environment,
       stdio: ["ignore", "ignore", "inherit", "ipc"],
     });
