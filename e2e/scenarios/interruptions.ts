@@ -42,24 +42,19 @@ export const interruptions: Scenario = {
     await equalAfter(inner, "a rename in an outage", () => renameInOutage(inner));
     await equalAfter(inner, `a burst of ${BURST} in one turn of HA's loop`, () => burst(inner));
     await equalAfter(inner, "a frozen reader that HA disconnects", () => frozenReader(inner));
-    await equalAfter(inner, "HA restarted", () => restart(inner, homeAssistant), presentIds);
+    await equalAfter(inner, "HA restarted", () => restart(inner, homeAssistant));
   },
 };
 
 /** The trouble, then the history of all entities since before it, once the program has closed its gaps. */
-async function equalAfter(
-  context: Interrupted,
-  what: string,
-  trouble: () => Promise<void>,
-  idsOf: (context: Context) => Promise<string[]> = allEntityIds,
-): Promise<void> {
+async function equalAfter(context: Interrupted, what: string, trouble: () => Promise<void>): Promise<void> {
   const start = nowMicros();
   await trouble();
   await context.program.awaitReady();
   const end = await settle(context);
   const gaps = (await awaitGapsClosed(context.program)) ?? [];
   const partial = gaps.filter(({ state }) => state === "partial").length;
-  const comparison = await compareHistory(context, await idsOf(context), { start, end });
+  const comparison = await compareHistory(context, await allEntityIds(context), { start, end });
   context.report.compare(`${what}${partial > 0 ? ` (${partial} gaps partial so far)` : ""}`, comparison);
 }
 
@@ -122,15 +117,6 @@ async function frozenReader({ home, door, program, report }: Interrupted): Promi
   await loading;
   await sleep(5000);
   report.equal("a frozen reader: HA disconnected it, and it came back", door.connections() > before, true);
-}
-
-/**
- * What HA forgets by a restart (states without registry entry) is gone without a word in its recorder; the program ends
- * such a series where it found it gone, so it is left out.
- */
-async function presentIds({ home }: Context): Promise<string[]> {
-  const states = await home.ask<{ readonly entity_id: string }[]>("get_states");
-  return states.map(({ entity_id }) => entity_id);
 }
 
 async function restart({ home }: Interrupted, homeAssistant: HomeAssistant): Promise<void> {

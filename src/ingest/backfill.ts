@@ -362,20 +362,8 @@ export function createBackfill(options: BackfillOptions): Backfill {
     return [...missing].sort();
   };
 
-  /** An entity that is gone, without a word in Home Assistant's history, ends no later than it was found gone. */
-  const endWhatIsGone = ({ targets, gap }: Work): void => {
-    for (const { subject, former } of targets) {
-      if (!former || nameOf(subject) !== undefined) continue;
-      for (const { number } of store.seriesOfSubject(STATE_MEASUREMENT, subject)) {
-        const last = store.last(number);
-        if (last !== undefined && last.value !== null && last.ts < gap.end) store.append(number, gap.end, null);
-      }
-    }
-  };
-
   const close = (work: Work): void => {
     const { gap } = work;
-    endWhatIsGone(work);
     const missing = missingEntities(work);
     for (const entityId of missing) unrecorded.add(entityId);
     const state = missing.length === 0 ? "filled" : "partial";
