@@ -19,6 +19,7 @@ import { load } from "./scenarios/load.ts";
 import { outages } from "./scenarios/outages.ts";
 import { registries } from "./scenarios/registries.ts";
 import { specialValues } from "./scenarios/special-values.ts";
+import { statistics } from "./scenarios/statistics.ts";
 import { stream } from "./scenarios/stream.ts";
 import { nowMicros } from "./time.ts";
 
@@ -33,6 +34,7 @@ const SCENARIOS: readonly Scenario[] = [
   load,
   changes,
   history,
+  statistics,
   outages,
   backfill,
   interruptions,

@@ -80,6 +80,8 @@ export function createRollups(options: RollupsOptions): Rollups {
   const rolled = new Map<Day, RolledDay>(options.stored);
   for (const day of tables()) if (!rolled.has(day)) rolled.set(day, { cuts: null, statistics: false });
   let closed = false;
+  /** How often days have changed. */
+  let changes = 0;
   let catchingUp: Promise<void> | undefined;
   const timer = setInterval(() => void catchUp(), LOOK_EVERY_MS);
   timer.unref();
@@ -103,9 +105,10 @@ export function createRollups(options: RollupsOptions): Rollups {
   async function build(day: Day): Promise<void> {
     const cuts = cutsOf(day);
     setCuts(day, null);
+    const changesBefore = changes;
     const built = await (options.isArchived(day) ? buildArchived(day, cuts) : buildFromTable(day, cuts));
     // Samples that came meanwhile are in memory: the day becomes due again when they are folded.
-    if (built) setCuts(day, cuts);
+    if (built && changes === changesBefore) setCuts(day, cuts);
   }
 
   /** False when the day changed meanwhile: it is still due, and built at the next look. */
@@ -124,6 +127,8 @@ export function createRollups(options: RollupsOptions): Rollups {
     const span = { start: day * DAY_MICROS, end: (day + 1) * DAY_MICROS };
     const hours = hoursOf(day);
     const parts = partsOf(day, cuts);
+    // Said before anything is read, so that a fold from now on makes the writer refuse what is read before it.
+    await options.store({ day, summaries: [], begin: true, builtCuts: null });
     for (let from = 0; from < all.length; from += SERIES_AT_ONCE) {
       if (closed || !isDue(day)) return false;
       const summaries = [];
@@ -136,7 +141,7 @@ export function createRollups(options: RollupsOptions): Rollups {
         summaries.push({ series, hours: summarize(columns, hours, kind), parts: summarize(columns, parts, kind) });
       }
       const builtCuts = from + SERIES_AT_ONCE >= all.length ? cuts : null;
-      if (!(await options.store({ day, summaries, begin: from === 0, builtCuts }))) return false;
+      if (!(await options.store({ day, summaries, begin: false, builtCuts }))) return false;
     }
     return true;
   }
@@ -207,6 +212,7 @@ export function createRollups(options: RollupsOptions): Rollups {
     series: SeriesNumber,
     start: Micros,
     { stretches }: Plan,
+    inArchive: boolean,
     warnings: Set<string>,
   ): Promise<SeriesQuestion> {
     const packer = new SamplePacker(64);
@@ -217,7 +223,6 @@ export function createRollups(options: RollupsOptions): Rollups {
       for (let i = 0; i < columns.ts.length; i++) packer.push(columns.ts[i]!, columns.values[i]!);
       for (const warning of columns.warnings ?? []) warnings.add(warning);
     }
-    const inArchive = startsInArchive(start);
     return {
       number: series,
       kind: options.kind(series),
@@ -274,6 +279,7 @@ export function createRollups(options: RollupsOptions): Rollups {
     };
     const total = Array.from({ length: buckets }, () => new Tally());
     const series: StatisticsAnswer["series"][number][] = [];
+    const inArchive = figures !== "count" && startsInArchive(start);
     const warnings = new Set<string>();
     let asked: SeriesQuestion[] = [];
     let samples = 0;
@@ -288,7 +294,7 @@ export function createRollups(options: RollupsOptions): Rollups {
       samples = 0;
     };
     for (const number of request.series) {
-      const one = await questionOf(number, start, answer, warnings);
+      const one = await questionOf(number, start, answer, inArchive, warnings);
       asked.push(one);
       samples += one.memory?.ts.length ?? 0;
       if (asked.length >= SERIES_AT_ONCE || samples >= MEMORY_SAMPLES_AT_ONCE) await ask();
@@ -310,6 +316,7 @@ export function createRollups(options: RollupsOptions): Rollups {
     statistics,
     changed(days) {
       for (const day of days) setCuts(day, null);
+      changes++;
       void catchUp();
     },
     addedStatistics(day) {

@@ -1,0 +1,145 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Micros, Value } from "../../domain/sample.ts";
+import type { BucketFigures } from "../../domain/statistics.ts";
+import { type Carried, changeBetween, DURATION_STATES_MAX, NOTHING, type SeriesKind, Walk } from "./accumulate.ts";
+
+/** The bucket [0, 60) of these samples. */
+function bucket(
+  samples: readonly (readonly [Micros, Value])[],
+  carried: Carried = NOTHING,
+  kind: SeriesKind = "plain",
+): BucketFigures | null {
+  const walk = new Walk(kind, carried);
+  walk.begin(0);
+  for (const [ts, value] of samples) walk.sample(ts, value);
+  return walk.end(60).figures();
+}
+
+const twenty: Carried = { value: 20, number: 20 };
+
+const CASES: {
+  name: string;
+  samples: [Micros, Value][];
+  carried?: Carried;
+  kind?: SeriesKind;
+  figures: Partial<BucketFigures> | null;
+}[] = [
+  { name: "nothing at all", samples: [], figures: null },
+  {
+    name: "a number carried in",
+    samples: [],
+    carried: twenty,
+    figures: { count: 0, mean: 20, min: 20, max: 20, first: 20, last: 20, sum: null, change: 0, weight: 60 },
+  },
+  {
+    name: "a mean weighted by time",
+    samples: [[45, 40]],
+    carried: twenty,
+    figures: { mean: 25, min: 20, max: 40, first: 20, last: 40, change: 20, sum: 40, count: 1 },
+  },
+  {
+    name: "nothing before the first sample",
+    samples: [[30, 10]],
+    figures: { mean: 10, weight: 30, change: 0, first: 10 },
+  },
+  {
+    name: "no carried number where a sample comes at the start",
+    samples: [[0, 5]],
+    carried: twenty,
+    figures: { min: 5, max: 5, first: 5, change: -15 },
+  },
+  {
+    name: "no number where a text is in force",
+    samples: [
+      [20, "unavailable"],
+      [40, 30],
+    ],
+    carried: twenty,
+    figures: { mean: 25, weight: 40, change: 10, durations: new Map([["unavailable", 20]]) },
+  },
+  {
+    name: "text alone",
+    samples: [[15, "off"]],
+    carried: { value: "on", number: undefined },
+    figures: {
+      count: 1,
+      mean: null,
+      min: null,
+      change: null,
+      durations: new Map([
+        ["on", 15],
+        ["off", 45],
+      ]),
+    },
+  },
+  {
+    name: "nothing after the end of an entity",
+    samples: [[30, null]],
+    carried: twenty,
+    figures: { weight: 30, count: 1, durations: null },
+  },
+  {
+    name: "infinity is no number",
+    samples: [[30, Number.POSITIVE_INFINITY]],
+    carried: twenty,
+    figures: { weight: 30, max: 20, sum: null },
+  },
+  {
+    name: "a change over an outage, from the last number before it",
+    samples: [[30, 26]],
+    carried: { value: "unavailable", number: 20 },
+    figures: { change: 6, first: 26, weight: 30 },
+  },
+  {
+    name: "a meter that begins anew",
+    samples: [
+      [10, 25],
+      [20, 3],
+      [30, 4],
+    ],
+    carried: twenty,
+    kind: "meter",
+    figures: { change: 5 + 3 + 1 },
+  },
+];
+for (const { name, samples, carried, kind, figures } of CASES) {
+  test(`a bucket has ${name}`, () => {
+    const found = bucket(samples, carried, kind);
+    if (figures === null || found === null) return assert.equal(found, figures);
+    const named = Object.fromEntries(Object.keys(figures).map((key) => [key, found[key as keyof BucketFigures]]));
+    assert.deepEqual(named, figures);
+  });
+}
+
+const CHANGES: [SeriesKind, before: number, after: number, change: number][] = [
+  ["plain", 10, 4, -6],
+  ["meter", 10, 12, 2],
+  ["meter", 10, 9, -1],
+  ["meter", 10, 8.99, 8.99],
+  ["meter", 10, 0, 0],
+  ["meter", 10, -1, 0],
+  ["meter", -1, 5, 0],
+  ["meter", 0, 0, 0],
+];
+for (const [kind, before, after, change] of CHANGES) {
+  test(`changeBetween() of a ${kind} from ${before} to ${after} is ${change}`, () => {
+    assert.equal(changeBetween(kind, before, after), change);
+  });
+}
+
+test("a bucket tells the longest texts apart, and adds up the others", () => {
+  const walk = new Walk("plain");
+  walk.begin(0);
+  const texts = DURATION_STATES_MAX + 8;
+  let at = 0;
+  for (let i = 1; i <= texts; i++) {
+    walk.sample(at, `text ${i}`);
+    at += i;
+  }
+  const figures = walk.end(at).figures();
+  assert.equal(figures?.durations?.size, DURATION_STATES_MAX);
+  assert.equal(figures.durations.get(`text ${texts}`), texts);
+  assert.equal(figures.durations.has("text 8"), false);
+  assert.equal(figures.otherDuration, (8 * 9) / 2);
+});
