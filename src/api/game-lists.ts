@@ -125,13 +125,13 @@ export function* everyGame(store: GameStore): Generator<Listed> {
 const FOLDED_MAX = 5_000;
 const folded = new Map<string, readonly string[]>();
 
-/** Every name of a team, its bare id included, as they are compared. */
+/** Every name of a team, as they are compared. */
 export function foldedNames(team: Team): readonly string[] {
   const key = `${teamKey(team)} ${team.abbreviation} ${team.name} ${team.shortName}`;
   const known = folded.get(key);
   if (known) return known;
   if (folded.size >= FOLDED_MAX) folded.clear();
-  const names = [team.id, ...namesOf(team)].map(foldName);
+  const names = namesOf(team).map(foldName);
   folded.set(key, names);
   return names;
 }

@@ -29,12 +29,13 @@ export async function readTimeline(
     const series = byField.get(field);
     return series ? [{ field, series: series.number }] : [];
   });
-  // Postponed games are followed for months; one that is to come has samples before its start.
-  const span = { start: 0, end: now + DAY, limit: LOOKS_MAX };
+  const { startedAt, endedAt } = tracked ?? { startedAt: null, endedAt: null };
+  // A game is looked at from the day before its start on, and finals are corrected within a day.
+  const start = Math.min(game.start ?? now, startedAt ?? now) - 3 * DAY;
+  const span = { start, end: (endedAt ?? now) + 2 * DAY, limit: LOOKS_MAX };
   const columns = present.length === 0 ? [] : await samples.read(present.map(({ series }) => ({ series, ...span })));
   const changes = columns.flatMap((column, i) => changesOf(present[i]!.field, column)).sort((a, b) => a.ts - b.ts);
   const final = tracked?.condition === "final" ? tracked.score : null;
-  const { startedAt, endedAt } = tracked ?? { startedAt: null, endedAt: null };
   return {
     game_id: game.id,
     league: game.league,

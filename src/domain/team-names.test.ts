@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Team } from "./game.ts";
-import { findTeam, foldName, isSameAbbreviation, namesOf, splitTeamName } from "./team-names.ts";
+import { findTeam, findTeamOfSome, foldName, isSameAbbreviation, namesOf, splitTeamName } from "./team-names.ts";
 
 function team(id: string, abbreviation: string, name: string, league = "epl"): Team {
   const none = { logo: null, color: null, alternateColor: null };
@@ -38,6 +38,13 @@ test("findTeam() does not choose between two teams of one abbreviation, and take
   assert.equal(findTeam([UNITED, MANSFIELD], "1000"), MANSFIELD);
 });
 
+test("findTeamOfSome() goes by no name that a team which is not shown may have as well", () => {
+  assert.equal(findTeamOfSome([CITY, LEEDS], "lee"), LEEDS);
+  assert.equal(findTeamOfSome([CITY, LEEDS], "Manchester City"), CITY);
+  assert.equal(findTeamOfSome([CITY, LEEDS], "united"), undefined);
+  assert.equal(findTeamOfSome([CITY, LEEDS], "manchester"), undefined);
+});
+
 test("findTeam() knows the abbreviations of others", () => {
   const washington = team("15", "WSH", "Washington Nationals", "mlb");
   assert.equal(findTeam([washington, CITY], "was"), washington);
@@ -56,6 +63,7 @@ test("namesOf() has every name that a user may write", () => {
     "wdc",
     "Washington Capitals",
     "Capitals",
+    "23",
   ]);
 });
 

@@ -61,21 +61,36 @@ export function foldName(text: string): string {
     .trim();
 }
 
+type Rule = (team: Team, wanted: string) => boolean;
+
+/** Names that a league gives only once. */
+const EXACT: readonly Rule[] = [
+  (team, wanted) => foldName(team.id) === wanted,
+  (team, wanted) => foldName(team.abbreviation) === wanted,
+  (team, wanted) => foldName(team.name) === wanted,
+];
+const LOOSE: readonly Rule[] = [
+  (team, wanted) => [team.shortName, team.location].some((name) => name !== null && foldName(name) === wanted),
+  (team, wanted) => isSameAbbreviation(team.abbreviation, wanted),
+];
+
 /**
- * The team that a text means among a league's teams: id, abbreviation, a name, then the abbreviations of others; the
- * first rule that fits exactly one team decides, so that a name which two teams share finds none.
+ * The team that a text means among all teams of a league: id, abbreviation, a name, then the abbreviations of others;
+ * the first rule that fits exactly one team decides, so that a name which two teams share finds none.
  */
 export function findTeam(teams: readonly Team[], text: string): Team | undefined {
+  return firstOf([...EXACT, ...LOOSE], teams, text);
+}
+
+/** As `findTeam` where the league's other teams are not known: only by names that no other team can have. */
+export function findTeamOfSome(teams: readonly Team[], text: string): Team | undefined {
+  return firstOf(EXACT, teams, text);
+}
+
+function firstOf(rules: readonly Rule[], teams: readonly Team[], text: string): Team | undefined {
   const wanted = foldName(text);
-  const rules: ((team: Team) => boolean)[] = [
-    (team) => team.id === text.trim(),
-    (team) => foldName(team.abbreviation) === wanted,
-    (team) => foldName(team.name) === wanted,
-    (team) => [team.shortName, team.location].some((name) => name !== null && foldName(name) === wanted),
-    (team) => isSameAbbreviation(team.abbreviation, wanted),
-  ];
   for (const rule of rules) {
-    const found = teams.filter(rule);
+    const found = teams.filter((team) => rule(team, wanted));
     if (found.length === 1) return found[0];
   }
   return undefined;
@@ -87,7 +102,7 @@ export function isSameAbbreviation(one: string, other: string): boolean {
   return a === b || SAME.some((group) => group.includes(a) && group.includes(b));
 }
 
-/** Every name that a user may call a team by, itself first: "nfl:25", "nfl:sf", "sf", "San Francisco 49ers", … */
+/** Every name that a user may call a team by: "nfl:25", "nfl:sf", "sf", "San Francisco 49ers", …, "25". */
 export function namesOf(team: Team): string[] {
   const abbreviation = foldName(team.abbreviation);
   const others = SAME.filter((group) => group.includes(abbreviation)).flat();
@@ -98,6 +113,7 @@ export function namesOf(team: Team): string[] {
     ...abbreviations,
     team.name,
     team.shortName,
+    team.id,
   ];
   return [...new Set(names.filter((name) => name !== null))];
 }

@@ -1,6 +1,6 @@
 import { AppError } from "../domain/errors.ts";
 import { ALL_TEAMS, type FollowedTeam, type Game, type LeagueId, SourceFailure, type Team } from "../domain/game.ts";
-import { findTeam, foldName, type TeamName } from "../domain/team-names.ts";
+import { findTeam, findTeamOfSome, foldName, type TeamName } from "../domain/team-names.ts";
 import type { StoredTeam } from "../domain/webhook.ts";
 
 export const FOLLOWED_MAX = 200;
@@ -20,6 +20,8 @@ export interface Followed {
   leagues(): readonly LeagueId[];
   /** Whether one of the two plays. A team that is still known as text only is found by this, too. */
   follows(game: Game): boolean;
+  /** Finds the teams that are known as text only in a league's whole list; answers those that it lacks. */
+  resolveAll(league: LeagueId, teams: readonly Team[]): readonly FollowedTeam[];
   follow(name: TeamName): Promise<FollowedTeam>;
   unfollow(name: TeamName): Promise<boolean>;
   /** Teams that webhooks name; they come and go with those. */
@@ -65,7 +67,7 @@ export function createFollowed(options: FollowedOptions): Followed {
   /** The entry with the team's id, where one of the two is the team that it means. */
   function settle(entry: FollowedTeam, game: Game): FollowedTeam {
     if (entry.league !== game.league || entry.id !== null || entry.text === ALL_TEAMS) return entry;
-    const team = findTeam([game.home.team, game.away.team], entry.text);
+    const team = findTeamOfSome([game.home.team, game.away.team], entry.text);
     return team ? resolved(entry, team) : entry;
   }
 
@@ -82,6 +84,18 @@ export function createFollowed(options: FollowedOptions): Followed {
         }
       }
       return false;
+    },
+    resolveAll(league, teams) {
+      const missing: FollowedTeam[] = [];
+      for (const entries of [configured, own, watched]) {
+        for (const [i, entry] of entries.entries()) {
+          if (entry.league !== league || entry.id !== null || entry.text === ALL_TEAMS) continue;
+          const team = findTeam(teams, entry.text);
+          if (team) entries[i] = resolved(entry, team);
+          else missing.push(entry);
+        }
+      }
+      return missing;
     },
     async follow(name) {
       const entry = await resolve(name);

@@ -13,7 +13,7 @@ import {
   type TeamStore,
   teamKey,
 } from "../domain/game.ts";
-import { findTeam, foldName, namesOf, splitTeamName, type TeamName } from "../domain/team-names.ts";
+import { findTeam, findTeamOfSome, foldName, namesOf, splitTeamName, type TeamName } from "../domain/team-names.ts";
 import type { Outbox } from "../domain/webhook.ts";
 import type { Logger } from "../lib/log.ts";
 import { nowMicros } from "../lib/time.ts";
@@ -128,7 +128,8 @@ export async function createSports(options: SportsOptions): Promise<Sports> {
   async function team(text: string, league?: LeagueId): Promise<Team> {
     const named = league === undefined ? splitTeamName(text, source.parseLeague) : { league, text };
     if (named) {
-      const found = findTeam(seenTeams(named.league), named.text) ?? findTeam(await teamsOf(named.league), named.text);
+      const found =
+        findTeamOfSome(seenTeams(named.league), named.text) ?? findTeam(await teamsOf(named.league), named.text);
       if (found) return found;
       throw new AppError("not_found", `Cannot find one team "${named.text}" in league "${named.league}"`);
     }
@@ -140,9 +141,9 @@ export async function createSports(options: SportsOptions): Promise<Sports> {
         const found = findTeam(await teamsOf(id), text);
         if (found) return found;
       } catch (error) {
-        // Another league may know the team, unless the source as a whole is out of reach.
         fault = error;
-        break;
+        // Where one league's list is missing another may know the team, unless the source refuses everybody.
+        if (isOutage(error)) break;
       }
     }
     if (fault !== undefined) throw fault;
@@ -162,18 +163,20 @@ export async function createSports(options: SportsOptions): Promise<Sports> {
     return current && { game: current, tracked: null };
   }
 
-  void settleConfigured().catch((error: unknown) => log.error({ err: error }, "Cannot look up the followed teams"));
+  void resolveFollowed().catch((error: unknown) => log.error({ err: error }, "Cannot look up the followed teams"));
   feed.refresh();
 
-  /** Says early what would otherwise be silence: a name in the configuration that fits no team. */
-  async function settleConfigured(): Promise<void> {
-    for (const { league, text } of configured) {
-      if (text === "*") continue;
-      const teams = await source.teams(league).catch((error: unknown) => {
-        if (error instanceof SourceFailure) return undefined;
-        throw error;
-      });
-      if (teams && !findTeam(teams, text)) log.warn(`SPORTS_TEAMS: no team of ${league} is called "${text}"`);
+  /** Says early what would otherwise be silence: a name that fits no team. */
+  async function resolveFollowed(): Promise<void> {
+    for (const league of followed.leagues()) {
+      try {
+        for (const { text } of followed.resolveAll(league, await source.teams(league))) {
+          log.warn(`No team of ${league} is called "${text}", or more than one is: see SPORTS_TEAMS`);
+        }
+      } catch (error) {
+        // The scoreboards name the teams as well.
+        if (!(error instanceof SourceFailure)) throw error;
+      }
     }
   }
 
@@ -215,11 +218,13 @@ export async function createSports(options: SportsOptions): Promise<Sports> {
       const names: TeamName[] = [];
       for (const { league: given, team: text } of teams.slice(0, FOLLOWED_MAX)) {
         const league = given === null ? undefined : source.parseLeague(given);
-        const named = league === undefined ? splitTeamName(text, source.parseLeague) : { league, text };
         try {
-          names.push(named ?? nameOf(await team(text)));
+          const { league: of, id } = await team(text, league);
+          names.push({ league: of, text: id });
         } catch (error) {
-          log.warn(`A webhook asks for a team that cannot be followed: ${messageOf(error)}`);
+          const named = league === undefined ? splitTeamName(text, source.parseLeague) : { league, text };
+          if (named && error instanceof AppError && error.code === "unavailable") names.push(named);
+          else log.warn(`A webhook asks for a team that cannot be followed: ${messageOf(error)}`);
         }
       }
       followed.watch(names);
@@ -240,6 +245,8 @@ function lineOf({ type, game, score }: GameEvent): string {
   return `${type}: ${away} ${score.away} at ${home} ${score.home} (${gameKey(game)})`;
 }
 
-function nameOf({ league, id }: Team): TeamName {
-  return { league, text: id };
+/** Not only this question fails, but any other would, too. */
+function isOutage(error: unknown): boolean {
+  const { cause } = error as { cause?: unknown };
+  return cause instanceof SourceFailure && ["blocked", "limited", "down"].includes(cause.fault);
 }

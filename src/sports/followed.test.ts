@@ -1,0 +1,64 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { SourceFailure } from "../domain/game.ts";
+import type { StoredTeam } from "../domain/webhook.ts";
+import { gameOf, SEA, SF } from "../testing/games.ts";
+import { createFollowed, FOLLOWED_MAX } from "./followed.ts";
+
+const nothing = { stored: [], configured: [], teams: async () => [SF, SEA], save: async () => undefined };
+
+test("createFollowed() keeps the whole list, one change after the other", async () => {
+  const saved: (readonly StoredTeam[])[] = [];
+  const followed = createFollowed({ ...nothing, save: async (teams) => void saved.push(teams) });
+  await Promise.all([
+    followed.follow({ league: "nfl", text: "sf" }),
+    followed.follow({ league: "nfl", text: "sea" }),
+    followed.follow({ league: "nfl", text: "49ers" }),
+  ]);
+  assert.deepEqual(
+    saved
+      .at(-1)!
+      .map(({ id }) => id)
+      .sort(),
+    ["nfl:25", "nfl:26"],
+  );
+  const again = createFollowed({ ...nothing, stored: saved.at(-1)! });
+  assert.deepEqual(again.list(), followed.list());
+});
+
+test("createFollowed() changes nothing that the disk refuses, and goes on", async () => {
+  let broken = true;
+  const save = async () => {
+    if (broken) throw new Error("disk full");
+  };
+  const followed = createFollowed({ ...nothing, save });
+  await assert.rejects(() => followed.follow({ league: "nfl", text: "sf" }), /disk full/);
+  assert.deepEqual(followed.list(), []);
+  broken = false;
+  await followed.follow({ league: "nfl", text: "sf" });
+  assert.equal(followed.list().length, 1);
+});
+
+test("createFollowed() follows so many teams and no more", async () => {
+  const unknown = async () => {
+    throw new SourceFailure("down", "down");
+  };
+  const followed = createFollowed({ ...nothing, teams: unknown });
+  for (let i = 0; i < FOLLOWED_MAX; i++) await followed.follow({ league: "nfl", text: `team ${i}` });
+  await assert.rejects(() => followed.follow({ league: "nfl", text: "one more" }), { code: "invalid" });
+  await followed.follow({ league: "nfl", text: "team 7" });
+});
+
+test("createFollowed() leaves out stored teams that cannot be read", () => {
+  const stored = ["", "null", "{}", '{"league":"nfl"}'].map((json, i) => ({ id: `${i}`, json }));
+  assert.deepEqual(createFollowed({ ...nothing, stored }).list(), []);
+});
+
+test("createFollowed() does not take a team of one league for one of another", () => {
+  const followed = createFollowed({ ...nothing, configured: [{ league: "mlb", text: "sf" }] });
+  assert.equal(followed.follows(gameOf()), false);
+  followed.watch([{ league: "nfl", text: "sf" }]);
+  assert.equal(followed.follows(gameOf()), true);
+  followed.watch([]);
+  assert.equal(followed.follows(gameOf()), false);
+});

@@ -1,0 +1,126 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Game, Score } from "../domain/game.ts";
+import { silentLog } from "../lib/log.ts";
+import { createScoreSource } from "../sources/sports/score-source.ts";
+import { startFakeScoreboard } from "../testing/fake-scoreboard.ts";
+import { SEQUENCES } from "../testing/game-sequences.ts";
+import { startReceiver } from "../webhooks/testing.ts";
+import { openWebhooks } from "../webhooks/webhooks.ts";
+import { createSports, type Sports } from "./sports.ts";
+
+/** The whole way: a scoreboard over HTTP, the tracker, the real outbox on disk, a receiver over HTTP. */
+
+const NFL = "football/nfl";
+const log = silentLog();
+
+async function until(holds: () => boolean, what: () => string): Promise<void> {
+  const deadline = performance.now() + 20_000;
+  while (!holds()) {
+    assert.ok(performance.now() < deadline, what());
+    await sleep(5);
+  }
+}
+
+async function setup(t: TestContext) {
+  const directory = mkdtempSync(join(tmpdir(), "ha-ingestor-games-"));
+  const board = await startFakeScoreboard();
+  const receiver = await startReceiver();
+  const open = () =>
+    openWebhooks({
+      directory,
+      settings: { busyTimeoutSeconds: 5, cacheSize: -2000, synchronous: "NORMAL" },
+      allow: [`127.0.0.1:${receiver.port}`],
+      retrySeconds: [1],
+      timeoutSeconds: 5,
+      version: "1",
+      log,
+    });
+  let webhooks = await open();
+  let sports: Sports | undefined;
+  const samples = { series: () => 0, last: () => undefined, append: () => undefined };
+
+  /** Begins as after a start of the program. */
+  async function start(): Promise<void> {
+    if (sports) {
+      await sports.close();
+      await webhooks.close();
+      webhooks = await open();
+    }
+    const source = createScoreSource({ baseUrl: board.baseUrl, userAgent: null, version: "1", pollSeconds: 0.01, log });
+    sports = await createSports({ source, outbox: webhooks, samples, configured: [{ league: "nfl", text: "*" }], log });
+  }
+
+  await start();
+  t.after(async () => {
+    await sports?.close();
+    await webhooks.close();
+    await board[Symbol.asyncDispose]();
+    await receiver.close();
+    rmSync(directory, { recursive: true });
+  });
+  return {
+    board,
+    receiver,
+    webhooks: () => webhooks,
+    start,
+    /** A whole round that began after this call. */
+    async round() {
+      const before = sports!.status().counters.scoreboards!;
+      await until(
+        () => sports!.status().counters.scoreboards! >= before + 2,
+        () => JSON.stringify(sports!.status()),
+      );
+    },
+  };
+}
+
+/** Those that need no minutes to be believed. */
+const REPLAYED = Object.entries(SEQUENCES).filter(([name]) => !name.includes("confirmed"));
+const STEPS = Math.max(...REPLAYED.map(([, looks]) => looks.length));
+
+function gamesAt(step: number): Game[] {
+  return REPLAYED.map(([, looks], i) => ({ ...(looks[step] ?? looks.at(-1)!)[0], id: `${1000 + i}` }));
+}
+
+for (const restartAt of [null, 2, 4]) {
+  test(`whole games reach a receiver, each event once and in order${restartAt === null ? "" : `, over a restart at look ${restartAt}`}`, async (t) => {
+    const { board, receiver, webhooks, start, round } = await setup(t);
+    await webhooks().register({
+      url: receiver.url,
+      events: ["game_*", "score_*", "period_changed", "halftime", "final_corrected"],
+    });
+    for (let step = 0; step < STEPS; step++) {
+      board.show(NFL, gamesAt(step));
+      await round();
+      if (step === restartAt) await start();
+    }
+    const expected = REPLAYED.map(([, looks]) => looks.flatMap(([, ...told]) => told));
+    const told = () => REPLAYED.map((_, i) => eventsOf(receiver.received, `${1000 + i}`));
+    const total = expected.flat().length;
+    await until(
+      () => receiver.received.length >= total,
+      () => `${receiver.received.length} of ${total} arrived`,
+    );
+    await round();
+    assert.deepEqual(
+      Object.fromEntries(REPLAYED.map(([name], i) => [name, told()[i]])),
+      Object.fromEntries(REPLAYED.map(([name], i) => [name, expected[i]])),
+    );
+  });
+}
+
+function eventsOf(received: readonly { readonly json: Readonly<Record<string, unknown>> }[], gameId: string): string[] {
+  const ids = new Set<unknown>();
+  return received.flatMap(({ json }) => {
+    // Delivery is at least once; the id tells the second time from the first.
+    if (json.game_id !== gameId || ids.has(json.id)) return [];
+    ids.add(json.id);
+    const { home, away } = json.score as Score;
+    return [`${json.event} ${home}:${away}`];
+  });
+}
