@@ -178,11 +178,11 @@ function samplesOf(
 function carriedInto(prepare: Prepare, request: AggregateRequest, question: SeriesQuestion): Carried {
   const start = request.borders[0]!;
   const rolled = rolledBefore(prepare, question.number, start);
-  const value = newest(question.before, lastInDays(prepare, request, question.number, "TRUE"));
+  const value = newest(lastInDays(prepare, request, question.number, "TRUE"), question.before);
   const carried = value !== undefined && (rolled === undefined || value.ts >= rolled.start) ? value : rolled?.carried;
   if (carried === undefined) return NOTHING;
   if (isNumber(carried.value)) return { value: carried.value, number: carried.value };
-  const number = newest(question.numberBefore, lastInDays(prepare, request, question.number, IS_NUMBER));
+  const number = newest(lastInDays(prepare, request, question.number, IS_NUMBER), question.numberBefore);
   const rolledNumber = rolled === undefined ? undefined : numberBefore(prepare, question.number, rolled);
   const newer = number !== undefined && (rolledNumber === undefined || number.ts >= rolledNumber.ts);
   return { value: carried.value, number: (newer ? number : rolledNumber)?.value as number | undefined };
@@ -231,6 +231,7 @@ function lastNumber(prepare: Prepare, table: string, series: SeriesNumber, from:
   ).get(series, from, to) as unknown as [Micros, number] | undefined;
 }
 
+/** Of two at one time the first. */
 function newest(a: Found | undefined, b: Found | undefined): Found | undefined {
   if (a === undefined || b === undefined) return a ?? b;
   return a.ts >= b.ts ? a : b;

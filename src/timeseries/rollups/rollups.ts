@@ -228,8 +228,16 @@ export function createRollups(options: RollupsOptions): Rollups {
       kind: options.kind(series),
       memory: packer.count === 0 ? null : packer.packed(),
       before: inArchive ? await lookBack(series, start) : found(memory.before(series, start)),
-      numberBefore: inArchive ? await lookBack(series, start, isNumber) : found(memory.before(series, start, isNumber)),
+      numberBefore: inArchive
+        ? await lookBack(series, start, isNumber)
+        : await unshadowed(series, found(memory.before(series, start, isNumber))),
     };
+  }
+
+  /** The number found in memory, or an older one where a day table had another value at that time before. */
+  async function unshadowed(series: SeriesNumber, inMemory: Found | undefined): Promise<Found | undefined> {
+    if (inMemory === undefined || !tables().includes(dayOf(inMemory.ts))) return inMemory;
+    return lookBack(series, inMemory.ts + 1, isNumber);
   }
 
   /** The newest sample before a time whose value is one of these, in any tier. */
