@@ -20,8 +20,13 @@ interface SimulatedStats {
 
 const changesOf = async (home: Home): Promise<number> => (await home.tell<SimulatedStats>({ do: "stats" })).changes;
 
-/** Resolves when every change of the home is in the store and on the disk. */
-async function settled(home: Home, program: Program, before: { sent: number; taken: number }): Promise<number> {
+/** What was sent and taken so far; asked while the home is still, since the two are not asked at the same moment. */
+async function countsOf(home: Home, program: Program): Promise<{ sent: number; taken: number }> {
+  return { sent: await changesOf(home), taken: (await program.stats()).ingest.changes };
+}
+
+/** Resolves when every change of the home since `before` is in the store and on the disk. */
+async function settled(home: Home, program: Program, before: { sent: number; taken: number }): Promise<void> {
   const sent = (await changesOf(home)) - before.sent;
   await until(
     "all changes to be on the disk",
@@ -31,7 +36,6 @@ async function settled(home: Home, program: Program, before: { sent: number; tak
     },
     DRAIN_TIMEOUT_MS,
   );
-  return sent;
 }
 
 /** The samples that the home's own recorder has and history does not, and the other way round. */
@@ -77,15 +81,17 @@ async function sustained(frames: "single" | "coalesced"): Promise<Figure[]> {
   await using home = await startHome({ entities: ENTITIES });
   await using program = await startProgram(home);
   const since = Date.now() * 1000;
+  const still = await countsOf(home, program);
   const load = { do: "load", rate: FLAT_OUT, separateFrames: frames === "single", waitForReaders: true };
   // The first second compiles.
   await home.tell(load);
   await sleep(1_000);
-  const before = { sent: await changesOf(home), taken: (await program.stats()).ingest.changes };
+  const before = await changesOf(home);
   const start = performance.now();
   await sleep(SECONDS * 1000);
   await home.tell({ do: "stopLoad" });
-  const sent = await settled(home, program, before);
+  await settled(home, program, still);
+  const sent = (await changesOf(home)) - before;
   const seconds = (performance.now() - start) / 1000;
   const { lost, doubled } = await compare(home, program, since);
   const { process, timeseries } = await program.stats();
@@ -108,7 +114,7 @@ async function burst(): Promise<Figure[]> {
   await using home = await startHome({ entities: ENTITIES, "pending-max": 2 * BURST });
   await using program = await startProgram(home);
   const since = Date.now() * 1000;
-  const before = { sent: await changesOf(home), taken: (await program.stats()).ingest.changes };
+  const before = await countsOf(home, program);
   const start = performance.now();
   await home.tell({ do: "burst", count: BURST });
   await settled(home, program, before);

@@ -24,8 +24,11 @@ export interface Load {
 const CHANGES_PER_TURN = 512;
 /** Debts beyond this much time are forgotten: the machine cannot keep the rate. */
 const DEBT_MAX_MS = 1000;
-/** With `waitForReaders`: messages that may wait for one reader. */
-const BACKLOG_MAX = 1024;
+/**
+ * With `waitForReaders`: messages that may wait for one reader before the next turn; with that turn's they are still no
+ * more than the slow reader rule allows for long.
+ */
+const BACKLOG_MAX = 512;
 /** One reading in so many is lost, and the entity unavailable until its next turn. */
 const READINGS_PER_LOSS = 2000;
 
