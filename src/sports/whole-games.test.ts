@@ -5,13 +5,16 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Game, Score } from "../domain/game.ts";
+import type { TeamName } from "../domain/team-names.ts";
 import { silentLog } from "../lib/log.ts";
 import { createScoreSource } from "../sources/sports/score-source.ts";
 import { startFakeScoreboard } from "../testing/fake-scoreboard.ts";
 import { SEQUENCES } from "../testing/game-sequences.ts";
+import { liveGame, SEA, SF } from "../testing/games.ts";
 import { startReceiver } from "../webhooks/testing.ts";
 import { openWebhooks } from "../webhooks/webhooks.ts";
 import { createSports, type Sports } from "./sports.ts";
+import { followTeamsOf } from "./webhook-teams.ts";
 
 /** The whole way: a scoreboard over HTTP, the tracker, the real outbox on disk, a receiver over HTTP. */
 
@@ -26,7 +29,7 @@ async function until(holds: () => boolean, what: () => string): Promise<void> {
   }
 }
 
-async function setup(t: TestContext) {
+async function setup(t: TestContext, configured: readonly TeamName[] = [{ league: "nfl", text: "*" }]) {
   const directory = mkdtempSync(join(tmpdir(), "ha-ingestor-games-"));
   const board = await startFakeScoreboard();
   const receiver = await startReceiver();
@@ -52,7 +55,7 @@ async function setup(t: TestContext) {
       webhooks = await open();
     }
     const source = createScoreSource({ baseUrl: board.baseUrl, userAgent: null, version: "1", pollSeconds: 0.01, log });
-    sports = await createSports({ source, outbox: webhooks, samples, configured: [{ league: "nfl", text: "*" }], log });
+    sports = await createSports({ source, outbox: webhooks, samples, configured, log });
   }
 
   await start();
@@ -67,6 +70,7 @@ async function setup(t: TestContext) {
     board,
     receiver,
     webhooks: () => webhooks,
+    sports: () => sports!,
     start,
     /** A whole round that began after this call. */
     async round() {
@@ -113,6 +117,27 @@ for (const restartAt of [null, 2, 4]) {
     );
   });
 }
+
+test("a webhook that names a team follows it until it is deleted", async (t) => {
+  const { board, receiver, webhooks, sports } = await setup(t, []);
+  board.showTeams(NFL, [SF, SEA]);
+  const teams = followTeamsOf(webhooks(), sports(), log);
+  assert.deepEqual(sports().status().leagues, []);
+  const { webhook } = await teams.register({ url: receiver.url, events: ["score_changed"], team: "sf" });
+  board.show(NFL, [liveGame(0, 0)]);
+  await until(
+    () => [...sports().games()].length === 1,
+    () => "the game is not followed",
+  );
+  board.show(NFL, [liveGame(0, 7)]);
+  await receiver.has(1);
+  await teams.update(webhook.id, { team: "nfl-sea" });
+  await teams.delete(webhook.id);
+  await until(
+    () => sports().status().leagues.length === 0,
+    () => "the team is still followed",
+  );
+});
 
 function eventsOf(received: readonly { readonly json: Readonly<Record<string, unknown>> }[], gameId: string): string[] {
   const ids = new Set<unknown>();

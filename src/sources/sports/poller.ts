@@ -335,7 +335,7 @@ function statusOf(one: Running): LeagueStatus {
     state: one.state,
     reason: one.reason,
     source: one.source,
-    games: [...currentOf(one)].length,
+    games: new Set([...currentOf(one)].map(({ id }) => id)).size,
     failuresInARow: one.failures,
     lastSuccessAt: one.lastSuccessAt,
     nextPollAt: one.nextPollAt,
