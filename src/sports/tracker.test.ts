@@ -168,6 +168,18 @@ test("track() never mixes the scores of two sources within a game", () => {
   assert.deepEqual(told(fromStart.events.flat()), ["game_started 0:0", "score_changed 1:0"]);
 });
 
+test("track() does not resume a game because another source is late with its end", () => {
+  const late = [1, 2, 3, 4, 5].map((minute) => ({ game: liveGame(2, 1), minute: 90 + minute }));
+  const { events, tracked } = follow([
+    { game: liveGame(2, 1), minute: 0 },
+    { game: { ...finalGame(2, 1), source: "nhl" }, minute: 90 },
+    ...late,
+    { game: finalGame(2, 1), minute: 96 },
+  ]);
+  assert.deepEqual(told(events.flat()), ["game_ended 2:1"]);
+  assert.equal(tracked!.game.source, "espn");
+});
+
 test("track() tells whether another source confirms a final", () => {
   const confirmation: FinalConfirmation = { source: "nhl", agrees: true, score: { home: 2, away: 1 } };
   const { events } = follow([

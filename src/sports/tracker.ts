@@ -102,11 +102,11 @@ function isLate(stored: TrackedGame, look: Look): boolean {
 }
 
 /**
- * Whether this source's word counts. Scores of two sources are never mixed within a game: while it is going on another
- * source can only end it, or take it over when its own has told nothing for hours.
+ * Whether this source's word counts. Scores of two sources are never mixed within a game: once it has begun another
+ * source can only end it or correct its end, or take it over when its own has told nothing for hours.
  */
 function maySpeak(stored: TrackedGame, game: Game, condition: Settled, look: Look): boolean {
-  if (game.source === stored.game.source || !stored.started || stored.condition === "final") return true;
+  if (game.source === stored.game.source || !stored.started) return true;
   return condition === "final" || look.receivedAt - stored.seenAt > STALE_AFTER;
 }
 

@@ -84,7 +84,8 @@ export function withScore(game: Game, score: NhlScore): Game {
   return {
     ...game,
     source: SOURCE,
-    start: score.start ?? game.start,
+    // Two providers may differ by some minutes, and that would look like another date.
+    start: game.start ?? score.start,
     phase,
     completed,
     statusName,
