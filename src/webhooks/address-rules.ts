@@ -123,8 +123,14 @@ export function portOf(url: URL): number {
   return url.port === "" ? (url.protocol === "https:" ? 443 : 80) : Number(url.port);
 }
 
+/** Host and port that requests for a URL go to; what they share when its receiver hangs. */
+export function originOf(url: string): string {
+  const parsed = URL.parse(url);
+  return parsed === null ? url : `${parsed.hostname}:${portOf(parsed)}`;
+}
+
 /** "[::1]" → "::1". */
-export function bare(host: string): string {
+function bare(host: string): string {
   return host.replace(/^\[(.*)\]$/, "$1").toLowerCase();
 }
 

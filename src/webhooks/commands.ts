@@ -24,7 +24,7 @@ import {
   type WaitingDelivery,
 } from "./deliveries.ts";
 import { createDispatcher, type Verdict } from "./dispatcher.ts";
-import { openEvents } from "./events.ts";
+import { EVENTS_PER_COMMIT_MAX, openEvents } from "./events.ts";
 import { type EventFacts, foldFacts, type WebhookFilter } from "./filters.ts";
 import type { Journal } from "./journal.ts";
 import {
@@ -41,8 +41,7 @@ import { generateSecret, keyOfSecret, type Vault } from "./secrets.ts";
 import type { Sender, SendOutcome } from "./send.ts";
 import { signedHeaders } from "./signing.ts";
 
-/** Events that one commit, and deliveries that one replay may bring. */
-export const EVENTS_PER_COMMIT_MAX = 1_000;
+/** Deliveries that one replay may bring. */
 export const REPLAY_MAX = WAITING_PER_WEBHOOK_MAX;
 /** A webhook that has only failed for longer is disabled once a delivery is given up. */
 export const DISABLE_AFTER_MICROS = 5 * 86_400 * 1_000_000;

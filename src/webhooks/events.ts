@@ -4,6 +4,8 @@ import type { NewEvent } from "../domain/webhook.ts";
 import { isoFromMicros } from "../lib/time.ts";
 import { dottedType, type EventFacts } from "./filters.ts";
 
+/** Events that one commit may bring. */
+export const EVENTS_PER_COMMIT_MAX = 1_000;
 /** A body stays below what receivers are known to take; `data` is cut where it is larger. */
 export const BODY_BYTES_MAX = 20_000;
 const ENVELOPE = new Set(["id", "type", "event", "event_type", "timestamp", "sequence", "data"]);

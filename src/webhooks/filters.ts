@@ -140,7 +140,8 @@ export function compileFilter(filter: WebhookFilter): CompiledFilter {
   function matchesGame({ league, teams }: FoldedFacts): boolean {
     if (league === undefined) return true;
     if (filter.league !== null && filter.league !== league) return false;
-    return team === null || teams.has(team);
+    // What concerns a whole league (its scores do not come) concerns each team of it.
+    return team === null || teams.size === 0 || teams.has(team);
   }
 
   function matchesHome({ entityId, areas: of, from, to }: FoldedFacts): boolean {

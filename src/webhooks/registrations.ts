@@ -3,9 +3,9 @@ import type { DatabaseSync } from "node:sqlite";
 import { AppError } from "../domain/errors.ts";
 import type { Micros } from "../domain/sample.ts";
 import type { WebhookInput } from "../domain/webhook.ts";
+import { originOf } from "./address-rules.ts";
 import { type CompiledFilter, compileFilter, parseFilter, type WebhookFilter } from "./filters.ts";
 import type { Vault } from "./secrets.ts";
-import { originOf } from "./send.ts";
 
 /** Webhooks that can be registered at once. */
 export const WEBHOOKS_MAX = 2_000;

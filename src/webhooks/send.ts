@@ -1,8 +1,8 @@
 import http from "node:http";
 import https from "node:https";
-import { isIP, type LookupFunction } from "node:net";
+import type { LookupFunction } from "node:net";
 import { messageOf } from "../domain/errors.ts";
-import { type AddressRules, bare, firstRefusal, portOf, type Resolve } from "./address-rules.ts";
+import { type AddressRules, firstRefusal, portOf, type Resolve } from "./address-rules.ts";
 import { parseRetryAfter } from "./retry.ts";
 
 /** What is read of an answer's body; a longer one is cut off, its status counts. */
@@ -169,12 +169,4 @@ function excerptOf(bytes: Buffer): string {
     .replace(/[\p{Cc}\p{Cf}\p{Co}\p{Zl}\p{Zp}]+/gu, " ")
     .trim()
     .slice(0, EXCERPT_LENGTH_MAX);
-}
-
-/** Where requests for a URL end up; what they share when its receiver hangs. */
-export function originOf(url: string): string {
-  const parsed = URL.parse(url);
-  if (!parsed) return url;
-  const host = bare(parsed.hostname);
-  return `${isIP(host) === 6 ? `[${host}]` : host}:${portOf(parsed)}`;
 }

@@ -7,7 +7,7 @@ import { DATABASE_FILE, KEY_FILE, openWebhookDatabase, type SqliteSettings } fro
 import { createJournal } from "./journal.ts";
 import { createResolver } from "./resolver.ts";
 import { openVault } from "./secrets.ts";
-import { createSender } from "./send.ts";
+import type { Sender, SenderOptions } from "./send.ts";
 
 /**
  * The thread of the webhooks: it alone writes their database and talks to their receivers, so that nothing a receiver
@@ -46,7 +46,7 @@ function open(): void {
     vault,
     rules,
     resolve,
-    sender: createSender({ rules, resolve, timeoutMs: timeoutSeconds * 1000 }),
+    sender: lazySender({ rules, resolve, timeoutMs: timeoutSeconds * 1000 }),
     retrySeconds,
     userAgent,
     warn: (message) => {
@@ -54,6 +54,18 @@ function open(): void {
     },
   });
   Object.assign(served, commands);
+}
+
+/** Node's HTTP client takes 5 MB, which a home without webhooks can do without. */
+function lazySender(settings: SenderOptions): Sender {
+  let sender: Promise<Sender> | undefined;
+  return {
+    async send(request) {
+      sender ??= import("./send.ts").then(({ createSender }) => createSender(settings));
+      return (await sender).send(request);
+    },
+    close: () => void sender?.then((opened) => opened.close()),
+  };
 }
 
 const served: Commands = { open, warnings: () => warnings.splice(0) };
