@@ -200,12 +200,16 @@ export function createRollups(options: RollupsOptions): Rollups {
 
   /** Whether what was in force at `start` may be known to archived samples alone. */
   function startsInArchive(start: Micros): boolean {
-    if (start % HOUR_MICROS !== 0 && options.isArchived(dayOf(start))) return true;
-    for (const [day, { cuts }] of rolled) {
-      const lacking = cuts === null || memory.hasDay(day);
-      if (lacking && day <= dayOf(start) && options.isArchived(day)) return true;
+    for (const day of [...rolled.keys(), dayOf(start)]) {
+      if (day <= dayOf(start) && lacksRollups(day, start) && options.isArchived(day)) return true;
     }
     return false;
+  }
+
+  /** Whether rollups of a day lack samples that came before `start`. */
+  function lacksRollups(day: Day, start: Micros): boolean {
+    if (day === dayOf(start) && start % HOUR_MICROS !== 0) return true;
+    return rolled.get(day)?.cuts == null || memory.hasDay(day);
   }
 
   async function questionOf(
@@ -281,8 +285,9 @@ export function createRollups(options: RollupsOptions): Rollups {
       stretches: answer.stretches,
       cuts: inDays.flatMap(({ start, end }) => cutsWithin(start, end)),
       days: daysWithin(tables(), start, borders[buckets]!),
+      // What is known of an archived day is known to its rollups or, where they lack some of it, looked for in all tiers.
       daysBefore: daysBefore(tables(), Number.NEGATIVE_INFINITY, start + 1).filter(
-        (day) => day === dayOf(start) || rolled.get(day)?.cuts == null || memory.hasDay(day),
+        (day) => !options.isArchived(day) && lacksRollups(day, start),
       ),
     };
     const total = Array.from({ length: buckets }, () => new Tally());
