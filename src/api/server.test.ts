@@ -283,10 +283,10 @@ const CASES: readonly Case[] = [
     has: ["sensor.nope"],
   },
   {
-    name: "GET /api/v1/states/{id} does not promise the past yet",
+    name: "GET /api/v1/states/{id}?at= of a moment of which nothing is known is 404",
     url: "/api/v1/states/sensor.hall?at=2026-11-24T11:04:03Z",
-    status: 400,
-    has: ['\\"at\\"'],
+    status: 404,
+    has: ["at 2026-11-24T11:04:03Z"],
   },
   {
     name: "GET /api/v1/stats counts",
