@@ -22,7 +22,12 @@ import { isTimeZone } from "./lib/calendar.ts";
 import { DirectoryHeld, lockDirectory } from "./lib/directory-lock.ts";
 import type { Logger } from "./lib/log.ts";
 import { openHome } from "./metadata/home.ts";
+import { createScoreSource } from "./sources/sports/score-source.ts";
+import { createSports } from "./sports/sports.ts";
+import { followTeamsOf } from "./sports/webhook-teams.ts";
 import { openStore } from "./timeseries/store.ts";
+import { tellOfGaps } from "./webhooks/gap-events.ts";
+import { openWebhooks } from "./webhooks/webhooks.ts";
 
 /** The name under which the time-series engine appears in `/health`: that of its archive. */
 const ENGINE = "parquet";
@@ -81,18 +86,48 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
   });
   stack.defer(() => store.close());
 
+  const webhooks = await openWebhooks({
+    directory: config.dataDir,
+    settings: config.sqlite,
+    allow: config.webhookAllow,
+    retrySeconds: config.webhookRetrySeconds,
+    timeoutSeconds: config.webhookTimeoutSeconds,
+    version: options.version,
+    log: component("webhooks"),
+  });
+  stack.defer(() => webhooks.close());
+  const sports = await createSports({
+    source: createScoreSource({
+      baseUrl: config.sportsBaseUrl,
+      userAgent: config.sportsUserAgent,
+      version: options.version,
+      pollSeconds: config.sportsPollSeconds,
+      log: component("sports"),
+    }),
+    outbox: webhooks,
+    samples: store,
+    configured: config.sportsTeams,
+    log: component("sports"),
+  });
+  stack.defer(() => sports.close());
+
+  const gaps = tellOfGaps(store.gaps, webhooks.tell);
   const ingest = createIngest({
     store,
     home,
     states: home.states,
     rules: config.filter,
-    gaps: { store, ledger: store.gaps, lastRun: store.lastRun, backfillDays: config.backfillDays },
+    gaps: { store, ledger: gaps, lastRun: store.lastRun, backfillDays: config.backfillDays },
     log: component("ingest"),
     onConfig: (told) =>
       void home.saveConfig(told).catch((error: unknown) => log.warn(`Cannot save HA's settings: ${messageOf(error)}`)),
   });
   ingesting = ingest;
   stack.defer(() => ingest.close());
+  webhooks.watch(ingest.feed, (entityId) => {
+    const entity = home.entity(entityId);
+    return [entity?.area_id, entity?.area_name].filter((area) => typeof area === "string");
+  });
   const session = createSession({
     url: config.haUrl,
     token: config.haToken,
@@ -113,6 +148,8 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     log: options.log.child({ component: "api" }, { level: "warn" }),
     version: options.version,
     demo: options.demo,
+    webhooks: followTeamsOf(webhooks, sports, component("sports")),
+    sports: { ...sports, samples: store },
   };
   const data = await createApi({
     ...server,
@@ -133,11 +170,11 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     },
   });
   stack.defer(() => data.close());
-  const sports = await createSportsApi(server);
-  stack.defer(() => sports.close());
+  const sportsApi = await createSportsApi(server);
+  stack.defer(() => sportsApi.close());
   const urls = {
     data: await listen(data, config.host, config.dataApiPort, "DATA_API_PORT"),
-    sports: await listen(sports, config.host, config.sportsDataPort, "SPORTS_DATA_PORT"),
+    sports: await listen(sportsApi, config.host, config.sportsDataPort, "SPORTS_DATA_PORT"),
   };
   for (const [api, url] of Object.entries(urls)) log.info({ api, url, port: Number(new URL(url).port) }, "Listening");
 

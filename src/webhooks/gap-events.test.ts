@@ -1,0 +1,44 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Gap, GapLedger } from "../domain/gaps.ts";
+import { tellOfGaps } from "./gap-events.ts";
+
+const GAP: Gap = {
+  id: 7,
+  reason: "crash",
+  state: "open",
+  start: 1795518243577164,
+  end: 1795518243577164,
+  openedAt: 1795518244000000,
+  closedAt: null,
+  added: 0,
+  done: 0,
+  total: null,
+  missingEntities: [],
+  note: null,
+};
+
+test("tellOfGaps() tells of a gap once when it opens and once when it is closed", () => {
+  let gap = GAP;
+  const ledger: GapLedger = {
+    open: () => gap,
+    update: (_id, change) => {
+      gap = { ...gap, ...change };
+      return gap;
+    },
+    list: () => [gap],
+    progress: () => null,
+    saveProgress: () => {},
+  };
+  const told: [string, string, unknown][] = [];
+  const telling = tellOfGaps(ledger, async (type, subject, data) => void told.push([type, subject, data.state]));
+  telling.open("crash", GAP.start);
+  telling.update(7, { state: "filling", end: GAP.start + 1 });
+  telling.update(7, { done: 1 });
+  telling.update(7, { state: "partial", closedAt: GAP.start + 2, missingEntities: ["sensor.a"] });
+  assert.deepEqual(told, [
+    ["gap_opened", "gap 7", "open"],
+    ["gap_closed", "gap 7", "partial"],
+  ]);
+  assert.equal(telling.list()[0]?.state, "partial");
+});
