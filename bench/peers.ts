@@ -93,7 +93,7 @@ function figuresOf(ours: Ours, reference: Measured): Figure[] {
     { what: "archive: bytes per sample", value: ours.archivedBytesPerSample, unit: "bytes", bar: atMost(6) },
     { what: "all of the data directory, archived, rollups included", value: archived!.bytesPerSample!, unit: "bytes" },
     { what: "fold of what the load left in memory", value: ours.foldSeconds, unit: "s" },
-    { what: "rollups of all days that the load left", value: ours.rollUpSeconds, unit: "s" },
+    { what: "rollups of all days", value: ours.rollUpSeconds, unit: "s" },
     { what: "archiving all days but three", value: ours.sealSeconds, unit: "s" },
   ];
 }

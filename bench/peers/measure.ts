@@ -5,7 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { bytesOnDisk } from "../disk.ts";
 import { procNumber } from "../processes.ts";
 import { type Dataset, readLines } from "./dataset.ts";
-import { type Connection, openConnection } from "./http.ts";
+import { Connection } from "./http.ts";
 import { type Case, createCases, type Question, type Times, timeQuestions } from "./question.ts";
 import type { Dialect } from "./servers.ts";
 
@@ -35,13 +35,14 @@ export async function measurePeer(dialect: Dialect, dataset: Dataset): Promise<M
   const folder = mkdtempSync(join(tmpdir(), `bench-${dialect.peer.name}-`));
   try {
     await using server = await dialect.peer.start(folder, { settings: dialect.settings ?? {} });
-    using connection = openConnection();
+    using connection = await Connection.open(server.url);
+    const writePath = server.writeUrl.slice(server.url.length);
     const began = performance.now();
     for (const body of readLines(dataset)) {
-      await connection.send(server.writeUrl, { method: "POST", headers: server.headers, body });
+      await connection.send(writePath, { method: "POST", headers: server.headers, body });
     }
     const seconds = (performance.now() - began) / 1000;
-    const ask = questioner(dialect, connection, server.url, server.headers);
+    const ask = questioner(dialect, connection, server.headers);
     await untilVisible(dataset, ask);
     await untilAtRest(server.pid);
     const times = await timeQuestions(dataset, ask);
@@ -61,14 +62,9 @@ export function memoryOf(pid: number): { peak: number; after: number } {
   return { peak: procNumber(pid, "status", "VmHWM") / 1000, after: procNumber(pid, "status", "VmRSS") / 1000 };
 }
 
-function questioner(
-  { pathOf, countOf }: Dialect,
-  connection: Connection,
-  url: string,
-  headers: Readonly<Record<string, string>>,
-) {
+function questioner({ pathOf, countOf }: Dialect, connection: Connection, headers: Readonly<Record<string, string>>) {
   return async (question: Question, about: Case) => {
-    const { body, ms } = await connection.send(url + pathOf(question, about), { headers });
+    const { body, ms } = await connection.send(pathOf(question, about), { headers });
     return { ms, count: countOf(question, JSON.parse(body.toString())) };
   };
 }

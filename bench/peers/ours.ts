@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { bytesOnDisk, bytesPerHotSample } from "../disk.ts";
 import { runNode, startProgram } from "../processes.ts";
 import { type Dataset, ENTITIES, entityId } from "./dataset.ts";
-import { type Connection, openConnection } from "./http.ts";
+import { Connection } from "./http.ts";
 import { type Measured, memoryOf } from "./measure.ts";
 import { type Case, LAST_100_MICROS, type Question, timeQuestions } from "./question.ts";
 import type { StoreJob, StoreResult } from "./store.child.ts";
@@ -45,6 +45,8 @@ export async function measureOurs(dataset: Dataset, say: (line: string) => void)
   try {
     say("ours: loading");
     const loaded = await job("load", ALL_DAYS);
+    say("ours: computing rollups");
+    const rolledUp = await job("rollUp", ALL_DAYS);
     const hotBytesPerSample = bytesPerHotSample(directory);
     say("ours: asking, all days in SQLite");
     const [store, http] = await reads("all hot", ALL_DAYS);
@@ -61,7 +63,7 @@ export async function measureOurs(dataset: Dataset, say: (line: string) => void)
       hotBytesPerSample,
       archivedBytesPerSample: sealed.archivedBytesPerSample!,
       foldSeconds: loaded.foldSeconds!,
-      rollUpSeconds: loaded.rollUpSeconds!,
+      rollUpSeconds: rolledUp.rollUpSeconds!,
       sealSeconds: sealed.sealSeconds!,
     };
   } finally {
@@ -76,8 +78,8 @@ async function askProgram(
   hotDays: number,
 ): Promise<Pick<Measured, "times" | "memory">> {
   await using program = await startProgram(undefined, { directory, environment: { HOT_DAYS: String(hotDays) } });
-  using connection = openConnection();
-  const times = await timeQuestions(dataset, (question, about) => ask(connection, program.url, question, about));
+  using connection = await Connection.open(program.url);
+  const times = await timeQuestions(dataset, (question, about) => ask(connection, question, about));
   return { times, memory: memoryOf(program.pid) };
 }
 
@@ -89,11 +91,11 @@ interface Answer {
   readonly next_cursor: string | null;
 }
 
-async function ask(connection: Connection, url: string, question: Question, about: Case) {
+async function ask(connection: Connection, question: Question, about: Case) {
   let ms = 0;
   let count = 0;
   for (const path of pathsOf(question, about)) {
-    const answer = await connection.send(`${url}/api/v1/${path}`);
+    const answer = await connection.send(`/api/v1/${path}`);
     const { series, next_cursor } = JSON.parse(answer.body.toString()) as Answer;
     if (next_cursor !== null) throw new Error(`The answer to "${question}" has another page`);
     ms += answer.ms;

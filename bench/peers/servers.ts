@@ -82,6 +82,7 @@ function sql(question: Question, { entity, day, month }: Case): string {
 const quest: Dialect = {
   peer: questdb,
   title: "QuestDB",
+  settings: { QDB_CAIRO_WAL_PURGE_INTERVAL: "5000" },
   pathOf: (question, about) => `/exec?${new URLSearchParams({ query: sql(question, about), timings: "false" })}`,
   countOf(question, answer) {
     const { dataset } = answer as { dataset: Row[] };
