@@ -29,7 +29,7 @@ const LARGE = 200_000_000;
 const USAGE = `npm run bench                             all figures but those of peers, about 15 minutes
 npm run bench -- --only ${GROUPS.map(({ name }) => name).join(",")}
 npm run bench -- --only peers             beside real InfluxDB, VictoriaMetrics and QuestDB, about 10 minutes
-npm run bench -- --only peers --large     with 200 M samples, hours and 60 GB of disk; or --samples NUMBER
+npm run bench -- --only peers --large     with 200 M samples, hours and 40 GB of disk; or --samples NUMBER
 npm run bench -- --write                  also into docs/performance.md, each group's part by itself`;
 
 const HEAD = ["figure", "value", "bar", "met"] as const;
