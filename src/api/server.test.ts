@@ -267,6 +267,22 @@ const CASES: readonly Case[] = [
     has: ['"integrations":[{"entry_id":"entry1"', '"entity_count":3'],
   },
   {
+    name: "GET /api/integrations/{platform}/analytics counts",
+    url: "/api/integrations/hue/analytics",
+    status: 200,
+    has: [
+      '"platform":"hue","device_count":2,"entity_count":3',
+      '"entity_breakdown":[{"domain":"light"',
+      '"timestamp":"',
+    ],
+  },
+  {
+    name: "GET /api/integrations/{platform}/analytics knows no other",
+    url: "/api/integrations/nope/analytics",
+    status: 404,
+    has: ['Cannot find integration \\"nope\\"'],
+  },
+  {
     name: "GET /api/v1/states/{id} answers one",
     url: "/api/v1/states/sensor.hall",
     status: 200,

@@ -160,6 +160,16 @@ export interface IntegrationRow {
   readonly timestamp: string;
 }
 
+/** How much of the home comes by one integration; what is removed does not count. */
+export interface IntegrationAnalytics {
+  /** The integration's domain, e.g. "hue". */
+  readonly platform: string;
+  readonly device_count: number;
+  readonly entity_count: number;
+  /** Entities by their own domain, the most first. */
+  readonly entity_breakdown: readonly { readonly domain: string; readonly count: number }[];
+}
+
 export interface Page<Row> {
   readonly rows: readonly Row[];
   /** What the filter matches, all pages together. */
@@ -215,6 +225,8 @@ export interface HomeReader {
   entity(id: string): EntityRow | undefined;
   areas(request: PageRequest): Page<AreaRow>;
   integrations(request: PageRequest): Page<IntegrationRow>;
+  /** Undefined for a platform of which there is no config entry, no device and no entity. */
+  integrationAnalytics(platform: string): IntegrationAnalytics | undefined;
   /** Rows that are not removed. */
   counts(): {
     readonly devices: number;

@@ -498,6 +498,33 @@ test("areas and integrations come with their counts", async (t) => {
   assert.equal(home.areas({ limit: 9, q: "_" }).total, 0, "q is no pattern");
 });
 
+test("integrationAnalytics() counts what is there of a platform, by domain", async (t) => {
+  const { home } = await openTestHome(t);
+  await home.applyRegistry(
+    "config_entry",
+    [
+      { entry_id: "h", domain: "hue" },
+      { entry_id: "s", domain: "sun" },
+    ],
+    AT,
+  );
+  await home.applyRegistry("device", [device("d", { config_entry_id: "h" })], AT);
+  const entities = ["sensor.a", "light.b", "sensor.c", "light.gone"].map((id) => entity(id, id, { platform: "hue" }));
+  await home.applyRegistry("entity", [...entities, entity("x", "light.x", { platform: "mqtt" })], AT);
+  await home.applyRegistry("entity", entities.slice(0, 3), AT + 1);
+  assert.deepEqual(home.integrationAnalytics("hue"), {
+    platform: "hue",
+    device_count: 1,
+    entity_count: 3,
+    entity_breakdown: [
+      { domain: "sensor", count: 2 },
+      { domain: "light", count: 1 },
+    ],
+  });
+  assert.deepEqual(home.integrationAnalytics("sun")?.entity_breakdown, [], "set up, but without entities");
+  assert.equal(home.integrationAnalytics("mqtt"), undefined, "all of it is removed");
+});
+
 test("an outside reader sees whole transactions while rows are written", async (t) => {
   const { home, query } = await openTestHome(t);
   const list = (n: number) => Array.from({ length: 200 }, (_, i) => device(`d${i}`, { sw_version: String(n) }));

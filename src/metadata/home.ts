@@ -9,7 +9,7 @@ import { type DatabaseSettings, DEFAULT_SETTINGS, openDatabase } from "./databas
 import { readDevice, readDevices } from "./devices.ts";
 import { readEntities, readEntity } from "./entities.ts";
 import { readHealth } from "./health.ts";
-import { readIntegrations } from "./integrations.ts";
+import { readIntegrationAnalytics, readIntegrations } from "./integrations.ts";
 import { createQueries, type Queries } from "./page.ts";
 import { openWriter, type WriterCounters } from "./writer.ts";
 
@@ -70,6 +70,7 @@ export async function openHome({ file, settings = DEFAULT_SETTINGS, log }: HomeO
     entity: (id) => readEntity(queries, states, id),
     areas: (request) => readAreas(queries, request),
     integrations: (request) => readIntegrations(queries, request),
+    integrationAnalytics: (platform) => readIntegrationAnalytics(queries, platform),
     counts: () => readCounts(queries),
     health: () => readHealth(queries, file, inode, writer.fault),
     config: () => readConfig(database),

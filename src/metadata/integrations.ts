@@ -1,4 +1,4 @@
-import type { IntegrationRow, Page, PageRequest } from "../domain/home-store.ts";
+import type { IntegrationAnalytics, IntegrationRow, Page, PageRequest } from "../domain/home-store.ts";
 import { containing } from "./areas.ts";
 import { type Condition, type ListQuery, type Queries, readPage } from "./page.ts";
 import { type Columns, isoOf, textOf } from "./reading.ts";
@@ -25,10 +25,26 @@ const LIST: ListQuery = {
   defaultSort: "title",
 };
 
+const ENTITIES_BY_DOMAIN = `SELECT substr(entity_id, 1, instr(entity_id, '.') - 1) AS domain, count(*) AS n
+  FROM entities WHERE platform = ? AND removed_at IS NULL GROUP BY 1 ORDER BY n DESC, domain`;
+
 export function readIntegrations(queries: Queries, request: PageRequest): Page<IntegrationRow> {
   const conditions: Condition[] = request.includeRemoved ? [] : [{ sql: "i.removed_at IS NULL", values: [] }];
   if (request.q) conditions.push(containing(["i.title", "i.domain", "i.entry_id"], request.q));
   return readPage(queries, LIST, request, conditions, integrationRow);
+}
+
+export function readIntegrationAnalytics(queries: Queries, platform: string): IntegrationAnalytics | undefined {
+  const count = (sql: string): number => queries.all(`SELECT count(*) AS n FROM ${sql}`, [platform])[0]!.n as number;
+  const deviceCount = count("devices WHERE integration = ? AND removed_at IS NULL AND placeholder = 0");
+  const breakdown = queries
+    .all(ENTITIES_BY_DOMAIN, [platform])
+    .map((row) => ({ domain: row.domain as string, count: row.n as number }));
+  const known =
+    deviceCount > 0 || breakdown.length > 0 || count("integrations WHERE domain = ? AND removed_at IS NULL") > 0;
+  if (!known) return undefined;
+  const entityCount = breakdown.reduce((sum, { count }) => sum + count, 0);
+  return { platform, device_count: deviceCount, entity_count: entityCount, entity_breakdown: breakdown };
 }
 
 function integrationRow(row: Columns): IntegrationRow {

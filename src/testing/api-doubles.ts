@@ -163,6 +163,10 @@ export function createHomeDouble(): HomeDouble {
     entity: (id) => double.entityRows.get(id) ?? double.entityRows.values().find((row) => row.id === id),
     areas: (request) => paged([AREA], request),
     integrations: (request) => paged([INTEGRATION], request),
+    integrationAnalytics: (platform) =>
+      platform === "hue"
+        ? { platform, device_count: 2, entity_count: 3, entity_breakdown: [{ domain: "light", count: 3 }] }
+        : undefined,
     counts: () => ({ devices: double.deviceRows.size, entities: double.entityRows.size, areas: 1, integrations: 1 }),
     health() {
       if (double.failure) throw double.failure;

@@ -1,0 +1,214 @@
+import type { FastifyReply, FastifyRequest } from "fastify";
+import { AppError } from "../domain/errors.ts";
+import {
+  type BodyEncoding,
+  type LineReport,
+  type LineWriter,
+  PRECISIONS,
+  type Precision,
+} from "../domain/line-protocol.ts";
+import type { Api } from "./api.ts";
+import { answerTo, sendError } from "./errors.ts";
+import { plain, text } from "./schemas.ts";
+import { Type } from "./type.ts";
+
+/** As InfluxDB 1.x has it; unpacked, a body may be larger. */
+export const LINES_BODY_BYTES_MAX = 25_000_000;
+/**
+ * What clients are told they talk to. They decide by its first number what they may ask: 1.8 has both ways to write and
+ * no Flux, as is the case here.
+ */
+const INFLUXDB_VERSION = "1.8.10";
+const INFLUXDB_BUILD = "ha-ingestor";
+/** Of a header that repeats an error. */
+const HEADER_CHARACTERS_MAX = 1_000;
+
+const tags = ["line protocol"];
+const ignored = "Taken and without effect";
+const query = {
+  precision: Type.Optional(
+    Type.String({ description: `What times count: ${PRECISIONS.join(", ")}`, default: "ns", examples: ["ns"] }),
+  ),
+};
+const Faults = { 400: "Lines that are no points, or an unknown precision; good lines of the body are stored" };
+const ErrorV1 = Type.Object({ error: text("What was wrong, in InfluxDB's words") }, { description: Faults[400] });
+const ErrorV2 = Type.Object(
+  { code: text("invalid, unauthorized, …"), message: text("What was wrong, in InfluxDB's words") },
+  { description: Faults[400] },
+);
+const Written = { type: "null", description: "All points are stored and would survive a crash" };
+
+/** The ways in for clients of InfluxDB: `/write` as in 1.x, `/api/v2/write` as in 2.x, and what their set-up asks. */
+export async function lineProtocolRoutes(api: Api, lines: LineWriter): Promise<void> {
+  await api.register(async (scope) => {
+    scope.removeAllContentTypeParsers();
+    scope.addContentTypeParser<Buffer>("*", { parseAs: "buffer" }, (_request, body, done) => done(null, body));
+    // Lines are for their reader to judge, and clients send parameters of many versions; schemas document.
+    scope.setValidatorCompiler(() => () => true);
+    scope.setErrorHandler(sendInfluxError);
+
+    scope.post<{ Body: Buffer | undefined; Querystring: Readonly<Record<string, unknown>> }>(
+      "/write",
+      {
+        bodyLimit: LINES_BODY_BYTES_MAX,
+        config: { influxdb: 1 },
+        schema: {
+          tags,
+          summary: "Write points, as InfluxDB 1.x takes them",
+          description: DESCRIPTION,
+          querystring: Type.Object({
+            ...query,
+            db: Type.Optional(text(ignored)),
+            rp: Type.Optional(text(ignored)),
+            u: Type.Optional(text("Any user name")),
+            p: Type.Optional(text("The token, where no header carries it")),
+          }),
+          response: { 204: Written, 400: ErrorV1, 401: ErrorV1, 413: ErrorV1, 503: ErrorV1 },
+        },
+      },
+      (request, reply) => write(request, reply, lines),
+    );
+    scope.post<{ Body: Buffer | undefined; Querystring: Readonly<Record<string, unknown>> }>(
+      "/api/v2/write",
+      {
+        bodyLimit: LINES_BODY_BYTES_MAX,
+        config: { influxdb: 2 },
+        schema: {
+          tags,
+          summary: "Write points, as InfluxDB 2.x takes them",
+          description: DESCRIPTION,
+          querystring: Type.Object({
+            ...query,
+            org: Type.Optional(text(ignored)),
+            bucket: Type.Optional(text(ignored)),
+          }),
+          response: { 204: Written, 400: ErrorV2, 401: ErrorV2, 413: ErrorV2, 503: ErrorV2 },
+        },
+      },
+      (request, reply) => write(request, reply, lines),
+    );
+    pingRoute(scope as unknown as Api);
+    queryRoutes(scope as unknown as Api);
+  });
+}
+
+const DESCRIPTION =
+  "InfluxDB line protocol, gzip or plain. Points of Home Assistant's own influxdb integration land on the series of " +
+  "their entity; others are read by measurement and subject, see docs/line-protocol.md.";
+
+async function write(
+  request: FastifyRequest<{ Body: Buffer | undefined; Querystring: Readonly<Record<string, unknown>> }>,
+  reply: FastifyReply,
+  lines: LineWriter,
+): Promise<FastifyReply> {
+  reply.header("x-influxdb-version", INFLUXDB_VERSION).header("x-influxdb-build", INFLUXDB_BUILD);
+  const precision = precisionOf(request.query.precision);
+  const { body } = request;
+  if (body === undefined || body.length === 0) return reply.code(204).send();
+  const report = await lines.write(body, precision, encodingOf(request.headers["content-encoding"]));
+  if (report.faultyLines > 0) throw new AppError("invalid", faultsText(report));
+  return reply.code(204).send();
+}
+
+function precisionOf(given: unknown): Precision {
+  if (given === undefined || given === "") return "ns";
+  const known = PRECISIONS.find((precision) => precision === given);
+  if (known !== undefined) return known;
+  throw new AppError("invalid", `invalid precision; valid precision units are ${PRECISIONS.join(", ")}`);
+}
+
+function encodingOf(header: string | undefined): BodyEncoding {
+  const encoding = header?.trim().toLowerCase() ?? "identity";
+  if (encoding === "gzip" || encoding === "identity") return encoding;
+  throw new AppError("invalid", `cannot read the body: Content-Encoding "${encoding.slice(0, 50)}" is not gzip`);
+}
+
+/** Clients tell by its beginning that the good lines are in. */
+function faultsText({ points, faults, faultyLines }: LineReport): string {
+  const told = faults.join("\n");
+  const more = faultyLines > faults.length ? `\nand ${faultyLines - faults.length} more` : "";
+  return points > 0 ? `partial write: ${told}${more} dropped=${faultyLines}` : `${told}${more}`;
+}
+
+/** Every error in the form of the path's own version of InfluxDB. */
+function sendInfluxError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const answer = answerTo(error);
+  if (answer === undefined) return sendError(error, request, reply);
+  const { status, body } = answer;
+  if (status === 401) reply.header("www-authenticate", 'Basic realm="InfluxDB"');
+  if (status === 503) reply.header("retry-after", "5");
+  const isFirst = request.routeOptions.config.influxdb === 1;
+  if (isFirst) reply.header("x-influxdb-error", headerText(body.message));
+  else reply.header("x-platform-error-code", body.code);
+  return reply
+    .code(status)
+    .type("application/json; charset=utf-8")
+    .send(JSON.stringify(isFirst ? { error: body.message } : body));
+}
+
+function headerText(message: string): string {
+  return message.slice(0, HEADER_CHARACTERS_MAX).replace(/[^\x20-\x7e]+/g, " ");
+}
+
+function pingRoute(api: Api): void {
+  // HEAD comes with GET.
+  api.get(
+    "/ping",
+    {
+      config: { public: true, influxdb: 1 },
+      schema: {
+        tags,
+        summary: "Whether it is there, as InfluxDB says it",
+        querystring: Type.Object({}),
+        response: { 204: { type: "null", description: "With X-Influxdb-Version" } },
+      },
+    },
+    async (_request, reply) =>
+      reply
+        .header("x-influxdb-version", INFLUXDB_VERSION)
+        .header("x-influxdb-build", INFLUXDB_BUILD)
+        .code(204)
+        .send(null),
+  );
+}
+
+const NOTHING = { results: [{ statement_id: 0 }] };
+/** Everything is one database here, whatever a client calls it. */
+const SETUP = /^(CREATE DATABASE|(CREATE|ALTER) RETENTION POLICY|SHOW SERIES LIMIT)\s/i;
+const SHOW_DATABASES = /^SHOW DATABASES$/i;
+
+/** What the set-up of clients asks; questions about samples have answers under /api/v1. */
+function queryRoutes(api: Api): void {
+  api.route<{ Body: Buffer | undefined; Querystring: Readonly<Record<string, unknown>> }>({
+    method: ["GET", "POST"],
+    url: "/query",
+    config: { influxdb: 1 },
+    schema: {
+      tags,
+      summary: "What clients of InfluxDB 1.x ask at their set-up",
+      description: "CREATE DATABASE, retention policies and SHOW DATABASES; anything else is 400.",
+      querystring: Type.Object({ q: Type.Optional(text("The statement")), db: Type.Optional(text(ignored)) }),
+      response: { 200: plain("application/json", "InfluxDB's results"), 400: ErrorV1, 401: ErrorV1 },
+    },
+    handler: async (request, reply) => {
+      reply.header("x-influxdb-version", INFLUXDB_VERSION).header("x-influxdb-build", INFLUXDB_BUILD);
+      const form = new URLSearchParams(request.body?.toString("utf8") ?? "");
+      const read = (name: string): string => {
+        const given = request.query[name];
+        return (typeof given === "string" ? given : (form.get(name) ?? "")).trim();
+      };
+      const statement = read("q").replace(/;\s*$/, "");
+      if (statement === "") throw new AppError("invalid", 'missing required parameter "q"');
+      if (SETUP.test(statement)) return NOTHING;
+      if (SHOW_DATABASES.test(statement)) return databases(read("db"));
+      const remedy = "read by /api/v1/history and /api/v1/statistics";
+      throw new AppError("invalid", `error parsing query: not supported here, ${remedy}: ${statement.slice(0, 200)}`);
+    },
+  });
+}
+
+function databases(asked: string) {
+  const names = [...new Set(["home_assistant", asked])].filter(Boolean);
+  const series = [{ name: "databases", columns: ["name"], values: names.map((name) => [name]) }];
+  return { results: [{ statement_id: 0, series }] };
+}

@@ -1,0 +1,295 @@
+import type { Precision } from "../domain/line-protocol.ts";
+import type { Micros, Value } from "../domain/sample.ts";
+import { LineFault } from "./fault.ts";
+import { type Field, HASH_PRIME, HASH_SEED, hashOf, type Key, KeyTable, sameBytes } from "./keys.ts";
+import { stepMicros } from "./moment.ts";
+import { endOfLine, type Point, readPoint, skipBlanks, TEXT_BYTES_MAX, unescapeText } from "./scan.ts";
+
+/** Who hears of points. A point's fields come one by one, in order, and then its end; a faulty line tells nothing else. */
+export interface PointListener<Target> {
+  /** What measurement and tags stand for; asked once for each until it is forgotten. */
+  resolve(measurement: string, tags: Point["tags"]): Target;
+  /** A field of a point; `field.series` is the listener's own. */
+  field(key: Key<Target>, field: Field, ts: Micros, value: Value): void;
+  pointEnds(key: Key<Target>, ts: Micros): void;
+  /** `line` without its line feed. */
+  fault(line: Buffer, reason: string): void;
+}
+
+/** Measurements with their tags that are remembered, all requests together. */
+const KEYS_MAX = 200_000;
+/** So many digits a double holds whatever they are, and powers of ten up to 22. */
+const DIGITS_EXACT = 15;
+const POWERS = Array.from({ length: DIGITS_EXACT + 1 }, (_, exponent) => 10 ** exponent);
+/** Digits of a time that are read into one number; what follows, up to the end of 64 bits, into another. */
+const TIME_HIGH_DIGITS = 10;
+const TIME_DIGITS_MAX = 19;
+/** Within the range of every version and what a number holds: the year 2255. */
+const TIME_EASY_MAX = 9e15;
+/** A key and a field's name of so many bytes together are within the bound. */
+const KEY_BYTES_EASY = 30_000;
+/** Of one measurement with its tags: beyond that, names are likely to be values. */
+export const FIELDS_MAX = 5_000;
+const BOOLEAN_BYTES_MAX = 5;
+
+const LINE_FEED = 10;
+const SPACE = 32;
+const QUOTE = 34;
+const HASH = 35;
+const COMMA = 44;
+const MINUS = 45;
+const POINT = 46;
+const ZERO = 48;
+const NINE = 57;
+const EQUALS = 61;
+const BACKSLASH = 92;
+const LETTER_I = 105;
+const LETTER_U = 117;
+
+const ANY_FIELD = Buffer.from(" v=1");
+/** No line begins with it: keeps what `readPoint` read apart from the raw bytes of keys. */
+const UNUSUAL_PREFIX = "\0";
+
+/** Says of a line that it is out of the ordinary: `readPoint` has the word on it. */
+const UNUSUAL = -1;
+
+export interface Parser {
+  /** Reads lines from `start` on until one ends behind `pause`; answers where it stopped. */
+  parse(body: Buffer, start: number, pause: number, precision: Precision, now: Micros): number;
+  /** What keys stand for has changed. */
+  forget(): void;
+}
+
+/**
+ * Reads bodies of line protocol without making an object or a text for a line whose measurement, tags and fields were
+ * seen before: those are compared byte by byte with what is remembered. Lines with escapes in odd places, exponents,
+ * blanks that need not be and faults are left to `readPoint`, which has the last word on what a line is.
+ */
+export function createParser<Target>(listener: PointListener<Target>): Parser {
+  const keys = new KeyTable<Target>(KEYS_MAX);
+  /** Of the line under way: it counts once all of it was read. */
+  const fields: Field[] = [];
+  const values: Value[] = [];
+  let count = 0;
+  /** What `value` and `time` found beside where they stopped. */
+  let value: Value = 0;
+  let ts: Micros = 0;
+  let step = 1;
+
+  /** The key that ends at an unescaped blank, of which the hash is known. */
+  const keyOf = (body: Buffer, start: number, end: number, hash: number, precision: Precision): Key<Target> => {
+    const known = keys.find(body, start, end, hash);
+    if (known) return known;
+    const { measurement, tags } = readPoint(Buffer.concat([body.subarray(start, end), ANY_FIELD]), precision);
+    return keys.add(Uint8Array.prototype.slice.call(body, start, end), listener.resolve(measurement, tags));
+  };
+
+  /** The field whose name stands at `at`, with "=" behind it; undefined for a name that is out of the ordinary. */
+  const fieldOf = (key: Key<Target>, body: Buffer, at: number): Field | undefined => {
+    const expected = key.fields[count === 0 ? 0 : fields[count - 1]!.index + 1];
+    if (expected !== undefined && isFieldAt(expected, body, at)) return expected;
+    let end = at;
+    for (; body[end] !== EQUALS; end++) {
+      const byte = body[end];
+      if (byte === undefined || byte === BACKSLASH || byte === SPACE || byte === COMMA || byte === LINE_FEED) return;
+    }
+    const name = body.toString("utf8", at, end);
+    if (end === at || name === "time" || end - at > KEY_BYTES_EASY) return;
+    return key.byName.get(name) ?? addField(key, name, Uint8Array.prototype.slice.call(body, at, end));
+  };
+
+  /** Reads a value into `value`; where it ends. */
+  const readValue = (body: Buffer, at: number): number => {
+    const first = body[at]!;
+    if ((first >= ZERO && first <= NINE) || first === MINUS || first === POINT) return readNumber(body, at);
+    if (first === QUOTE) return readText(body, at + 1);
+    return readBoolean(body, at);
+  };
+
+  const readNumber = (body: Buffer, start: number): number => {
+    let at = start;
+    const negative = body[at] === MINUS;
+    if (negative) at++;
+    let whole = 0;
+    let digits = 0;
+    let byte = body[at]!;
+    for (; byte >= ZERO && byte <= NINE; byte = body[++at]!, digits++) whole = whole * 10 + byte - ZERO;
+    let decimals = 0;
+    if (byte === POINT) {
+      byte = body[++at]!;
+      for (; byte >= ZERO && byte <= NINE; byte = body[++at]!, decimals++) whole = whole * 10 + byte - ZERO;
+    } else if ((byte === LETTER_I || byte === LETTER_U) && digits > 0 && digits <= DIGITS_EXACT) {
+      if (negative && byte === LETTER_U) return UNUSUAL;
+      value = negative ? -whole : whole;
+      return at + 1;
+    }
+    if (byte !== SPACE && byte !== COMMA && byte !== LINE_FEED && at < body.length) return UNUSUAL;
+    if (digits + decimals === 0) return UNUSUAL;
+    if (digits + decimals > DIGITS_EXACT) {
+      value = Number(body.toString("latin1", start, at));
+      return Number.isFinite(value) ? at : UNUSUAL;
+    }
+    // Both are exact, so their quotient is rounded once, as the text itself would be.
+    const size = decimals === 0 ? whole : whole / POWERS[decimals]!;
+    value = negative ? -size : size;
+    return at;
+  };
+
+  const readText = (body: Buffer, start: number): number => {
+    let at = start;
+    let escaped = false;
+    for (let byte = body[at]; byte !== QUOTE; byte = body[++at]) {
+      if (byte === undefined) return UNUSUAL;
+      if (byte !== BACKSLASH) continue;
+      escaped = true;
+      at++;
+    }
+    if (at - start + 2 > TEXT_BYTES_MAX) return UNUSUAL;
+    const text = body.toString("utf8", start, at);
+    value = escaped ? unescapeText(text) : text;
+    return at + 1;
+  };
+
+  const readBoolean = (body: Buffer, start: number): number => {
+    let at = start;
+    for (; at < body.length && at - start <= BOOLEAN_BYTES_MAX; at++) {
+      const byte = body[at];
+      if (byte === SPACE || byte === COMMA || byte === LINE_FEED) break;
+    }
+    const word = body.toString("latin1", start, at);
+    if (word !== "true" && word !== "false") return UNUSUAL;
+    value = word;
+    return at;
+  };
+
+  /** Reads the digits of a time into `ts`; where they end. */
+  const readTime = (body: Buffer, start: number): number => {
+    let at = start;
+    const negative = body[at] === MINUS;
+    if (negative) at++;
+    const first = at;
+    let high = 0;
+    let last = 0;
+    // All but the newest nine digits in one number and those in another: each is exact.
+    for (let byte = body[at]!; byte >= ZERO && byte <= NINE; byte = body[++at]!) {
+      if (at - first >= TIME_DIGITS_MAX) return UNUSUAL;
+      if (at - first < TIME_HIGH_DIGITS) high = high * 10 + byte - ZERO;
+      else last = last * 10 + byte - ZERO;
+    }
+    const digits = at - first;
+    if (digits === 0 || negative) return UNUSUAL;
+    const lowDigits = Math.max(0, digits - TIME_HIGH_DIGITS);
+    if (step >= 1) {
+      if (digits > DIGITS_EXACT) return UNUSUAL;
+      ts = (high * POWERS[lowDigits]! + last) * step;
+    } else if (lowDigits >= 3) {
+      ts = high * POWERS[lowDigits - 3]! + Math.floor(last / 1000);
+    } else {
+      if (digits > DIGITS_EXACT) return UNUSUAL;
+      ts = Math.floor((high * POWERS[lowDigits]! + last) / 1000);
+    }
+    return ts <= TIME_EASY_MAX ? at : UNUSUAL;
+  };
+
+  /** Reads the line that begins at `start`; where the next one begins, or UNUSUAL. Nothing is told before its end. */
+  const readLine = (body: Buffer, start: number, precision: Precision, now: Micros): number => {
+    const end = body.length;
+    let at = start;
+    let hash = HASH_SEED;
+    let byte = body[at]!;
+    // Blanks, comments and empty lines.
+    if (byte <= HASH || byte === COMMA) return UNUSUAL;
+    for (; byte !== SPACE; byte = body[++at]!) {
+      if (byte === LINE_FEED || at >= end) return UNUSUAL;
+      hash = Math.imul(hash ^ byte, HASH_PRIME);
+      if (byte !== BACKSLASH) continue;
+      byte = body[++at]!;
+      if (byte === BACKSLASH || byte === LINE_FEED || at >= end) return UNUSUAL;
+      hash = Math.imul(hash ^ byte, HASH_PRIME);
+    }
+    const keyEnd = at++;
+    if (keyEnd - start > KEY_BYTES_EASY) return UNUSUAL;
+    byte = body[at]!;
+    if (at >= end || byte <= SPACE || byte === EQUALS) return UNUSUAL;
+    let key: Key<Target>;
+    try {
+      key = keyOf(body, start, keyEnd, hash, precision);
+    } catch (error) {
+      if (error instanceof LineFault) return UNUSUAL;
+      throw error;
+    }
+    count = 0;
+    for (;;) {
+      const field = fieldOf(key, body, at);
+      if (field === undefined) return UNUSUAL;
+      at = readValue(body, at + field.bytes.length + 1);
+      if (at === UNUSUAL) return UNUSUAL;
+      fields[count] = field;
+      values[count++] = value;
+      if (body[at] !== COMMA) break;
+      at++;
+    }
+    if (at >= end || body[at] === LINE_FEED) ts = now;
+    else {
+      if (body[at] !== SPACE) return UNUSUAL;
+      at = readTime(body, at + 1);
+      if (at === UNUSUAL || (at < end && body[at] !== LINE_FEED)) return UNUSUAL;
+    }
+    for (let i = 0; i < count; i++) listener.field(key, fields[i]!, ts, values[i]!);
+    listener.pointEnds(key, ts);
+    return at + 1;
+  };
+
+  /** The same for any line, by `readPoint`. */
+  const readUnusual = (body: Buffer, start: number, precision: Precision, now: Micros): number => {
+    const end = endOfLine(body, start);
+    const first = skipBlanks(body.subarray(0, end), start);
+    if (first === end || body[first] === HASH) return end + 1;
+    const line = body.subarray(first, end);
+    try {
+      const point = readPoint(line, precision);
+      tell(point, point.ts ?? now);
+    } catch (error) {
+      if (!(error instanceof LineFault)) throw error;
+      listener.fault(line, error.message);
+    }
+    return end + 1;
+  };
+
+  const tell = ({ measurement, tags, fields: own }: Point, at: Micros): void => {
+    const bytes = Buffer.from(UNUSUAL_PREFIX + JSON.stringify([measurement, tags]));
+    const known = keys.find(bytes, 0, bytes.length, hashOf(bytes));
+    const key = known ?? keys.add(bytes, listener.resolve(measurement, tags));
+    const named = own.map(([name]) => key.byName.get(name) ?? addField(key, name, Buffer.from(name)));
+    if (named.includes(undefined)) throw new LineFault(`max fields exceeded: ${FIELDS_MAX} in one series`);
+    for (let i = 0; i < own.length; i++) listener.field(key, named[i]!, at, own[i]![1]);
+    if (own.length > 0) listener.pointEnds(key, at);
+  };
+
+  return {
+    forget: () => keys.clear(),
+    parse(body, start, pause, precision, now) {
+      step = stepMicros(precision);
+      const present = step > 1 ? Math.floor(now / step) * step : now;
+      let at = start;
+      while (at < body.length && at < pause) {
+        const next = readLine(body, at, precision, present);
+        at = next === UNUSUAL ? readUnusual(body, at, precision, present) : next;
+      }
+      return at;
+    },
+  };
+}
+
+function isFieldAt(field: Field, body: Buffer, at: number): boolean {
+  return body[at + field.bytes.length] === EQUALS && sameBytes(field.bytes, body, at);
+}
+
+/** Undefined where there are too many. */
+function addField<Target>(key: Key<Target>, name: string, bytes: Uint8Array): Field | undefined {
+  if (key.fields.length >= FIELDS_MAX) return undefined;
+  const field = { bytes, name, index: key.fields.length, series: undefined };
+  key.fields.push(field);
+  key.byName.set(name, field);
+  return field;
+}

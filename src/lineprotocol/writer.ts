@@ -1,0 +1,198 @@
+import { promisify } from "node:util";
+import { gunzip } from "node:zlib";
+import { AppError } from "../domain/errors.ts";
+import type {
+  BodyEncoding,
+  EntityPoint,
+  EntityPointSink,
+  LineReport,
+  LineStatus,
+  LineWriter,
+  Precision,
+} from "../domain/line-protocol.ts";
+import type { Micros, Value } from "../domain/sample.ts";
+import type { SampleSink, StoreStatus } from "../domain/store.ts";
+import { nowMicros } from "../lib/time.ts";
+import type { Field, Key } from "./keys.ts";
+import { entityOf, subjectOf } from "./layout.ts";
+import { stepMicros } from "./moment.ts";
+import { createParser } from "./parse.ts";
+
+/** Of a body that was packed, unpacked. */
+export const UNPACKED_BYTES_MAX = 64 * 1024 * 1024;
+/** Requests under way, the one that is read and those that wait for it or for the disk. */
+export const WRITES_MAX = 16;
+/** The store turns samples away at 2 M in memory; Home Assistant's own need the room above this. */
+const MEMORY_SAMPLES_MAX = 1_200_000;
+/** Series of the store beyond which lines make no new ones. */
+export const SERIES_MAX = 1_000_000;
+/** Faulty lines that an answer names, and the bytes of each that it repeats. */
+const FAULTS_TOLD_MAX = 100;
+const FAULT_BYTES_MAX = 1_000;
+/** Bytes between two looks at the clock, some 0.3 ms of work; and how long the socket waits at most. */
+const PAUSE_BYTES = 32 * 1024;
+const SLICE_MS = 8;
+
+/** What lines need of the store. */
+export type LineStore = Pick<SampleSink, "series" | "find" | "append" | "flush"> & { status(): StoreStatus };
+
+export interface LineWriterOptions {
+  readonly store: LineStore;
+  /** Takes what Home Assistant's own integration sends. */
+  readonly entities: EntityPointSink;
+  readonly now?: () => Micros;
+  readonly seriesMax?: number;
+  readonly memorySamplesMax?: number;
+}
+
+/** What measurement and tags are. */
+type Target = { readonly measurement: string } & ({ readonly subject: string } | { readonly entityId: string });
+
+const unpack = promisify(gunzip);
+
+/**
+ * Reads bodies one after another, on the main thread, which gives way to the socket every few milliseconds: handing
+ * lines to another thread and their samples back takes longer than reading them.
+ */
+export function createLineWriter(options: LineWriterOptions): LineWriter {
+  const { store, entities, now = nowMicros, seriesMax = SERIES_MAX, memorySamplesMax = MEMORY_SAMPLES_MAX } = options;
+  const counts = { requests: 0, points: 0, faultyLines: 0, busy: 0 };
+  let underWay = 0;
+  /** Settles when the body that is read now was read. */
+  let turn: Promise<unknown> = Promise.resolve();
+  /** Series that may still be made; asked of the store for each body. */
+  let seriesLeft = 0;
+  /** Of the body that is read. */
+  let points = 0;
+  let faultyLines = 0;
+  let faults: string[] = [];
+  let refusedSeries = 0;
+  let entityPoints: EntityPoint[] = [];
+  let entityFields: Map<string, Value> | undefined;
+
+  const seriesOf = (measurement: string, subject: string, field: Field, ts: Micros): number | undefined => {
+    const key = { measurement, subject, field: field.name };
+    const known = store.find(key);
+    if (known !== undefined) return known;
+    if (seriesLeft <= 0) return undefined;
+    seriesLeft--;
+    return store.series(key, null, ts);
+  };
+
+  const parser = createParser<Target>({
+    resolve(measurement, tags) {
+      const entityId = entityOf(tags);
+      return entityId === undefined ? { measurement, subject: subjectOf(tags) } : { measurement, entityId };
+    },
+    field({ target }: Key<Target>, field, ts, value) {
+      if ("entityId" in target) {
+        entityFields ??= new Map();
+        entityFields.set(field.name, value);
+        return;
+      }
+      field.series ??= seriesOf(target.measurement, target.subject, field, ts);
+      if (field.series === undefined) refusedSeries++;
+      else store.append(field.series, ts, value);
+    },
+    pointEnds({ target }, ts) {
+      points++;
+      if (!("entityId" in target)) return;
+      const { measurement, entityId } = target;
+      entityPoints.push({ measurement, entityId, ts, fields: entityFields! });
+      entityFields = undefined;
+    },
+    fault(line, reason) {
+      faultyLines++;
+      if (faults.length < FAULTS_TOLD_MAX) faults.push(`unable to parse '${excerpt(line)}': ${reason}`);
+    },
+  });
+
+  const unavailable = (reason: string): AppError => new AppError("unavailable", `Cannot take these points: ${reason}`);
+
+  /** Rejects before anything of it is lost: whoever sends the same again loses nothing. */
+  const checkRoom = (): void => {
+    const { writable, reason, inMemory } = store.status();
+    if (!writable) throw unavailable(`the disk refuses them (${reason})`);
+    if (inMemory < memorySamplesMax) return;
+    counts.busy++;
+    throw unavailable(`${inMemory} samples wait in memory for the disk`);
+  };
+
+  const breathe = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+  const parseAll = async (body: Buffer, precision: Precision): Promise<void> => {
+    const present = now();
+    let start = performance.now();
+    for (let at = 0; at < body.length; ) {
+      at = parser.parse(body, at, at + PAUSE_BYTES, precision, present);
+      if (performance.now() - start < SLICE_MS || at >= body.length) continue;
+      await breathe();
+      checkRoom();
+      start = performance.now();
+    }
+  };
+
+  const read = async (packed: Buffer, precision: Precision, encoding: BodyEncoding): Promise<LineReport> => {
+    const body = encoding === "gzip" ? await unpacked(packed) : packed;
+    checkRoom();
+    const { dropped, series } = store.status();
+    seriesLeft = seriesMax - series;
+    points = faultyLines = refusedSeries = 0;
+    faults = [];
+    entityPoints = [];
+    try {
+      await parseAll(body, precision);
+      await entities.takePoints(entityPoints, Math.max(1, stepMicros(precision)));
+    } finally {
+      counts.points += points;
+      counts.faultyLines += faultyLines;
+      entityPoints = [];
+    }
+    if (store.status().dropped !== dropped) throw unavailable("the memory for samples is full");
+    if (refusedSeries > 0) {
+      faultyLines += refusedSeries;
+      faults.push(`max-series-per-database limit exceeded: (${seriesMax}), ${refusedSeries} fields were dropped`);
+    }
+    return { points, faults, faultyLines };
+  };
+
+  return {
+    async write(body, precision, encoding) {
+      if (underWay >= WRITES_MAX) {
+        counts.busy++;
+        throw unavailable(`${underWay} requests are under way already`);
+      }
+      underWay++;
+      counts.requests++;
+      try {
+        const packed = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
+        const mine = turn.then(() => read(packed, precision, encoding));
+        turn = mine.catch(() => undefined);
+        const report = await mine;
+        // Outside of the turn, so that one commit serves all who wait for it.
+        await store.flush();
+        return report;
+      } finally {
+        underWay--;
+      }
+    },
+    status: (): LineStatus => ({ ...counts }),
+  };
+}
+
+async function unpacked(packed: Buffer): Promise<Buffer> {
+  try {
+    return await unpack(packed, { maxOutputLength: UNPACKED_BYTES_MAX });
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    if (code === "ERR_BUFFER_TOO_LARGE") {
+      throw new AppError("too_large", `Cannot unpack the body: it holds more than ${UNPACKED_BYTES_MAX} bytes`);
+    }
+    throw new AppError("invalid", "Cannot unpack the body: it is not gzip, or not whole", { cause });
+  }
+}
+
+function excerpt(line: Buffer): string {
+  const text = line.toString("utf8", 0, FAULT_BYTES_MAX);
+  return line.length > FAULT_BYTES_MAX ? `${text}…` : text;
+}
