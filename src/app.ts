@@ -21,6 +21,7 @@ import { createIngest, type Ingest } from "./ingest/pipeline.ts";
 import { isTimeZone } from "./lib/calendar.ts";
 import { DirectoryHeld, lockDirectory } from "./lib/directory-lock.ts";
 import type { Logger } from "./lib/log.ts";
+import { createLineWriter } from "./lineprotocol/writer.ts";
 import { openHome } from "./metadata/home.ts";
 import { createScoreSource } from "./sources/sports/score-source.ts";
 import { createSports } from "./sports/sports.ts";
@@ -160,6 +161,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     place,
     feed: ingest.feed,
     filter: ingest.filter,
+    lines: createLineWriter({ store, entities: ingest.entityPoints(store) }),
     status: {
       homeAssistant: session.status,
       ingest: ingest.status,

@@ -20,6 +20,8 @@ declare module "fastify" {
   interface FastifyContextConfig {
     /** Answers without a token; the handler asks `isKnown` before it tells more than that it lives. */
     public?: boolean;
+    /** Clients of this version of InfluxDB call: they bring the token in their own ways too. */
+    influxdb?: 1 | 2;
   }
   interface FastifyRequest {
     /** The caller brought the token, or none is asked for. */
@@ -89,12 +91,12 @@ export function installAccess(app: FastifyInstance, options: AccessOptions): voi
       reply.header("access-control-max-age", String(CORS_MAX_AGE_SECONDS));
       return reply.code(204).send();
     }
-    const given = givenToken(request);
-    request.isKnown = expected === null || (given !== undefined && timingSafeEqual(digest(given), expected));
+    const given = givenTokens(request);
+    request.isKnown = expected === null || given.some((token) => timingSafeEqual(digest(token), expected));
     if (request.isKnown || request.routeOptions.config.public) return;
     throw new AppError(
       "unauthorized",
-      given === undefined
+      given.length === 0
         ? "A token is needed: send it as Authorization: Bearer <token>"
         : "The token is not the one of this service",
     );
@@ -107,10 +109,22 @@ function isPreflight(request: FastifyRequest): boolean {
   return request.method === "OPTIONS" && origin !== undefined && method !== undefined;
 }
 
-function givenToken(request: FastifyRequest): string | undefined {
-  const bearer = /^Bearer +(\S+) *$/i.exec(request.headers.authorization ?? "")?.[1];
+/** What may be the token; more than one where the form leaves open which part of it is. */
+function givenTokens(request: FastifyRequest): string[] {
+  const { influxdb } = request.routeOptions.config;
+  const [, scheme = "", given = ""] =
+    /^(Bearer|Token|Basic) +(\S+) *$/i.exec(request.headers.authorization ?? "") ?? [];
+  if (/^bearer$/i.test(scheme)) return [given];
+  if (influxdb !== undefined && given !== "") {
+    // "Token user:password" and Basic, where a token is the password and any name will do.
+    const text = /^basic$/i.test(scheme) ? Buffer.from(given, "base64").toString("utf8") : given;
+    const password = text.slice(text.indexOf(":") + 1);
+    return password === text ? [text] : [text, password];
+  }
   const key = request.headers["x-api-key"];
-  return bearer ?? (typeof key === "string" ? key : undefined);
+  if (typeof key === "string") return [key];
+  const { p } = request.query as Readonly<Record<string, unknown>>;
+  return influxdb === 1 && typeof p === "string" ? [p] : [];
 }
 
 /** Equal lengths for a comparison whose time tells nothing. */

@@ -33,7 +33,7 @@ export interface ErrorBody {
   readonly message: string;
 }
 
-interface Answer {
+export interface Answer {
   readonly status: number;
   readonly body: ErrorBody;
 }
@@ -66,14 +66,19 @@ function wording(code: unknown, message: string): string {
   return message;
 }
 
-/** Answers a failed request in the one form; `unavailable` asks to come back, `unauthorized` says how to log in. */
-export function sendError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+/** What a failed request is answered, in whatever form; logs what is no caller's business. */
+export function answerFor(error: unknown, request: FastifyRequest, reply: FastifyReply): Answer {
   const answer = answerTo(error);
   if (!answer)
     request.log.error({ err: error, method: request.method, route: request.routeOptions.url }, "Internal error");
-  const { status, body } = answer ?? { status: 500, body: { code: "internal", message: "Internal error" } };
+  if (answer?.status === 503) reply.header("retry-after", "5");
+  return answer ?? { status: 500, body: { code: "internal", message: "Internal error" } };
+}
+
+/** Answers a failed request in the one form; `unavailable` asks to come back, `unauthorized` says how to log in. */
+export function sendError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const { status, body } = answerFor(error, request, reply);
   if (status === 401) reply.header("www-authenticate", 'Bearer realm="ha-ingestor"');
-  if (status === 503) reply.header("retry-after", "5");
   return reply.code(status).type("application/json; charset=utf-8").send(JSON.stringify(body));
 }
 

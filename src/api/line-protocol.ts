@@ -8,8 +8,8 @@ import {
   type Precision,
 } from "../domain/line-protocol.ts";
 import type { Api } from "./api.ts";
-import { answerTo, sendError } from "./errors.ts";
-import { plain, text } from "./schemas.ts";
+import { answerFor } from "./errors.ts";
+import { json, text } from "./schemas.ts";
 import { Type } from "./type.ts";
 
 /** As InfluxDB 1.x has it; unpacked, a body may be larger. */
@@ -30,13 +30,29 @@ const query = {
     Type.String({ description: `What times count: ${PRECISIONS.join(", ")}`, default: "ns", examples: ["ns"] }),
   ),
 };
-const Faults = { 400: "Lines that are no points, or an unknown precision; good lines of the body are stored" };
-const ErrorV1 = Type.Object({ error: text("What was wrong, in InfluxDB's words") }, { description: Faults[400] });
-const ErrorV2 = Type.Object(
-  { code: text("invalid, unauthorized, …"), message: text("What was wrong, in InfluxDB's words") },
-  { description: Faults[400] },
-);
-const Written = { type: "null", description: "All points are stored and would survive a crash" };
+const message = text("What was wrong; of lines in InfluxDB's own words");
+const ErrorV1 = Type.Object({ error: message });
+const ErrorV2 = Type.Object({ code: text("As everywhere in this API"), message });
+const Results = Type.Object({ results: Type.Array(Type.Object({}, { additionalProperties: true })) });
+const REFUSALS: Readonly<Record<string, string>> = {
+  400: "Lines that are no points (the good lines of the body are stored), or an unknown precision",
+  401: "A token is needed",
+  403: "Called under a name, or by a page, that is not allowed",
+  413: "The body is too large, or unpacks to more than 64 MiB",
+  503: "Too many are under way, or the disk refuses; the same body may be sent again",
+  "5xx": "It failed; the log says why",
+};
+const DONE = { type: "null", description: "All points are stored and would survive a crash" };
+const Lines = Type.String({
+  description: "Lines, plain or gzip",
+  examples: ["cpu,host=pi usage=12.5 1795518045947119000"],
+});
+
+/** The answers of a path, with errors in the form of its version of InfluxDB. */
+function answersOf(good: object, form: object): Record<string, object> {
+  const refused = Object.entries(REFUSALS).map(([status, description]) => [status, json(description, form)]);
+  return { ...good, ...Object.fromEntries(refused) };
+}
 
 /** The ways in for clients of InfluxDB: `/write` as in 1.x, `/api/v2/write` as in 2.x, and what their set-up asks. */
 export async function lineProtocolRoutes(api: Api, lines: LineWriter): Promise<void> {
@@ -63,7 +79,9 @@ export async function lineProtocolRoutes(api: Api, lines: LineWriter): Promise<v
             u: Type.Optional(text("Any user name")),
             p: Type.Optional(text("The token, where no header carries it")),
           }),
-          response: { 204: Written, 400: ErrorV1, 401: ErrorV1, 413: ErrorV1, 503: ErrorV1 },
+          consumes: ["text/plain", "application/octet-stream"],
+          body: Lines,
+          response: answersOf({ 204: DONE }, ErrorV1),
         },
       },
       (request, reply) => write(request, reply, lines),
@@ -82,7 +100,9 @@ export async function lineProtocolRoutes(api: Api, lines: LineWriter): Promise<v
             org: Type.Optional(text(ignored)),
             bucket: Type.Optional(text(ignored)),
           }),
-          response: { 204: Written, 400: ErrorV2, 401: ErrorV2, 413: ErrorV2, 503: ErrorV2 },
+          consumes: ["text/plain", "application/octet-stream"],
+          body: Lines,
+          response: answersOf({ 204: DONE }, ErrorV2),
         },
       },
       (request, reply) => write(request, reply, lines),
@@ -132,12 +152,10 @@ function faultsText({ points, faults, faultyLines }: LineReport): string {
 
 /** Every error in the form of the path's own version of InfluxDB. */
 function sendInfluxError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const answer = answerTo(error);
-  if (answer === undefined) return sendError(error, request, reply);
-  const { status, body } = answer;
-  if (status === 401) reply.header("www-authenticate", 'Basic realm="InfluxDB"');
-  if (status === 503) reply.header("retry-after", "5");
+  const { status, body } = answerFor(error, request, reply);
   const isFirst = request.routeOptions.config.influxdb === 1;
+  if (status === 401)
+    reply.header("www-authenticate", isFirst ? 'Basic realm="InfluxDB"' : 'Bearer realm="ha-ingestor"');
   if (isFirst) reply.header("x-influxdb-error", headerText(body.message));
   else reply.header("x-platform-error-code", body.code);
   return reply
@@ -160,7 +178,7 @@ function pingRoute(api: Api): void {
         tags,
         summary: "Whether it is there, as InfluxDB says it",
         querystring: Type.Object({}),
-        response: { 204: { type: "null", description: "With X-Influxdb-Version" } },
+        response: answersOf({ 204: { type: "null", description: "With X-Influxdb-Version" } }, ErrorV1),
       },
     },
     async (_request, reply) =>
@@ -188,7 +206,7 @@ function queryRoutes(api: Api): void {
       summary: "What clients of InfluxDB 1.x ask at their set-up",
       description: "CREATE DATABASE, retention policies and SHOW DATABASES; anything else is 400.",
       querystring: Type.Object({ q: Type.Optional(text("The statement")), db: Type.Optional(text(ignored)) }),
-      response: { 200: plain("application/json", "InfluxDB's results"), 400: ErrorV1, 401: ErrorV1 },
+      response: answersOf({ 200: json("InfluxDB's results", Results) }, ErrorV1),
     },
     handler: async (request, reply) => {
       reply.header("x-influxdb-version", INFLUXDB_VERSION).header("x-influxdb-build", INFLUXDB_BUILD);

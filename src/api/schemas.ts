@@ -135,6 +135,6 @@ export function answers(good: Readonly<Record<number, object>>, ...errors: reado
   return Object.fromEntries([...refused, ...done]) as Record<string, TSchema>;
 }
 
-function json(description: string, schema: object): object {
+export function json(description: string, schema: object): object {
   return { description, content: { "application/json": { schema } } };
 }

@@ -4,6 +4,7 @@ import type { Sealing } from "../domain/archive.ts";
 import type { CurrentStates } from "../domain/home.ts";
 import type { HomeReader, HomeWriter } from "../domain/home-store.ts";
 import type { ChangeFeed, EntityFilterRules } from "../domain/ingest.ts";
+import type { LineWriter } from "../domain/line-protocol.ts";
 import type { StatisticsReader } from "../domain/statistics.ts";
 import type { SampleReader } from "../domain/store.ts";
 import type { Webhooks } from "../domain/webhook.ts";
@@ -25,6 +26,7 @@ import { historyRoutes } from "./history.ts";
 import { indexRoute } from "./index-page.ts";
 import { integrationRoutes } from "./integrations.ts";
 import { internalRoutes } from "./internal.ts";
+import { lineProtocolRoutes } from "./line-protocol.ts";
 import { metricsRoutes } from "./metrics.ts";
 import { createMonitor } from "./monitor.ts";
 import { ErrorSchema, exactly } from "./schemas.ts";
@@ -62,6 +64,8 @@ export interface ApiOptions extends ServerOptions {
   readonly feed: ChangeFeed;
   readonly filter: EntityFilterRules;
   readonly status: StatusSources;
+  /** Takes points of clients of InfluxDB. */
+  readonly lines: LineWriter;
 }
 
 const BODY_BYTES_MAX = 1024 * 1024;
@@ -123,6 +127,7 @@ export async function createApi(options: ApiOptions): Promise<Api> {
   filterRoutes(api, filter);
   gapRoutes(api, status.gaps);
   await internalRoutes(api, home);
+  await lineProtocolRoutes(api, options.lines);
   if (options.webhooks) webhookRoutes(api, options.webhooks);
   if (options.sports) sportsRoutes(api, options.sports);
   sealingRoute(api, options.sealing);

@@ -22,12 +22,14 @@ import type { BackfillStatus } from "../domain/gaps.ts";
 import type { CurrentStates, HomeConfig, HomeSnapshot, RegistryEvent, State, StateChange } from "../domain/home.ts";
 import type { HomeWriter, UnregisteredEntity } from "../domain/home-store.ts";
 import type { ChangeFeed, IngestStatus } from "../domain/ingest.ts";
+import type { EntityPointSink } from "../domain/line-protocol.ts";
 import type { Micros } from "../domain/sample.ts";
 import { STATE_FIELD, STATE_MEASUREMENT } from "../domain/series.ts";
 import { createBackoff } from "../lib/backoff.ts";
 import type { Logger } from "../lib/log.ts";
 import { nowMicros } from "../lib/time.ts";
 import { createDiscovery } from "./discovery.ts";
+import { createEntityPoints, type PointStore } from "./entity-points.ts";
 import { createFeed } from "./feed.ts";
 import { createFilter, type EntityFilter } from "./filter.ts";
 import type { FilterRules } from "./filter-rules.ts";
@@ -79,6 +81,8 @@ export interface Ingest extends HomeAssistantListener {
   /** Every change that Home Assistant published, whatever the filter says, as it arrives. */
   readonly feed: ChangeFeed;
   readonly filter: EntityFilter;
+  /** What takes the states that Home Assistant's own influxdb integration sends, into the store of this ingest. */
+  entityPoints(store: PointStore): EntityPointSink;
   /** Other rules from now on; what they newly record begins with its present state. */
   reload(rules: FilterRules): void;
   /** The store turned samples away, from this time on. */
@@ -486,6 +490,7 @@ export function createIngest(options: IngestOptions): Ingest {
   return {
     feed,
     filter,
+    entityPoints: (store) => createEntityPoints({ store, filter, index, states, onAppended: sampler.forget }),
     connected(connection) {
       if (session) end(session);
       session = { connection, ended: new AbortController(), complete: false, again: false, asking: false };

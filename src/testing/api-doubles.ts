@@ -352,6 +352,17 @@ export const STORING: StoreStatus = {
   folds: 1,
   sizeBytes: 1_048_576,
   archive: { healthy: true, reason: null, samples: 166_500, bytes: 832_500, oldest: AT_MICROS, newest: AT_MICROS },
+  retention: {
+    runs: 2,
+    failures: 0,
+    rowsDropped: 4_000,
+    rollupRowsDropped: 96,
+    tooOld: 1,
+    usedBytes: 2_000_000,
+    budgetBytes: 0,
+    lastRunAt: AT_MICROS,
+    notes: [],
+  },
 };
 
 const GAP: Gap = {
@@ -398,6 +409,10 @@ export function apiOptions(more: Partial<Omit<ApiOptions, keyof Driven>> = {}): 
     feed: createFeedDouble(),
     filter: {
       explain: (entity_id: string) => ({ entity_id, recorded: true, reason: "no filter is configured" }),
+    },
+    lines: {
+      write: async () => ({ points: 0, faults: [], faultyLines: 0 }),
+      status: () => ({ requests: 0, points: 0, faultyLines: 0, busy: 0 }),
     },
     status: {
       homeAssistant: () => CONNECTED,
