@@ -14,27 +14,16 @@ const HEADERS_END = "\r\n\r\n";
  * socket's, not that of a client library. Takes answers with a Content-Length alone, which all of ours have.
  */
 export class Client implements Disposable {
-  readonly #socket: Socket;
-  readonly #host: string;
+  readonly #url: URL;
+  /** Absent until it is needed, and after the server has closed it, as it does with idle ones. */
+  #socket: Socket | undefined;
   #received: Buffer[] = [];
   #bytes = 0;
   #expected = Number.POSITIVE_INFINITY;
   #waiting: { resolve(answer: Answer): void; reject(error: Error): void } | undefined;
 
-  private constructor(socket: Socket, host: string) {
-    this.#socket = socket;
-    this.#host = host;
-    socket.setNoDelay(true);
-    socket.on("data", (data: Buffer) => this.#take(data));
-    socket.on("error", (error) => this.#waiting?.reject(error));
-    socket.on("close", () => this.#waiting?.reject(new Error("The server closed the connection")));
-  }
-
-  static async open(url: string): Promise<Client> {
-    const { hostname, port, host } = new URL(url);
-    const socket = connect(Number(port), hostname);
-    await once(socket, "connect");
-    return new Client(socket, host);
+  constructor(url: string) {
+    this.#url = new URL(url);
   }
 
   /** The time of one request in milliseconds. Throws for any status but 200. */
@@ -47,7 +36,7 @@ export class Client implements Disposable {
   }
 
   get(path: string): Promise<Answer> {
-    return this.#request(`GET ${path} HTTP/1.1\r\nHost: ${this.#host}\r\n\r\n`);
+    return this.#request(`GET ${path} HTTP/1.1\r\nHost: ${this.#url.host}\r\n\r\n`);
   }
 
   /** The parsed body of a 200. */
@@ -58,20 +47,35 @@ export class Client implements Disposable {
   }
 
   post(path: string, body: Uint8Array): Promise<Answer> {
-    const head = `Host: ${this.#host}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}`;
+    const head = `Host: ${this.#url.host}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}`;
     return this.#request(`POST ${path} HTTP/1.1\r\n${head}\r\n\r\n`, body);
   }
 
   [Symbol.dispose](): void {
-    this.#socket.destroy();
+    this.#socket?.destroy();
   }
 
-  #request(head: string, body?: Uint8Array): Promise<Answer> {
+  async #request(head: string, body?: Uint8Array): Promise<Answer> {
+    this.#socket ??= await this.#connect();
+    const socket = this.#socket;
     return new Promise((resolve, reject) => {
       this.#waiting = { resolve, reject };
-      this.#socket.write(head);
-      if (body) this.#socket.write(body);
+      socket.write(head);
+      if (body) socket.write(body);
     });
+  }
+
+  async #connect(): Promise<Socket> {
+    const socket = connect(Number(this.#url.port), this.#url.hostname);
+    await once(socket, "connect");
+    socket.setNoDelay(true);
+    socket.on("data", (data: Buffer) => this.#take(data));
+    socket.on("error", (error) => this.#waiting?.reject(error));
+    socket.on("close", () => {
+      this.#socket = undefined;
+      this.#waiting?.reject(new Error("The server closed the connection"));
+    });
+    return socket;
   }
 
   #take(data: Buffer): void {

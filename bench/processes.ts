@@ -127,7 +127,7 @@ export async function startProgram(home?: Home, options: ProgramOptions = {}): P
     ...options.environment,
   });
   const url = await listening(child);
-  const client = await Client.open(url);
+  const client = new Client(url);
   const stats = () => client.read<Stats>("/api/v1/stats");
   if (home) {
     await until("the home to be read", async () => {
