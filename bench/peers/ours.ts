@@ -20,6 +20,8 @@ const ENTITIES_A_REQUEST = 200;
 export interface Ours {
   /** Store and HTTP, all days in SQLite, then with older days in the archive. */
   readonly rows: readonly Measured[];
+  /** Samples that reach the disk in a second while nothing is folded. */
+  readonly appendedPerSecond: number;
   readonly hotBytesPerSample: number;
   readonly archivedBytesPerSample: number;
   readonly foldSeconds: number;
@@ -30,24 +32,28 @@ export interface Ours {
 /** Loads our store and asks it everything, in process and over HTTP, before and after older days are archived. */
 export async function measureOurs(dataset: Dataset, say: (line: string) => void): Promise<Ours> {
   const directory = mkdtempSync(join(tmpdir(), "bench-ours-"));
-  const job = async (what: StoreJob["do"], hotDays: number): Promise<StoreResult> => {
-    const given: StoreJob = { do: what, directory, dataset, hotDays };
+  const data = join(directory, "data");
+  const job = async (what: StoreJob["do"], hotDays: number, into = data): Promise<StoreResult> => {
+    const given: StoreJob = { do: what, directory: into, dataset, hotDays };
     return JSON.parse(await runNode([CHILD, JSON.stringify(given)])) as StoreResult;
   };
   const reads = async (tier: string, hotDays: number): Promise<Measured[]> => {
     const store = await job("ask", hotDays);
-    const row = { ingest: null, bytesPerSample: bytesOnDisk(directory) / dataset.samples };
+    const row = { ingest: null, bytesPerSample: bytesOnDisk(data) / dataset.samples };
     return [
       { title: `ours, store, ${tier}`, ...row, times: store.times!, memory: store.memory },
-      { title: `ours, HTTP, ${tier}`, ...row, ...(await askProgram(directory, dataset, hotDays)) },
+      { title: `ours, HTTP, ${tier}`, ...row, ...(await askProgram(data, dataset, hotDays)) },
     ];
   };
   try {
     say("ours: loading");
+    const log = join(directory, "log-alone");
+    const appended = await job("append", ALL_DAYS, log);
+    rmSync(log, { recursive: true });
     const loaded = await job("load", ALL_DAYS);
     say("ours: computing rollups");
     const rolledUp = await job("rollUp", ALL_DAYS);
-    const hotBytesPerSample = bytesPerHotSample(directory);
+    const hotBytesPerSample = bytesPerHotSample(data);
     say("ours: asking, all days in SQLite");
     const [store, http] = await reads("all hot", ALL_DAYS);
     say("ours: archiving");
@@ -60,6 +66,7 @@ export async function measureOurs(dataset: Dataset, say: (line: string) => void)
         { ...http!, ingest: "not built" },
         ...archived,
       ],
+      appendedPerSecond: appended.appendedPerSecond!,
       hotBytesPerSample,
       archivedBytesPerSample: sealed.archivedBytesPerSample!,
       foldSeconds: loaded.foldSeconds!,

@@ -18,11 +18,12 @@ export type StoreJob = {
   readonly dataset: Dataset;
   /** Days that stay in SQLite. */
   readonly hotDays: number;
-  readonly do: "load" | "rollUp" | "seal" | "ask";
+  readonly do: "append" | "load" | "rollUp" | "seal" | "ask";
 };
 
 export interface StoreResult {
   readonly memory: { readonly peak: number; readonly after: number };
+  readonly appendedPerSecond?: number;
   /** Of a load: until all samples are on the disk; then until the last of them are in their tables. */
   readonly seconds?: number;
   readonly foldSeconds?: number;
@@ -37,6 +38,8 @@ const SETTINGS = { busyTimeoutSeconds: 30, cacheSize: -64_000, synchronous: "FUL
 /** A sender that is faster than the disk waits, as a socket would. */
 const WAITING_MAX = 200_000;
 const PAUSE_MS = 2;
+/** Below what the memory level takes. */
+const UNFOLDED_SAMPLES = 1_500_000;
 const LIMIT = 10_000;
 const HOUR_MICROS = 3_600_000_000;
 const NEVER_MS = 2_000_000_000;
@@ -50,15 +53,28 @@ function seriesOf(store: Store, { start }: Dataset): SeriesNumber[] {
 
 const secondsSince = (start: number): number => (performance.now() - start) / 1000;
 
-async function load(store: Store, dataset: Dataset): Promise<Partial<StoreResult>> {
+/** Until all samples, or the first `samplesMax`, are on the disk. Answers how many there were. */
+async function write(store: Store, dataset: Dataset, samplesMax = Number.POSITIVE_INFINITY): Promise<number> {
   const series = seriesOf(store, dataset);
   using reader = createSampleReader(dataset, (entity, ts, value) => store.append(series[entity]!, ts, value));
-  const began = performance.now();
-  while (reader.next()) {
+  while (store.status().appended < samplesMax && reader.next()) {
     await nextTurn();
     while (store.status().waiting > WAITING_MAX) await sleep(PAUSE_MS);
   }
   await store.flush();
+  return store.status().appended;
+}
+
+/** The log by itself: as fast as samples are taken while nothing is folded. */
+async function append(store: Store, dataset: Dataset): Promise<Partial<StoreResult>> {
+  const began = performance.now();
+  const samples = await write(store, dataset, UNFOLDED_SAMPLES);
+  return { appendedPerSecond: samples / secondsSince(began) };
+}
+
+async function load(store: Store, dataset: Dataset): Promise<Partial<StoreResult>> {
+  const began = performance.now();
+  await write(store, dataset);
   const seconds = secondsSince(began);
   const foldBegan = performance.now();
   await store.fold();
@@ -128,6 +144,7 @@ function countOf({ series }: StatisticsAnswer): number {
 }
 
 const job = JSON.parse(process.argv[2] ?? "{}") as StoreJob;
+const isWriting = job.do === "append" || job.do === "load";
 let result: Partial<StoreResult>;
 {
   await using store = await openStore({
@@ -137,9 +154,10 @@ let result: Partial<StoreResult>;
     log: silentLog(),
     archive: { hotDays: job.hotDays, firstMs: NEVER_MS },
     // Samples come as they do from a home: of a day that is not over, and so has no rollups yet.
-    ...(job.do === "load" ? { now: () => job.dataset.start } : {}),
+    ...(isWriting ? { now: () => job.dataset.start } : {}),
+    ...(job.do === "append" ? { foldSamples: Number.POSITIVE_INFINITY } : {}),
   });
-  const work = { load, rollUp, seal, ask }[job.do];
+  const work = { append, load, rollUp, seal, ask }[job.do];
   result = { ...(await work(store, job.dataset)), memory: memoryOf(process.pid) };
 }
 console.log(JSON.stringify(result));
