@@ -1,0 +1,67 @@
+/**
+ * InfluxDB's line protocol, the writing side: `measurement,tag=value field=value time`. Times are nanoseconds, the one
+ * unit that every server reads alike.
+ *
+ * Source: https://docs.influxdata.com/influxdb/v2/reference/syntax/line-protocol/
+ */
+
+/** Numbers are floats, text is quoted, booleans are true and false. */
+export type FieldValue = number | string | boolean;
+
+const MEASUREMENT_SPECIAL = /[ ,]/g;
+const KEY_SPECIAL = /[ ,=]/g;
+const TEXT_SPECIAL = /["\\]/g;
+/** A backslash before a separator would hide it, quotes confuse field keys, and a control character ends the line. */
+const UNSAFE = /[%"\\\p{Cc}]/gu;
+
+/**
+ * The line of one point, without a line feed. Tags with an empty or null value are left out, as the protocol asks.
+ * Names and tag values may hold anything: what the protocol cannot say in them is percent-encoded (see `safeName`).
+ * Throws a RangeError for a number that is not finite, and where there is no field.
+ */
+export function encodeLine(
+  measurement: string,
+  tags: readonly (readonly [key: string, value: string | null])[],
+  fields: readonly (readonly [key: string, value: FieldValue])[],
+  ts: number,
+): string {
+  if (fields.length === 0) throw new RangeError("Cannot encode a point without fields");
+  let line = escapeMeasurement(measurement);
+  for (const [key, value] of tags) {
+    if (value !== null && value !== "") line += `,${escapeKey(key)}=${escapeKey(value)}`;
+  }
+  let separator = " ";
+  for (const [key, value] of fields) {
+    line += `${separator}${escapeKey(key)}=${encodeField(value)}`;
+    separator = ",";
+  }
+  return `${line} ${nanoseconds(ts)}`;
+}
+
+/** Whole microseconds as nanoseconds, whose digits a number could not hold. */
+function nanoseconds(micros: number): string {
+  if (!Number.isSafeInteger(micros)) throw new RangeError(`Cannot encode the time ${micros}: no whole microsecond`);
+  return micros === 0 ? "0" : `${micros}000`;
+}
+
+/** A name, or a tag's value, as it can stand in a line: "%", quotes, backslashes and control characters as %XX. */
+export function safeName(name: string): string {
+  return name.replace(UNSAFE, (character) => encodeURIComponent(character));
+}
+
+function escapeMeasurement(name: string): string {
+  const safe = safeName(name).replace(MEASUREMENT_SPECIAL, "\\$&");
+  // A line that begins with "#" is a comment.
+  return safe.startsWith("#") ? `\\${safe}` : safe;
+}
+
+function escapeKey(name: string): string {
+  return safeName(name).replace(KEY_SPECIAL, "\\$&");
+}
+
+function encodeField(value: FieldValue): string {
+  if (typeof value === "string") return `"${value.replace(TEXT_SPECIAL, "\\$&")}"`;
+  if (typeof value === "boolean") return value ? "true" : "false";
+  if (!Number.isFinite(value)) throw new RangeError(`Cannot encode ${value}: no finite number`);
+  return String(value);
+}

@@ -1,0 +1,184 @@
+import { AppError, messageOf as errorMessage } from "../../domain/errors.ts";
+import { messageOf, readAnswer, type WriteOutcome } from "./answers.ts";
+import type { TargetSettings } from "./target-settings.ts";
+
+const WRITE_TIMEOUT_MS = 30_000;
+const QUERY_TIMEOUT_MS = 60_000;
+/** More of an answer is not read. */
+const ERROR_BYTES_MAX = 256 * 1024;
+const QUERY_BYTES_MAX = 128 * 1024 * 1024;
+
+/** A row of InfluxQL: time in microseconds, then what was selected. */
+export type Row = readonly unknown[];
+
+export interface InfluxClient {
+  /** As the server tells it; null before it was asked, or where it tells none. */
+  version(): string | null;
+  /** Sends lines, compressed with gzip. Never rejects for what a server or network does. */
+  write(lines: Uint8Array): Promise<WriteOutcome>;
+  /**
+   * Asks whether lines would be taken, by sending none; makes the bucket or database first where it is missing and the
+   * credentials allow it.
+   */
+  prepare(): Promise<WriteOutcome>;
+  /** Rows of one statement, times in microseconds. Rejects (`unavailable`) with the server's words. */
+  query(statement: string): Promise<readonly Row[]>;
+}
+
+/**
+ * One client for InfluxDB 1.x, 2.x, 3.x and what speaks like them. Which one it is decides the first number of what
+ * `/ping` tells, unless the settings do; where it tells none, bucket or database in the settings.
+ */
+export function createInfluxClient(
+  settings: TargetSettings,
+  {
+    fetch = globalThis.fetch,
+    now = Date.now,
+  }: { readonly fetch?: typeof globalThis.fetch; readonly now?: () => number } = {},
+): InfluxClient {
+  let version: string | null = null;
+  let generation: 1 | 2 | undefined = settings.version === "auto" ? undefined : settings.version;
+  const bucket = settings.bucket ?? settings.database ?? "";
+  const database = settings.database ?? settings.bucket ?? "";
+
+  async function call(path: string, init: RequestInit, timeoutMs: number): Promise<Response> {
+    return fetch(settings.url.replace(/\/+$/, "") + path, {
+      ...init,
+      headers: { ...credentials(settings), ...init.headers },
+      // Credentials belong to this server and to none that it names.
+      redirect: "manual",
+      signal: AbortSignal.timeout(timeoutMs),
+    });
+  }
+
+  async function detect(): Promise<1 | 2> {
+    if (generation !== undefined && version !== null) return generation;
+    const response = await call("/ping", {}, WRITE_TIMEOUT_MS);
+    await response.body?.cancel();
+    version = response.headers.get("x-influxdb-version");
+    const told = Number(/^(\d+)\./.exec(version ?? "")?.[1]);
+    const guessed = settings.bucket !== null && settings.database === null ? 2 : 1;
+    generation ??= Number.isNaN(told) ? guessed : told >= 2 ? 2 : 1;
+    return generation;
+  }
+
+  async function send(lines: Uint8Array): Promise<WriteOutcome> {
+    try {
+      const path =
+        (await detect()) === 2
+          ? `/api/v2/write?${parameters({ org: settings.org, bucket, precision: "ns" })}`
+          : `/write?${parameters({ db: database, rp: settings.retentionPolicy, precision: "ns" })}`;
+      const init = { method: "POST", body: lines as Uint8Array<ArrayBuffer>, headers: { ...GZIP, ...TEXT } };
+      const response = await call(path, init, WRITE_TIMEOUT_MS);
+      const body = await readBody(response, ERROR_BYTES_MAX);
+      return readAnswer(response.status, response.headers, body, now());
+    } catch (error) {
+      // No connection, or it broke before the answer was whole.
+      return { kind: "later", reason: networkReason(error), afterMs: null };
+    }
+  }
+
+  async function create(): Promise<void> {
+    if ((await detect()) === 1) {
+      const name = database.replaceAll('"', '\\"');
+      const duration = settings.retentionDays === null ? "" : ` WITH DURATION ${settings.retentionDays}d`;
+      await ask(`CREATE DATABASE "${name}"${duration}`);
+      return;
+    }
+    const organizations = await json(`/api/v2/orgs?${parameters({ org: settings.org })}`, {});
+    const [first] = ((organizations as { orgs?: unknown }).orgs ?? []) as { id?: unknown }[];
+    const everySeconds = (settings.retentionDays ?? 0) * 86_400;
+    const retentionRules = everySeconds === 0 ? [] : [{ type: "expire", everySeconds }];
+    const body = JSON.stringify({ orgID: first?.id, name: bucket, retentionRules });
+    await json("/api/v2/buckets", { method: "POST", body, headers: { "content-type": "application/json" } });
+  }
+
+  async function json(path: string, init: RequestInit): Promise<unknown> {
+    const response = await call(path, init, QUERY_TIMEOUT_MS);
+    const body = await readBody(response, QUERY_BYTES_MAX);
+    if (!response.ok) throw new AppError("unavailable", `${response.status} ${messageOf(body)}`);
+    return JSON.parse(body);
+  }
+
+  async function ask(statement: string): Promise<readonly Row[]> {
+    await detect();
+    const path = `/query?${parameters({ db: database || bucket, rp: settings.retentionPolicy, epoch: "u" })}`;
+    const body = new URLSearchParams({ q: statement });
+    return rowsOf(await json(path, { method: "POST", body }));
+  }
+
+  return {
+    version: () => version,
+    write: send,
+    async prepare() {
+      const outcome = await send(NOTHING);
+      if (outcome.kind !== "stopped" || !outcome.missing) return outcome;
+      try {
+        await create();
+      } catch (error) {
+        const what = `it is not there and cannot be made: ${errorMessage(error)}`;
+        return { ...outcome, reason: `${outcome.reason}; ${what}` };
+      }
+      return send(NOTHING);
+    },
+    async query(statement) {
+      try {
+        return await ask(statement);
+      } catch (cause) {
+        throw new AppError("unavailable", `Cannot ask InfluxDB at "${settings.url}": ${networkReason(cause)}`, {
+          cause,
+        });
+      }
+    },
+  };
+}
+
+const GZIP = { "content-encoding": "gzip" };
+const TEXT = { "content-type": "text/plain; charset=utf-8" };
+/** An empty body, compressed: what every server takes from whoever may write. */
+const NOTHING = new Uint8Array([31, 139, 8, 0, 0, 0, 0, 0, 0, 3, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+
+function credentials({ token, username, password }: TargetSettings): Record<string, string> {
+  if (token !== null) return { authorization: `Token ${token}` };
+  if (username === null) return {};
+  return { authorization: `Basic ${Buffer.from(`${username}:${password ?? ""}`).toString("base64")}` };
+}
+
+function parameters(values: Readonly<Record<string, string | null>>): string {
+  const given = Object.entries(values).filter((entry): entry is [string, string] => entry[1] !== null);
+  return new URLSearchParams(given).toString();
+}
+
+async function readBody(response: Response, bytesMax: number): Promise<string> {
+  const parts: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const part of response.body ?? []) {
+    bytes += part.length;
+    if (bytes > bytesMax) {
+      await response.body?.cancel().catch(() => {});
+      throw new Error(`The answer is larger than ${bytesMax} bytes`);
+    }
+    parts.push(part);
+  }
+  return Buffer.concat(parts).toString("utf8");
+}
+
+/**
+ * The rows of the only statement; none where there is no such measurement. Errors come with status 200 as well.
+ */
+function rowsOf(answer: unknown): readonly Row[] {
+  const result = ((answer as { results?: unknown } | null)?.results as unknown[] | undefined)?.[0] as
+    | { error?: unknown; series?: unknown }
+    | undefined;
+  if (typeof result?.error === "string") throw new AppError("unavailable", result.error);
+  const [series] = (result?.series ?? []) as { values?: unknown }[];
+  return (series?.values ?? []) as readonly Row[];
+}
+
+/** What undici hides in the cause of "fetch failed". */
+function networkReason(error: unknown): string {
+  const { cause } = error as { cause?: unknown };
+  const { code } = (cause ?? {}) as { code?: unknown };
+  const message = errorMessage(error);
+  return cause === undefined || message !== "fetch failed" ? message : String(code ?? errorMessage(cause));
+}

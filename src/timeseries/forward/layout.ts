@@ -1,0 +1,140 @@
+import type { Micros, Value } from "../../domain/sample.ts";
+import { type SeriesKey, STATE_FIELD, STATE_MEASUREMENT } from "../../domain/series.ts";
+import { encodeLine, type FieldValue } from "../../lib/line-protocol.ts";
+
+/**
+ * How samples become points.
+ * native: one measurement for each of ours, the whole entity_id as a tag; every value can be read back exactly.
+ * home-assistant: what Home Assistant's own integration writes (measurement = unit), so that its boards keep working.
+ */
+export const LAYOUTS = ["native", "home-assistant"] as const;
+export type Layout = (typeof LAYOUTS)[number];
+
+/** A series, and what else a point says of it. */
+export interface ForwardedSeries extends SeriesKey {
+  /** The entity_id; null for what is no entity. */
+  readonly name: string | null;
+  readonly unit: string | null;
+  readonly deviceClass: string | null;
+  readonly deviceId: string | null;
+  readonly areaId: string | null;
+}
+
+/** Field names of `native` that stand for something else; attributes of the same name get an underscore. */
+const TAKEN = new Set([
+  ...["value", "state", "kind", "time"],
+  ...["subject", "entity_id", "domain", "device_class", "device_id", "area_id"],
+]);
+const SUFFIXED = /_(?:str|kind)_*$/;
+
+/** The fields of a series: where its numbers, its texts, and its marks of neither are. */
+export interface FieldNames {
+  readonly number: string;
+  readonly text: string;
+  /** Says of a time without number and text what it holds; see `KINDS`. */
+  readonly kind: string;
+}
+
+/**
+ * The type of a field is part of its name, so that no two points can disagree on it: InfluxDB refuses text where it has
+ * seen a number.
+ */
+export function fieldNames({ measurement, field }: SeriesKey): FieldNames {
+  if (measurement === STATE_MEASUREMENT && field === STATE_FIELD)
+    return { number: "value", text: "state", kind: "kind" };
+  const name = TAKEN.has(field.replace(/_+$/, "")) || SUFFIXED.test(field) ? `${field}_` : field;
+  return { number: name, text: `${name}_str`, kind: `${name}_kind` };
+}
+
+/** Values that the protocol has no word for. */
+const KINDS: ReadonlyMap<Value, string> = new Map<Value, string>([
+  [null, "removed"],
+  [Number.POSITIVE_INFINITY, "infinity"],
+  [Number.NEGATIVE_INFINITY, "-infinity"],
+]);
+const VALUES_OF_KINDS = new Map([...KINDS].map(([value, kind]) => [kind, value]));
+
+/** The value of a point's three fields, as they come back from InfluxDB; undefined where it holds none of ours. */
+export function sampleValue(number: unknown, text: unknown, kind: unknown): Value | undefined {
+  if (typeof number === "number" || typeof text === "string") return (number ?? text) as Value;
+  return typeof kind === "string" ? VALUES_OF_KINDS.get(kind) : undefined;
+}
+
+/** The line of a sample; null where the layout cannot say it. */
+export function lineOf(layout: Layout, series: ForwardedSeries, ts: Micros, value: Value): string | null {
+  return layout === "native" ? nativeLine(series, ts, value) : homeAssistantLine(series, ts, value);
+}
+
+function nativeLine(series: ForwardedSeries, ts: Micros, value: Value): string {
+  const names = fieldNames(series);
+  const kind = KINDS.get(value);
+  let field: readonly [string, FieldValue];
+  if (kind !== undefined) field = [names.kind, kind];
+  else if (typeof value === "number") field = [names.number, value];
+  else field = [names.text, value as string];
+  return encodeLine(
+    series.measurement,
+    [
+      ["area_id", series.areaId],
+      ["device_class", series.deviceClass],
+      ["device_id", series.deviceId],
+      ["domain", domainOf(series.name)],
+      ["entity_id", series.name],
+      ["subject", series.subject],
+    ],
+    [field],
+    ts,
+  );
+}
+
+/** Home Assistant turns the state "on" and the like into numbers. */
+const STATE_NUMBERS: Readonly<Record<string, number>> = {
+  on: 1,
+  open: 1,
+  home: 1,
+  locked: 1,
+  unlocked: 0,
+  above_horizon: 1,
+  below_horizon: 0,
+  off: 0,
+  closed: 0,
+  not_home: 0,
+};
+/** States that it does not write. */
+const NO_STATES = new Set(["unavailable", "unknown", ""]);
+
+/**
+ * Source: https://github.com/home-assistant/core/blob/dev/homeassistant/components/influxdb/__init__.py
+ */
+function homeAssistantLine(series: ForwardedSeries, ts: Micros, value: Value): string | null {
+  if (value === null || (typeof value === "number" && !Number.isFinite(value))) return null;
+  const { name, measurement, subject, field } = series;
+  const isState = measurement === STATE_MEASUREMENT && field === STATE_FIELD;
+  if (isState && typeof value === "string" && NO_STATES.has(value)) return null;
+  const fields: (readonly [string, FieldValue])[] = [];
+  if (!isState) fields.push(typeof value === "number" ? [attribute(field), value] : [`${attribute(field)}_str`, value]);
+  else if (typeof value === "number") fields.push(["value", value]);
+  else {
+    fields.push(["state", value]);
+    const number = STATE_NUMBERS[value];
+    if (number !== undefined) fields.push(["value", number]);
+  }
+  const tags: (readonly [string, string | null])[] =
+    name === null
+      ? [["subject", subject]]
+      : [
+          ["domain", domainOf(name)],
+          ["entity_id", name.slice(name.indexOf(".") + 1)],
+        ];
+  const written = name === null ? measurement : (series.unit ?? name);
+  return encodeLine(written, [...tags, ["source", "HA"]], fields, ts);
+}
+
+/** An attribute that would take the state's place gets an underscore, as there. */
+function attribute(field: string): string {
+  return field === "value" || field === "state" || field === "time" ? `${field}_` : field;
+}
+
+function domainOf(name: string | null): string | null {
+  return name === null ? null : name.slice(0, Math.max(0, name.indexOf(".")));
+}
