@@ -29,7 +29,7 @@ export function microsFromIso(text: string): number {
   if (zone !== "+00:00" && zone !== "Z") return slowMicrosFromIso(text);
   const minute = text.slice(0, 16);
   if (minute !== cachedMinute) {
-    cachedMinuteMillis = Date.parse(`${minute}:00Z`);
+    cachedMinuteMillis = isDay(text) ? Date.parse(`${minute}:00Z`) : Number.NaN;
     cachedMinute = minute;
   }
   const tens = text.charCodeAt(17) - 48;
@@ -38,11 +38,17 @@ export function microsFromIso(text: string): number {
   return cachedMinuteMillis * 1000 + (tens * 10 + ones) * 1_000_000 + micros;
 }
 
+/** Whether the calendar has the day: Date.parse takes February 30 for March 2, and hour 24 for the next day's first. */
+function isDay(text: string): boolean {
+  const day = new Date(`${text.slice(0, 10)}T00:00:00Z`);
+  return day.getUTCDate() === Number(text.slice(8, 10)) && text.slice(11, 13) !== "24";
+}
+
 const ISO = /^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:[.,](\d{1,9}))?)?(Z|[+-]\d\d:?\d\d)$/i;
 
 function slowMicrosFromIso(text: string): number {
   const match = ISO.exec(text);
-  if (!match) return Number.NaN;
+  if (!match || !isDay(text)) return Number.NaN;
   const whole = text
     .replace(" ", "T")
     .replace(/[.,]\d+/, "")
