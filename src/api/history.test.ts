@@ -86,6 +86,7 @@ test("GET /api/v1/history keeps the order of entities and fields, and each entit
     "light.kitchen state",
     "light.hall state",
   ]);
+  assert.deepEqual(await shape("entity_id=,light.hall,,"), ["light.hall state"], "nothing between commas is nothing");
   assert.deepEqual(await shape("entity_id=light.hall&fields=color_temp,state"), [
     "light.hall state",
     "light.hall color_temp",

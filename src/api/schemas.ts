@@ -67,9 +67,14 @@ export function pageRequest(query: HomeQuery): PageRequest {
   };
 }
 
-/** The values of a list parameter: without blanks around them, each once, in the order given. */
+/**
+ * The values of a list parameter: without blanks around them and empty ones between, each once, in the order given.
+ * A list of nothing is one empty text, which names nothing, so that it cannot pass for no filter.
+ */
 export function listOf(value: string): string[] {
-  return [...new Set(value.split(",").map((item) => item.trim()))];
+  const items = new Set(value.split(",").map((item) => item.trim()));
+  if (items.size > 1) items.delete("");
+  return [...items];
 }
 
 const listFields = {
