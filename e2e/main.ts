@@ -21,6 +21,7 @@ import { registries } from "./scenarios/registries.ts";
 import { specialValues } from "./scenarios/special-values.ts";
 import { statistics } from "./scenarios/statistics.ts";
 import { stream } from "./scenarios/stream.ts";
+import { webhooks } from "./scenarios/webhooks.ts";
 import { nowMicros } from "./time.ts";
 
 const NEWEST = "2026.11.0";
@@ -38,6 +39,7 @@ const SCENARIOS: readonly Scenario[] = [
   outages,
   backfill,
   interruptions,
+  webhooks,
 ];
 
 const USAGE = `The program against a real Home Assistant.

@@ -22,7 +22,10 @@ export interface Readiness {
 /** The program under test, as a process of its own with a data directory of its own. */
 export interface Program extends AsyncDisposable {
   readonly log: string;
+  /** Of the data API. */
   readonly url: string;
+  /** Of the sports API. */
+  readonly sportsUrl: string;
   /** Of the process that runs now, or ran last. */
   readonly pid: number;
   isRunning(): boolean;
@@ -70,17 +73,17 @@ export async function startProgram(options: ProgramOptions): Promise<Program> {
   };
   const command = [...wrapper, process.execPath, ...START_ARGUMENTS, join(REPOSITORY, "src/start.mjs")];
   let child: ChildProcess | undefined;
-  let url = "";
+  let urls = { data: "", sports: "" };
 
   const start = async () => {
     const begin = statSync(log, { throwIfNoEntry: false })?.size ?? 0;
     const started = startProcess(command[0]!, command.slice(1), { log, env });
     child = started;
-    url = await waitUntil(
+    urls = await waitUntil(
       "the program to listen",
       () => {
         if (hasEnded(started)) throw abandon(`The program ended with code ${started.exitCode}:\n${tail(log)}`);
-        return listeningUrl(readFileSync(log, "utf8").slice(begin));
+        return listeningUrls(readFileSync(log, "utf8").slice(begin));
       },
       { timeoutMs: START_TIMEOUT_MS },
     );
@@ -88,7 +91,7 @@ export async function startProgram(options: ProgramOptions): Promise<Program> {
   const stop = async (signal: "SIGTERM" | "SIGKILL") => {
     if (child) await end(child, signal);
   };
-  const get = (path: string) => request(url + path, "GET");
+  const get = (path: string) => request(urls.data + path, "GET");
   const read = async <Body>(path: string): Promise<Body> => {
     const { status, body } = await get(path);
     if (status !== 200) throw new Failure(`GET ${path} answers ${status}: ${JSON.stringify(body)}`);
@@ -104,7 +107,10 @@ export async function startProgram(options: ProgramOptions): Promise<Program> {
   return {
     log,
     get url() {
-      return url;
+      return urls.data;
+    },
+    get sportsUrl() {
+      return urls.sports;
     },
     get pid() {
       return child?.pid ?? 0;
@@ -143,12 +149,14 @@ export async function startProgram(options: ProgramOptions): Promise<Program> {
   };
 }
 
-/** The address of the data API in the log of this start, undefined before it listens. */
-function listeningUrl(log: string): string | undefined {
+/** The addresses of both APIs in the log of this start, undefined before they listen. */
+function listeningUrls(log: string): { readonly data: string; readonly sports: string } | undefined {
+  const found = new Map<string, string>();
   for (const line of log.split("\n")) {
     if (!line.includes('"Listening"')) continue;
     const { msg, api, url } = JSON.parse(line);
-    if (msg === "Listening" && api === "data") return url;
+    if (msg === "Listening") found.set(api, url);
   }
-  return undefined;
+  const [data, sports] = [found.get("data"), found.get("sports")];
+  return data === undefined || sports === undefined ? undefined : { data, sports };
 }

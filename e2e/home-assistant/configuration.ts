@@ -7,7 +7,7 @@ const LOAD = { devices: 5, sensors: 8 };
 /**
  * The test home: HA's own demo integrations, helpers to steer, a text and a number that follow them, the load
  * generator. `commit_interval: 1` lets HA's history answer a second after a change. No `default_config`: it discovers
- * the network and talks to the internet.
+ * the network and talks to the internet; `webhook` is a part of it.
  */
 const CONFIGURATION = `\
 homeassistant:
@@ -19,6 +19,7 @@ homeassistant:
   time_zone: Europe/Amsterdam
   currency: EUR
   country: NL
+  packages: !include_dir_named packages
 http: !include http.yaml
 logger:
   default: warning
@@ -26,6 +27,7 @@ recorder:
   commit_interval: 1
 history:
 logbook:
+webhook:
 demo:
 kitchen_sink:
 load_generator:

@@ -1,6 +1,6 @@
 import { existsSync, globSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { Failure } from "../failure.ts";
 import { outputOf, run } from "../process.ts";
 import { aptInstall, insideEnvironment, isDebianRoot, makeDebianRoot, mayMount } from "./debian.ts";
@@ -41,6 +41,7 @@ export async function install(
   if (known) {
     if (known.version !== release)
       throw new Failure(`"${folder}" holds Home Assistant ${known.version}, not ${release}`);
+    await addNewRequirements(known, say);
     return known;
   }
   const began = performance.now();
@@ -122,26 +123,62 @@ async function installPackages(
   root: string | null,
   log: string,
 ): Promise<void> {
-  const home = root === null ? folder : HOME_IN_ROOT;
-  const visibleHome = root === null ? folder : join(root, HOME_IN_ROOT);
+  const { home, visibleHome } = homeOf(folder, root);
   mkdirSync(visibleHome, { recursive: true });
+  const { inside, pip } = commandsOf(home, root, log);
+  rmSync(join(visibleHome, "venv"), { recursive: true, force: true });
+  await inside(python.path, "-m", "venv", `${home}/venv`);
+  // First alone: it brings the constraints without which the resolver walks back through years of source packages.
+  await pip("--no-deps", `homeassistant==${release}`);
+  await installRequirements(release, folder, root, log);
+}
+
+/** An install is kept for long; what the test configuration has come to need since then is added to it. */
+async function addNewRequirements(known: Installation, say: (line: string) => void): Promise<void> {
+  const { version, folder, root } = known;
+  const { visibleHome } = homeOf(folder, root);
+  if (readFileSync(join(visibleHome, "requirements.txt"), "utf8") === requirementsFile(version, visibleHome)) return;
+  say("  adding packages that the test configuration has come to need");
+  await installRequirements(version, folder, root, join(folder, "install.log"));
+}
+
+/** Where Home Assistant lives, as its own processes name it and as this one does. */
+function homeOf(folder: string, root: string | null): { readonly home: string; readonly visibleHome: string } {
+  return root === null
+    ? { home: folder, visibleHome: folder }
+    : { home: HOME_IN_ROOT, visibleHome: join(root, HOME_IN_ROOT) };
+}
+
+/** The list is written once all of it is installed, so that an interrupted run is made up for by the next. */
+async function installRequirements(release: string, folder: string, root: string | null, log: string): Promise<void> {
+  const { home, visibleHome } = homeOf(folder, root);
+  const requirements = requirementsFile(release, visibleHome);
+  writeFileSync(join(visibleHome, "requirements.new.txt"), requirements);
+  const constraints = join(home, relative(visibleHome, packageFolderOf(visibleHome)), "package_constraints.txt");
+  const { pip } = commandsOf(home, root, log);
+  await pip("-c", constraints, "-r", `${home}/requirements.new.txt`);
+  renameSync(join(visibleHome, "requirements.new.txt"), join(visibleHome, "requirements.txt"));
+}
+
+function requirementsFile(release: string, visibleHome: string): string {
+  const requirements = [`homeassistant==${release}`, ...collectRequirements(packageFolderOf(visibleHome), release)];
+  return `${requirements.join("\n")}\n`;
+}
+
+function packageFolderOf(visibleHome: string): string {
+  const [folder] = globSync(join(visibleHome, "venv/lib/python3*/site-packages/homeassistant"));
+  if (folder === undefined) throw new Failure(`"${visibleHome}" has no homeassistant`);
+  return folder;
+}
+
+function commandsOf(home: string, root: string | null, log: string) {
   const inside = (command: string, ...args: string[]) =>
     root === null
       ? run(command, args, { log, env: { ...process.env, ...PIP_QUIET } })
       : run("chroot", [root, command, ...args], { log, env: { ...insideEnvironment(), ...PIP_QUIET } });
   const pip = (...args: string[]) =>
     inside(`${home}/venv/bin/python`, "-m", "pip", "install", "--no-cache-dir", ...args);
-
-  rmSync(join(visibleHome, "venv"), { recursive: true, force: true });
-  await inside(python.path, "-m", "venv", `${home}/venv`);
-  // First alone: it brings the constraints without which the resolver walks back through years of source packages.
-  await pip("--no-deps", `homeassistant==${release}`);
-  const [packageFolder] = globSync(join(visibleHome, "venv/lib/python3*/site-packages/homeassistant"));
-  if (packageFolder === undefined) throw new Failure(`pip installed no homeassistant, see ${log}`);
-  const requirements = [`homeassistant==${release}`, ...collectRequirements(packageFolder, release)];
-  writeFileSync(join(visibleHome, "requirements.txt"), `${requirements.join("\n")}\n`);
-  const constraints = `${root === null ? packageFolder : packageFolder.slice(root.length)}/package_constraints.txt`;
-  await pip("-c", constraints, "-r", `${home}/requirements.txt`);
+  return { inside, pip };
 }
 
 const PIP_QUIET = { PIP_DISABLE_PIP_VERSION_CHECK: "1", PIP_NO_INPUT: "1", PIP_ROOT_USER_ACTION: "ignore" };

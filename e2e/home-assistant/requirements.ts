@@ -5,8 +5,8 @@ import { join } from "node:path";
 const INTEGRATIONS = [
   "analytics api application_credentials automation backup config counter demo energy frontend group hardware hassio",
   "history http input_boolean input_button input_datetime input_number input_select input_text kitchen_sink logbook",
-  "logger network onboarding person recorder scene script statistics sun system_health system_log tag template timer",
-  "websocket_api zone",
+  "logger network onboarding person recorder rest scene script statistics sun system_health system_log tag template timer",
+  "webhook websocket_api zone",
 ].flatMap((line) => line.split(" "));
 
 /** These set up every platform that they have a file for, so they need what those platforms need. */

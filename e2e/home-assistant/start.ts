@@ -19,6 +19,8 @@ export interface HomeAssistant extends AsyncDisposable {
   readonly token: string;
   /** Everything the process wrote. */
   readonly log: string;
+  /** Its configuration; a change of it counts from the next start on. */
+  readonly folder: string;
   /** Starts it on the same port and resolves once it is RUNNING. */
   start(): Promise<void>;
   /** SIGTERM lets the recorder end its run; SIGKILL is a power cut. */
@@ -59,6 +61,7 @@ export async function startHomeAssistant(installation: Installation, folder: str
       return token ?? "";
     },
     log,
+    folder,
     start,
     stop,
     [Symbol.asyncDispose]: () => stop("SIGTERM"),
@@ -121,11 +124,11 @@ function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** A port that was free a moment ago. */
-export async function freePort(): Promise<number> {
+/** A port that was free a moment ago: a given one, for which it throws when it is taken, or any. */
+export async function freePort(wanted = 0): Promise<number> {
   const server = createServer();
   const { promise, resolve, reject } = Promise.withResolvers<void>();
-  server.once("error", reject).listen(0, "127.0.0.1", resolve);
+  server.once("error", reject).listen(wanted, "127.0.0.1", resolve);
   await promise;
   const address = server.address();
   await new Promise<unknown>((done) => server.close(done));
