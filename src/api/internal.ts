@@ -1,9 +1,11 @@
+import type { TSchema } from "typebox";
 import { AppError } from "../domain/errors.ts";
 import type { HomeWriter } from "../domain/home-store.ts";
 import { isoFromMicros, nowMicros } from "../lib/time.ts";
 import type { Api } from "./api.ts";
 import { answers, count, exactly, nullableText, text, time } from "./schemas.ts";
 import { Type } from "./type.ts";
+import { compileValidator } from "./validate.ts";
 
 /** Some 30,000 registry rows. */
 export const BULK_BODY_BYTES_MAX = 32 * 1024 * 1024;
@@ -35,7 +37,7 @@ const RowsSchema = Type.Array(Type.Object({}, { additionalProperties: true }), {
 export async function internalRoutes(api: Api, home: Pick<HomeWriter, "bulkUpsert">): Promise<void> {
   await api.register(async (scope) => {
     // What is in the rows is for the writer to judge; the schema of the body documents.
-    scope.setValidatorCompiler(() => () => true);
+    scope.setValidatorCompiler<TSchema>((route) => (route.httpPart === "body" ? () => true : compileValidator(route)));
     scope.removeAllContentTypeParsers();
     scope.addContentTypeParser<Buffer>("application/json", { parseAs: "buffer" }, (_request, body, done) =>
       done(null, body),

@@ -185,9 +185,11 @@ function createServer({ access, log, demo }: ServerOptions): Api {
   // Schemas of answers document. JSON.stringify never leaves out a field that a schema lacks, and is as fast here.
   server.setSerializerCompiler(() => JSON.stringify);
   server.addSchema(ErrorSchema);
-  // Who misspells a parameter shall hear of it also where a route takes none.
+  // Fastify hands text on as it is; here it is as wrong as any other type that no route asks for.
+  server.removeContentTypeParser("text/plain");
+  // Who misspells a parameter shall hear of it also where a route takes none. Probes and scrapers may add what they like.
   server.addHook("onRoute", (route) => {
-    if (route.schema && route.url.startsWith("/api/")) route.schema.querystring ??= exactly({});
+    if (route.schema && /^\/(api|internal)\//.test(route.url)) route.schema.querystring ??= exactly({});
   });
   // Whoever keeps an answer of the demo shall see that its values are of no real home.
   if (demo) server.addHook("onRequest", async (_request, reply) => void reply.header("x-demo", "simulated home"));
