@@ -1,0 +1,320 @@
+import assert from "node:assert/strict";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import fc from "fast-check";
+import type { State } from "../domain/home.ts";
+import type { Precision } from "../domain/line-protocol.ts";
+import type { Micros, Value } from "../domain/sample.ts";
+import { STATE_MEASUREMENT } from "../domain/series.ts";
+import { silentLog } from "../lib/log.ts";
+import { createLineWriter } from "../lineprotocol/writer.ts";
+import { type IntegrationSettings, integrationLines } from "../testing/influxdb-integration.ts";
+import { openStore, type Store } from "../timeseries/store.ts";
+import { createEntityPoints } from "./entity-points.ts";
+import { createFilter } from "./filter.ts";
+import type { FilterRules } from "./filter-rules.ts";
+import { createSampler } from "./sampler.ts";
+import { at, createModelStates } from "./scenario.ts";
+
+const FIXTURE = join(
+  import.meta.dirname,
+  "../../../shared/fixtures/homeassistant/real-2026.11.0/influxdb-integration-requests.jsonl",
+);
+const FACTS = { id: null, platform: null, devices: [], areas: [], labels: [] };
+const ID = "0123456789abcdef";
+const ALL = { start: -8e15, end: 8e15, limit: 1_000_000 };
+
+/** A real store with our own ingest beside the integration's way in; `light.hall` has a registry entry. */
+async function open(t: TestContext, rules: FilterRules = {}) {
+  const directory = mkdtempSync(join(tmpdir(), "entity-points-"));
+  const settings = { busyTimeoutSeconds: 5, cacheSize: -2000, synchronous: "OFF" } as const;
+  const store = await openStore({ directory, commitSeconds: 3600, settings, log: silentLog() });
+  t.after(async () => {
+    await store.close();
+    rmSync(directory, { recursive: true });
+  });
+  const names = new Map([["light.hall", ID]]);
+  const states = createModelStates();
+  const filter = createFilter(rules, () => FACTS);
+  const idOf = (entityId: string): string | undefined => names.get(entityId);
+  const sampler = createSampler(store, filter, (entityId) => idOf(entityId) ?? entityId);
+  const appended: string[] = [];
+  const onAppended = (entityId: string): void => {
+    appended.push(entityId);
+    sampler.forget(entityId);
+  };
+  const writer = createLineWriter({
+    store,
+    entities: createEntityPoints({ store, filter, index: { idOf }, states, onAppended }),
+  });
+  return {
+    store,
+    names,
+    states,
+    appended,
+    /** By our own ingest. */
+    hear(state: State): void {
+      states.set(state);
+      sampler.sample(state);
+    },
+    /** By the integration. */
+    write: (text: string, precision: Precision = "ns") => writer.write(Buffer.from(text), precision, "identity"),
+    samples: (subject: string, field = "state") => samplesOf(store, subject, field),
+  };
+}
+
+async function samplesOf(store: Store, subject: string, field: string): Promise<[Micros, Value][] | undefined> {
+  const series = store.find({ measurement: STATE_MEASUREMENT, subject, field });
+  if (series === undefined) return undefined;
+  const [read] = await store.read([{ series, ...ALL }]);
+  return read!.ts.map((ts, i) => [ts, read!.values[i]!]);
+}
+
+/** All series with a sample, by subject and field. */
+async function everything(store: Store, subjects: readonly string[]) {
+  const all: Record<string, unknown> = {};
+  for (const subject of subjects) {
+    for (const { field } of store.seriesOfSubject(STATE_MEASUREMENT, subject)) {
+      all[`${subject} ${field}`] = await samplesOf(store, subject, field);
+    }
+  }
+  return all;
+}
+
+function state(
+  entityId: string,
+  text: string,
+  seconds: number,
+  attributes: State["attributes"] = {},
+  changed = seconds,
+): State {
+  const times = { lastChanged: at(changed), lastUpdated: at(seconds), lastReported: at(seconds) };
+  return { entityId, state: text, attributes, ...times, context: null };
+}
+
+/** What Home Assistant tells, one after another: `last_changed` moves when the state differs. */
+function sequence(
+  steps: readonly (readonly [text: string, attributes?: State["attributes"]])[],
+  entityId = "light.hall",
+): State[] {
+  let changed = 0;
+  return steps.map(([text, attributes = {}], i) => {
+    if (i === 0 || steps[i - 1]![0] !== text) changed = i;
+    return state(entityId, text, i, attributes, changed);
+  });
+}
+
+/** The same states by our own ingest in one store, by the integration in another: samples must be the same. */
+async function compare(t: TestContext, states: readonly State[], settings?: IntegrationSettings): Promise<void> {
+  const [ours, theirs] = [await open(t), await open(t)];
+  for (const one of states) {
+    ours.hear(one);
+    assert.deepEqual((await theirs.write(integrationLines([one], settings))).faults, []);
+  }
+  const subjects = [ID, ...new Set(states.map(({ entityId }) => entityId))];
+  assert.deepEqual(await everything(theirs.store, subjects), await everything(ours.store, subjects));
+}
+
+test("takePoints() stores what our own ingest stores", async (t) => {
+  await compare(t, [
+    ...sequence([
+      ["off", { brightness: null, friendly_name: "Hall" }],
+      ["on", { brightness: 128, effect: "rainbow", hs_color: [28.5, 67.9], color_mode: "hs" }],
+      ["on", { brightness: 255, effect: "rainbow", color_mode: "hs" }],
+      ["on", { brightness: 255, effect: null, color_mode: "hs" }],
+      ["on", { brightness: 255, color_mode: "color_temp", color_temp_kelvin: 2700 }],
+      ["off", { brightness: null, color_mode: null }],
+    ]),
+    ...sequence(
+      [["20.5", { unit_of_measurement: "°C" }], ["21", { unit_of_measurement: "°C" }], ["-3"], ["1e-05"], ["0"]],
+      "sensor.outside",
+    ),
+    ...sequence(
+      [["home", { latitude: 52.37 }], ["not_home"], ['Work, upstairs = "office"'], ["C:\\temp"]],
+      "person.ada",
+    ),
+    ...sequence([["open", { current_position: 100 }], ["open", { current_position: 40 }], ["closed"]], "cover.gate"),
+    ...sequence(
+      [
+        ["heat", { temperature: 20, value: 5 }],
+        ["on", { value: 7 }],
+        ["cool", { preset_mode: "eco 2" }],
+      ],
+      "climate.x",
+    ),
+    ...sequence([["2026-11-24T11:04:03+00:00"], ["2026-11-24T11:05:03+00:00"]], "sensor.next_alarm"),
+  ]);
+});
+
+test("takePoints() tells a state that was set anew from one whose attributes changed", async (t) => {
+  const anew = { unit_of_measurement: "W" };
+  await compare(t, [
+    state("sensor.forced", "5", 0, anew),
+    state("sensor.forced", "5", 1, anew, 1),
+    state("sensor.forced", "5", 2, { ...anew, tariff: "low" }, 1),
+    state("sensor.forced", "5", 3, { ...anew, tariff: "low" }, 3),
+  ]);
+});
+
+test("takePoints() stores any sequence as our own ingest does", async (t) => {
+  const attribute = fc.oneof(
+    fc.integer(),
+    fc.constantFrom("low", "high 2", "a=b", null, [1, 2]),
+    fc.double({ noNaN: true, noDefaultInfinity: true }),
+  );
+  const step = fc.tuple(
+    fc.constantFrom("on", "off", "1", "2.5", "idle", "heat"),
+    fc.record({ brightness: attribute, mode: attribute, value: attribute }, { requiredKeys: [] }),
+  );
+  const [ours, theirs] = [await open(t), await open(t)];
+  let run = 0;
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 8 }), async (steps) => {
+      const entityId = `sensor.run_${run++}`;
+      // An attribute that is a text where it was a number before says so only by another field.
+      for (const one of sequence(steps, entityId)) {
+        ours.hear(one);
+        await theirs.write(integrationLines([one]));
+      }
+      assert.deepEqual(await everything(theirs.store, [entityId]), await everything(ours.store, [entityId]));
+    }),
+    { numRuns: 100 },
+  );
+});
+
+test("takePoints() adds nothing to what our own ingest has", async (t) => {
+  const both = await open(t);
+  const states = sequence([
+    ["off", { brightness: null, muted: true }],
+    ["on", { brightness: 128, muted: false }],
+    ["on", { brightness: 255, muted: false }],
+    ["unavailable"],
+    ["on", { brightness: 255, muted: false }],
+  ]);
+  for (const one of states) both.hear(one);
+  const before = await everything(both.store, [ID]);
+  const { appended } = both.store.status();
+  await both.write(integrationLines(states));
+  await both.write(integrationLines(states, { ignoreAttributes: ["brightness"] }));
+  await both.write(integrationLines(states, { tagsAttributes: ["muted"] }));
+  assert.deepEqual(await everything(both.store, [ID]), before);
+  assert.equal(both.store.status().appended, appended);
+  assert.deepEqual(both.appended, []);
+});
+
+test("takePoints() fills in what our own ingest missed", async (t) => {
+  const both = await open(t);
+  const states = sequence([["on", { brightness: 1 }], ["off"], ["on", { brightness: 2 }], ["off"]]);
+  for (const one of [states[0]!, states[3]!]) both.hear(one);
+  await both.write(integrationLines(states));
+  assert.deepEqual(await both.samples(ID), [
+    [at(0), "on"],
+    [at(1), "off"],
+    [at(2), "on"],
+    [at(3), "off"],
+  ]);
+  assert.deepEqual(both.appended, ["light.hall", "light.hall"]);
+});
+
+test("takePoints() takes a time cut to seconds for the time that our own ingest has", async (t) => {
+  const both = await open(t);
+  both.hear(state("light.hall", "off", 0.2));
+  both.hear(state("light.hall", "on", 5.7));
+  await both.write(`light.hall,domain=light,entity_id=hall state="on",value=1 ${Math.floor(at(5.7) / 1e6)}`, "s");
+  assert.deepEqual(await both.samples(ID), [
+    [at(0.2), "off"],
+    [at(5.7), "on"],
+  ]);
+});
+
+test("takePoints() keeps booleans and odd numbers as our own ingest has them", async (t) => {
+  const both = await open(t);
+  both.hear(state("light.hall", "007", 0, { muted: false }));
+  const [line1, line2] = [
+    state("light.hall", "007", 1, { muted: true }, 0),
+    state("light.hall", "8", 2, { muted: true }),
+  ];
+  await both.write(integrationLines([line1!, line2!]));
+  assert.deepEqual(await both.samples(ID), [
+    [at(0), "007"],
+    [at(2), 8],
+  ]);
+  assert.deepEqual(await both.samples(ID, "muted"), [
+    [at(0), "false"],
+    [at(1), "true"],
+  ]);
+});
+
+test("takePoints() leaves out what the filter leaves out", async (t) => {
+  const { store, write } = await open(t, { exclude: { domains: ["light"] } } as unknown as FilterRules);
+  const report = await write(integrationLines([state("light.hall", "on", 0), state("sensor.x", "1", 0)]));
+  assert.equal(report.points, 2);
+  assert.equal(store.seriesOfSubject(STATE_MEASUREMENT, ID).length, 0);
+  assert.equal(store.seriesOfSubject(STATE_MEASUREMENT, "sensor.x").length, 1);
+});
+
+test("takePoints() brings a late point under an old name to the entity that had it", async (t) => {
+  const { names, write, samples } = await open(t);
+  await write(integrationLines([state("light.hall", "on", 0)]));
+  names.delete("light.hall");
+  names.set("light.stairs", ID);
+  await write(integrationLines([state("light.stairs", "off", 10)]));
+  await write(integrationLines([state("light.hall", "off", 5)]));
+  assert.deepEqual(await samples(ID), [
+    [at(0), "on"],
+    [at(5), "off"],
+    [at(10), "off"],
+  ]);
+  assert.equal(await samples("light.hall"), undefined);
+});
+
+test("takePoints() describes a series that Home Assistant did not", async (t) => {
+  const { store, write } = await open(t);
+  const traits = { device_class: "power", state_class: "measurement" };
+  await write(integrationLines([state("sensor.power", "5", 0, { unit_of_measurement: "W", ...traits })]));
+  const [series] = store.seriesOfSubject(STATE_MEASUREMENT, "sensor.power");
+  assert.deepEqual(
+    [series!.unit, series!.deviceClass, series!.stateClass, series!.name],
+    ["W", "power", "measurement", "sensor.power"],
+  );
+});
+
+interface Recorded {
+  readonly api: 1 | 2;
+  readonly body: string;
+  readonly query: readonly (readonly [string, string])[];
+}
+
+test("takePoints() takes what a real Home Assistant sent", async (t) => {
+  if (!existsSync(FIXTURE)) return t.skip("../shared/fixtures is absent");
+  const requests = readFileSync(FIXTURE, "utf8")
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line) as Recorded);
+  const { store, write, samples } = await open(t);
+  let points = 0;
+  for (const { body, query } of requests) {
+    const precision = (new Map(query).get("precision") ?? "ns") as Precision;
+    const report = await write(body, precision);
+    assert.deepEqual(report.faults, []);
+    points += report.points;
+  }
+  const lines = requests.flatMap(({ body }) => body.split("\n").filter(Boolean));
+  assert.equal(points, lines.length);
+  assert.deepEqual(await samples("sensor.sun_next_dawn"), [
+    [1_795_518_046_094_839, "2026-11-25T06:38:29+00:00"],
+    // The second run of that home, with `precision: s`.
+    ...(await samples("sensor.sun_next_dawn"))!.slice(1),
+  ]);
+  assert.deepEqual(
+    (await samples("light.bed_light"))!.slice(0, 2).map(([, value]) => value),
+    ["off", "on"],
+  );
+  assert.equal(await samples("light.bed_light", "hs_color"), undefined);
+  assert.deepEqual((await samples("input_number.test_number"))!.map(([, value]) => value).slice(0, 3), [10, 20, 33.5]);
+  const { appended } = store.status();
+  for (const { body, query } of requests) await write(body, (new Map(query).get("precision") ?? "ns") as Precision);
+  assert.equal(store.status().appended, appended, "the same again is nothing new");
+});
