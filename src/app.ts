@@ -11,7 +11,7 @@ import {
 } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { userInfo } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { createApi, createSportsApi, type ServerOptions } from "./api/server.ts";
 import { CONFIG_FILE, type Config, isLoopback, readFilter } from "./config.ts";
 import { AppError, messageOf } from "./domain/errors.ts";
@@ -57,7 +57,8 @@ export interface App {
 export async function startApp(config: Config, options: AppOptions): Promise<App> {
   const component = (name: string): Logger => options.log.child({ component: name });
   const log = component("main");
-  prepareDirectory(config.dataDir);
+  prepareDirectory(config.dataDir, "DATA_DIR");
+  prepareDirectory(dirname(config.metadataFile), "DATABASE_URL");
 
   await using stack = new AsyncDisposableStack();
   stack.use(lock(config.dataDir));
@@ -200,13 +201,13 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
 }
 
 /** Makes the directory; the message names path, user and remedy where that cannot be. */
-function prepareDirectory(directory: string): void {
+function prepareDirectory(directory: string, setting: string): void {
   try {
     mkdirSync(directory, { recursive: true });
     accessSync(directory, constants.W_OK | constants.X_OK);
   } catch (cause) {
-    const remedy = "choose another DATA_DIR, or give the user the right to write there";
-    const message = `Cannot write to the data directory "${directory}" as user "${userInfo().username}": ${messageOf(cause)}; ${remedy}`;
+    const remedy = `choose another ${setting}, or give the user the right to write there`;
+    const message = `Cannot write to the directory "${directory}" as user "${userInfo().username}": ${messageOf(cause)}; ${remedy}`;
     throw new AppError("unavailable", message, { cause });
   }
 }

@@ -306,7 +306,8 @@ export function readFilter(dataDir: string): FilterRules {
   try {
     parsed = parseYaml(readFileSync(file, "utf8")) ?? {};
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === "ENOENT") return {};
+    // That the directory is none is told where it is made, with the remedy.
+    if (["ENOENT", "ENOTDIR"].includes((cause as NodeJS.ErrnoException).code ?? "")) return {};
     throw new AppError("invalid", `Cannot read "${file}": ${messageOf(cause).split("\n")[0]}`, { cause });
   }
   if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed)) {

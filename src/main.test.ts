@@ -1,0 +1,62 @@
+import assert from "node:assert/strict";
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+
+/** The program as a process, beside nothing; `said` is all it has written so far. */
+function run(t: TestContext, dir: string, environment: Record<string, string>) {
+  const child: ChildProcess = spawn(process.execPath, [join(import.meta.dirname, "main.ts")], {
+    cwd: dir,
+    env: { PATH: process.env.PATH, DATA_API_PORT: "0", SPORTS_DATA_PORT: "0", LOG_FORMAT: "json", ...environment },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const ended = once(child, "exit");
+  t.after(async () => {
+    child.kill("SIGKILL");
+    await ended;
+  });
+  const told = { said: "" };
+  for (const stream of [child.stdout!, child.stderr!]) stream.on("data", (text) => (told.said += text));
+  return { child, ended, told };
+}
+
+function temporary(t: TestContext): string {
+  const dir = mkdtempSync(join(tmpdir(), "ha-ingestor-main-"));
+  t.after(() => rmSync(dir, { recursive: true, force: true }));
+  return dir;
+}
+
+test("main() makes the directories of DATA_DIR and DATABASE_URL, and ends with 0 on SIGTERM", async (t) => {
+  const dir = temporary(t);
+  const { child, ended, told } = run(t, dir, {
+    DATA_DIR: "deep/data",
+    DATABASE_URL: "sqlite+aiosqlite:///./other/metadata.db",
+  });
+  while (child.exitCode === null && !told.said.includes('"api":"sports"')) {
+    await Promise.race([once(child.stdout!, "data"), ended]);
+  }
+  assert.ok(existsSync(join(dir, "other/metadata.db")) && existsSync(join(dir, "deep/data/timeseries.db")), told.said);
+  child.kill("SIGTERM");
+  assert.deepEqual(await ended, [0, null], told.said);
+});
+
+test("main() ends with one line where the data directory cannot be", async (t) => {
+  const dir = temporary(t);
+  writeFileSync(join(dir, "file"), "");
+  const { ended, told } = run(t, dir, { DATA_DIR: "file", LOG_LEVEL: "error" });
+  assert.deepEqual(await ended, [1, null]);
+  assert.match(told.said, /^Cannot write to the directory ".*\/file" as user ".+": .*; choose another DATA_DIR.*\n$/);
+});
+
+test("main() ends with one line where the data directory may not be written", async (t) => {
+  if (process.getuid?.() === 0) return t.skip("the superuser may write everywhere");
+  const dir = temporary(t);
+  mkdirSync(join(dir, "data"));
+  chmodSync(join(dir, "data"), 0o555);
+  const { ended, told } = run(t, dir, { DATA_DIR: "data", LOG_LEVEL: "error" });
+  assert.deepEqual(await ended, [1, null]);
+  assert.match(told.said, /^Cannot write to the directory ".*\/data" as user ".+": .*; choose another DATA_DIR.*\n$/);
+});
