@@ -1,0 +1,158 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import type { EntityPoint } from "../domain/line-protocol.ts";
+import type { Value } from "../domain/sample.ts";
+import { silentLog } from "../lib/log.ts";
+import { openStore, type StoreOptions } from "../timeseries/store.ts";
+import { createLineWriter, type LineWriterOptions, WRITES_MAX } from "./writer.ts";
+
+async function open(t: TestContext, more: { store?: Partial<StoreOptions>; writer?: Partial<LineWriterOptions> } = {}) {
+  const directory = mkdtempSync(join(tmpdir(), "line-writer-"));
+  const settings = { busyTimeoutSeconds: 5, cacheSize: -2000, synchronous: "OFF" } as const;
+  const openAgain = () => openStore({ directory, commitSeconds: 3600, settings, log: silentLog(), ...more.store });
+  const store = await openAgain();
+  const entityPoints: EntityPoint[] = [];
+  const resolutions: number[] = [];
+  const writer = createLineWriter({
+    store,
+    entities: {
+      async takePoints(points, resolution) {
+        entityPoints.push(...points);
+        resolutions.push(resolution);
+      },
+    },
+    ...more.writer,
+  });
+  t.after(async () => {
+    await store.close();
+    rmSync(directory, { recursive: true });
+  });
+  return {
+    store,
+    writer,
+    openAgain,
+    entityPoints,
+    resolutions,
+    write: (text: string) => writer.write(Buffer.from(text), "ns", "identity"),
+    async values(measurement: string, subject: string, field: string): Promise<readonly Value[] | undefined> {
+      const series = store.find({ measurement, subject, field });
+      if (series === undefined) return undefined;
+      return (await store.read([{ series, start: -8e15, end: 8e15, limit: 1000 }]))[0]!.values;
+    },
+  };
+}
+
+test("write() makes a series of each field, with the sorted tags as subject", async (t) => {
+  const { write, values } = await open(t);
+  await write('cpu,host=pi,cpu=cpu0 idle=97.5,busy=t,n=9007199254740993i,name="A 1" 1000\ncpu idle=1 1000');
+  assert.deepEqual(await values("cpu", "cpu=cpu0,host=pi", "idle"), [97.5]);
+  assert.deepEqual(await values("cpu", "cpu=cpu0,host=pi", "busy"), ["true"]);
+  assert.deepEqual(await values("cpu", "cpu=cpu0,host=pi", "n"), ["9007199254740993"]);
+  assert.deepEqual(await values("cpu", "cpu=cpu0,host=pi", "name"), ["A 1"]);
+  assert.deepEqual(await values("cpu", "-", "idle"), [1]);
+});
+
+test("write() tells apart tags that look alike", async (t) => {
+  const { write, values } = await open(t);
+  await write("m,a=1,b=2 v=1 1000\nm,a=1\\,b\\=2 v=2 1000\nm,a\\ b=1 v=3 1000");
+  assert.deepEqual(await values("m", "a=1,b=2", "v"), [1]);
+  assert.deepEqual(await values("m", "a=1\\,b\\=2", "v"), [2]);
+  assert.deepEqual(await values("m", "a\\ b=1", "v"), [3]);
+});
+
+test("write() stores a point that comes twice once, and keeps the first of two", async (t) => {
+  const { write, values, store } = await open(t);
+  await write("m v=1 1000\nm v=1 1000");
+  await write("m v=2 1000");
+  assert.deepEqual(await values("m", "-", "v"), [1]);
+  assert.equal(store.status().appended, 1);
+});
+
+test("write() hands points of Home Assistant's layout on, and no others", async (t) => {
+  const { writer, entityPoints, resolutions, store } = await open(t);
+  const lines = [
+    '°C,domain=sensor,entity_id=hall,friendly_name=Hall value=21.5,source_str="x" 1795518045947119000',
+    'light.bed,domain=light,entity_id=bed state="on",value=1 1795518045947119000',
+    "state,domain=sensor,entity_id=sensor.whole value=1 1000",
+    "m,entity_id=hall value=1 1000",
+    "m,domain=sensor,entity_id=Not\\ a\\ slug value=1 1000",
+  ];
+  await writer.write(Buffer.from(lines.join("\n")), "ns", "identity");
+  assert.deepEqual(
+    entityPoints.map(({ fields, ...point }) => ({ ...point, fields: Object.fromEntries(fields) })),
+    [
+      { entityId: "sensor.hall", measurement: "°C", ts: 1795518045947119, fields: { value: 21.5, source_str: "x" } },
+      { entityId: "light.bed", measurement: "light.bed", ts: 1795518045947119, fields: { state: "on", value: 1 } },
+    ],
+  );
+  assert.equal(store.status().series, 3);
+  await writer.write(Buffer.from("light.bed,domain=light,entity_id=bed value=1 1"), "s", "identity");
+  assert.deepEqual(resolutions, [1, 1_000_000]);
+});
+
+test("write() gives no entity point the fields of another", async (t) => {
+  const { write, entityPoints } = await open(t);
+  await write(
+    "x,domain=a,entity_id=b value=1,c=2 1\nx,domain=a,entity_id=b value=3,d=x 2\nx,domain=a,entity_id=b value=4 3",
+  );
+  assert.deepEqual(
+    entityPoints.map(({ fields }) => Object.fromEntries(fields)),
+    [{ value: 1, c: 2 }, { value: 4 }],
+  );
+});
+
+test("write() resolves once the points would survive a crash", async (t) => {
+  const { write, store, openAgain } = await open(t);
+  await write("m v=1 1000");
+  // A second store on the same file sees what the disk has.
+  const other = await openAgain();
+  const series = other.find({ measurement: "m", subject: "-", field: "v" });
+  assert.equal(other.last(series!)?.value, 1);
+  await other.close();
+  assert.equal(store.status().waiting, 0);
+});
+
+test("write() rejects when the disk refuses, and the same again loses and doubles nothing", async (t) => {
+  let pages = 0;
+  const { write, values, store } = await open(t, { store: { maxPages: () => pages || 1_000_000 } });
+  await write("m v=0 1000");
+  pages = 1;
+  const large = Array.from({ length: 3000 }, (_, i) => `m,t=${i} v="${"x".repeat(100)}" 2000`).join("\n");
+  await assert.rejects(write(large), { code: "unavailable" });
+  await assert.rejects(write("m v=1 3000"), { code: "unavailable" });
+  pages = 0;
+  await store.flush();
+  const report = await write(`${large}\nm v=1 3000`);
+  assert.equal(report.points, 3001);
+  assert.equal(store.status().appended, 3002);
+  assert.deepEqual(await values("m", "-", "v"), [0, 1]);
+});
+
+test("write() rejects rather than losing what the store turns away", async (t) => {
+  const { write } = await open(t, { store: { memorySamplesMax: 10 } });
+  const lines = Array.from({ length: 20 }, (_, i) => `m v=${i} ${i}000`).join("\n");
+  await assert.rejects(write(lines), { code: "unavailable" });
+});
+
+test("write() turns requests away beyond the bound, and only then", async (t) => {
+  const { write, writer } = await open(t);
+  const settled = await Promise.allSettled(Array.from({ length: WRITES_MAX + 3 }, (_, i) => write(`m v=1 ${i}000`)));
+  assert.equal(settled.filter(({ status }) => status === "rejected").length, 3);
+  assert.deepEqual(writer.status(), { requests: WRITES_MAX, points: WRITES_MAX, faultyLines: 0, busy: 3 });
+  await write("m v=1 99000");
+});
+
+test("write() lets others have their turn while it reads a long body", async (t) => {
+  const { write } = await open(t);
+  let turns = 0;
+  const turn = (): void => {
+    turns++;
+    if (turns < 1000) setImmediate(turn);
+  };
+  setImmediate(turn);
+  await write(Array.from({ length: 200_000 }, (_, i) => `m,host=pi value=${i}.25 ${i}000`).join("\n"));
+  assert.ok(turns > 5, `${turns} turns`);
+});
