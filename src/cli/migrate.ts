@@ -1,10 +1,12 @@
-import { existsSync } from "node:fs";
+import { existsSync, mkdirSync } from "node:fs";
+import { dirname } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
 import type { Config } from "../config.ts";
 import { AppError } from "../domain/errors.ts";
 import { DirectoryHeld, lockDirectory } from "../lib/directory-lock.ts";
 import { openDatabase } from "../metadata/database.ts";
 import { current, downgradeTo, stamp, upgradeTo } from "../metadata/migrate.ts";
+import { assertThere } from "./there.ts";
 
 /** `migrate current | upgrade | downgrade | stamp` on the database of the home; prints where it stands afterwards. */
 export function migrate(
@@ -17,10 +19,14 @@ export function migrate(
   } else if (action === "current") {
     withDatabase(config, { readOnly: true }, () => {});
   } else if (action === "upgrade") {
+    // As the start does: who upgrades before the first one shall not fail.
+    for (const directory of [config.dataDir, dirname(config.metadataFile)]) mkdirSync(directory, { recursive: true });
     changing(config, (database) => upgradeTo(database, target ?? "head"));
   } else if (action === "downgrade" && target !== undefined) {
+    assertThere("downgrade", config.metadataFile);
     changing(config, (database) => downgradeTo(database, target));
   } else if (action === "stamp" && target !== undefined) {
+    assertThere("stamp", config.metadataFile);
     changing(config, (database) => stamp(database, target, options));
   } else if (action === "downgrade" || action === "stamp") {
     throw new AppError("invalid", `Cannot ${action}: say a revision${action === "stamp" ? " or head" : ", or -1"}`);

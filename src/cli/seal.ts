@@ -5,12 +5,14 @@ import { AppError, messageOf } from "../domain/errors.ts";
 import { DirectoryHeld, lockDirectory } from "../lib/directory-lock.ts";
 import { createLog } from "../lib/log.ts";
 import { openStore } from "../timeseries/store.ts";
+import { assertThere } from "./there.ts";
 
 /**
  * `seal`: archives the days older than HOT_DAYS now. Beside a running service it asks the service, which owns the
  * data, at DATA_API_PORT.
  */
 export async function seal(_argument: readonly string[], config: Config): Promise<void> {
+  assertThere("seal", config.dataDir);
   let lock: Disposable;
   try {
     lock = lockDirectory(config.dataDir);

@@ -1,0 +1,43 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { readConfig } from "../config.ts";
+import { AppError } from "../domain/errors.ts";
+import { migrate } from "./migrate.ts";
+import { seal } from "./seal.ts";
+
+/** The commands on a data directory that nobody has made yet; `printed` are their lines. */
+function fresh(t: TestContext) {
+  const parent = mkdtempSync(join(tmpdir(), "ha-ingestor-cli-"));
+  t.after(() => rmSync(parent, { recursive: true }));
+  const print = t.mock.method(console, "log", () => {});
+  const config = readConfig({ DATA_DIR: join(parent, "data") }, { dataDir: "./data" });
+  const run = (...argument: string[]) => migrate(argument, config, { force: false });
+  return { config, run, printed: () => print.mock.calls.map((call) => String(call.arguments[0])) };
+}
+
+test("migrate upgrade makes what is absent, so that it may come before the first start", (t) => {
+  const { run, printed } = fresh(t);
+  run("current");
+  run("upgrade", "head");
+  run("downgrade", "-1");
+  run("current");
+  run("upgrade");
+  assert.match(printed()[0]!, /does not exist yet: the next start makes it$/);
+  assert.deepEqual(
+    printed()
+      .slice(1)
+      .map((line) => line.includes("newest")),
+    [true, false, false, true],
+  );
+});
+
+test("commands for what is there say so where nothing is", async (t) => {
+  const { run, config } = fresh(t);
+  const absent = (error: unknown) => error instanceof AppError && /"[^"]*data[^"]*" does not exist/.test(error.message);
+  assert.throws(() => run("downgrade", "-1"), absent);
+  assert.throws(() => run("stamp", "head"), absent);
+  await assert.rejects(seal([], config), absent);
+});
