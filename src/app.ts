@@ -26,12 +26,11 @@ import { openHome } from "./metadata/home.ts";
 import { createScoreSource } from "./sources/sports/score-source.ts";
 import { createSports } from "./sports/sports.ts";
 import { followTeamsOf } from "./sports/webhook-teams.ts";
+import type { EntityPlace } from "./timeseries/forward/forwarding.ts";
 import { openStore } from "./timeseries/store.ts";
 import { tellOfGaps } from "./webhooks/gap-events.ts";
 import { openWebhooks } from "./webhooks/webhooks.ts";
 
-/** The name under which the time-series engine appears in `/health`: that of its archive. */
-const ENGINE = "parquet";
 /** Current states are saved rarely: Home Assistant has them, and each save costs an SD card whole pages. */
 const SAVE_STATES_MS = 3_600_000;
 const WATCH_CONFIG_MS = 2_000;
@@ -76,6 +75,10 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
   };
   // The store asks ingest, which is made after it.
   let ingesting: Ingest | undefined;
+  const placeOf = (entityId: string): EntityPlace => {
+    const { devices = [], areas = [] } = ingesting?.facts(entityId) ?? {};
+    return { deviceId: devices[0] ?? null, areaId: areas[0] ?? null };
+  };
   const store = await openStore({
     directory: config.dataDir,
     commitSeconds: config.commitSeconds,
@@ -85,6 +88,9 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     timeZone: () => place().timeZone,
     durableUntil: () => ingesting?.heardUntil() ?? null,
     onOverflow: (from) => ingesting?.overflowed(from),
+    ...(config.influxdb === null && config.mirrors.length === 0
+      ? {}
+      : { forward: { archive: config.influxdb, mirrors: config.mirrors, place: placeOf } }),
   });
   stack.defer(() => store.close());
 
@@ -159,6 +165,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     states: home.states,
     samples: store,
     sealing: store,
+    forwarding: store.forwarding,
     place,
     feed: ingest.feed,
     filter: ingest.filter,
@@ -169,7 +176,8 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
       store: store.status,
       gaps: store.gaps.list,
       backfill: ingest.backfillStatus,
-      engine: ENGINE,
+      engine: config.timeseriesEngine,
+      targets: store.forwarding.status,
     },
   });
   stack.defer(() => data.close());

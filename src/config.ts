@@ -7,6 +7,13 @@ import { splitTeamName, type TeamName } from "./domain/team-names.ts";
 import { type FilterRules, parseFilterRules } from "./ingest/filter-rules.ts";
 import { databaseFile } from "./metadata/database.ts";
 import { parseLeague } from "./sources/sports/leagues.ts";
+import {
+  BATCH_SAMPLES_MAX,
+  BATCH_SECONDS,
+  parseMirrors,
+  type TargetSettings,
+  urlFault,
+} from "./timeseries/forward/target-settings.ts";
 import { createAddressRules, portOf } from "./webhooks/address-rules.ts";
 import { DEFAULT_RETRY_SECONDS } from "./webhooks/retry.ts";
 
@@ -35,6 +42,12 @@ export interface Config {
   readonly commitSeconds: number;
   /** Whole UTC days before the present one that stay out of the archive. */
   readonly hotDays: number;
+  /** Where samples are kept for years. */
+  readonly timeseriesEngine: "parquet" | "influxdb";
+  /** The InfluxDB of the influxdb engine; null with another one. */
+  readonly influxdb: TargetSettings | null;
+  /** Servers that get a copy of every sample, from ha-ingestor.yaml. */
+  readonly mirrors: readonly TargetSettings[];
   /** What webhooks may reach beside public addresses: names, name:port, addresses, CIDRs; Home Assistant's own first. */
   readonly webhookAllow: readonly string[];
   /** Seconds after each failed attempt; as many further attempts follow. */
@@ -206,6 +219,42 @@ export function readConfig(environment: Environment, defaults: { dataDir: string
     );
   }
 
+  const engine = text("TIMESERIES_ENGINE")?.toLowerCase() ?? "parquet";
+  if (engine !== "parquet" && engine !== "influxdb") fault("TIMESERIES_ENGINE", engine, "must be parquet or influxdb");
+  const influxdb = engine === "influxdb" ? influxdbTarget() : null;
+
+  /** The archive's server, as INFLUXDB_* say. */
+  function influxdbTarget(): TargetSettings {
+    const url = text("INFLUXDB_URL") ?? "";
+    const remedy = urlFault(url);
+    if (url === "")
+      faults.push("INFLUXDB_URL is not set: the address of InfluxDB, which TIMESERIES_ENGINE=influxdb needs");
+    else if (remedy !== null) fault("INFLUXDB_URL", URL.parse(url)?.host ?? "…", remedy);
+    const bucket = text("INFLUXDB_BUCKET");
+    const database = text("INFLUXDB_DATABASE");
+    if (bucket === null && database === null) {
+      faults.push("INFLUXDB_BUCKET is not set: the bucket of InfluxDB 2 or 3; with InfluxDB 1 set INFLUXDB_DATABASE");
+    }
+    const version = text("INFLUXDB_VERSION") ?? "auto";
+    if (!["auto", "1", "2"].includes(version)) fault("INFLUXDB_VERSION", version, "must be auto, 1 or 2");
+    return {
+      name: "archive",
+      url,
+      token: secret("INFLUXDB_TOKEN"),
+      org: text("INFLUXDB_ORG"),
+      bucket,
+      database,
+      retentionPolicy: text("INFLUXDB_RETENTION_POLICY"),
+      username: text("INFLUXDB_USERNAME"),
+      password: secret("INFLUXDB_PASSWORD"),
+      version: version === "1" ? 1 : version === "2" ? 2 : "auto",
+      layout: "native",
+      retentionDays: text("INFLUXDB_RETENTION_DAYS") === null ? null : number("INFLUXDB_RETENTION_DAYS", 0, 1, 36_500),
+      batchSamplesMax: BATCH_SAMPLES_MAX,
+      batchSeconds: BATCH_SECONDS,
+    };
+  }
+
   const config: Config = {
     haUrl: haUrl ?? (supervisorToken ? "http://supervisor/core" : null),
     haToken: haToken ?? supervisorToken,
@@ -227,6 +276,12 @@ export function readConfig(environment: Environment, defaults: { dataDir: string
     backfillDays: number("BACKFILL_DAYS", 3650, 0, 36_500),
     commitSeconds: number("COMMIT_SECONDS", 5, 0.05, 3600, false),
     hotDays: number("HOT_DAYS", 3, 1, 3650),
+    timeseriesEngine: engine as Config["timeseriesEngine"],
+    influxdb,
+    mirrors: attempt(
+      () => parseMirrors(readSections(dataDir).mirrors, readSecretFile, (message) => faults.push(message)),
+      [],
+    ),
     webhookAllow: [
       ...homeAssistantHost(haUrl ?? (supervisorToken ? SUPERVISED_HOME : null)),
       ...attempt(() => checkAllowed(list("WEBHOOK_ALLOW")), []),
@@ -297,10 +352,15 @@ function checkUrl(value: string, fault: (name: string, value: string, remedy: st
 
 /** Beside the data: what does not fit one line of the environment. */
 export const CONFIG_FILE = "ha-ingestor.yaml";
-const SECTIONS = ["filter"];
+const SECTIONS = ["filter", "mirrors"];
 
 /** What is recorded, as the configuration file in `dataDir` says; everything without a file. Throws `invalid`. */
 export function readFilter(dataDir: string): FilterRules {
+  return parseFilterRules(readSections(dataDir).filter);
+}
+
+/** The sections of the configuration file in `dataDir`; none without a file. Throws `invalid`. */
+function readSections(dataDir: string): { readonly filter?: unknown; readonly mirrors?: unknown } {
   const file = join(dataDir, CONFIG_FILE);
   let parsed: unknown;
   try {
@@ -320,11 +380,29 @@ export function readFilter(dataDir: string): FilterRules {
       `Cannot read "${file}": unknown section "${unknown[0]}" (known: ${SECTIONS.join(", ")})`,
     );
   }
-  return parseFilterRules((parsed as { filter?: unknown }).filter);
+  return parsed;
+}
+
+function readSecretFile(file: string): string {
+  const content = readFileSync(file, "utf8").trim();
+  if (content === "") throw new AppError("invalid", "the file is empty");
+  return content;
 }
 
 /** The configuration for a person's eyes: secrets are masked. */
 export function describeConfig(config: Config): string {
   const mask = (secret: string | null): string | null => (secret === null ? null : "***");
-  return JSON.stringify({ ...config, haToken: mask(config.haToken), apiToken: mask(config.apiToken) }, undefined, 2);
+  const maskTarget = (target: TargetSettings) => ({
+    ...target,
+    token: mask(target.token),
+    password: mask(target.password),
+  });
+  const shown = {
+    ...config,
+    haToken: mask(config.haToken),
+    apiToken: mask(config.apiToken),
+    influxdb: config.influxdb && maskTarget(config.influxdb),
+    mirrors: config.mirrors.map(maskTarget),
+  };
+  return JSON.stringify(shown, undefined, 2);
 }

@@ -4,7 +4,7 @@ import { isoFromMicros, nowMicros } from "../lib/time.ts";
 import type { Api } from "./api.ts";
 import { answers, nullable, text, time } from "./schemas.ts";
 import { sportsBody } from "./sports-status.ts";
-import { databaseHealth, homeAssistantBody, readiness, type StatusSources, storeBody } from "./status.ts";
+import { databaseHealth, homeAssistantBody, influxdbBody, readiness, type StatusSources, storeBody } from "./status.ts";
 import { Type } from "./type.ts";
 
 export const SERVICE = "ha-ingestor";
@@ -85,7 +85,7 @@ export function healthRoutes(
         dependencies: {
           sqlite: databaseHealth(home),
           timeseries: storeBody(status.store(), status.engine),
-          influxdb: { status: "disabled" },
+          influxdb: influxdbBody(status.targets()),
           home_assistant: homeAssistantBody(status.homeAssistant()),
           ...(sports ? { sports: sportsBody(sports()) } : {}),
         },

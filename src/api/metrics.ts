@@ -1,6 +1,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import type { SportsStatus } from "../domain/game.ts";
 import type { Api } from "./api.ts";
+import { forwardMetrics } from "./mirrors.ts";
 import type { Monitor } from "./monitor.ts";
 import { answers, plain } from "./schemas.ts";
 import { sportsMetrics } from "./sports-status.ts";
@@ -85,6 +86,7 @@ export function metricsRoutes(
       for (const [state, gaps] of Object.entries(gapCounts(status.gaps()))) this.set({ state }, gaps);
     },
   });
+  forwardMetrics(registry, PREFIX, status.targets);
   const backfill = () => status.backfill();
   counter("backfill_questions_total", "Questions to Home Assistant's history", () => backfill()?.questions ?? 0);
   counter("backfill_failures_total", "Of these, those that failed", () => backfill()?.failures ?? 0);

@@ -541,6 +541,7 @@ test("GET /ready answers 503 with every reason, and notes beside them", async (t
       store: () => ({ ...STORING, writable: false, reason: "disk is full" }),
       gaps: () => GAPS,
       backfill: () => ({ filling: 2, questions: 3, rows: 200, samples: 100, failures: 1, rollups: 7 }),
+      targets: () => [],
       engine: "parquet",
     },
   });

@@ -1,6 +1,7 @@
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import Fastify, { type FastifyBaseLogger, LogController } from "fastify";
 import type { Sealing } from "../domain/archive.ts";
+import type { Forwarding } from "../domain/forwarding.ts";
 import type { CurrentStates } from "../domain/home.ts";
 import type { HomeReader, HomeWriter } from "../domain/home-store.ts";
 import type { ChangeFeed, EntityFilterRules } from "../domain/ingest.ts";
@@ -28,6 +29,7 @@ import { integrationRoutes } from "./integrations.ts";
 import { internalRoutes } from "./internal.ts";
 import { lineProtocolRoutes } from "./line-protocol.ts";
 import { metricsRoutes } from "./metrics.ts";
+import { mirrorRoutes } from "./mirrors.ts";
 import { createMonitor } from "./monitor.ts";
 import { ErrorSchema, exactly } from "./schemas.ts";
 import { sealingRoute } from "./sealing.ts";
@@ -59,6 +61,7 @@ export interface ApiOptions extends ServerOptions {
   readonly states: CurrentStates;
   readonly samples: SampleReader & StatisticsReader;
   readonly sealing: Sealing;
+  readonly forwarding: Forwarding;
   /** As Home Assistant told it last. */
   readonly place: () => Place;
   readonly feed: ChangeFeed;
@@ -130,6 +133,7 @@ export async function createApi(options: ApiOptions): Promise<Api> {
   await lineProtocolRoutes(api, options.lines);
   if (options.webhooks) webhookRoutes(api, options.webhooks);
   if (options.sports) sportsRoutes(api, options.sports);
+  mirrorRoutes(api, options.forwarding);
   sealingRoute(api, options.sealing);
   await api.ready();
   return api;

@@ -1,4 +1,5 @@
 import { messageOf } from "../domain/errors.ts";
+import type { TargetStatus } from "../domain/forwarding.ts";
 import { type BackfillStatus, GAP_STATES, type Gap } from "../domain/gaps.ts";
 import type { HomeAssistantStatus } from "../domain/home.ts";
 import type { DatabaseHealth, HomeReader } from "../domain/home-store.ts";
@@ -15,6 +16,8 @@ export interface StatusSources {
   gaps(): readonly Gap[];
   /** Undefined where nothing is filled. */
   backfill(): BackfillStatus | undefined;
+  /** Other servers that get samples, the archive first. */
+  targets(): readonly TargetStatus[];
   /** The archive engine's name, e.g. "parquet". */
   readonly engine: string;
 }
@@ -104,6 +107,25 @@ function archiveBody(archive: StoreStatus["archive"]) {
   };
 }
 
+/** The InfluxDB of the archive, else the first mirror; how it is in the original's words. */
+export function influxdbBody(targets: readonly TargetStatus[]) {
+  const [first] = targets;
+  if (first === undefined) return { status: "disabled" };
+  const { state, reason, url, version, role, name, waiting, delivered, requests, failures } = first;
+  const words = { starting: "connecting", running: "connected", retrying: "disconnected", stopped: "refused" };
+  return { status: words[state], reason, url, version, role, name, waiting, delivered, requests, failures };
+}
+
+function targetNote({ role, name, state, reason, waiting, behindSince, deadLetters }: TargetStatus): string[] {
+  const what = role === "archive" ? "The archive in InfluxDB" : `The mirror "${name}"`;
+  const since = behindSince === null ? "" : `, since ${isoFromMicros(behindSince)}`;
+  const notes = deadLetters === 0 ? [] : [`${what} refused ${deadLetters} points: see /api/v1/dead-letters`];
+  if (state === "retrying" || state === "stopped") {
+    notes.unshift(`${what} takes nothing (${reason}); ${waiting} samples wait for it${since}`);
+  }
+  return notes;
+}
+
 /** How many gaps are in which state. */
 export function gapCounts(gaps: readonly Gap[]): Record<Gap["state"], number> {
   const counts = Object.fromEntries(GAP_STATES.map((state) => [state, 0])) as Record<Gap["state"], number>;
@@ -142,6 +164,7 @@ export function readiness(home: Pick<HomeReader, "health">, status: StatusSource
     ...status.gaps().flatMap((gap) => (gap.id === filling ? [backfillNote(gap)] : [])),
     ...(ingest.synchronizing ? ["The home is being read"] : []),
     ...(store.archive?.healthy === false ? [`The archive is not whole: ${store.archive.reason}`] : []),
+    ...status.targets().flatMap(targetNote),
     ...(store.dropped > 0 ? [`${store.dropped} samples were dropped because memory was full`] : []),
   ];
   return { status: reasons.length === 0 ? "ready" : "not_ready", reasons, notes } as const;

@@ -34,7 +34,7 @@ import { createFeed } from "./feed.ts";
 import { createFilter, type EntityFilter } from "./filter.ts";
 import type { FilterRules } from "./filter-rules.ts";
 import { createGapKeeper, type GapOptions } from "./gaps.ts";
-import { type AdoptedEntity, createHomeIndex, type EntityMoves } from "./home-index.ts";
+import { type AdoptedEntity, createHomeIndex, type EntityFacts, type EntityMoves } from "./home-index.ts";
 import { createHomeWrites } from "./home-writes.ts";
 import { createSampler, type IngestStore } from "./sampler.ts";
 
@@ -83,6 +83,8 @@ export interface Ingest extends HomeAssistantListener {
   readonly filter: EntityFilter;
   /** What takes the states that Home Assistant's own influxdb integration sends, into the store of this ingest. */
   entityPoints(store: PointStore): EntityPointSink;
+  /** Where an entity belongs, as Home Assistant's registries say; known from the first snapshot on. */
+  facts(entityId: string): EntityFacts;
   /** Other rules from now on; what they newly record begins with its present state. */
   reload(rules: FilterRules): void;
   /** The store turned samples away, from this time on. */
@@ -529,6 +531,7 @@ export function createIngest(options: IngestOptions): Ingest {
       gaps?.disconnected(reason, at, unheard);
       log.debug(`Changes are no longer heard: ${reason}`);
     },
+    facts: index.facts,
     reload(rules) {
       filter.reload(rules);
       for (const state of states.values()) sampler.sample(state);

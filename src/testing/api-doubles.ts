@@ -1,5 +1,6 @@
 import type { ApiOptions } from "../api/server.ts";
 import { AppError } from "../domain/errors.ts";
+import type { DeadLetter, Forwarding, TargetStatus } from "../domain/forwarding.ts";
 import type { Gap } from "../domain/gaps.ts";
 import type { CurrentStates, HomeAssistantStatus, State, StateChange } from "../domain/home.ts";
 import type {
@@ -352,17 +353,6 @@ export const STORING: StoreStatus = {
   folds: 1,
   sizeBytes: 1_048_576,
   archive: { healthy: true, reason: null, samples: 166_500, bytes: 832_500, oldest: AT_MICROS, newest: AT_MICROS },
-  retention: {
-    runs: 2,
-    failures: 0,
-    rowsDropped: 4_000,
-    rollupRowsDropped: 96,
-    tooOld: 1,
-    usedBytes: 2_000_000,
-    budgetBytes: 0,
-    lastRunAt: AT_MICROS,
-    notes: [],
-  },
 };
 
 const GAP: Gap = {
@@ -387,6 +377,50 @@ export const GAPS: readonly Gap[] = [
   GAP,
 ];
 
+/** A mirror that does not answer. */
+export const AWAY: TargetStatus = {
+  name: "grafana",
+  role: "mirror",
+  url: "http://influxdb:8086",
+  layout: "native",
+  version: "2.7.12",
+  state: "retrying",
+  reason: "ECONNREFUSED",
+  waiting: 1200,
+  behindSince: AT_MICROS,
+  lastSuccessAt: AT_MICROS - 1,
+  delivered: 5000,
+  batches: 3,
+  requests: 9,
+  failures: 4,
+  refused: 3,
+  skipped: 0,
+  deadLetters: 3,
+  deadLettersDropped: 0,
+};
+const LETTERS: readonly DeadLetter[] = [3, 2, 1].map((id) => ({
+  id,
+  target: AWAY.name,
+  at: AT_MICROS + id,
+  reason: "points beyond retention policy",
+  line: `state,entity_id=sensor.hall value=${id} 1000`,
+}));
+
+/** One mirror with three dead letters, which it takes when they are sent again. */
+export function createForwardingDouble(): Forwarding {
+  return {
+    status: () => [AWAY],
+    async deadLetters({ target, before = Number.POSITIVE_INFINITY, limit }) {
+      const letters = LETTERS.filter((letter) => target === undefined || letter.target === target);
+      return { letters: letters.filter(({ id }) => id < before).slice(0, limit), total: letters.length };
+    },
+    async replay(target) {
+      if (target !== AWAY.name) throw new AppError("not_found", `Cannot find the mirror "${target}"`);
+      return { taken: LETTERS.length, refused: 0 };
+    },
+  };
+}
+
 /** The doubles that a test drives and looks into. */
 interface Driven {
   readonly home: HomeDouble;
@@ -405,6 +439,7 @@ export function apiOptions(more: Partial<Omit<ApiOptions, keyof Driven>> = {}): 
     ]),
     samples: createSamplesDouble(),
     sealing: { seal: async () => 166_500 },
+    forwarding: createForwardingDouble(),
     place: () => ({ timeZone: "Europe/Amsterdam", name: "Home" }),
     feed: createFeedDouble(),
     filter: {
@@ -420,6 +455,7 @@ export function apiOptions(more: Partial<Omit<ApiOptions, keyof Driven>> = {}): 
       store: () => STORING,
       gaps: () => GAPS,
       backfill: () => undefined,
+      targets: () => [],
       engine: "parquet",
     },
     access: { host: "127.0.0.1", token: null, auth: "on", allowedHosts: [], corsOrigins: [] } as const,

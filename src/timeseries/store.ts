@@ -1,14 +1,24 @@
 import { mkdirSync } from "node:fs";
 import type { Archive, Sealing } from "../domain/archive.ts";
 import { AppError, messageOf } from "../domain/errors.ts";
+import type { Forwarding } from "../domain/forwarding.ts";
 import type { GapLedger, GapStore, LastRun } from "../domain/gaps.ts";
 import type { Micros, ReadColumns, SampleColumns, Value } from "../domain/sample.ts";
+import type { SeriesNumber } from "../domain/series.ts";
 import type { StatisticsReader } from "../domain/statistics.ts";
 import type { ReadRequest, SampleReader, SampleSink, StoreStatus } from "../domain/store.ts";
 import type { Logger } from "../lib/log.ts";
 import { nowMicros } from "../lib/time.ts";
 import { type OnDemand, startOnDemand } from "../lib/worker-rpc.ts";
+import { openInfluxArchive } from "./archive/influxdb/archive.ts";
 import { type ArchiveSettings, createArchiveTier } from "./archive/tier.ts";
+import {
+  createForwarders,
+  type Forwarders,
+  type ForwardSettings,
+  NO_FORWARDING,
+  targetDefinitions,
+} from "./forward/forwarding.ts";
 import { createGapLedger } from "./gaps.ts";
 import { createCatalog, type SeriesEntry } from "./hot/catalog.ts";
 import { unpackValues } from "./hot/columns.ts";
@@ -48,6 +58,8 @@ export interface StoreOptions {
   readonly timeZone?: () => string;
   /** Without it everything stays in the hot tier. */
   readonly archive?: ArchiveSettings;
+  /** Servers that get every sample; one of them may be the archive. */
+  readonly forward?: ForwardSettings;
   readonly memorySamplesMax?: number;
   /** Samples in the log that make a fold due. */
   readonly foldSamples?: number;
@@ -58,6 +70,7 @@ export interface StoreOptions {
 export interface Store extends SampleSink, SampleReader, StatisticsReader, GapStore, Sealing {
   readonly gaps: GapLedger;
   readonly lastRun: LastRun;
+  readonly forwarding: Forwarding;
   status(): StoreStatus;
   /**
    * Folds the log into the day tables now and resolves when that is durable; rejects (`unavailable`) when it cannot.
@@ -83,7 +96,7 @@ export interface Store extends SampleSink, SampleReader, StatisticsReader, GapSt
 export async function openStore(options: StoreOptions): Promise<Store> {
   const { directory, settings, log, now = nowMicros, memorySamplesMax = MEMORY_SAMPLES_MAX } = options;
   mkdirSync(directory, { recursive: true });
-  const workerData: WriterOptions = { directory, settings };
+  const workerData: WriterOptions = { directory, settings, targets: targetDefinitions(options.forward) };
 
   let current = new Generation();
   /** On their way to the day tables, the oldest first. */
@@ -106,6 +119,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
       current = new Generation();
     },
     sealedRanges: () => sealed.map((generation) => generation.ranges()),
+    committed: (queued) => forwarders?.queued(queued),
     folded(existing) {
       const changed = sealed.flatMap((generation) => [...generation.days]);
       sealed = [];
@@ -126,6 +140,8 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   }
   let days: readonly Day[] = stored.days;
   const catalog = createCatalog(stored, (change) => committer.record(change));
+  const formerSubjects = new Map<SeriesNumber, string[]>();
+  for (const [series, subject] of stored.formerSubjects) noteFormerSubject(series, subject);
   const gaps = createGapLedger({ stored: stored.gaps, record: committer.record, now });
   restoreLog(stored);
   const rollups = createRollups({
@@ -148,9 +164,11 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     aggregate: (request) => fromDisk((remote) => remote.call("aggregate", request)),
   });
 
+  const forwarders = options.forward && startForwarders(options.forward);
   const tier =
     options.archive &&
     createArchiveTier({
+      ...(forwarders === undefined || forwarders.archive === null ? {} : { open: openOutside(forwarders) }),
       directory,
       settings,
       archiving: options.archive,
@@ -176,6 +194,44 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     (error) => log.error({ err: error }, "The thread that reads samples ended; another one takes over"),
   );
   void rollups.catchUp();
+
+  function noteFormerSubject(series: SeriesNumber, subject: string): void {
+    formerSubjects.set(series, [...new Set([...(formerSubjects.get(series) ?? []), subject])]);
+  }
+
+  /** Late bound: the tier asks the forwarders, which leave to it what is late. */
+  function startForwarders(forward: ForwardSettings): Forwarders {
+    return createForwarders({
+      settings: forward,
+      stored: stored.outgoing,
+      commands: committer.forward,
+      series: catalog.row,
+      isArchived: (day) => tier?.isArchived(day) ?? false,
+      log,
+      now,
+    });
+  }
+
+  function openOutside(outside: Forwarders) {
+    return (changing: (change: Promise<unknown>) => void) =>
+      openInfluxArchive({
+        ...outside.archive!,
+        commands: committer.forward,
+        archived: stored.archivedDays,
+        days: () => days,
+        daysChanged(existing) {
+          days = existing;
+        },
+        changing,
+        watch: committer.archive.watch,
+        queued: () => outside.end,
+        series: outside.series,
+        formerSubjects: (series) => formerSubjects.get(series) ?? [],
+        measurements: () => [
+          ...new Set(catalog.seriesOf(null, null).flatMap((n) => catalog.key(n)?.measurement ?? [])),
+        ],
+      });
+  }
 
   function restoreLog({ logSeries, logSamples }: StoredState): void {
     const values = unpackValues(logSamples);
@@ -280,6 +336,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     if (closing) return;
     closing = true;
     rollups.close();
+    await forwarders?.close();
     await tier?.close();
     // The reader goes first: the last connection to close carries the write-ahead log over to the file.
     await reader.end();
@@ -292,7 +349,10 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     describe: (series, traits) => catalog.describe(series, traits),
     rename: (measurement, subject, name, at) => catalog.rename(measurement, subject, name, at),
     release: (measurement, subject, at) => catalog.release(measurement, subject, at),
-    rekey: (measurement, subject, newSubject) => catalog.rekey(measurement, subject, newSubject, now()),
+    rekey(measurement, subject, newSubject) {
+      for (const { number } of catalog.seriesOfSubject(measurement, subject)) noteFormerSubject(number, subject);
+      catalog.rekey(measurement, subject, newSubject, now());
+    },
     seriesOfEntity: (entityId) => catalog.seriesOfEntity(entityId),
     seriesOfSubject: (measurement, subject) => catalog.seriesOfSubject(measurement, subject),
     knownNames: (measurement) => catalog.knownNames(measurement),
@@ -330,6 +390,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
 
     flush: () => committer.flush(),
     fold: () => committer.fold(),
+    forwarding: forwarders ?? NO_FORWARDING,
     archive: tier?.archive ?? null,
     async seal() {
       if (tier === undefined) throw new AppError("unavailable", "Cannot archive: this store has no archive");

@@ -1,4 +1,4 @@
-import type { Archive, ArchivedSeries } from "../../domain/archive.ts";
+import type { ArchivedSeries } from "../../domain/archive.ts";
 import { AppError, messageOf } from "../../domain/errors.ts";
 import type { Micros, ReadColumns, SampleColumns } from "../../domain/sample.ts";
 import type { SeriesKey, SeriesNumber } from "../../domain/series.ts";
@@ -8,7 +8,8 @@ import type { Committer } from "../hot/committer.ts";
 import type { SqliteSettings } from "../hot/database.ts";
 import { DAY_MICROS, type Day, dayOf } from "../hot/day.ts";
 import { merge } from "../hot/memory.ts";
-import { openParquetArchive } from "./parquet/archive.ts";
+import type { InfluxArchive } from "./influxdb/archive.ts";
+import { openParquetArchive, type ParquetArchive } from "./parquet/archive.ts";
 import type { Manifest } from "./parquet/manifest.ts";
 
 /** How the store archives. */
@@ -43,13 +44,17 @@ export interface TierOptions {
   readonly series: (number: SeriesNumber) => ArchivedSeries | undefined;
   /** Gives numbers to series that only a file knows, durably. */
   readonly learn: (series: readonly SeriesKey[]) => Promise<void>;
+  /** Opens an engine outside of the data directory; without it Parquet files are the archive. */
+  readonly open?: (changing: (change: Promise<unknown>) => void) => InfluxArchive;
   readonly log: Logger;
   readonly now: () => Micros;
 }
 
 /** The archive below the hot tier: when days go there, and how answers of both become one. */
 export interface ArchiveTier {
-  readonly archive: Archive;
+  readonly archive: ParquetArchive | InfluxArchive;
+  /** The same where it is made of files. */
+  readonly parquet: ParquetArchive | null;
   isArchived(day: Day): boolean;
   /** Archives what is old enough, now; resolves with the number of samples that went. One run at a time. */
   seal(): Promise<number>;
@@ -69,29 +74,38 @@ export function createArchiveTier(options: TierOptions): ArchiveTier {
   let timer: NodeJS.Timeout | undefined;
   let closed = false;
 
-  const archive = openParquetArchive({
-    directory: options.directory,
-    settings: options.settings,
-    manifest: options.manifest,
-    log,
-    now,
-    ...(archiving.environment === undefined ? {} : { environment: archiving.environment }),
-    hot: {
-      days: options.days,
-      watch: committer.archive.watch,
-      forget: committer.archive.forget,
-      learn: options.learn,
-      change(change) {
-        const answer = committer.archive.change(change);
-        const done = answer.then(({ sealed, days }) => {
-          options.daysChanged(days);
-          return sealed;
-        });
-        changing = done.catch(() => {});
-        return done;
+  const parquet = options.open === undefined ? openFiles() : null;
+  const archive =
+    parquet ??
+    options.open!((change) => {
+      changing = change.catch(() => {});
+    });
+
+  function openFiles(): ParquetArchive {
+    return openParquetArchive({
+      directory: options.directory,
+      settings: options.settings,
+      manifest: options.manifest,
+      log,
+      now,
+      ...(archiving.environment === undefined ? {} : { environment: archiving.environment }),
+      hot: {
+        days: options.days,
+        watch: committer.archive.watch,
+        forget: committer.archive.forget,
+        learn: options.learn,
+        change(change) {
+          const answer = committer.archive.change(change);
+          const done = answer.then(({ sealed, days }) => {
+            options.daysChanged(days);
+            return sealed;
+          });
+          changing = done.catch(() => {});
+          return done;
+        },
       },
-    },
-  });
+    });
+  }
 
   function seal(): Promise<number> {
     running ??= run().finally(() => {
@@ -125,6 +139,7 @@ export function createArchiveTier(options: TierOptions): ArchiveTier {
 
   return {
     archive,
+    parquet,
     isArchived: archive.isArchived,
     seal,
 

@@ -35,6 +35,7 @@ export interface Catalog {
   /** What names a series outside of this data directory, with its number. */
   key(number: SeriesNumber): (SeriesKey & { readonly number: SeriesNumber }) | undefined;
   find(key: SeriesKey): SeriesNumber | undefined;
+  row(number: SeriesNumber): Series | undefined;
   series(key: SeriesKey, name: string | null, at: Micros): SeriesNumber;
   describe(number: SeriesNumber, traits: SeriesTraits): void;
   rename(measurement: string, subject: string, name: string, at: Micros): void;
@@ -174,6 +175,10 @@ export function createCatalog(
       if (entry === undefined) return undefined;
       const { field, subject } = entry;
       return { number, measurement: subject.measurement, subject: subject.subject, field };
+    },
+    row(number) {
+      const entry = entries[number];
+      return entry && rowOf(entry);
     },
     find: ({ measurement, subject, field }) => fieldOf(subjects.get(keyOf(measurement, subject)), field)?.number,
 

@@ -27,6 +27,25 @@ export const FOLD_MICROS = 21_600_000_000;
 const RETRY_FIRST_MS = 500;
 const RETRY_CAP_MS = 30_000;
 
+/** As in the writer; each is a transaction of its own, in the order of the calls. */
+export type ForwardCommands = Pick<
+  Remote<
+    Pick<
+      WriterCommands,
+      | "nextBatch"
+      | "cutBatch"
+      | "acknowledge"
+      | "deadLetters"
+      | "oldestDeadLetters"
+      | "removeDeadLetters"
+      | "giveUpDay"
+      | "dayRows"
+      | "forgetDaysBefore"
+    >
+  >,
+  "call"
+>;
+
 export interface CommitterOptions {
   readonly workerData: WriterOptions;
   readonly commitSeconds: number;
@@ -40,6 +59,8 @@ export interface CommitterOptions {
   seal(): void;
   /** What the log then holds, for the table of series; asked after everything sealed was committed. */
   sealedRanges(): readonly FoldedRanges[];
+  /** Samples were written; the queue for other servers ends with this number. */
+  committed?(queued: number): void;
   /** Everything sealed is in the day tables; these exist now. */
   folded(days: readonly Day[]): void;
 }
@@ -57,6 +78,8 @@ export interface Committer {
     change(change: ArchiveChange): Promise<{ readonly sealed: boolean; readonly days: readonly Day[] }>;
     forget(paths: readonly string[]): Promise<void>;
   };
+  /** The writer's commands for other servers and for an engine outside of the data directory. */
+  readonly forward: ForwardCommands;
   /** A step of building a day's rollups; rejects when the disk refuses, and nothing tries it again. */
   rollUp(request: RollUpRequest): Promise<BuiltPart>;
   storeRollups(request: StoreRollupsRequest): Promise<boolean>;
@@ -183,6 +206,7 @@ export function createCommitter(options: CommitterOptions): Committer {
         ...buffersOf(packed.samples),
       ]);
       sizeBytes = answer.sizeBytes;
+      options.committed?.(answer.queued);
     } catch (error) {
       refused(error);
       return false;
@@ -282,6 +306,8 @@ export function createCommitter(options: CommitterOptions): Committer {
 
     rollUp: (request) => remote().call("rollUp", { ...request, maxPages: options.maxPages?.() }),
     storeRollups: (request) => remote().call("storeRollups", { ...request, maxPages: options.maxPages?.() }),
+
+    forward: { call: (name, argument) => remote().call(name, argument) },
 
     archive: {
       watch: (day) => remote().call("watch", day),

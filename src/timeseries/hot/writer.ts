@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { workerData } from "node:worker_threads";
+import type { DeadLetter, DeadLetterQuestion } from "../../domain/forwarding.ts";
 import type { LastRun } from "../../domain/gaps.ts";
 import type { Micros } from "../../domain/sample.ts";
 import type { SeriesNumber } from "../../domain/series.ts";
@@ -21,13 +22,34 @@ import { type PackedSamples, SamplePacker } from "./columns.ts";
 import { DATABASE_FILE, isCorruption, moveAside, openForWriting, type SqliteSettings, sizeOnDisk } from "./database.ts";
 import { type Day, dayOfTable, tableOfDay } from "./day.ts";
 import { type FoldedRanges, fold } from "./fold.ts";
+import {
+  type ArchivedDay,
+  type DayRows,
+  type DayRowsRequest,
+  forgetDaysBefore,
+  noteArchivedDay,
+  readArchivedDays,
+  readDayRows,
+  readTableFacts,
+} from "./given-up.ts";
 import { createLedgerWriter, type LedgerWriter, readGaps, readLastRun, type StoredGap } from "./ledger.ts";
+import {
+  type Acknowledged,
+  type Acknowledgement,
+  type CutBatch,
+  type NextBatch,
+  Outgoing,
+  type StoredOutgoing,
+  type TargetDefinition,
+} from "./outgoing.ts";
 import { type ArchiveChange, Sealing } from "./sealing.ts";
 
 /** What the thread is started with. */
 export interface WriterOptions {
   readonly directory: string;
   readonly settings: SqliteSettings;
+  /** Where samples go besides; the writer alone asks. */
+  readonly targets?: readonly TargetDefinition[];
 }
 
 /** A row of `series`: number, measurement, subject, field, unit, device class, state class, first, last, last value. */
@@ -47,6 +69,9 @@ export type SeriesRow = readonly [
 /** A row of `series_alias`: series, entity_id, from, to. */
 export type AliasRow = readonly [series: number, entityId: string, from: number, to: number | null];
 
+/** A row of `former_subjects`: what a series was about before it got a registry entry. */
+export type FormerSubjectRow = readonly [series: number, subject: string];
+
 /** What the file holds when the store opens; the log comes sorted by series, time and arrival. */
 export interface StoredState {
   readonly series: readonly SeriesRow[];
@@ -59,6 +84,9 @@ export interface StoredState {
   readonly lastRun: LastRun;
   readonly archive: Manifest;
   readonly rolledDays: readonly [Day, RolledDay][];
+  readonly outgoing: StoredOutgoing;
+  readonly archivedDays: readonly ArchivedDay[];
+  readonly formerSubjects: readonly FormerSubjectRow[];
   /** Where a file that is no database was moved. */
   readonly movedTo: string | null;
 }
@@ -90,7 +118,7 @@ export type WriterCommands = {
   /** Opens (or makes) the file and reads what the main thread keeps in memory. */
   load(argument: null): StoredState;
   /** Appends to the log. Opens the file where `load` was not called: in a thread that follows one that died. */
-  commit(argument: { readonly chunk: PackedChunk } & Limits): { readonly sizeBytes: number };
+  commit(argument: { readonly chunk: PackedChunk } & Limits): { readonly sizeBytes: number; readonly queued: number };
   /** Carries the log over to the day tables and answers which days have one. */
   fold(argument: { readonly ranges: readonly FoldedRanges[] } & Limits): {
     readonly days: readonly Day[];
@@ -113,11 +141,34 @@ export type WriterCommands = {
   };
   /** Obsolete files are gone from the disk. */
   forget(paths: readonly string[]): void;
+  /** What is next for a target; null: it has everything. */
+  nextBatch(argument: { readonly target: string; readonly limit: number }): NextBatch;
+  cutBatch(argument: CutBatch & Limits): void;
+  acknowledge(argument: Acknowledgement & Limits): Acknowledged;
+  deadLetters(question: DeadLetterQuestion): { readonly letters: readonly DeadLetter[]; readonly total: number };
+  oldestDeadLetters(argument: {
+    readonly target: string;
+    readonly after: number;
+    readonly limit: number;
+  }): readonly DeadLetter[];
+  removeDeadLetters(ids: readonly number[]): void;
+  /**
+   * The target has everything of the day's table: notes that and drops the table. Not `sealed`: samples came to it since
+   * `watch`.
+   */
+  giveUpDay(argument: { readonly day: Day; readonly added: number | null } & Limits): {
+    readonly sealed: boolean;
+    readonly archived: ArchivedDay | null;
+    readonly days: readonly Day[];
+    readonly sizeBytes: number;
+  };
+  dayRows(request: DayRowsRequest): DayRows;
+  forgetDaysBefore(day: Day): void;
   /** Notes the end of the run, unless null, and closes the file. */
   close(argument: { readonly durableUntil: Micros | null } | null): void;
 };
 
-const { directory, settings } = workerData as WriterOptions;
+const { directory, settings, targets = [] } = workerData as WriterOptions;
 const file = join(directory, DATABASE_FILE);
 
 const INSERT = "INSERT INTO log (series, ts, value) VALUES ";
@@ -137,20 +188,29 @@ interface Database {
   readonly db: DatabaseSync;
   readonly insertOne: StatementSync;
   readonly insertMany: StatementSync;
-  readonly change: { readonly [K in CatalogChange["kind"]]: StatementSync };
+  readonly change: { readonly [K in CatalogChange["kind"] | "former"]: StatementSync };
   readonly ledger: LedgerWriter;
+  readonly outgoing: Outgoing;
+  readonly stored: StoredOutgoing;
 }
 
 function open(): Database {
   const db = openForWriting(file, settings);
+  const outgoing = new Outgoing(db);
+  db.exec("BEGIN IMMEDIATE");
+  const stored = outgoing.configure(targets);
+  db.exec("COMMIT");
   return {
     db,
+    outgoing,
+    stored,
     insertOne: db.prepare(INSERT + ROW),
     insertMany: db.prepare(INSERT + Array(ROWS_AT_ONCE).fill(ROW).join()),
     change: {
       series: db.prepare("INSERT INTO series (number, measurement, subject, field) VALUES (?, ?, ?, ?)"),
       traits: db.prepare("UPDATE series SET unit = ?, device_class = ?, state_class = ? WHERE number = ?"),
       subject: db.prepare("UPDATE series SET subject = ? WHERE number = ?"),
+      former: db.prepare("INSERT OR IGNORE INTO former_subjects SELECT number, subject FROM series WHERE number = ?"),
       alias: db.prepare("INSERT OR REPLACE INTO series_alias (series, entity_id, valid_from) VALUES (?, ?, ?)"),
       aliasEnd: db.prepare("UPDATE series_alias SET valid_to = ? WHERE series = ? AND valid_to IS NULL"),
     },
@@ -163,7 +223,7 @@ function database(): Database {
   return opened;
 }
 
-function inTransaction<T>({ db }: Database, limits: Limits, work: () => T): T {
+function inTransaction<T>({ db, outgoing }: Database, limits: Limits, work: () => T): T {
   if (limits.maxPages !== undefined) db.exec(`PRAGMA max_page_count = ${limits.maxPages}`);
   db.exec("BEGIN IMMEDIATE");
   try {
@@ -173,6 +233,7 @@ function inTransaction<T>({ db }: Database, limits: Limits, work: () => T): T {
   } catch (error) {
     // SQLite has already rolled back by itself after some faults, a full disk among them.
     if (db.isTransaction) db.exec("ROLLBACK");
+    outgoing.forget();
     throw error;
   }
 }
@@ -191,6 +252,7 @@ function applyChange({ change: statements, ledger }: Database, change: Change): 
       statements.traits.run(change.unit, change.deviceClass, change.stateClass, series);
       break;
     case "subject":
+      statements.former.run(series);
       statements.subject.run(change.subject, series);
       break;
     case "alias":
@@ -228,7 +290,7 @@ function readDays(db: DatabaseSync): Day[] {
   return tables.flatMap(([name]) => dayOfTable(name) ?? []).sort((a, b) => a - b);
 }
 
-function readState(db: DatabaseSync): Omit<StoredState, "movedTo"> {
+function readState({ db, stored }: Database): Omit<StoredState, "movedTo"> {
   const samples = new SamplePacker();
   const log = rows<[number, number, number | string | null]>(
     db,
@@ -250,13 +312,16 @@ function readState(db: DatabaseSync): Omit<StoredState, "movedTo"> {
     lastRun: readLastRun(db),
     archive: readManifest(db),
     rolledDays: readRolledDays(db),
+    outgoing: stored,
+    archivedDays: readArchivedDays(db),
+    formerSubjects: rows(db, "SELECT series, subject FROM former_subjects"),
   };
 }
 
 /** What the last run left, before this one counts as one that has not been stopped. */
 function begin(): Omit<StoredState, "movedTo"> {
   const current = database();
-  const state = readState(current.db);
+  const state = readState(current);
   if (state.lastRun.stoppedCleanly) inTransaction(current, {}, () => current.ledger.stopped(false));
   return state;
 }
@@ -277,12 +342,14 @@ const commands: WriterCommands = {
   load,
   commit({ chunk, ...limits }) {
     const current = database();
-    inTransaction(current, limits, () => {
+    const queued = inTransaction(current, limits, () => {
       for (const change of chunk.changes) applyChange(current, change);
+      const end = current.outgoing.append(chunk);
       appendToLog(current, chunk);
       if (chunk.durableUntil !== null) current.ledger.durableUntil(chunk.durableUntil);
+      return end;
     });
-    return { sizeBytes: sizeOnDisk(file) };
+    return { sizeBytes: sizeOnDisk(file), queued };
   },
   fold({ ranges, ...limits }) {
     const current = database();
@@ -321,6 +388,42 @@ const commands: WriterCommands = {
   forget(paths) {
     const current = database();
     inTransaction(current, {}, () => sealing.forget(current.db, paths));
+  },
+  nextBatch: ({ target, limit }) => database().outgoing.next(target, limit),
+  cutBatch({ target, last, samples, lines, ...limits }) {
+    const current = database();
+    inTransaction(current, limits, () => current.outgoing.cut({ target, last, samples, lines }));
+  },
+  acknowledge({ target, last, letters, ...limits }) {
+    const current = database();
+    return inTransaction(current, limits, () => current.outgoing.acknowledge({ target, last, letters }));
+  },
+  deadLetters: (question) => database().outgoing.deadLetters(question),
+  oldestDeadLetters: ({ target, after, limit }) => database().outgoing.oldestDeadLetters(target, after, limit),
+  removeDeadLetters(ids) {
+    const current = database();
+    inTransaction(current, {}, () => current.outgoing.removeDeadLetters(ids));
+  },
+  giveUpDay({ day, added, ...limits }) {
+    const current = database();
+    const { db } = current;
+    const change = { day, file: null, obsolete: [] };
+    const archived = inTransaction(current, limits, () => {
+      const given = readTableFacts(db, day);
+      return sealing.apply(db, change) ? noteArchivedDay(db, given, added) : undefined;
+    });
+    if (archived !== undefined) sealing.applied(db, change);
+    return {
+      archived: archived ?? null,
+      sealed: archived !== undefined,
+      days: readDays(db),
+      sizeBytes: sizeOnDisk(file),
+    };
+  },
+  dayRows: (request) => readDayRows(database().db, request),
+  forgetDaysBefore(day) {
+    const current = database();
+    inTransaction(current, {}, () => forgetDaysBefore(current.db, day));
   },
   close(end) {
     const current = opened;

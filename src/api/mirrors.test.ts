@@ -1,0 +1,74 @@
+import assert from "node:assert/strict";
+import { type TestContext, test } from "node:test";
+import { AWAY, apiOptions } from "../testing/api-doubles.ts";
+import { createApi } from "./server.ts";
+
+async function started(t: TestContext, targets = [AWAY]) {
+  const options = apiOptions();
+  const api = await createApi({ ...options, status: { ...options.status, targets: () => targets } });
+  t.after(() => api.close());
+  return api;
+}
+
+test("GET /api/v1/mirrors tells how far each is", async (t) => {
+  const api = await started(t);
+  const response = await api.inject("/api/v1/mirrors");
+  assert.equal(response.statusCode, 200);
+  const { mirrors, count } = response.json();
+  assert.equal(count, 1);
+  assert.deepEqual(
+    [mirrors[0].name, mirrors[0].state, mirrors[0].waiting, mirrors[0].behind_since, mirrors[0].reason],
+    ["grafana", "retrying", 1200, "2026-11-24T11:04:03.577164Z", "ECONNREFUSED"],
+  );
+});
+
+test("GET /api/v1/dead-letters pages from the newest to the oldest", async (t) => {
+  const api = await started(t);
+  const first = (await api.inject("/api/v1/dead-letters?target=grafana&limit=2")).json();
+  assert.deepEqual([first.dead_letters.map(({ id }: { id: number }) => id), first.total], [[3, 2], 3]);
+  const second = await api.inject(`/api/v1/dead-letters?target=grafana&limit=2&cursor=${first.next_cursor}`);
+  assert.deepEqual(
+    second.json().dead_letters.map(({ line }: { line: string }) => line),
+    ["state,entity_id=sensor.hall value=1 1000"],
+  );
+  assert.equal(second.json().next_cursor, null);
+  assert.equal((await api.inject("/api/v1/dead-letters?target=other")).json().total, 0);
+  // A cursor of another question is refused, not misread.
+  assert.equal((await api.inject(`/api/v1/dead-letters?limit=2&cursor=${first.next_cursor}`)).statusCode, 400);
+});
+
+test("POST /api/v1/dead-letters/replay sends them again, to a mirror that there is", async (t) => {
+  const api = await started(t);
+  const good = await api.inject({ method: "POST", url: "/api/v1/dead-letters/replay?target=grafana" });
+  assert.deepEqual(good.json(), { taken: 3, refused: 0 });
+  const unknown = await api.inject({ method: "POST", url: "/api/v1/dead-letters/replay?target=other" });
+  assert.equal(unknown.statusCode, 404);
+  assert.equal((await api.inject({ method: "POST", url: "/api/v1/dead-letters/replay" })).statusCode, 400);
+});
+
+test("a lagging mirror is a note of /ready, not a reason, and a dependency of /health", async (t) => {
+  const api = await started(t);
+  const ready = await api.inject("/ready");
+  assert.equal(ready.statusCode, 200);
+  const notes = ready.json().notes.join("\n");
+  assert.match(
+    notes,
+    /The mirror "grafana" takes nothing \(ECONNREFUSED\); 1200 samples wait for it, since 2026-11-24/,
+  );
+  assert.match(notes, /refused 3 points: see \/api\/v1\/dead-letters/);
+  const { influxdb } = (await api.inject("/health")).json().dependencies;
+  assert.deepEqual([influxdb.status, influxdb.url, influxdb.version], ["disconnected", AWAY.url, "2.7.12"]);
+});
+
+test("/metrics has the lag of each mirror", async (t) => {
+  const api = await started(t);
+  const { body } = await api.inject("/metrics");
+  assert.match(body, /ha_ingestor_forward_waiting_samples\{target="grafana"\} 1200/);
+  assert.match(body, /ha_ingestor_forward_lag_seconds\{target="grafana"\} \d/);
+  assert.match(body, /ha_ingestor_forward_up\{target="grafana"\} 0/);
+});
+
+test("/health says that influxdb is disabled where nothing is forwarded", async (t) => {
+  const api = await started(t, []);
+  assert.deepEqual((await api.inject("/health")).json().dependencies.influxdb, { status: "disabled" });
+});
