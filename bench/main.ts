@@ -8,6 +8,7 @@ import { ingest } from "./figures/ingest.ts";
 import { latency } from "./figures/latency.ts";
 import { lists } from "./figures/lists.ts";
 import { upsert } from "./figures/upsert.ts";
+import { lineProtocol } from "./line-protocol.ts";
 import { markdownTable, plainNumber } from "./markdown.ts";
 import { peers } from "./peers.ts";
 import { benchStore } from "./store.ts";
@@ -19,6 +20,7 @@ const GROUPS: readonly Group[] = [
   ingest,
   latency,
   { name: "store", measure: benchStore },
+  lineProtocol,
   webhooks,
   footprint,
   peers,
