@@ -9,7 +9,6 @@ import {
   answers,
   exactly,
   LIST_LIMIT_DEFAULT,
-  LIST_LIMIT_MAX,
   listAnswer,
   listBody,
   listOf,
@@ -60,7 +59,7 @@ const AT_LIMITS =
 export function stateRoutes(
   api: Api,
   states: CurrentStates,
-  home: Pick<HomeReader, "entities">,
+  home: Pick<HomeReader, "entityIdsOfArea">,
   samples: SampleReader,
 ): void {
   api.get(
@@ -140,9 +139,9 @@ interface StateFilter {
 
 type Named = Pick<State, "entityId" | "attributes">;
 
-function matcher(filter: StateFilter, home: Pick<HomeReader, "entities">): (state: Named) => boolean {
+function matcher(filter: StateFilter, home: Pick<HomeReader, "entityIdsOfArea">): (state: Named) => boolean {
   const prefixes = filter.domain === undefined ? null : listOf(filter.domain).map((domain) => `${domain}.`);
-  const inArea = filter.area_id === undefined ? null : entitiesOfArea(home, filter.area_id);
+  const inArea = filter.area_id === undefined ? null : new Set(home.entityIdsOfArea(filter.area_id));
   const q = filter.q?.toLowerCase();
   return ({ entityId, attributes }) =>
     (prefixes === null || prefixes.some((prefix) => entityId.startsWith(prefix))) &&
@@ -152,18 +151,6 @@ function matcher(filter: StateFilter, home: Pick<HomeReader, "entities">): (stat
       String(attributes.friendly_name ?? "")
         .toLowerCase()
         .includes(q));
-}
-
-/** All entities whose effective area it is. */
-export function entitiesOfArea(home: Pick<HomeReader, "entities">, areaId: string): ReadonlySet<string> {
-  const found = new Set<string>();
-  let cursor: string | undefined;
-  do {
-    const page = home.entities({ areaId, limit: LIST_LIMIT_MAX, cursor });
-    for (const row of page.rows) found.add(row.entity_id);
-    cursor = page.nextCursor ?? undefined;
-  } while (cursor !== undefined);
-  return found;
 }
 
 /**

@@ -7,7 +7,6 @@ import { isoFromMicros } from "../lib/time.ts";
 import type { Api } from "./api.ts";
 import { answers, exactly, listOf, plain, queryList, queryText } from "./schemas.ts";
 import { stateBody } from "./state-json.ts";
-import { entitiesOfArea } from "./states.ts";
 
 const HEARTBEAT_MS = 15_000;
 const CLIENTS_MAX = 100;
@@ -152,7 +151,7 @@ function frame(id: number, change: StateChange): string {
 export function streamRoutes(
   api: Api,
   stream: ChangeStream,
-  home: Pick<HomeReader, "entities">,
+  home: Pick<HomeReader, "entityIdsOfArea">,
   hello: () => unknown,
 ): void {
   api.get(
@@ -189,7 +188,7 @@ interface StreamFilter {
 }
 
 /** All that is given must fit. */
-function wanted(filter: StreamFilter, home: Pick<HomeReader, "entities">): (change: StateChange) => boolean {
+function wanted(filter: StreamFilter, home: Pick<HomeReader, "entityIdsOfArea">): (change: StateChange) => boolean {
   const checks: ((entityId: string) => boolean)[] = [];
   if (filter.domain !== undefined) {
     const domains = new Set(listOf(filter.domain));
@@ -223,13 +222,13 @@ function matchesParts(text: string, parts: readonly string[]): boolean {
   return at <= text.length - last.length;
 }
 
-function areaCheck(areaId: string, home: Pick<HomeReader, "entities">): (entityId: string) => boolean {
+function areaCheck(areaId: string, home: Pick<HomeReader, "entityIdsOfArea">): (entityId: string) => boolean {
   let known: ReadonlySet<string> = new Set();
   let readAt = Number.NEGATIVE_INFINITY;
   return (entityId) => {
     const now = performance.now();
     if (now - readAt >= AREA_REFRESH_MS) {
-      known = entitiesOfArea(home, areaId);
+      known = new Set(home.entityIdsOfArea(areaId));
       readAt = now;
     }
     return known.has(entityId);

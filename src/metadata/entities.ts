@@ -83,6 +83,12 @@ export function readEntity(queries: Queries, states: CurrentStates, id: string):
   return row && entityRow(row as Columns, states);
 }
 
+/** Answered by the index alone: names are wanted by thousands where rows would be too many. */
+export function readEntityIdsOfArea(queries: Queries, areaId: string): readonly string[] {
+  const sql = "SELECT entity_id FROM entities WHERE effective_area_id = ? AND removed_at IS NULL";
+  return queries.all(sql, [areaId], false).map((row) => row.entity_id as string);
+}
+
 function friendlyName(state: State | undefined): string | null {
   return attributeText(state, "friendly_name");
 }

@@ -498,6 +498,21 @@ test("areas and integrations come with their counts", async (t) => {
   assert.equal(home.areas({ limit: 9, q: "_" }).total, 0, "q is no pattern");
 });
 
+test("entityIdsOfArea() names what is in an area by itself or by its device", async (t) => {
+  const { home } = await openTestHome(t);
+  await home.applyRegistry("device", [device("d", { area_id: "hall" })], AT);
+  const [own, byDevice, moved, gone] = [
+    entity("own", "light.own", { area_id: "hall" }),
+    entity("by", "light.by_device", { device_id: "d" }),
+    entity("moved", "light.moved", { device_id: "d", area_id: "attic" }),
+    entity("gone", "light.gone", { area_id: "hall" }),
+  ];
+  await home.applyRegistry("entity", [own!, byDevice!, moved!, gone!], AT);
+  await home.applyRegistry("entity", [own!, byDevice!, moved!], AT + 1);
+  assert.deepEqual([...home.entityIdsOfArea("hall")].sort(), ["light.by_device", "light.own"]);
+  assert.deepEqual(home.entityIdsOfArea("nowhere"), []);
+});
+
 test("integrationAnalytics() counts what is there of a platform, by domain", async (t) => {
   const { home } = await openTestHome(t);
   await home.applyRegistry(

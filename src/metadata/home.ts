@@ -7,7 +7,7 @@ import { readAreas } from "./areas.ts";
 import { createCurrentStates, readStates } from "./current-states.ts";
 import { type DatabaseSettings, DEFAULT_SETTINGS, openDatabase } from "./database.ts";
 import { readDevice, readDevices } from "./devices.ts";
-import { readEntities, readEntity } from "./entities.ts";
+import { readEntities, readEntity, readEntityIdsOfArea } from "./entities.ts";
 import { readHealth } from "./health.ts";
 import { readIntegrationAnalytics, readIntegrations } from "./integrations.ts";
 import { createQueries, type Queries } from "./page.ts";
@@ -68,6 +68,7 @@ export async function openHome({ file, settings = DEFAULT_SETTINGS, log }: HomeO
     device: (deviceId) => readDevice(queries, deviceId),
     entities: (filter) => readEntities(queries, states, filter),
     entity: (id) => readEntity(queries, states, id),
+    entityIdsOfArea: (areaId) => readEntityIdsOfArea(queries, areaId),
     areas: (request) => readAreas(queries, request),
     integrations: (request) => readIntegrations(queries, request),
     integrationAnalytics: (platform) => readIntegrationAnalytics(queries, platform),

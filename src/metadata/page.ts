@@ -105,9 +105,6 @@ export function readPage<Row>(
   const where = conditions.map((condition) => condition.sql);
   const values = conditions.flatMap((condition) => condition.values);
   const remember = !conditions.some((condition) => condition.fleeting);
-  const counting = `SELECT count(*) AS total FROM ${query.counted} WHERE ${where.join(" AND ") || "true"}`;
-  const total = queries.all(counting, values, remember)[0]!.total as number;
-
   const order = descending ? "DESC" : "ASC";
   const after = place ? [`(${expression}, ${query.id}) ${descending ? "<" : ">"} (?, ?)`] : [];
   const sql = `SELECT ${query.columns}, ${expression} AS page_sort, ${query.id} AS page_id FROM ${query.from}
@@ -116,6 +113,10 @@ export function readPage<Row>(
   // One row more than asked for tells whether another page follows.
   const found = queries.all(sql, [...values, ...(place ?? []), request.limit + 1], remember);
   const last = found.length > request.limit ? found[request.limit - 1] : undefined;
+  const counting = `SELECT count(*) AS total FROM ${query.counted} WHERE ${where.join(" AND ") || "true"}`;
+  // A first page that holds all is its own count: a search that finds little looks through the home once, not twice.
+  const isAll = place === undefined && last === undefined;
+  const total = isAll ? found.length : (queries.all(counting, values, remember)[0]!.total as number);
   return {
     rows: found.slice(0, request.limit).map(row),
     total,

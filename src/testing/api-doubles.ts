@@ -162,6 +162,8 @@ export function createHomeDouble(): HomeDouble {
       return paged([...double.entityRows.values()].filter(inArea), filter);
     },
     entity: (id) => double.entityRows.get(id) ?? double.entityRows.values().find((row) => row.id === id),
+    entityIdsOfArea: (areaId) =>
+      [...double.entityRows.values()].filter((row) => row.area_id === areaId).map((row) => row.entity_id),
     areas: (request) => paged([AREA], request),
     integrations: (request) => paged([INTEGRATION], request),
     integrationAnalytics: (platform) =>
