@@ -12,7 +12,9 @@ import { createReport, type Report } from "./report.ts";
 import type { Context, Need, Scenario } from "./scenario.ts";
 import { backfill } from "./scenarios/backfill.ts";
 import { changes } from "./scenarios/changes.ts";
+import { grammar } from "./scenarios/grammar.ts";
 import { history } from "./scenarios/history.ts";
+import { influxdbIntegration } from "./scenarios/influxdb-integration.ts";
 import { interruptions } from "./scenarios/interruptions.ts";
 import { live } from "./scenarios/live.ts";
 import { load } from "./scenarios/load.ts";
@@ -21,6 +23,7 @@ import { registries } from "./scenarios/registries.ts";
 import { specialValues } from "./scenarios/special-values.ts";
 import { statistics } from "./scenarios/statistics.ts";
 import { stream } from "./scenarios/stream.ts";
+import { telegrafOutputs } from "./scenarios/telegraf.ts";
 import { webhooks } from "./scenarios/webhooks.ts";
 import { nowMicros } from "./time.ts";
 
@@ -36,6 +39,9 @@ const SCENARIOS: readonly Scenario[] = [
   changes,
   history,
   statistics,
+  grammar,
+  telegrafOutputs,
+  influxdbIntegration,
   outages,
   backfill,
   interruptions,

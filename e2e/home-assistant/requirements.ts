@@ -3,7 +3,7 @@ import { join } from "node:path";
 
 /** What the test configuration loads, and what those import without saying so (hassio, by analytics). */
 const INTEGRATIONS = [
-  "analytics api application_credentials automation backup config counter demo energy frontend group hardware hassio",
+  "analytics api application_credentials automation backup config counter demo energy frontend group hardware hassio influxdb",
   "history http input_boolean input_button input_datetime input_number input_select input_text kitchen_sink logbook",
   "logger network onboarding person recorder rest scene script statistics sun system_health system_log tag template timer",
   "webhook websocket_api zone",
