@@ -133,6 +133,22 @@ const CASES: readonly Case[] = [
   { name: "GET /api/devices/{id} decodes the id", url: "/api/devices/a%2Fb%20c", status: 404, has: ["a/b c"] },
   { name: "GET /api/devices/{id} refuses parameters", url: "/api/devices/d1?x=1", status: 400, has: ['\\"x\\"'] },
   {
+    name: "DELETE /api/devices/{id} minds no type of a body that is not there",
+    method: "DELETE",
+    url: "/api/devices/nope",
+    body: "",
+    status: 404,
+    has: ['Cannot find device \\"nope\\"'],
+  },
+  {
+    name: "POST /api/devices needs a body",
+    method: "POST",
+    url: "/api/devices",
+    body: "",
+    status: 400,
+    has: ["it is empty, JSON is expected"],
+  },
+  {
     name: "POST /internal/seal refuses parameters",
     method: "POST",
     url: "/internal/seal?dry=true",

@@ -191,6 +191,13 @@ function createServer({ access, log, demo }: ServerOptions): Api {
   server.addSchema(ErrorSchema);
   // Fastify hands text on as it is; here it is as wrong as any other type that no route asks for.
   server.removeContentTypeParser("text/plain");
+  // Many clients name the type of a body also where they send none, as with DELETE.
+  const parseJson = server.getDefaultJsonParser("error", "error");
+  server.removeContentTypeParser("application/json");
+  server.addContentTypeParser<string>("application/json", { parseAs: "string" }, (request, body, done) => {
+    if (body === "" && request.routeOptions.schema?.body === undefined) done(null);
+    else parseJson(request, body, done);
+  });
   // Who misspells a parameter shall hear of it also where a route takes none. Probes and scrapers may add what they like.
   server.addHook("onRoute", (route) => {
     if (route.schema && /^\/(api|internal)\//.test(route.url)) route.schema.querystring ??= exactly({});
