@@ -17,7 +17,7 @@ async function setup(t: TestContext) {
     await receiver.close();
     removeDirectory(directory);
   });
-  const open = (allow = ["127.0.0.1"]) =>
+  const open = (allow = ["127.0.0.1"], idleMs = 30_000) =>
     openWebhooks({
       directory,
       settings: SETTINGS,
@@ -26,6 +26,7 @@ async function setup(t: TestContext) {
       timeoutSeconds: 5,
       version: "1.2.3",
       log: silentLog(),
+      idleMs,
     });
   return { directory, receiver, open };
 }
@@ -140,6 +141,27 @@ test("tell() sends what concerns the program itself", async (t) => {
   await webhooks.tell("source_degraded", "espn", { reason: "blocked" });
   await receiver.has(2);
   assert.deepEqual(receiver.received.map(({ json }) => json.event).sort(), ["gap_opened", "source_degraded"]);
+});
+
+/** Threads that Node knows of, by what holds the process. */
+const threads = () => process.getActiveResourcesInfo().filter((resource) => resource === "MessagePort").length;
+
+test("openWebhooks() lets its thread sleep while there is no webhook, and wakes it when it is asked", async (t) => {
+  const { receiver, open } = await setup(t);
+  const before = threads();
+  const webhooks = await open(["127.0.0.1"], 20);
+  t.after(() => webhooks.close());
+  const awake = threads();
+  assert.ok(awake > before);
+  while (threads() > before) await new Promise((resolve) => setTimeout(resolve, 5));
+  await webhooks.tell("gap_opened", "gap 1", {});
+  assert.equal(threads(), before, "nobody is told, so nobody is woken");
+  assert.deepEqual(await webhooks.list(), []);
+  await webhooks.register({ url: receiver.url, events: ["gap_opened"], secret: SECRET });
+  await webhooks.tell("gap_opened", "gap 2", {});
+  await receiver.has(1);
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  assert.equal(threads(), awake, "with a webhook the thread stays");
 });
 
 test("openWebhooks() refuses a damaged database and a wrong WEBHOOK_ALLOW, and leaves the file alone", async (t) => {

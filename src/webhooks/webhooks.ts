@@ -19,6 +19,8 @@ export const CALLS_WAITING_MAX = 1_000;
 export const STATE_EVENTS_WAITING_MAX = 10_000;
 const COMMIT_AGAIN_MS = 1_000;
 const STATUS_EVERY_MS = 5_000;
+/** A home without webhooks needs no thread for them: it is ended after so long without a question, and 15 MB with it. */
+const IDLE_MS = 30_000;
 
 export interface WebhookOptions {
   /** Where webhooks.db and webhooks.key are. */
@@ -30,12 +32,16 @@ export interface WebhookOptions {
   readonly timeoutSeconds: number;
   readonly version: string;
   readonly log: Logger;
+  readonly idleMs?: number;
 }
 
 export interface OpenWebhooks extends Outbox, Webhooks {
   /** At most some seconds old. */
   status(): WebhookStatus;
-  /** Tells what concerns the program itself; events of one subject keep their order. Never rejects: failures are logged. */
+  /**
+   * Tells what concerns the program itself; events of one subject keep their order. Never rejects: failures are
+   * logged. Where no webhook is registered nobody is told, and nothing is kept.
+   */
   tell(type: SystemEventType, subject: string, data: Readonly<Record<string, unknown>>, at?: Micros): Promise<void>;
   /** Tells webhooks of the state changes that they ask for. */
   watch(feed: ChangeFeed, areasOf: AreasOf): void;
@@ -43,7 +49,7 @@ export interface OpenWebhooks extends Outbox, Webhooks {
   close(): Promise<void>;
 }
 
-/** Opens the webhooks in a thread of their own. Rejects with an AppError that names path and remedy. */
+/** Opens the webhooks in a thread of their own, which sleeps while there are none. Rejects with an AppError that names path and remedy. */
 export async function openWebhooks(options: WebhookOptions): Promise<OpenWebhooks> {
   const { log } = options;
   // Also a check, here where a fault stops the start with a clear line.
@@ -57,52 +63,78 @@ export async function openWebhooks(options: WebhookOptions): Promise<OpenWebhook
     timeoutSeconds: options.timeoutSeconds,
     userAgent: `HA-Ingestor/${options.version}`,
   };
-  const remote: Remote<WorkerCommands> = startWorker(
-    new URL("./webhooks.worker.ts", import.meta.url),
-    { workerData },
-    (error) => {
+  const { idleMs = IDLE_MS } = options;
+  let thread: { readonly remote: Remote<WorkerCommands>; readonly opened: Promise<void> } | undefined;
+  let askedAt = performance.now();
+  let closed = false;
+  const wake = (): NonNullable<typeof thread> => {
+    if (thread !== undefined) return thread;
+    const file = new URL("./webhooks.worker.ts", import.meta.url);
+    const remote: Remote<WorkerCommands> = startWorker(file, { workerData }, (error) => {
       dead = `the thread of the webhooks has ended: ${error.message}`;
       log.error({ err: error }, "The thread of the webhooks has ended");
-    },
-  );
+    });
+    const opened = remote.call("open", null);
+    // Whoever asks hears of it.
+    opened.catch(() => undefined);
+    thread = { remote, opened };
+    return thread;
+  };
+  const sleep = async (): Promise<void> => {
+    const left = thread;
+    thread = undefined;
+    await left?.remote.call("close", null).catch((error: unknown) => log.warn(`Closing failed: ${messageOf(error)}`));
+    await left?.remote.terminate();
+  };
   const ask = async <K extends keyof WorkerCommands & string>(
     purpose: string,
     name: K,
     argument: Parameters<WorkerCommands[K]>[0],
   ): Promise<Awaited<ReturnType<WorkerCommands[K]>>> => {
+    if (closed) throw new AppError("unavailable", `Cannot ${purpose}: the webhooks are closed`);
+    const { remote, opened } = wake();
     if (remote.pending >= CALLS_WAITING_MAX) {
       throw new AppError("unavailable", `Cannot ${purpose}: ${remote.pending} calls are waiting already`);
     }
+    askedAt = performance.now();
     try {
+      await opened;
       return await remote.call(name, argument);
     } catch (error) {
       throw asAppError(`Cannot ${purpose}`, error);
     }
   };
   try {
-    await ask("open the webhooks", "open", null);
+    await wake().opened;
   } catch (error) {
-    await remote.terminate();
-    throw error;
+    await thread?.remote.terminate();
+    throw asAppError("Cannot open the webhooks", error);
   }
 
   let status = await ask("read the webhooks' figures", "status", null);
   let filters: readonly CompiledFilter[] = [];
   const refreshFilters = async (): Promise<void> => {
-    filters = (await ask("read the filters", "stateFilters", null)).map(compileFilter);
+    filters = (await wake().remote.call("stateFilters", null)).map(compileFilter);
   };
   await refreshFilters();
+  /** Looks at what the thread did by itself; questions of others are what keeps it awake. */
   const refresh = async (): Promise<void> => {
+    if (thread === undefined) return;
+    const { remote } = thread;
     status = await remote.call("status", null);
     for (const warning of await remote.call("warnings", null)) log.warn(warning);
+    if (status.webhooks === 0 && remote.pending === 0 && performance.now() - askedAt >= idleMs) return sleep();
     // A webhook that its receiver's failures disabled need not be compared with any longer.
     await refreshFilters();
   };
-  const refreshing = setInterval(() => {
-    refresh().catch(() => {
-      // The thread has ended, which is told of where it is noticed.
-    });
-  }, STATUS_EVERY_MS).unref();
+  const refreshing = setInterval(
+    () => {
+      refresh().catch(() => {
+        // The thread has ended, which is told of where it is noticed.
+      });
+    },
+    Math.min(STATUS_EVERY_MS, idleMs),
+  ).unref();
 
   const changed = async <Result>(work: Promise<Result>): Promise<Result> => {
     const result = await work;
@@ -133,6 +165,7 @@ export async function openWebhooks(options: WebhookOptions): Promise<OpenWebhook
     replaySpan: (id, span) => ask("replay events", "replaySpan", { id, ...span }),
     status: () => ({ ...status, dropped: states.dropped, fault: dead ?? status.fault }),
     async tell(type, subject, data, at = nowMicros()) {
+      if (thread === undefined) return;
       await commit({ events: [{ type, orderKey: subject, at, data }] }).catch((error: unknown) => {
         log.error(`Webhooks hear nothing of ${type} of "${subject}": ${messageOf(error)}`);
       });
@@ -148,8 +181,8 @@ export async function openWebhooks(options: WebhookOptions): Promise<OpenWebhook
       unwatch();
       clearInterval(refreshing);
       await states.close();
-      await remote.call("close", null).catch((error: unknown) => log.warn(`Closing failed: ${messageOf(error)}`));
-      await remote.terminate();
+      closed = true;
+      await sleep();
     },
   };
 }
