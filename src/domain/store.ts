@@ -1,4 +1,5 @@
 import type { ArchiveHealth } from "./archive.ts";
+import type { RetentionStatus } from "./retention.ts";
 import type { Micros, ReadColumns, Span, Value } from "./sample.ts";
 import type { LastSample, Series, SeriesKey, SeriesNumber, SeriesTraits } from "./series.ts";
 
@@ -78,4 +79,6 @@ export interface StoreStatus {
   readonly sizeBytes: number;
   /** Null where nothing is archived. */
   readonly archive: ArchiveHealth | null;
+  /** Null where everything is kept. */
+  readonly retention: RetentionStatus | null;
 }

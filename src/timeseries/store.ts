@@ -3,6 +3,7 @@ import type { Archive, Sealing } from "../domain/archive.ts";
 import { AppError, messageOf } from "../domain/errors.ts";
 import type { Forwarding } from "../domain/forwarding.ts";
 import type { GapLedger, GapStore, LastRun } from "../domain/gaps.ts";
+import type { Retention, RetentionPolicy } from "../domain/retention.ts";
 import type { Micros, ReadColumns, SampleColumns, Value } from "../domain/sample.ts";
 import type { SeriesNumber } from "../domain/series.ts";
 import type { StatisticsReader } from "../domain/statistics.ts";
@@ -29,6 +30,7 @@ import { daysBefore, daysWithin } from "./hot/days.ts";
 import { Generation, merge } from "./hot/memory.ts";
 import type { DayRequest, ReaderCommands } from "./hot/reader.ts";
 import type { StoredState, WriterOptions } from "./hot/writer.ts";
+import { createRetention } from "./retention/retention.ts";
 import { createRollups } from "./rollups/rollups.ts";
 
 /** Samples of the memory level; beyond this, while the disk refuses, the newest are turned away. */
@@ -58,6 +60,8 @@ export interface StoreOptions {
   readonly timeZone?: () => string;
   /** Without it everything stays in the hot tier. */
   readonly archive?: ArchiveSettings;
+  /** What of the archive and the rollups goes, and when. Without it, or without an archive, nothing does. */
+  readonly retention?: RetentionSettings;
   /** Servers that get every sample; one of them may be the archive. */
   readonly forward?: ForwardSettings;
   readonly memorySamplesMax?: number;
@@ -67,7 +71,14 @@ export interface StoreOptions {
   readonly maxPages?: () => number;
 }
 
-export interface Store extends SampleSink, SampleReader, StatisticsReader, GapStore, Sealing {
+export interface RetentionSettings {
+  readonly policy: RetentionPolicy;
+  /** After the start, and then how often it is looked whether something is due. */
+  readonly firstMs?: number;
+  readonly checkMs?: number;
+}
+
+export interface Store extends SampleSink, SampleReader, StatisticsReader, GapStore, Sealing, Retention {
   readonly gaps: GapLedger;
   readonly lastRun: LastRun;
   readonly forwarding: Forwarding;
@@ -103,6 +114,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   let sealed: Generation[] = [];
   let appended = 0;
   let dropped = 0;
+  let tooOld = 0;
   let overflowing = false;
   let closing = false;
 
@@ -139,6 +151,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     log.error({ movedTo: stored.movedTo }, "timeseries.db is damaged: it was moved aside and a new one begins");
   }
   let days: readonly Day[] = stored.days;
+  let droppedBefore = stored.droppedBefore ?? Number.NEGATIVE_INFINITY;
   const catalog = createCatalog(stored, (change) => committer.record(change));
   const formerSubjects = new Map<SeriesNumber, string[]>();
   for (const [series, subject] of stored.formerSubjects) noteFormerSubject(series, subject);
@@ -180,9 +193,28 @@ export async function openStore(options: StoreOptions): Promise<Store> {
       },
       beforeSeal: () => rollups.catchUp(),
       series: catalog.key,
+      find: catalog.find,
       learn(keys) {
         for (const key of keys) catalog.series(key, null, now());
         return committer.flush();
+      },
+      log,
+      now,
+    });
+  const parquet = tier?.parquet ?? undefined;
+  const retention =
+    options.retention &&
+    parquet &&
+    createRetention({
+      ...options.retention,
+      workerData,
+      archive: parquet,
+      committer,
+      rollups,
+      allSeries: () => catalog.seriesOf(null, null).flatMap((number) => catalog.row(number) ?? []),
+      inMemory: (day) => generations().some((generation) => generation.days.has(day)),
+      droppedBefore(ts) {
+        droppedBefore = Math.max(droppedBefore, ts);
       },
       log,
       now,
@@ -329,15 +361,24 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   async function read(requests: readonly ReadRequest[]): Promise<ReadColumns[]> {
     const hot = await (tier === undefined ? readHot(requests) : tier.readHot(() => readHot(requests)));
     const columns: readonly ReadColumns[] = tier === undefined ? hot : await tier.complete(requests, hot);
-    return requests.map((request, i) => assemble(request, columns[i]!));
+    return requests.map((request, i) => assemble(request, columns[i]!, newestBefore(request)));
+  }
+
+  /** What is in force since before the start, where nothing came later: known also when its sample was dropped. */
+  function newestBefore({ series, start, includeStart }: ReadRequest): SampleColumns {
+    const { lastTs, lastValue } = catalog.entry(series) ?? {};
+    const isDropped = lastTs !== undefined && lastTs < droppedBefore;
+    return includeStart && isDropped && lastTs < start ? { ts: [lastTs], values: [lastValue ?? null] } : EMPTY;
   }
 
   async function close(): Promise<void> {
     if (closing) return;
     closing = true;
     rollups.close();
+    const retained = retention?.close();
     await forwarders?.close();
     await tier?.close();
+    await retained;
     // The reader goes first: the last connection to close carries the write-ahead log over to the file.
     await reader.end();
     await committer.close();
@@ -370,6 +411,11 @@ export async function openStore(options: StoreOptions): Promise<Store> {
       const entry = catalog.entry(series);
       if (entry === undefined) throw new RangeError(`Cannot append to series ${series}: it does not exist`);
       if (!Number.isSafeInteger(ts)) throw new RangeError(`Cannot append at ${ts}: not a whole microsecond`);
+      if (ts < droppedBefore) {
+        // Rollups of that time are of all its samples; this one alone would take their place.
+        tooOld++;
+        return;
+      }
       const clean = cleanValue(value);
       const { lastTs } = entry;
       if (lastTs !== undefined && ts <= lastTs) {
@@ -396,6 +442,16 @@ export async function openStore(options: StoreOptions): Promise<Store> {
       if (tier === undefined) throw new AppError("unavailable", "Cannot archive: this store has no archive");
       return tier.seal();
     },
+    async retain(asked) {
+      if (retention === undefined)
+        throw new AppError("unavailable", "Cannot drop samples: this store keeps all of them");
+      return retention.retain(asked);
+    },
+    async storage() {
+      if (retention === undefined) throw new AppError("unavailable", "Cannot tell: this store has no archive");
+      return retention.storage();
+    },
+    describeSeries: (series) => catalog.row(series),
     statistics: rollups.statistics,
     seriesOf: (measurement, field) => catalog.seriesOf(measurement, field),
     async rollUp() {
@@ -419,6 +475,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
         folds,
         sizeBytes,
         archive: tier?.archive.health() ?? null,
+        retention: retention === undefined ? null : { ...retention.status(), tooOld },
       };
     },
 
@@ -435,7 +492,9 @@ function lastOf({ ts, values }: SampleColumns): SampleColumns {
 }
 
 /** Cuts what was read for a request to what it asked for: the newest before `start`, and `limit` from there on. */
-function assemble(request: ReadRequest, columns: ReadColumns): ReadColumns {
+function assemble(request: ReadRequest, found: ReadColumns, newestBefore: SampleColumns): ReadColumns {
+  const missing = newestBefore.ts.length > 0 && !(found.ts[0]! < request.start);
+  const columns = missing ? { ...found, ...merge(newestBefore, found) } : found;
   const { ts, values } = columns;
   let first = 0;
   while (first < ts.length && ts[first]! < request.start) first++;

@@ -44,6 +44,7 @@ export interface TierOptions {
   readonly series: (number: SeriesNumber) => ArchivedSeries | undefined;
   /** Gives numbers to series that only a file knows, durably. */
   readonly learn: (series: readonly SeriesKey[]) => Promise<void>;
+  readonly find: (key: SeriesKey) => SeriesNumber | undefined;
   /** Opens an engine outside of the data directory; without it Parquet files are the archive. */
   readonly open?: (changing: (change: Promise<unknown>) => void) => InfluxArchive;
   readonly log: Logger;
@@ -94,6 +95,7 @@ export function createArchiveTier(options: TierOptions): ArchiveTier {
         watch: committer.archive.watch,
         forget: committer.archive.forget,
         learn: options.learn,
+        find: options.find,
         change(change) {
           const answer = committer.archive.change(change);
           const done = answer.then(({ sealed, days }) => {

@@ -4,6 +4,7 @@ import type { SeriesNumber } from "../../domain/series.ts";
 import { createBackoff } from "../../lib/backoff.ts";
 import type { Logger } from "../../lib/log.ts";
 import { type Remote, startWorker } from "../../lib/worker-rpc.ts";
+import type { RollupDrop } from "../retention/dropped.ts";
 import type { BuiltPart } from "../rollups/build.ts";
 import { type Change, Chunk } from "./chunk.ts";
 import { buffersOf } from "./columns.ts";
@@ -80,6 +81,13 @@ export interface Committer {
   };
   /** The writer's commands for other servers and for an engine outside of the data directory. */
   readonly forward: ForwardCommands;
+  /** The writer's commands for retention, in the order of the calls. */
+  readonly retention: {
+    dropRollups(drops: readonly RollupDrop[], from: number): Promise<{ readonly rows: number; readonly next: number }>;
+    forgetRolledDays(before: Day): Promise<void>;
+    freePages(): Promise<number>;
+    returnPages(keep: number): Promise<number>;
+  };
   /** A step of building a day's rollups; rejects when the disk refuses, and nothing tries it again. */
   rollUp(request: RollUpRequest): Promise<BuiltPart>;
   storeRollups(request: StoreRollupsRequest): Promise<boolean>;
@@ -308,6 +316,13 @@ export function createCommitter(options: CommitterOptions): Committer {
     storeRollups: (request) => remote().call("storeRollups", { ...request, maxPages: options.maxPages?.() }),
 
     forward: { call: (name, argument) => remote().call(name, argument) },
+
+    retention: {
+      dropRollups: (drops, from) => remote().call("dropRollups", { drops, from, maxPages: options.maxPages?.() }),
+      forgetRolledDays: (before) => remote().call("forgetRolledDays", before),
+      freePages: () => remote().call("freePages", null),
+      returnPages: (keep) => remote().call("returnPages", keep),
+    },
 
     archive: {
       watch: (day) => remote().call("watch", day),

@@ -65,10 +65,21 @@ export function openForReading(file: string, settings: SqliteSettings): Database
 
 /** Returns a step's worth of free pages to the file system, where too much of the file is free. */
 export function giveBackPages(db: DatabaseSync): void {
-  const free = Number(db.prepare("PRAGMA freelist_count").get()?.freelist_count);
   const all = Number(db.prepare("PRAGMA page_count").get()?.page_count);
-  const tooMany = free - Math.max(FREE_PAGES_MIN, Math.floor(all * FREE_PART_MAX));
-  if (tooMany > 0) db.exec(`PRAGMA incremental_vacuum(${Math.min(tooMany, GIVE_BACK_PAGES)})`);
+  returnPages(db, Math.max(FREE_PAGES_MIN, Math.floor(all * FREE_PART_MAX)));
+}
+
+export function freePages(db: DatabaseSync): number {
+  return Number(db.prepare("PRAGMA freelist_count").get()?.freelist_count);
+}
+
+/** Returns a step's worth of the free pages beyond `keep`. Answers how many are left beyond it. */
+export function returnPages(db: DatabaseSync, keep: number): number {
+  const tooMany = freePages(db) - keep;
+  if (tooMany <= 0) return 0;
+  const step = Math.min(tooMany, GIVE_BACK_PAGES);
+  db.exec(`PRAGMA incremental_vacuum(${step})`);
+  return tooMany - step;
 }
 
 function applySettings(db: DatabaseSync, settings: SqliteSettings): void {

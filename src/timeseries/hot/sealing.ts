@@ -1,5 +1,7 @@
 import type { DatabaseSync } from "node:sqlite";
+import type { Micros } from "../../domain/sample.ts";
 import { type ArchiveFile, forgetObsolete, markObsolete, putFile } from "../archive/parquet/manifest.ts";
+import { noteDropped } from "../retention/dropped.ts";
 import { giveBackPages } from "./database.ts";
 import { type Day, tableOfDay } from "./day.ts";
 
@@ -10,6 +12,8 @@ export interface ArchiveChange {
   readonly file: ArchiveFile | null;
   /** Paths of the files that are no longer read. */
   readonly obsolete: readonly string[];
+  /** Samples before this time are not wanted any more; absent or null: nothing is said. */
+  readonly droppedBefore?: Micros | null;
 }
 
 /** The archive's part of the writing thread. */
@@ -28,10 +32,11 @@ export class Sealing {
   }
 
   /** False, and nothing is done, when the day's table has samples that are not known to be archived. */
-  apply(db: DatabaseSync, { day, file, obsolete }: ArchiveChange): boolean {
+  apply(db: DatabaseSync, { day, file, obsolete, droppedBefore }: ArchiveChange): boolean {
     if (day !== null && !this.#watched.has(day)) return false;
     if (file !== null) putFile(db, file);
     markObsolete(db, obsolete);
+    if (droppedBefore != null) noteDropped(db, droppedBefore);
     if (day !== null) db.exec(`DROP TABLE IF EXISTS ${tableOfDay(day)}`);
     return true;
   }

@@ -7,6 +7,7 @@ import type { Micros } from "../../domain/sample.ts";
 import type { SeriesNumber } from "../../domain/series.ts";
 import { serveCommands } from "../../lib/worker-rpc.ts";
 import { type Manifest, readManifest } from "../archive/parquet/manifest.ts";
+import { dropRollups, forgetRolledDays, type RollupDrop, readDroppedBefore } from "../retention/dropped.ts";
 import {
   type BuiltPart,
   buildDay,
@@ -19,7 +20,16 @@ import {
 } from "../rollups/build.ts";
 import type { CatalogChange, Change, PackedChunk } from "./chunk.ts";
 import { type PackedSamples, SamplePacker } from "./columns.ts";
-import { DATABASE_FILE, isCorruption, moveAside, openForWriting, type SqliteSettings, sizeOnDisk } from "./database.ts";
+import {
+  DATABASE_FILE,
+  freePages,
+  isCorruption,
+  moveAside,
+  openForWriting,
+  returnPages,
+  type SqliteSettings,
+  sizeOnDisk,
+} from "./database.ts";
 import { type Day, dayOfTable, tableOfDay } from "./day.ts";
 import { type FoldedRanges, fold } from "./fold.ts";
 import {
@@ -84,6 +94,8 @@ export interface StoredState {
   readonly lastRun: LastRun;
   readonly archive: Manifest;
   readonly rolledDays: readonly [Day, RolledDay][];
+  /** See `readDroppedBefore`. */
+  readonly droppedBefore: Micros | null;
   readonly outgoing: StoredOutgoing;
   readonly archivedDays: readonly ArchivedDay[];
   readonly formerSubjects: readonly FormerSubjectRow[];
@@ -139,6 +151,16 @@ export type WriterCommands = {
     readonly days: readonly Day[];
     readonly sizeBytes: number;
   };
+  /** Deletes rollups, from that place of the list on, as many as are quickly done; see `dropRollups`. */
+  dropRollups(argument: { readonly drops: readonly RollupDrop[]; readonly from: number } & Limits): {
+    readonly rows: number;
+    readonly next: number;
+  };
+  /** Nothing is left of the rollups of days before this one. */
+  forgetRolledDays(before: Day): void;
+  freePages(argument: null): number;
+  /** A step of returning free pages to the file system, until so many are left. Answers how many are still too many. */
+  returnPages(keep: number): number;
   /** Obsolete files are gone from the disk. */
   forget(paths: readonly string[]): void;
   /** What is next for a target; null: it has everything. */
@@ -177,6 +199,8 @@ const ROW = "(?, ?, ?)";
 const ROWS_AT_ONCE = 16;
 /** Samples of one step of a rollup: a tenth of a second, for which a commit may have to wait. */
 const ROLLUP_SAMPLES = 50_000;
+/** Rows of rollups that one step deletes. */
+const ROLLUP_ROWS_DROPPED = 10_000;
 
 /** The day whose rollups are half done, as long as no fold has changed it. */
 let rollingUp: Day | undefined;
@@ -312,6 +336,7 @@ function readState({ db, stored }: Database): Omit<StoredState, "movedTo"> {
     lastRun: readLastRun(db),
     archive: readManifest(db),
     rolledDays: readRolledDays(db),
+    droppedBefore: readDroppedBefore(db),
     outgoing: stored,
     archivedDays: readArchivedDays(db),
     formerSubjects: rows(db, "SELECT series, subject FROM former_subjects"),
@@ -384,6 +409,22 @@ const commands: WriterCommands = {
     const sealed = inTransaction(database(), limits, () => sealing.apply(db, change));
     if (sealed) sealing.applied(db, change);
     return { sealed, days: readDays(db), sizeBytes: sizeOnDisk(file) };
+  },
+  dropRollups({ drops, from, ...limits }) {
+    const current = database();
+    return inTransaction(current, limits, () => dropRollups(current.db, drops, from, ROLLUP_ROWS_DROPPED));
+  },
+  forgetRolledDays(before) {
+    const current = database();
+    inTransaction(current, {}, () => forgetRolledDays(current.db, before));
+  },
+  freePages: () => freePages(database().db),
+  returnPages(keep) {
+    const { db } = database();
+    const left = returnPages(db, keep);
+    // The file becomes shorter when the log is carried over to it.
+    db.exec("PRAGMA wal_checkpoint(PASSIVE)");
+    return left;
   },
   forget(paths) {
     const current = database();

@@ -65,6 +65,10 @@ export interface Rollups {
   addedStatistics(day: Day): void;
   /** Builds the days that are over, and resolves when there is none left or the disk refuses. */
   catchUp(): Promise<void>;
+  /** Whether samples of the day are not part of its rollups yet. */
+  lacks(day: Day): boolean;
+  /** No rollups are left of the days before this one. */
+  forget(before: Day): void;
   /** Days whose rollups answer for their samples. */
   readonly builtDays: number;
   /** Ends the background work after the step under way. */
@@ -336,6 +340,10 @@ export function createRollups(options: RollupsOptions): Rollups {
       rolled.set(day, { cuts: rolled.get(day)?.cuts ?? null, statistics: true });
     },
     catchUp,
+    lacks: (day) => memory.hasDay(day) || (rolled.has(day) && rolled.get(day)?.cuts == null),
+    forget(before) {
+      for (const day of [...rolled.keys()]) if (day < before) rolled.delete(day);
+    },
     get builtDays() {
       let built = 0;
       for (const { cuts } of rolled.values()) if (cuts !== null) built++;

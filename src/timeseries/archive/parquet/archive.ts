@@ -1,9 +1,9 @@
-import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { Archive, ArchivedSeries, ArchiveHealth } from "../../../domain/archive.ts";
 import { AppError, messageOf } from "../../../domain/errors.ts";
 import type { Micros, ReadColumns, Span } from "../../../domain/sample.ts";
-import type { SeriesKey } from "../../../domain/series.ts";
+import type { SeriesKey, SeriesNumber } from "../../../domain/series.ts";
 import type { Logger } from "../../../lib/log.ts";
 import { startOnDemand } from "../../../lib/worker-rpc.ts";
 import { unpackValues } from "../../hot/columns.ts";
@@ -11,11 +11,13 @@ import type { SqliteSettings } from "../../hot/database.ts";
 import { DAY_MICROS, type Day, dayOf } from "../../hot/day.ts";
 import { daysWithin } from "../../hot/days.ts";
 import type { ArchiveChange } from "../../hot/sealing.ts";
+import type { PartContent } from "../../retention/plan.ts";
 import { openFile } from "./file-reader.ts";
+
 import type { ArchiveFile, Manifest } from "./manifest.ts";
 import { daysOfPath, monthOf, pathOfDay, pathOfMonth } from "./paths.ts";
 import type { Damage, FileRef, ReaderCommands, ReaderOptions } from "./read.worker.ts";
-import { ARCHIVE_FOLDER } from "./seal.ts";
+import { ARCHIVE_FOLDER, type SealJob, type SealResult } from "./seal.ts";
 import { createSealer, type Sealer } from "./sealer.ts";
 import { parquetFiles } from "./verify.ts";
 
@@ -38,6 +40,7 @@ export interface HotTier {
   forget(paths: readonly string[]): Promise<void>;
   /** Resolves when each of these series has a number, on the disk. */
   learn(series: readonly SeriesKey[]): Promise<void>;
+  find(key: SeriesKey): SeriesNumber | undefined;
 }
 
 export interface ParquetOptions {
@@ -55,6 +58,16 @@ export interface ParquetOptions {
 export interface ParquetArchive extends Archive {
   /** Whether a file holds samples of the UTC day. */
   isArchived(day: Day): boolean;
+  /** Ascending by their first day. */
+  files(): readonly ArchiveFile[];
+  /** What files hold of each series, by our numbers, in their order; a text says why it cannot be told. */
+  contents(files: readonly ArchiveFile[]): Promise<readonly (PartContent | string)[]>;
+  /** Deletes files, and notes that nothing before `droppedBefore` is wanted any more. */
+  drop(paths: readonly string[], droppedBefore: Micros): Promise<void>;
+  /** Writes a file again without some series, or deletes it when nothing else is in it. Answers what it takes then. */
+  thin(path: string, without: readonly SeriesNumber[]): Promise<number>;
+  /** Looks again at files that are smaller than listed: a crash came between the end of `thin` and its listing. */
+  relist(): Promise<void>;
 }
 
 /** The archive as Parquet files: one for each UTC day, one for each month when it is old enough. See FORMAT.md. */
@@ -82,7 +95,7 @@ export function openParquetArchive(options: ParquetOptions): ParquetArchive {
     (error) => log.error({ err: error }, "The thread that reads the archive ended; another one takes over"),
   );
 
-  async function ask<K extends "read" | "aggregate">(
+  async function ask<K extends "read" | "aggregate" | "content">(
     name: K,
     questions: Parameters<ReaderCommands[K]>[0],
   ): Promise<ReturnType<ReaderCommands[K]>> {
@@ -193,7 +206,7 @@ export function openParquetArchive(options: ParquetOptions): ParquetArchive {
     return files.some((file) => file.path === path);
   }
 
-  async function run(job: { inputs: readonly string[]; day: Day | null; output: string | null }) {
+  async function run(job: Pick<SealJob, "inputs" | "day" | "output" | "without">) {
     sealer ??= createSealer(options.environment);
     return sealer.run({ directory, settings, store, ...job });
   }
@@ -205,6 +218,57 @@ export function openParquetArchive(options: ParquetOptions): ParquetArchive {
     for (const path of paths) rmSync(join(folder, path), { force: true });
     await hot.forget(paths);
     obsolete = obsolete.filter((path) => !paths.includes(path));
+  }
+
+  async function drop(paths: readonly string[], droppedBefore: Micros | null): Promise<void> {
+    if (paths.length === 0) return;
+    await hot.change({ day: null, file: null, obsolete: paths, droppedBefore });
+    change((known) => known.filter(({ path }) => !paths.includes(path)), paths);
+    obsolete = [...obsolete, ...paths];
+    await removeObsolete();
+  }
+
+  async function thin(path: string, without: readonly SeriesNumber[]): Promise<number> {
+    const before = files.find((file) => file.path === path);
+    if (before === undefined) return 0;
+    const { facts } = await runOnce({ inputs: [path], day: null, output: path, without });
+    if (facts === null) {
+      await drop([path], null);
+      return 0;
+    }
+    await list({ ...before, ...facts, sealedAt: now() });
+    return facts.bytes;
+  }
+
+  /** One job of a process of its own. */
+  async function runOnce(job: Parameters<typeof run>[0]): Promise<SealResult> {
+    if (closed) throw new AppError("unavailable", "Cannot write to the archive: it is closed");
+    try {
+      return await run(job);
+    } finally {
+      sealer?.[Symbol.dispose]();
+      sealer = undefined;
+    }
+  }
+
+  async function list(file: ArchiveFile): Promise<void> {
+    await hot.change({ day: null, file, obsolete: [] });
+    change((known) => [...known.filter(({ path }) => path !== file.path), file], [file.path]);
+  }
+
+  async function relist(): Promise<void> {
+    const smaller = files.filter(({ path, bytes }) => {
+      const size = statSync(join(folder, path), { throwIfNoEntry: false })?.size;
+      return size !== undefined && size < bytes;
+    });
+    for (const file of smaller) {
+      // One that cannot be read to its end stays listed as it was, so that `verify` names it.
+      const look = { inputs: [file.path], day: null, output: null };
+      const facts = (await runOnce(look).catch(() => null))?.facts ?? null;
+      if (facts === null || facts.rows >= file.rows) continue;
+      await list({ ...file, ...facts, sealedAt: now() });
+      log.info(`The archive's file "${file.path}" was thinned before a crash: it is listed as it is now`);
+    }
   }
 
   async function append(span: Span): Promise<number> {
@@ -293,14 +357,23 @@ export function openParquetArchive(options: ParquetOptions): ParquetArchive {
     dropBefore: (ts) =>
       inTurn(async () => {
         const gone = files.filter(({ maxTs }) => maxTs < ts).map(({ path }) => path);
-        if (gone.length > 0) {
-          await hot.change({ day: null, file: null, obsolete: gone });
-          change((known) => known.filter(({ path }) => !gone.includes(path)), gone);
-          obsolete = [...obsolete, ...gone];
-          await removeObsolete();
-        }
+        await drop(gone, null);
         return files.reduce((oldest, { minTs }) => Math.min(oldest, minTs), ts);
       }),
+
+    files: () => files,
+    drop: (paths, droppedBefore) => inTurn(() => drop(paths, droppedBefore)),
+    thin: (path, without) => inTurn(() => thin(path, without)),
+    relist: () => inTurn(relist),
+    async contents(asked) {
+      const found = asked.length === 0 ? [] : await ask("content", asked.map(refOf));
+      return found.map((content) => {
+        if ("message" in content) return warningOf(content);
+        const { keys, series, rows, bytes } = content;
+        // A series that is not known here has no limits either.
+        return { rows, bytes, series: keys === null ? series : keys.map((key) => hot.find(key) ?? 0) };
+      });
+    },
 
     health: () => healthOf(files, failure, damages),
 

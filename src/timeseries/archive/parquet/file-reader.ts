@@ -26,6 +26,8 @@ export interface FileReader extends Disposable {
   readonly bytes: number;
   /** Ascending by time; empty when the file has nothing of the series. */
   stretches(series: SeriesNumber): readonly Stretch[];
+  /** The stretch's share of what times and values of its row group take in the file. */
+  bytesOf(stretch: Stretch): number;
   /** What a stretch holds within the span, ascending by time. */
   read(stretch: Stretch, span: Span): Rows;
 }
@@ -76,6 +78,13 @@ function readerOf(fd: number): FileReader {
         found.push({ firstRow: markRow[mark]!, endRow: endOf(mark), firstTs: markTs[mark]! });
       }
       return found;
+    },
+    bytesOf({ firstRow, endRow }) {
+      const number = Math.floor(firstRow / index.groupRows);
+      const group = groups[number];
+      if (group === undefined) throw new Error(`row group ${number} is missing`);
+      const rows = Math.min(index.groupRows, index.rows - number * index.groupRows);
+      return ((group.ts.length + group.number.length + group.text.length) * (endRow - firstRow)) / rows;
     },
     read({ firstRow, endRow }, { start, end }) {
       const number = Math.floor(firstRow / index.groupRows);

@@ -3,7 +3,7 @@ import { workerData } from "node:worker_threads";
 import type { Aggregate, ArchivedSeries } from "../../../domain/archive.ts";
 import { messageOf } from "../../../domain/errors.ts";
 import type { Micros, SampleColumns } from "../../../domain/sample.ts";
-import type { SeriesNumber } from "../../../domain/series.ts";
+import type { SeriesKey, SeriesNumber } from "../../../domain/series.ts";
 import { serveCommands } from "../../../lib/worker-rpc.ts";
 import { type PackedSamples, SamplePacker } from "../../hot/columns.ts";
 import { merge } from "../../hot/memory.ts";
@@ -48,7 +48,20 @@ export interface Damage {
   readonly message: string;
 }
 
+/** What a file holds of each series, from its footer alone. */
+export interface FileContent {
+  readonly path: string;
+  /** By the numbers of this data directory; those of a file of another one follow `keys`. */
+  readonly series: Int32Array<ArrayBuffer>;
+  /** Only of a file of another data directory. */
+  readonly keys: readonly SeriesKey[] | null;
+  readonly rows: Float64Array<ArrayBuffer>;
+  /** Together as many as the file has. */
+  readonly bytes: Float64Array<ArrayBuffer>;
+}
+
 export type ReaderCommands = {
+  content(files: readonly FileRef[]): readonly (FileContent | Damage)[];
   read(questions: readonly FileQuestion[]): readonly { readonly samples: PackedSamples; readonly damaged: Damage[] }[];
   aggregate(
     questions: readonly AggregateQuestion[],
@@ -187,7 +200,35 @@ function aggregateOne({ series, edges, files }: AggregateQuestion): { periods: A
   return { periods: condenser.periods(), damaged };
 }
 
+/** Opened for the moment: this looks at all files, the questions mostly at the newest. */
+function contentOf({ path }: FileRef): FileContent | Damage {
+  try {
+    using file = openFile(join(folder, path));
+    const { index } = file;
+    const count = index.series.length;
+    const series = Int32Array.from(index.series, ({ number }) => number);
+    const rows = new Float64Array(count);
+    const bytes = new Float64Array(count);
+    let all = 0;
+    for (let i = 0; i < count; i++) {
+      for (const stretch of file.stretches(series[i]!)) {
+        const share = file.bytesOf(stretch);
+        rows[i]! += stretch.endRow - stretch.firstRow;
+        bytes[i]! += share;
+        all += share;
+      }
+    }
+    // Names, which repeat, and the footer.
+    for (let i = 0; i < count; i++) bytes[i]! *= file.bytes / Math.max(1, all);
+    const keys = index.store === store ? null : index.series;
+    return { path, series, keys, rows, bytes };
+  } catch (error) {
+    return { path, message: messageOf(error) };
+  }
+}
+
 const commands: ReaderCommands = {
+  content: (files) => files.map(contentOf),
   read: (questions) => questions.map(readOne),
   aggregate: (questions) => questions.map(aggregateOne),
   close() {

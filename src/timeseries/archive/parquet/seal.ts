@@ -22,6 +22,8 @@ export interface SealJob {
   readonly day: Day | null;
   /** Below `archive/`; may be one of the inputs, which it then replaces. Null: the first input is looked at, no more. */
   readonly output: string | null;
+  /** Series that are left out, by our numbers. */
+  readonly without?: readonly SeriesNumber[];
 }
 
 export interface SealResult {
@@ -49,8 +51,10 @@ export function seal(job: SealJob, step: (name: SealStep) => void = () => {}): S
   mkdirSync(dirname(inArchive(output)), { recursive: true });
   using writer = createFileWriter({ path: inArchive(output), store, words: series.words, step });
   const sources = files.map((file, i) => named(inputs[i]!, rowsOfFile(file, series.numbersOf(file, store))));
+  const without = new Set(job.without);
   let rows = 0;
   for (const [number, ts, value] of mergeRows(day === null ? sources : [...sources, rowsOfDay(db, day)])) {
+    if (without.has(number)) continue;
     writer.add(number, ts, value);
     rows++;
   }

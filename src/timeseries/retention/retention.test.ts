@@ -1,0 +1,296 @@
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import type { Limits, RetentionPolicy } from "../../domain/retention.ts";
+import { all, DAY, faults, open, put, type Sample, seriesOf, T0, temporary } from "../archive/parquet/testing.ts";
+import type { Store } from "../store.ts";
+
+const YEAR_AFTER = T0 + 400 * DAY;
+/** Retention happens when a test asks for it. */
+const TIMES = { firstMs: 1_000_000_000, checkMs: 1_000_000_000 };
+
+function policy(limits: Limits | ((subject: string) => Limits), more: Partial<RetentionPolicy> = {}) {
+  return {
+    ...TIMES,
+    policy: {
+      limits: ({ subject }: { subject: string }) => (typeof limits === "function" ? limits(subject) : limits),
+      blocked: () => null,
+      budgetBytes: 0,
+      ...more,
+    },
+  };
+}
+
+const FOR_A_YEAR: Limits = { rawDays: 365, rollupDays: 0 };
+
+/** `perDay` samples on each of these days after T0. */
+function samplesOf(days: readonly number[], perDay = 10): Sample[] {
+  return days.flatMap((day) =>
+    Array.from({ length: perDay }, (_, i): Sample => [T0 + day * DAY + i * 60_000_000, day + i / 100]),
+  );
+}
+
+function files(directory: string): string[] {
+  return readdirSync(join(directory, "archive"), { recursive: true, encoding: "utf8" })
+    .filter((name) => name.endsWith(".parquet"))
+    .sort();
+}
+
+/** What the tool says that users look with. */
+function du(directory: string): number {
+  return Number(execFileSync("du", ["-sB1", directory], { encoding: "utf8" }).split("\t")[0]);
+}
+
+async function meanOfDay(store: Store, subject: number, day: number): Promise<number | null> {
+  const borders = [T0 + day * DAY, T0 + (day + 1) * DAY];
+  const series = [seriesOf(store, subject)];
+  const answer = await store.statistics({ series, borders, until: YEAR_AFTER, group: false, figures: "all" });
+  return answer.series[0]![0]?.mean ?? null;
+}
+
+test("retain() deletes files that are past for every series, and keeps their rollups", async (t) => {
+  const directory = temporary(t);
+  let now = T0 + 100 * DAY;
+  await using store = await open(directory, () => now, { retention: policy(FOR_A_YEAR) });
+  await put(store, 0, samplesOf([0, 20, 90]));
+  await store.rollUp();
+  await store.seal();
+  const mean = await meanOfDay(store, 0, 0);
+  assert.deepEqual((await store.retain({ dryRun: false })).dropped, []);
+  now = YEAR_AFTER + 10 * DAY;
+  await store.seal();
+  const preview = await store.retain({ dryRun: true });
+  assert.equal(files(directory).length, 3);
+  const done = await store.retain({ dryRun: false });
+  assert.deepEqual(done.dropped, preview.dropped);
+  assert.equal(done.rows, 20);
+  assert.deepEqual(
+    done.dropped.map(({ path }) => path),
+    ["2026/11/2026-11.parquet", "2026/12/2026-12.parquet"],
+  );
+  assert.deepEqual(files(directory), ["2027/02/2027-02.parquet"]);
+  assert.deepEqual(await all(store, 0), samplesOf([90]));
+  assert.equal(await meanOfDay(store, 0, 0), mean);
+  assert.notEqual(mean, null);
+  assert.deepEqual(faults(directory), []);
+  assert.equal(store.status().retention?.rowsDropped, 20);
+});
+
+test("retain() never drops what is not archived, however old it is", async (t) => {
+  const directory = temporary(t);
+  await using store = await open(directory, YEAR_AFTER, { retention: policy(FOR_A_YEAR) });
+  await put(store, 0, samplesOf([0]));
+  assert.equal((await store.retain({ dryRun: false })).rows, 0);
+  assert.deepEqual(await all(store, 0), samplesOf([0]));
+});
+
+test("retain() keeps what a mirror has not acknowledged, and says so", async (t) => {
+  const directory = temporary(t);
+  let acknowledged = T0 + 5;
+  const acknowledgedUntil = () => acknowledged;
+  await using store = await open(directory, YEAR_AFTER, { retention: policy(FOR_A_YEAR, { acknowledgedUntil }) });
+  await put(store, 0, samplesOf([0]));
+  await store.rollUp();
+  await store.seal();
+  const done = await store.retain({ dryRun: false });
+  assert.equal(done.rows, 0);
+  assert.match(done.notes.join(), /"2026\/11\/2026-11.parquet" is kept/);
+  assert.match(store.status().retention!.notes.join(), /is kept/);
+  acknowledged = T0 + DAY;
+  assert.equal((await store.retain({ dryRun: false })).rows, 10);
+});
+
+test("retain() writes a file again without the series that are past, and drops it with the last", async (t) => {
+  const directory = temporary(t);
+  let now = T0 + 50 * DAY;
+  const limits = (subject: string): Limits => ({ rawDays: subject === "u1" ? 60 : 365, rollupDays: 0 });
+  await using store = await open(directory, () => now, { retention: policy(limits) });
+  await put(store, 0, samplesOf([0, 1, 40]));
+  await put(store, 1, samplesOf([0, 1, 40], 200));
+  await store.rollUp();
+  await store.seal();
+  const mean = await meanOfDay(store, 1, 1);
+  now = T0 + 90 * DAY;
+  const preview = await store.retain({ dryRun: true });
+  const done = await store.retain({ dryRun: false });
+  assert.deepEqual(
+    preview.thinned.map(({ rows, series }) => [rows, series]),
+    [[400, 1]],
+  );
+  assert.deepEqual(
+    done.thinned.map(({ rows, series }) => [rows, series]),
+    [[400, 1]],
+  );
+  assert.ok(done.thinned[0]!.bytes > 0);
+  assert.deepEqual(await all(store, 1), samplesOf([40], 200));
+  assert.deepEqual(await all(store, 0), samplesOf([0, 1, 40]));
+  assert.equal(await meanOfDay(store, 1, 1), mean);
+  assert.deepEqual(faults(directory), []);
+  assert.equal((await store.retain({ dryRun: false })).rows, 0);
+});
+
+test("a file that was thinned and not listed before a crash is listed by the next retain()", async (t) => {
+  const directory = temporary(t);
+  const limits = (subject: string): Limits => ({ rawDays: subject === "u1" ? 30 : 0, rollupDays: 0 });
+  {
+    await using store = await open(directory, T0 + 20 * DAY, { retention: policy(limits) });
+    await put(store, 0, samplesOf([0]));
+    await put(store, 1, samplesOf([0], 500));
+    await store.rollUp();
+    await store.seal();
+  }
+  {
+    // The process that writes dies right after the new file took the place of the old one.
+    const environment = { ...process.env, HA_INGESTOR_TEST_DIE_AT: "renamed" };
+    const archive = { hotDays: 3, firstMs: 1_000_000_000, environment };
+    await using store = await open(directory, T0 + 60 * DAY, { archive, retention: policy(limits) });
+    const done = await store.retain({ dryRun: false });
+    assert.deepEqual(done.thinned, []);
+    assert.match(done.notes.join(), /could not be written again/);
+    assert.deepEqual(await all(store, 0), samplesOf([0]));
+  }
+  assert.equal(faults(directory).length, 1);
+  await using store = await open(directory, T0 + 60 * DAY, { retention: policy(limits) });
+  await store.retain({ dryRun: false });
+  assert.deepEqual(faults(directory), []);
+  assert.deepEqual(await all(store, 0), samplesOf([0]));
+  assert.deepEqual(await all(store, 1), []);
+  assert.equal(store.status().archive?.samples, 10);
+});
+
+test("retain() returns the space of rollups and files to the file system", async (t) => {
+  const directory = temporary(t);
+  let now = T0 + 30 * DAY;
+  const limits: Limits = { rawDays: 40, rollupDays: 40 };
+  await using store = await open(directory, () => now, { retention: policy(limits) });
+  const hourly = Array.from({ length: 24 * 20 }, (_, i): [number, number] => [T0 + i * 3_600_000_000 + 5, Math.sin(i)]);
+  for (let subject = 0; subject < 60; subject++) {
+    const series = seriesOf(store, subject);
+    for (const [ts, value] of hourly) store.append(series, ts, value * subject);
+  }
+  await store.fold();
+  await store.rollUp();
+  await store.seal();
+  const before = du(directory);
+  now = T0 + 200 * DAY;
+  const preview = await store.retain({ dryRun: true });
+  const done = await store.retain({ dryRun: false });
+  const after = du(directory);
+  assert.equal(done.rollupRows, 60 * 20 * 25);
+  assert.equal(preview.rollupRows, done.rollupRows);
+  assert.equal(done.rows, 60 * 480);
+  assert.deepEqual(files(directory), []);
+  // An hour's row takes some 60 bytes, and whole pages only go when all their rows went.
+  const freed = done.rollupRows * 50 + done.dropped.reduce((sum, { bytes }) => sum + bytes, 0);
+  assert.ok(before - after > freed, `${before} - ${after} should be more than ${freed}`);
+  assert.ok(Math.abs(done.bytesAfter - after) < 200_000, `${done.bytesAfter} is not ${after}`);
+});
+
+test("retain() drops the oldest archived samples until the budget is kept, and says so", async (t) => {
+  const directory = temporary(t);
+  const noise = (day: number): Sample[] =>
+    Array.from(
+      { length: 20_000 },
+      (_, i): Sample => [T0 + day * DAY + i * 4_000_000 + ((i * 7919) % 1000), Math.random()],
+    );
+  const retention = policy({ rawDays: 0, rollupDays: 0 });
+  const budget = retention.policy as { budgetBytes: number };
+  await using store = await open(directory, T0 + 10 * DAY, { retention });
+  for (const day of [0, 1, 2, 3, 9]) await put(store, 0, noise(day));
+  await store.rollUp();
+  await store.seal();
+  const used = (await store.retain({ dryRun: false })).bytesAfter;
+  const { spans, freeBytes } = await store.storage();
+  budget.budgetBytes = used - freeBytes - spans[0]!.bytes - 1_000;
+  const done = await store.retain({ dryRun: false });
+  assert.ok(done.dropped.length > 0 && done.dropped.length < 4, `${done.dropped.length} files went`);
+  assert.deepEqual(
+    done.dropped.map(({ reason }) => reason),
+    done.dropped.map(() => "budget"),
+  );
+  assert.equal(done.dropped[0]!.path, "2026/11/2026-11-24.parquet");
+  assert.ok(done.bytesAfter <= budget.budgetBytes);
+  assert.match(store.status().retention!.notes.join(), /oldest samples were dropped to keep the disk budget/);
+  assert.equal((await all(store, 0, { start: T0 + 9 * DAY })).length, 20_000);
+
+  budget.budgetBytes = 1;
+  const most = await store.retain({ dryRun: false });
+  assert.deepEqual(files(directory), []);
+  assert.match(most.notes.join(), /no archived samples are left that may be dropped/);
+  // What is not archived is never dropped.
+  assert.equal((await all(store, 0, { start: T0 + 9 * DAY })).length, 20_000);
+});
+
+test("a sample of a time that was dropped is not taken, and the value in force stays known", async (t) => {
+  const directory = temporary(t);
+  {
+    await using store = await open(directory, YEAR_AFTER, { retention: policy(FOR_A_YEAR) });
+    await put(store, 0, samplesOf([0]));
+    await put(store, 1, samplesOf([0, 399]));
+    await store.rollUp();
+    await store.seal();
+    await store.retain({ dryRun: false });
+  }
+  await using store = await open(directory, YEAR_AFTER, { retention: policy(FOR_A_YEAR) });
+  const mean = await meanOfDay(store, 0, 0);
+  await put(store, 0, [[T0 + 5_000_000, 1_000_000]]);
+  await store.rollUp();
+  assert.equal(await meanOfDay(store, 0, 0), mean);
+  assert.equal(store.status().retention?.tooOld, 1);
+  const request = { start: YEAR_AFTER - DAY, end: YEAR_AFTER, includeStart: true };
+  assert.deepEqual(await all(store, 0, request), samplesOf([0]).slice(-1));
+  assert.deepEqual(await all(store, 0, { ...request, start: T0, limit: 0 }), []);
+});
+
+test("retain() keeps everything while the rules cannot be answered", async (t) => {
+  const directory = temporary(t);
+  const blocked = () => "The home is not known yet";
+  await using store = await open(directory, YEAR_AFTER, { retention: policy(FOR_A_YEAR, { blocked }) });
+  await put(store, 0, samplesOf([0]));
+  await store.rollUp();
+  await store.seal();
+  const done = await store.retain({ dryRun: false });
+  assert.equal(done.rows, 0);
+  assert.deepEqual(done.notes, ["The home is not known yet"]);
+  assert.ok(existsSync(join(directory, "archive/2026/11/2026-11.parquet")));
+});
+
+test("storage() says what each tier, series and day takes, and what a year would", async (t) => {
+  const directory = temporary(t);
+  await using store = await open(directory, T0 + 12 * DAY + 1, { retention: policy(FOR_A_YEAR) });
+  await put(store, 0, samplesOf([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]));
+  await put(store, 1, samplesOf([5, 11], 300));
+  await store.rollUp();
+  await store.seal();
+  const report = await store.storage();
+  const rows = Object.fromEntries(report.tiers.map(({ tier, rows }) => [tier, rows]));
+  assert.deepEqual(rows, { memory: 0, hot: 330, archive: 390, rollups: 28 });
+  assert.equal(
+    report.spans.reduce((sum, span) => sum + span.rows, 0),
+    720,
+  );
+  const bySeries = report.series.toSorted((a, b) => a.series - b.series);
+  assert.deepEqual(
+    bySeries.map(({ hotRows, archiveRows, rollupRows }) => [hotRows, archiveRows, rollupRows]),
+    [
+      [30, 90, 22],
+      [300, 300, 6],
+    ],
+  );
+  for (const { bytes } of report.tiers.slice(1)) assert.ok(bytes > 0);
+  const together = report.tiers.reduce((sum, { bytes }) => sum + bytes, 0);
+  const ofSeries = report.series.reduce((sum, { bytes }) => sum + bytes, 0);
+  assert.ok(Math.abs(together - ofSeries) < 4096 * 20, `${together} and ${ofSeries}`);
+  assert.equal(report.forecast?.days, 7);
+  assert.equal(report.forecast?.rowsPerDay, Math.round((70 + 600) / 7));
+});
+
+test("storage() draws no forecast from a single day", async (t) => {
+  await using store = await open(temporary(t), T0 + 2 * DAY + 1, { retention: policy(FOR_A_YEAR) });
+  await put(store, 0, samplesOf([0, 1]));
+  const { forecast, forecastReason } = await store.storage();
+  assert.equal(forecast, null);
+  assert.equal(forecastReason, "A forecast needs 2 full days; there are 1");
+});

@@ -1,0 +1,375 @@
+import { AppError, messageOf } from "../../domain/errors.ts";
+import type {
+  DroppedPart,
+  Limits,
+  Retention,
+  RetentionPolicy,
+  RetentionReport,
+  RetentionStatus,
+  StorageReport,
+  ThinnedPart,
+} from "../../domain/retention.ts";
+import type { Micros } from "../../domain/sample.ts";
+import type { Series, SeriesNumber } from "../../domain/series.ts";
+import type { Logger } from "../../lib/log.ts";
+import { startOnDemand } from "../../lib/worker-rpc.ts";
+import type { ParquetArchive } from "../archive/parquet/archive.ts";
+import type { ArchiveFile } from "../archive/parquet/manifest.ts";
+import type { Committer } from "../hot/committer.ts";
+import { DAY_MICROS, type Day, dayOf } from "../hot/day.ts";
+import type { WriterOptions } from "../hot/writer.ts";
+import type { Rollups } from "../rollups/rollups.ts";
+import type { RollupDrop } from "./dropped.ts";
+import { pastSeries, planBudget, planParts, rawCutoffs, rollupCutoff } from "./plan.ts";
+import { storageReport } from "./storage.ts";
+import type { TablesCommands } from "./tables.worker.ts";
+import { usedBytes } from "./used-bytes.ts";
+
+/** After the start, later than the first sealing, and then how often it is looked whether there is something to do. */
+const FIRST_MS = 300_000;
+const CHECK_MS = 3_600_000;
+/** The thread that looks at tables goes when nobody asked for so long. */
+const IDLE_MS = 10_000;
+/** How long an answer of `storage` is given again. */
+const STORAGE_KEPT_MS = 60_000;
+
+export interface RetentionOptions {
+  readonly workerData: WriterOptions;
+  readonly policy: RetentionPolicy;
+  readonly archive: ParquetArchive;
+  readonly committer: Pick<Committer, "retention" | "status">;
+  readonly rollups: Pick<Rollups, "lacks" | "forget" | "catchUp">;
+  readonly allSeries: () => readonly Series[];
+  /** Whether samples of the day are in memory alone, or in the log. */
+  readonly inMemory: (day: Day) => boolean;
+  /** Samples before this time need not be taken any more. */
+  readonly droppedBefore: (ts: Micros) => void;
+  readonly log: Logger;
+  readonly now: () => Micros;
+  readonly firstMs?: number;
+  readonly checkMs?: number;
+}
+
+export interface RetentionWork extends Omit<Retention, "describeSeries"> {
+  status(): Omit<RetentionStatus, "tooOld">;
+  close(): Promise<void>;
+}
+
+/** What has to go. */
+interface Plan {
+  readonly dropped: readonly ArchiveFile[];
+  readonly thinned: readonly {
+    readonly file: ArchiveFile;
+    readonly part: ThinnedPart;
+    readonly series: SeriesNumber[];
+  }[];
+  readonly rollups: readonly RollupDrop[];
+  /** Days of which no rollup is left; minus infinity: none. */
+  readonly forgotten: Day;
+  readonly notes: readonly string[];
+}
+
+/** Keeps the archive and the rollups of a store within their limits and the data directory within its budget. */
+export function createRetention(options: RetentionOptions): RetentionWork {
+  const { archive, committer, rollups, policy, log, now } = options;
+  const { directory } = options.workerData;
+  const counts = { runs: 0, failures: 0, rowsDropped: 0, rollupRowsDropped: 0 };
+  let used: number | null = null;
+  let lastRunAt: Micros | null = null;
+  let notes: readonly string[] = [];
+  let running: Promise<RetentionReport> | undefined;
+  let timer: NodeJS.Timeout | undefined;
+  let closed = false;
+  let kept: { readonly at: number; readonly report: Promise<StorageReport> } | undefined;
+
+  const tables = startOnDemand<TablesCommands>(
+    new URL("./tables.worker.ts", import.meta.url),
+    { workerData: options.workerData },
+    IDLE_MS,
+    (error) => log.error({ err: error }, "The thread that looks at tables ended; another one takes over"),
+  );
+
+  /** Whether all rollups of a file's days are computed, and its samples are where they are to be copied to. */
+  function mayGo(file: ArchiveFile): boolean {
+    if (file.maxTs >= (policy.acknowledgedUntil?.() ?? Number.POSITIVE_INFINITY)) return false;
+    for (let day = dayOf(file.minTs); day <= dayOf(file.maxTs); day++) if (rollups.lacks(day)) return false;
+    return true;
+  }
+
+  async function planRules(): Promise<Plan> {
+    const blocked = policy.blocked();
+    if (blocked !== null) return { ...NOTHING, notes: [blocked] };
+    const today = dayOf(now());
+    const limits = new Map<SeriesNumber, Limits>();
+    for (const series of options.allSeries()) limits.set(series.number, policy.limits(series));
+    const cutoffs = rawCutoffs(today, limits);
+    const files = archive.files();
+    const past = planParts(files, cutoffs);
+    const found: string[] = [];
+    const ready = (file: ArchiveFile): boolean => {
+      if (mayGo(file)) return true;
+      found.push(`"${file.path}" is kept: some of it is not in the rollups yet, or not acknowledged by a mirror`);
+      return false;
+    };
+    const dropped = past.dropped.filter(ready);
+    const mixed = past.mixed.filter(ready);
+    const contents = await archive.contents(mixed);
+    const thinned = mixed.flatMap((file, i) => {
+      const content = contents[i]!;
+      if (typeof content === "string") {
+        found.push(content);
+        return [];
+      }
+      const { series, rows, bytes } = pastSeries(file, content, cutoffs);
+      if (series.length === 0) return [];
+      return [{ file, series, part: { ...spanOf(file), series: series.length, rows, bytes: Math.round(bytes) } }];
+    });
+    const left = files.filter((file) => !dropped.includes(file));
+    const rollupDrops: RollupDrop[] = [];
+    let forgotten = Number.POSITIVE_INFINITY;
+    for (const [series, { rollupDays }] of limits) {
+      const day = rollupCutoff(today, rollupDays, left);
+      forgotten = Math.min(forgotten, day);
+      if (Number.isFinite(day)) rollupDrops.push([series, day * DAY_MICROS]);
+    }
+    return {
+      dropped,
+      thinned,
+      rollups: rollupDrops,
+      forgotten: limits.size === 0 ? Number.NEGATIVE_INFINITY : forgotten,
+      notes: found,
+    };
+  }
+
+  async function preview(): Promise<RetentionReport> {
+    const plan = await planRules();
+    const bytesBefore = await look();
+    const byAge = plan.dropped.map((file) => droppedPart(file, "age"));
+    const freed = sum([...byAge, ...plan.thinned.map(({ part }) => part)], "bytes");
+    const candidates = archive.files().filter((file) => !plan.dropped.includes(file) && mayGo(file));
+    const excess = policy.budgetBytes === 0 ? 0 : bytesBefore - freed - policy.budgetBytes;
+    const byBudget = planBudget(candidates, excess);
+    const thinned = plan.thinned.filter(({ file }) => !byBudget.includes(file)).map(({ part }) => part);
+    const dropped = [...byAge, ...byBudget.map((file) => droppedPart(file, "budget"))];
+    const rollupRows = plan.rollups.length === 0 ? 0 : await tables.call("countRollups", plan.rollups);
+    const bytesAfter = bytesBefore - sum([...dropped, ...thinned], "bytes");
+    const found = [...plan.notes, ...overBudget(bytesAfter)];
+    return report({ dryRun: true, dropped, thinned, rollupRows, bytesBefore, bytesAfter, notes: found });
+  }
+
+  async function run(): Promise<RetentionReport> {
+    const { writable, reason } = committer.status();
+    if (!writable) throw cannot(`the disk refuses writes: ${reason}`);
+    await archive.relist();
+    await rollups.catchUp();
+    const bytesBefore = await look();
+    const plan = await planRules();
+    const found = [...plan.notes];
+    const dropped = await drop(plan.dropped, "age");
+    const thinned: ThinnedPart[] = [];
+    for (const { file, series, part } of plan.thinned) {
+      if (closed) break;
+      try {
+        thinned.push({ ...part, bytes: file.bytes - (await archive.thin(file.path, series)) });
+      } catch (error) {
+        found.push(`"${file.path}" could not be written again without ${part.series} series: ${messageOf(error)}`);
+      }
+    }
+    const rollupRows = await dropRollups(plan);
+    const byBudget = await keepBudget();
+    const bytesAfter = await look();
+    found.push(...overBudget(bytesAfter));
+    return report({
+      dryRun: false,
+      dropped: [...dropped, ...byBudget],
+      thinned,
+      rollupRows,
+      bytesBefore,
+      bytesAfter,
+      notes: found,
+    });
+  }
+
+  async function drop(asked: readonly ArchiveFile[], reason: DroppedPart["reason"]): Promise<DroppedPart[]> {
+    if (asked.length === 0) return [];
+    const before = Math.max(...asked.map(({ endDay }) => endDay)) * DAY_MICROS;
+    options.droppedBefore(before);
+    // From here on none of their samples can come any more; some may have come since the plan was made.
+    const files = asked.filter(mayGo);
+    await archive.drop(
+      files.map(({ path }) => path),
+      before,
+    );
+    return files.map((file) => droppedPart(file, reason));
+  }
+
+  async function dropRollups({ rollups: drops, forgotten }: Plan): Promise<number> {
+    if (drops.length === 0) return 0;
+    const free = await committer.retention.freePages();
+    let rows = 0;
+    for (let next = 0; next < drops.length && !closed; ) {
+      const step = await committer.retention.dropRollups(drops, next);
+      rows += step.rows;
+      next = step.next;
+    }
+    if (Number.isFinite(forgotten)) {
+      await committer.retention.forgetRolledDays(forgotten);
+      rollups.forget(forgotten);
+    }
+    if (rows > 0) await returnPages(free);
+    return rows;
+  }
+
+  /** In steps, so that commits get their turn in between. */
+  async function returnPages(keep: number): Promise<void> {
+    let left = await committer.retention.returnPages(keep);
+    while (left > 0 && !closed) left = await committer.retention.returnPages(keep);
+  }
+
+  /** The oldest samples of the archive go, until the directory is small enough. */
+  async function keepBudget(): Promise<DroppedPart[]> {
+    if (policy.budgetBytes === 0 || (await look()) <= policy.budgetBytes) return [];
+    // What is free already costs nobody anything.
+    await returnPages(0);
+    const excess = (await look()) - policy.budgetBytes;
+    const gone = planBudget(archive.files().filter(mayGo), excess);
+    const dropped = await drop(gone, "budget");
+    if (dropped.length > 0) {
+      log.warn(
+        { samples: sum(dropped, "rows"), bytes: sum(dropped, "bytes") },
+        `The data directory was over its budget of ${megabytes(policy.budgetBytes)}: the oldest samples were dropped`,
+      );
+    }
+    return dropped;
+  }
+
+  function overBudget(bytes: number): string[] {
+    if (policy.budgetBytes === 0 || bytes <= policy.budgetBytes) return [];
+    return [
+      `The data directory takes ${megabytes(bytes)}, over its budget of ${megabytes(policy.budgetBytes)}, and no ` +
+        "archived samples are left that may be dropped",
+    ];
+  }
+
+  async function look(): Promise<number> {
+    used = await usedBytes(directory);
+    return used;
+  }
+
+  function report(done: Omit<RetentionReport, "at" | "rows" | "budgetBytes">): RetentionReport {
+    const rows = sum([...done.dropped, ...done.thinned], "rows");
+    return { ...done, at: now(), rows, budgetBytes: policy.budgetBytes };
+  }
+
+  /** Counts, and remembers what is worth saying. */
+  async function counted(): Promise<RetentionReport> {
+    counts.runs++;
+    try {
+      const done = await run();
+      counts.rowsDropped += done.rows;
+      counts.rollupRowsDropped += done.rollupRows;
+      const byBudget = done.dropped.filter(({ reason }) => reason === "budget");
+      notes = [
+        ...done.notes,
+        ...(byBudget.length === 0
+          ? []
+          : [`${sum(byBudget, "rows")} of the oldest samples were dropped to keep the disk budget`]),
+      ];
+      if (done.rows + done.rollupRows > 0) {
+        const { rows, rollupRows, bytesBefore, bytesAfter } = done;
+        log.info({ rows, rollupRows, bytesBefore, bytesAfter }, "Samples past their retention were dropped");
+      }
+      lastRunAt = done.at;
+      return done;
+    } catch (error) {
+      counts.failures++;
+      notes = [messageOf(error)];
+      throw error instanceof AppError ? error : cannot(messageOf(error), error);
+    }
+  }
+
+  function retainNow(): Promise<RetentionReport> {
+    running ??= counted().finally(() => {
+      running = undefined;
+      kept = undefined;
+    });
+    return running;
+  }
+
+  async function isDue(): Promise<boolean> {
+    if (!committer.status().writable) return false;
+    if (lastRunAt === null || dayOf(lastRunAt) !== dayOf(now())) return true;
+    return policy.budgetBytes > 0 && (await look()) > policy.budgetBytes;
+  }
+
+  function schedule(milliseconds: number): void {
+    if (closed) return;
+    timer = setTimeout(async () => {
+      try {
+        if (await isDue()) await retainNow();
+      } catch (error) {
+        if (!closed) log.error(`${messageOf(error)}; tried again later`);
+      }
+      schedule(options.checkMs ?? CHECK_MS);
+    }, milliseconds).unref();
+  }
+  schedule(options.firstMs ?? FIRST_MS);
+
+  async function lookAtAll(): Promise<StorageReport> {
+    try {
+      const parts = archive.files();
+      const [content, contents, directoryBytes] = await Promise.all([
+        tables.call("content", null),
+        archive.contents(parts),
+        look(),
+      ]);
+      const { inMemory } = options;
+      return storageReport({ at: now(), directoryBytes, tables: content, parts, contents, inMemory });
+    } catch (cause) {
+      throw new AppError("unavailable", `Cannot look at the data directory: ${messageOf(cause)}`, { cause });
+    }
+  }
+
+  return {
+    retain: ({ dryRun }) => (dryRun ? preview() : retainNow()),
+    storage() {
+      const fresh = kept !== undefined && performance.now() - kept.at < STORAGE_KEPT_MS;
+      if (kept !== undefined && fresh) return kept.report;
+      const report = lookAtAll();
+      kept = { at: performance.now(), report };
+      report.catch(() => {
+        kept = undefined;
+      });
+      return report;
+    },
+    status: () => ({ ...counts, usedBytes: used, budgetBytes: policy.budgetBytes, lastRunAt, notes }),
+    async close() {
+      closed = true;
+      clearTimeout(timer);
+      await running?.catch(() => {});
+      await tables.end();
+    },
+  };
+}
+
+const NOTHING: Plan = { dropped: [], thinned: [], rollups: [], forgotten: Number.NEGATIVE_INFINITY, notes: [] };
+
+function spanOf({ path, firstDay, endDay }: ArchiveFile) {
+  return { path, start: firstDay * DAY_MICROS, end: endDay * DAY_MICROS };
+}
+
+function droppedPart(file: ArchiveFile, reason: DroppedPart["reason"]): DroppedPart {
+  return { ...spanOf(file), rows: file.rows, bytes: file.bytes, reason };
+}
+
+function sum(parts: readonly { readonly rows: number; readonly bytes: number }[], what: "rows" | "bytes"): number {
+  return parts.reduce((total, part) => total + part[what], 0);
+}
+
+function megabytes(bytes: number): string {
+  return `${Math.round(bytes / 1_048_576)} MB`;
+}
+
+function cannot(why: string, cause?: unknown): AppError {
+  return new AppError("unavailable", `Cannot drop what is past its retention: ${why}`, { cause });
+}

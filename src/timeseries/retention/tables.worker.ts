@@ -1,0 +1,89 @@
+import { join } from "node:path";
+import type { DatabaseSync } from "node:sqlite";
+import { workerData } from "node:worker_threads";
+import type { SeriesNumber } from "../../domain/series.ts";
+import { serveCommands } from "../../lib/worker-rpc.ts";
+import { DATABASE_FILE, freePages, openForReading } from "../hot/database.ts";
+import { type Day, dayOfTable } from "../hot/day.ts";
+import type { WriterOptions } from "../hot/writer.ts";
+import { countRollups, type RollupDrop } from "./dropped.ts";
+
+/** What a table holds of each series, and the pages that it takes. */
+export interface TableContent {
+  readonly series: Int32Array<ArrayBuffer>;
+  readonly rows: Float64Array<ArrayBuffer>;
+  readonly bytes: number;
+}
+
+export interface TablesContent {
+  readonly freeBytes: number;
+  readonly log: TableContent;
+  /** Ascending. */
+  readonly days: readonly (TableContent & { readonly day: Day })[];
+  readonly rollupHours: TableContent;
+  readonly rollupDays: TableContent;
+  /** Days that have rollups of all their samples. */
+  readonly rolledDays: number;
+  readonly oldestRolled: Day | null;
+  readonly newestRolled: Day | null;
+}
+
+export type TablesCommands = {
+  /** Reads every page of timeseries.db: seconds for a year of a home. */
+  content(argument: null): TablesContent;
+  countRollups(drops: readonly RollupDrop[]): number;
+  close(argument: null): void;
+};
+
+/**
+ * Looks at timeseries.db as a whole. A thread of its own, so that questions about samples do not wait behind it.
+ */
+const { directory, settings } = workerData as WriterOptions;
+
+function reading<T>(work: (db: DatabaseSync) => T): T {
+  const db = openForReading(join(directory, DATABASE_FILE), settings);
+  try {
+    // All tables as of one moment: a day's may go to the archive at any time.
+    db.exec("BEGIN");
+    return work(db);
+  } finally {
+    db.close();
+  }
+}
+
+function contentOf(db: DatabaseSync, table: string): TableContent {
+  const found = db.prepare(`SELECT series, count(*) AS rows FROM ${table} GROUP BY series`).all();
+  const bytes = db.prepare("SELECT sum(pgsize) AS bytes FROM dbstat WHERE name = ? AND aggregate = TRUE").get(table);
+  return {
+    series: Int32Array.from(found, ({ series }) => series as SeriesNumber),
+    rows: Float64Array.from(found, ({ rows }) => rows as number),
+    bytes: Number(bytes?.bytes ?? 0),
+  };
+}
+
+function content(db: DatabaseSync): TablesContent {
+  const tables = db.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'").all();
+  const days = tables.flatMap(({ name }) => dayOfTable(name as string) ?? []).sort((a, b) => a - b);
+  const names = new Map(tables.map(({ name }) => [dayOfTable(name as string), name as string]));
+  const rolled = db
+    .prepare("SELECT count(cuts) AS rolled, min(day) AS oldest, max(day) AS newest FROM rollup_days")
+    .get();
+  return {
+    freeBytes: freePages(db) * Number(db.prepare("PRAGMA page_size").get()?.page_size),
+    log: contentOf(db, "log"),
+    days: days.map((day) => ({ day, ...contentOf(db, names.get(day)!) })),
+    rollupHours: contentOf(db, "rollup_hour"),
+    rollupDays: contentOf(db, "rollup_day"),
+    rolledDays: Number(rolled?.rolled),
+    oldestRolled: (rolled?.oldest as Day | null) ?? null,
+    newestRolled: (rolled?.newest as Day | null) ?? null,
+  };
+}
+
+const commands: TablesCommands = {
+  content: () => reading(content),
+  countRollups: (drops) => reading((db) => countRollups(db, drops)),
+  close() {},
+};
+
+serveCommands(commands);
