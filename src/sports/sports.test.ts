@@ -242,6 +242,15 @@ test("createSports() follows the teams that webhooks name, as long as they do", 
   assert.deepEqual(sports.status().leagues, []);
 });
 
+test("watch() says that it could not ask for a team whose league is not named", async (t) => {
+  const { board, start } = await bench(t);
+  const sports = await start([]);
+  board.fault = { cut: true };
+  assert.equal(await sports.watch([{ league: null, team: "sf" }]), false);
+  // The scoreboards themselves name a team of a known league.
+  assert.equal(await sports.watch([{ league: null, team: "nfl:sf" }]), true);
+});
+
 test("createSports() resolves teams by any name, and says what it does not know", async (t) => {
   const { board, start } = await bench(t);
   board.showTeams(NFL, [SF, SEA]);

@@ -47,9 +47,10 @@ export interface Sports extends GameStore, TeamStore {
   status(): SportsStatus;
   /**
    * Follows the teams that webhooks name as long as they do, so that who asks to be told of a team need not follow it
-   * as well. A name that fits no team is left out, with a line in the log.
+   * as well. A name that fits no team is left out, with a line in the log. Resolves to false where one is left out only
+   * because its league is not named and the source cannot be asked: call again later.
    */
-  watch(teams: readonly WatchedTeam[]): Promise<void>;
+  watch(teams: readonly WatchedTeam[]): Promise<boolean>;
   close(): Promise<void>;
 }
 
@@ -222,6 +223,7 @@ export async function createSports(options: SportsOptions): Promise<Sports> {
     },
     async watch(teams) {
       const names: TeamName[] = [];
+      let complete = true;
       for (const { league: given, team: text } of teams.slice(0, FOLLOWED_MAX)) {
         const league = given === null ? undefined : source.parseLeague(given);
         try {
@@ -229,12 +231,15 @@ export async function createSports(options: SportsOptions): Promise<Sports> {
           names.push({ league: of, text: id });
         } catch (error) {
           const named = league === undefined ? splitTeamName(text, source.parseLeague) : { league, text };
-          if (named && error instanceof AppError && error.code === "unavailable") names.push(named);
-          else log.warn(`A webhook asks for a team that cannot be followed: ${messageOf(error)}`);
+          const unavailable = error instanceof AppError && error.code === "unavailable";
+          if (unavailable && named) names.push(named);
+          else log.warn(`A webhook asks for team "${text}", which cannot be followed: ${messageOf(error)}`);
+          if (unavailable && !named) complete = false;
         }
       }
       followed.watch(names);
       feed.refresh();
+      return complete;
     },
     status: () => ({
       followed: followed.list().length,

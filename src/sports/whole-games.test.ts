@@ -139,6 +139,21 @@ test("a webhook that names a team follows it until it is deleted", async (t) => 
   );
 });
 
+test("followTeamsOf() asks again for teams that the source could not be asked about", async (t) => {
+  const { receiver, webhooks } = await setup(t, []);
+  const asked: number[] = [];
+  // None is there, then the new one while the source is down, then the source is back.
+  const answers = [true, false, true];
+  const watch = async (teams: readonly unknown[]) => asked.push(teams.length) > 0 && answers.shift()!;
+  const teams = followTeamsOf(webhooks(), { watch }, log, 10);
+  await teams.register({ url: receiver.url, events: ["score_changed"], team: "sf" });
+  await until(
+    () => answers.length === 0,
+    () => "it did not ask again",
+  );
+  assert.deepEqual(asked, [0, 1, 1]);
+});
+
 function eventsOf(received: readonly { readonly json: Readonly<Record<string, unknown>> }[], gameId: string): string[] {
   const ids = new Set<unknown>();
   return received.flatMap(({ json }) => {
