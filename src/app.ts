@@ -136,6 +136,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     const entity = home.entity(entityId);
     return [entity?.area_id, entity?.area_name].filter((area) => typeof area === "string");
   });
+  const lines = createLineWriter({ store, entities: ingest.entityPoints(store) });
   const session = createSession({
     url: config.haUrl,
     token: config.haToken,
@@ -169,11 +170,12 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     place,
     feed: ingest.feed,
     filter: ingest.filter,
-    lines: createLineWriter({ store, entities: ingest.entityPoints(store) }),
+    lines,
     status: {
       homeAssistant: session.status,
       ingest: ingest.status,
       store: store.status,
+      lines: lines.status,
       gaps: store.gaps.list,
       backfill: ingest.backfillStatus,
       engine: config.timeseriesEngine,

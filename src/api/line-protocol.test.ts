@@ -27,7 +27,8 @@ async function open(t: TestContext, more: { token?: string; writer?: Partial<Lin
   const lines = createLineWriter({ store, entities: { takePoints: async () => undefined }, ...more.writer });
   const options = apiOptions({ lines });
   const access = { ...options.access, token: more.token ?? null };
-  const api = await createApi({ ...options, samples: store, access });
+  const status = { ...options.status, lines: lines.status };
+  const api = await createApi({ ...options, samples: store, access, status });
   t.after(async () => {
     await api.close();
     await store.close();
@@ -262,6 +263,20 @@ for (const { q, status, body, has } of QUESTIONS) {
     }
   });
 }
+
+test("/metrics counts points and faulty lines", async (t) => {
+  const { api, write } = await open(t);
+  await write("/write", "m v=1 1000\nbad");
+  const { body } = await api.inject("/metrics");
+  for (const [name, value] of [
+    ["requests", 1],
+    ["points", 1],
+    ["faulty_lines", 1],
+    ["busy", 0],
+  ] as const) {
+    assert.match(body, new RegExp(`^ha_ingestor_line_protocol_${name}_total ${value}$`, "m"));
+  }
+});
 
 test("/query wants the token", async (t) => {
   const { api } = await open(t, { token: TOKEN });

@@ -77,6 +77,11 @@ export function metricsRoutes(
   counter("store_dropped_total", "Samples refused because memory was full", () => store().dropped);
   counter("store_commits_total", "Commits", () => store().commits);
   counter("store_folds_total", "Folds of the log into day tables", () => store().folds);
+  const lines = () => status.lines();
+  counter("line_protocol_requests_total", "Requests with line protocol that were read", () => lines().requests);
+  counter("line_protocol_points_total", "Of these, points taken", () => lines().points);
+  counter("line_protocol_faulty_lines_total", "Of these, lines that were no points", () => lines().faultyLines);
+  counter("line_protocol_busy_total", "Requests with line protocol that were turned away", () => lines().busy);
   new Gauge({
     name: `${PREFIX}gaps`,
     help: "Interruptions of the record",

@@ -555,6 +555,7 @@ test("GET /ready answers 503 with every reason, and notes beside them", async (t
       homeAssistant: () => ({ ...CONNECTED, state: "refused", reason: "the token is not accepted: look at HA_TOKEN" }),
       ingest: () => ({ ...INGESTING, synchronizing: true }),
       store: () => ({ ...STORING, writable: false, reason: "disk is full" }),
+      lines: apiOptions().status.lines,
       gaps: () => GAPS,
       backfill: () => ({ filling: 2, questions: 3, rows: 200, samples: 100, failures: 1, rollups: 7 }),
       targets: () => [],

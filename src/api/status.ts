@@ -4,6 +4,7 @@ import { type BackfillStatus, GAP_STATES, type Gap } from "../domain/gaps.ts";
 import type { HomeAssistantStatus } from "../domain/home.ts";
 import type { DatabaseHealth, HomeReader } from "../domain/home-store.ts";
 import type { IngestStatus } from "../domain/ingest.ts";
+import type { LineStatus } from "../domain/line-protocol.ts";
 import type { StoreStatus } from "../domain/store.ts";
 import { isoFromMicros } from "../lib/time.ts";
 
@@ -12,6 +13,8 @@ export interface StatusSources {
   homeAssistant(): HomeAssistantStatus;
   ingest(): IngestStatus;
   store(): StoreStatus;
+  /** Points of InfluxDB's clients. */
+  lines(): LineStatus;
   /** Newest first. */
   gaps(): readonly Gap[];
   /** Undefined where nothing is filled. */

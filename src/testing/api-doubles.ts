@@ -355,6 +355,17 @@ export const STORING: StoreStatus = {
   folds: 1,
   sizeBytes: 1_048_576,
   archive: { healthy: true, reason: null, samples: 166_500, bytes: 832_500, oldest: AT_MICROS, newest: AT_MICROS },
+  retention: {
+    runs: 2,
+    failures: 0,
+    rowsDropped: 4_000,
+    rollupRowsDropped: 96,
+    tooOld: 1,
+    usedBytes: 2_000_000,
+    budgetBytes: 0,
+    lastRunAt: AT_MICROS,
+    notes: [],
+  },
 };
 
 const GAP: Gap = {
@@ -455,6 +466,7 @@ export function apiOptions(more: Partial<Omit<ApiOptions, keyof Driven>> = {}): 
       homeAssistant: () => CONNECTED,
       ingest: () => INGESTING,
       store: () => STORING,
+      lines: () => ({ requests: 0, points: 0, faultyLines: 0, busy: 0 }),
       gaps: () => GAPS,
       backfill: () => undefined,
       targets: () => [],
