@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
-import { get as httpGet, type IncomingMessage } from "node:http";
+import { EventEmitter } from "node:events";
+import { get as httpGet, type IncomingMessage, type ServerResponse } from "node:http";
 import { type TestContext, test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import type { StateChange } from "../domain/home.ts";
 import { AT_MICROS, apiOptions, createFeedDouble, entityRow, stateOf } from "../testing/api-doubles.ts";
 import { createApi } from "./server.ts";
+import { createChangeStream } from "./stream.ts";
 
 function change(entityId: string, from: string | null, to: string | null): StateChange {
   const state = (value: string | null) => (value === null ? null : stateOf(entityId, value));
@@ -219,4 +221,31 @@ test("GET /api/v1/stream passes a burst on in order", async (t) => {
     assert.equal(event!.id, String(i));
     assert.equal((event!.data.new_state as { state: string }).state, String(i));
   }
+});
+
+test("createChangeStream() holds the bytes once that many listeners wait for", async (t) => {
+  const feed = createFeedDouble();
+  const stream = createChangeStream(feed);
+  t.after(() => stream.close());
+  const open = (wants: (change: StateChange) => boolean): unknown[] => {
+    const written: unknown[] = [];
+    const response = Object.assign(new EventEmitter(), {
+      writableLength: 0,
+      destroyed: false,
+      writeHead() {},
+      write: (part: unknown) => written.push(part),
+      end() {},
+    });
+    stream.open(response as unknown as ServerResponse, wants, {}, {});
+    return written;
+  };
+  const all = open(() => true);
+  const alike = open(() => true);
+  const other = open(({ entityId }) => entityId === "light.hall");
+  feed.emit(change("light.hall", "off", "on"));
+  feed.emit(change("light.attic", "off", "on"));
+  await turn();
+  assert.ok(all[1] instanceof Buffer && all[1] === alike[1], "the same object");
+  assert.match(String(all[1]), /light\.hall[\s\S]*light\.attic/);
+  assert.doesNotMatch(String(other[1]), /light\.attic/);
 });

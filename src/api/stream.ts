@@ -65,7 +65,7 @@ export function createChangeStream(feed: ChangeFeed): ChangeStream {
     turn = [];
   };
 
-  const write = (client: Client, text: string): void => {
+  const write = (client: Client, text: string | Buffer): void => {
     if (client.response.destroyed) return;
     client.response.write(text);
     if (client.response.writableLength <= CLIENT_BUFFER_BYTES_MAX) return;
@@ -81,6 +81,8 @@ export function createChangeStream(feed: ChangeFeed): ChangeStream {
     const firstId = lastId + 1;
     lastId += changes.length;
     const frames: string[] = [];
+    // Who wants the same waits for the same bytes: a hundred slow listeners hold them once, not a hundred times.
+    const bytes = new Map<string, Buffer>();
     for (const client of [...clients]) {
       let text = "";
       changes.forEach((change, i) => {
@@ -89,7 +91,10 @@ export function createChangeStream(feed: ChangeFeed): ChangeStream {
         text += frames[i];
         sent++;
       });
-      if (text !== "") write(client, text);
+      if (text === "") continue;
+      const shared = bytes.get(text) ?? Buffer.from(text);
+      bytes.set(text, shared);
+      write(client, shared);
     }
   };
 
