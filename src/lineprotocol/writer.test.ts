@@ -9,6 +9,11 @@ import { silentLog } from "../lib/log.ts";
 import { openStore, type StoreOptions } from "../timeseries/store.ts";
 import { createLineWriter, type LineWriterOptions, WRITES_MAX } from "./writer.ts";
 
+const RETENTION = {
+  ...{ runs: 0, failures: 0, rowsDropped: 0, rollupRowsDropped: 0, tooOld: 0 },
+  ...{ usedBytes: null, budgetBytes: 0, lastRunAt: null, notes: [] },
+};
+
 async function open(t: TestContext, more: { store?: Partial<StoreOptions>; writer?: Partial<LineWriterOptions> } = {}) {
   const directory = mkdtempSync(join(tmpdir(), "line-writer-"));
   const settings = { busyTimeoutSeconds: 5, cacheSize: -2000, synchronous: "OFF" } as const;
@@ -135,6 +140,22 @@ test("write() rejects rather than losing what the store turns away", async (t) =
   const { write } = await open(t, { store: { memorySamplesMax: 10 } });
   const lines = Array.from({ length: 20 }, (_, i) => `m v=${i} ${i}000`).join("\n");
   await assert.rejects(write(lines), { code: "unavailable" });
+});
+
+test("write() tells of points whose time the store has dropped", async (t) => {
+  const { store } = await open(t);
+  let tooOld = 0;
+  const writer = createLineWriter({
+    // As a store whose retention dropped everything before that time.
+    store: {
+      ...store,
+      append: (series, ts, value) => (ts < 1000 ? void tooOld++ : store.append(series, ts, value)),
+      status: () => ({ ...store.status(), retention: { ...RETENTION, tooOld } }),
+    },
+    entities: { takePoints: async () => undefined },
+  });
+  const report = await writer.write(Buffer.from("m a=1,b=2 999000\nm a=3 1000000"), "ns", "identity");
+  assert.deepEqual(report, { points: 2, faults: ["points beyond retention policy"], faultyLines: 2 });
 });
 
 test("write() turns requests away beyond the bound, and only then", async (t) => {

@@ -132,10 +132,17 @@ export function createLineWriter(options: LineWriterOptions): LineWriter {
     }
   };
 
+  /** Fields of good lines that are not stored; sending them again would not help. */
+  const refuse = (fields: number, reason: string): void => {
+    if (fields === 0) return;
+    faultyLines += fields;
+    faults.push(reason);
+  };
+
   const read = async (packed: Buffer, precision: Precision, encoding: BodyEncoding): Promise<LineReport> => {
     const body = encoding === "gzip" ? await unpacked(packed) : packed;
     checkRoom();
-    const { dropped, series } = store.status();
+    const { dropped, series, retention } = store.status();
     seriesLeft = seriesMax - series;
     points = faultyLines = refusedSeries = 0;
     faults = [];
@@ -148,11 +155,10 @@ export function createLineWriter(options: LineWriterOptions): LineWriter {
       counts.faultyLines += faultyLines;
       entityPoints = [];
     }
-    if (store.status().dropped !== dropped) throw unavailable("the memory for samples is full");
-    if (refusedSeries > 0) {
-      faultyLines += refusedSeries;
-      faults.push(`max-series-per-database limit exceeded: (${seriesMax}), ${refusedSeries} fields were dropped`);
-    }
+    const after = store.status();
+    if (after.dropped !== dropped) throw unavailable("the memory for samples is full");
+    refuse(refusedSeries, `max-series-per-database limit exceeded: (${seriesMax})`);
+    refuse((after.retention?.tooOld ?? 0) - (retention?.tooOld ?? 0), "points beyond retention policy");
     return { points, faults, faultyLines };
   };
 
