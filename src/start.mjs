@@ -1,8 +1,12 @@
 /**
- * Starts main.ts with Node's compile cache, which keeps the TypeScript sources as the JavaScript they become. Without
- * it every thread loads the type stripper for itself, 12 MB each; with it none does. Plain JavaScript, so that this
- * file needs no stripping either. The first start after an installation or change fills the cache in a process of its
- * own, for about a second.
+ * Starts main.ts so that it needs little memory: docs/decisions/memory.md says why and how much. Plain JavaScript, so
+ * that this file needs no type stripping.
+ *
+ * - With Node's compile cache, which keeps the TypeScript sources as the JavaScript they become: without it every
+ *   thread loads the type stripper for itself. The first start after an installation or change fills the cache in a
+ *   process of its own, for about a second.
+ * - With one arena of the C library instead of one per thread, which has to be said before a process begins: so this
+ *   one becomes the program by execve, where the system has that. It stays the same process.
  */
 import { spawnSync } from "node:child_process";
 import { globSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
@@ -32,6 +36,14 @@ if (process.argv[2] === "--fill-compile-cache") {
     }
     // Threads take it from the environment.
     process.env.NODE_COMPILE_CACHE = cache;
+  }
+  if (process.platform === "linux" && process.env.MALLOC_ARENA_MAX === undefined) {
+    const main = join(import.meta.dirname, "main.ts");
+    const command = [process.execPath, ...process.execArgv, main];
+    const environment = { ...process.env, MALLOC_ARENA_MAX: "1" };
+    // That execve is new to Node is nothing to tell a user.
+    process.removeAllListeners("warning");
+    process.execve(process.execPath, [...command, ...process.argv.slice(2)], environment);
   }
   await import("./main.ts");
 }
