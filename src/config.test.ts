@@ -104,6 +104,8 @@ test("readConfig() reads token files and ha-ingestor.yaml", () => {
   writeFileSync(join(folder.dir, "ha-ingestor.yaml"), "filter:\n  exclude:\n    domains: [sun]\n");
   const config = read({ HA_URL: "http://ha", HA_TOKEN_FILE: join(folder.dir, "token") }, folder.dir);
   assert.equal(config.haToken, "from-file");
+  assert.equal(config.haTokenFile, join(folder.dir, "token"));
+  assert.equal(read({ HA_URL: "http://ha", HA_TOKEN: "x", HA_TOKEN_FILE: "token" }).haTokenFile, null);
   assert.deepEqual(config.filter, { exclude: { domains: ["sun"] } });
   assert.equal(config.metadataFile, join(folder.dir, "metadata.db"));
   writeFileSync(join(folder.dir, "ha-ingestor.yaml"), "filtre: {}\n");
@@ -130,6 +132,45 @@ test("describeConfig() masks secrets", () => {
   const text = describeConfig(read({ HA_URL: "http://ha", HA_TOKEN: "s3cret", API_TOKEN: "hush" }));
   assert.match(text, /"haToken": "\*\*\*"/);
   assert.doesNotMatch(text, /s3cret|hush/);
+});
+
+test("readConfig() reads the InfluxDB of the influxdb engine, and none for another one", () => {
+  assert.equal(read({ INFLUXDB_URL: "http://influxdb:8086", INFLUXDB_BUCKET: "ha" }).influxdb, null);
+  assert.equal(read({}).timeseriesEngine, "parquet");
+  const config = read({
+    TIMESERIES_ENGINE: "influxdb",
+    INFLUXDB_URL: "http://influxdb:8086",
+    INFLUXDB_ORG: "home",
+    INFLUXDB_BUCKET: "ha",
+    INFLUXDB_TOKEN: "s3cret",
+    INFLUXDB_RETENTION_DAYS: "30",
+  });
+  const { url, org, bucket, token, version, retentionDays, layout } = config.influxdb!;
+  assert.deepEqual(
+    { url, org, bucket, token, version, retentionDays, layout },
+    {
+      ...{ url: "http://influxdb:8086", org: "home", bucket: "ha", token: "s3cret", version: "auto" },
+      ...{ retentionDays: 30, layout: "native" },
+    },
+  );
+  assert.doesNotMatch(describeConfig(config), /s3cret/);
+});
+
+test("readConfig() tells all that the influxdb engine lacks", () => {
+  assert.throws(() => read({ TIMESERIES_ENGINE: "duckdb" }), /TIMESERIES_ENGINE="duckdb": must be parquet or influxdb/);
+  assert.throws(
+    () => read({ TIMESERIES_ENGINE: "influxdb" }),
+    /INFLUXDB_URL is not set[\s\S]*INFLUXDB_BUCKET is not set/,
+  );
+  const secretUrl = {
+    TIMESERIES_ENGINE: "influxdb",
+    INFLUXDB_BUCKET: "ha",
+    INFLUXDB_URL: "http://u:s3cret@influxdb:8086",
+  };
+  assert.throws(
+    () => read(secretUrl),
+    (error: Error) => /must not carry credentials/.test(error.message) && !error.message.includes("s3cret"),
+  );
 });
 
 test("isLoopback() knows this machine's addresses", () => {

@@ -52,5 +52,5 @@ test("encodeLine() refuses what is no point", () => {
 
 test("safeName() keeps different names apart", () => {
   assert.notEqual(safeName("a%5C"), safeName("a\\"));
-  assert.equal(safeName("Küche °C"), "Küche °C");
+  assert.equal(safeName("Küche °C, 50 %"), "Küche °C, 50 %");
 });

@@ -12,7 +12,7 @@ const MEASUREMENT_SPECIAL = /[ ,]/g;
 const KEY_SPECIAL = /[ ,=]/g;
 const TEXT_SPECIAL = /["\\]/g;
 /** A backslash before a separator would hide it, quotes confuse field keys, and a control character ends the line. */
-const UNSAFE = /[%"\\\p{Cc}]/gu;
+const UNSAFE = /%(?=[\dA-Fa-f]{2})|["\\\p{Cc}]/gu;
 
 /**
  * The line of one point, without a line feed. Tags with an empty or null value are left out, as the protocol asks.
@@ -44,7 +44,10 @@ function nanoseconds(micros: number): string {
   return micros === 0 ? "0" : `${micros}000`;
 }
 
-/** A name, or a tag's value, as it can stand in a line: "%", quotes, backslashes and control characters as %XX. */
+/**
+ * A name, or a tag's value, as it can stand in a line: quotes, backslashes and control characters as %XX, and so is a
+ * "%" that stands before two hexadecimal digits, which keeps different names apart.
+ */
 export function safeName(name: string): string {
   return name.replace(UNSAFE, (character) => encodeURIComponent(character));
 }
