@@ -195,6 +195,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
   const saveStates = (): Promise<void> =>
     home.saveStates().catch((error: unknown) => log.warn(`Cannot save current states: ${messageOf(error)}`));
   const unwatch = watchFilter(config.dataDir, ingest.reload, log);
+  const unwatchToken = watchToken(config.haTokenFile, session.useToken, log);
   session.start();
 
   const running = stack.move();
@@ -203,6 +204,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     async close() {
       clearInterval(saving);
       unwatch();
+      unwatchToken();
       await session.close();
       await saveStates();
       await running.disposeAsync();
@@ -278,6 +280,25 @@ function watchFilter(dataDir: string, reload: (rules: FilterRules) => void, log:
       log.info(`The rules of ${CONFIG_FILE} were read again`);
     } catch (error) {
       log.error(`The rules stay as they were: ${messageOf(error)}`);
+    }
+  });
+  return () => unwatchFile(file);
+}
+
+/** Tells of another token in HA_TOKEN_FILE, so that a refused one can be replaced without a restart. */
+function watchToken(file: string | null, use: (token: string) => void, log: Logger): () => void {
+  if (file === null) return () => {};
+  let inUse = readFileSync(file, "utf8").trim();
+  watchFile(file, { interval: WATCH_CONFIG_MS, persistent: false }, () => {
+    try {
+      const token = readFileSync(file, "utf8").trim();
+      // An empty file is one that is being written.
+      if (token === "" || token === inUse) return;
+      inUse = token;
+      log.info("HA_TOKEN_FILE holds another token: connecting with it");
+      use(token);
+    } catch (error) {
+      log.warn(`The token stays as it was: HA_TOKEN_FILE cannot be read: ${messageOf(error)}`);
     }
   });
   return () => unwatchFile(file);

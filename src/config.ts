@@ -22,6 +22,8 @@ export interface Config {
   /** Null without a configured Home Assistant. Credentials are never part of the URL. */
   readonly haUrl: string | null;
   readonly haToken: string | null;
+  /** Where the token was read from, so that another one there is noticed; null when it was given itself. */
+  readonly haTokenFile: string | null;
   readonly haVerifySsl: boolean;
   readonly host: string;
   /** 0 picks a free port. */
@@ -101,6 +103,8 @@ const REPLACED: Readonly<Record<string, string | null>> = {
   LOG_OUTPUT: null,
   LOG_FILE_PATH: null,
 };
+
+const HA_TOKEN_NAMES = ["HA_TOKEN", "HOME_ASSISTANT_TOKEN", "HASS_TOKEN"];
 
 const LOG_LEVELS: Readonly<Record<string, string>> = {
   trace: "trace",
@@ -188,7 +192,7 @@ export function readConfig(environment: Environment, defaults: { dataDir: string
   };
   const supervisorToken = text("SUPERVISOR_TOKEN", "HASSIO_TOKEN");
   const haUrl = text("HA_URL", "HA_HTTP_URL", "HOME_ASSISTANT_URL", "HA_WS_URL", "HASS_URL");
-  const haToken = secret("HA_TOKEN", "HOME_ASSISTANT_TOKEN", "HASS_TOKEN");
+  const haToken = secret(...HA_TOKEN_NAMES);
   if (haUrl) checkUrl(haUrl, fault);
   if (haUrl && !haToken && !supervisorToken) {
     faults.push("HA_TOKEN is not set: create a long-lived access token in Home Assistant (profile → Security)");
@@ -258,6 +262,7 @@ export function readConfig(environment: Environment, defaults: { dataDir: string
   const config: Config = {
     haUrl: haUrl ?? (supervisorToken ? "http://supervisor/core" : null),
     haToken: haToken ?? supervisorToken,
+    haTokenFile: text(...HA_TOKEN_NAMES) === null ? text("HA_TOKEN_FILE") : null,
     haVerifySsl: flag("HA_VERIFY_SSL", true),
     host: text("HOST") ?? "127.0.0.1",
     dataApiPort: number("DATA_API_PORT", 8006, 0, 65_535),
@@ -298,7 +303,8 @@ export function readConfig(environment: Environment, defaults: { dataDir: string
     filter: attempt(() => readFilter(dataDir), {}),
     notes,
   };
-  if (faults.length > 0) throw new AppError("invalid", `The configuration has faults:\n  ${faults.join("\n  ")}`);
+  if (faults.length > 0)
+    throw new AppError("invalid", `The configuration has faults:\n  ${[...new Set(faults)].join("\n  ")}`);
   return Object.freeze(config);
 }
 

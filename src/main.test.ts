@@ -5,6 +5,7 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { createSimulatedHome } from "./testing/simulated-home/simulated-home.ts";
 
 /** The program as a process, beside nothing; `said` is all it has written so far. */
 function run(t: TestContext, dir: string, environment: Record<string, string>) {
@@ -20,7 +21,13 @@ function run(t: TestContext, dir: string, environment: Record<string, string>) {
   });
   const told = { said: "" };
   for (const stream of [child.stdout!, child.stderr!]) stream.on("data", (text) => (told.said += text));
-  return { child, ended, told };
+  /** Comes back when the program has said it, or has ended. */
+  const until = async (text: string): Promise<void> => {
+    while (child.exitCode === null && !told.said.includes(text)) {
+      await Promise.race([once(child.stdout!, "data"), ended]);
+    }
+  };
+  return { child, ended, told, until };
 }
 
 function temporary(t: TestContext): string {
@@ -31,16 +38,27 @@ function temporary(t: TestContext): string {
 
 test("main() makes the directories of DATA_DIR and DATABASE_URL, and ends with 0 on SIGTERM", async (t) => {
   const dir = temporary(t);
-  const { child, ended, told } = run(t, dir, {
+  const { child, ended, told, until } = run(t, dir, {
     DATA_DIR: "deep/data",
     DATABASE_URL: "sqlite+aiosqlite:///./other/metadata.db",
   });
-  while (child.exitCode === null && !told.said.includes('"api":"sports"')) {
-    await Promise.race([once(child.stdout!, "data"), ended]);
-  }
+  await until('"api":"sports"');
   assert.ok(existsSync(join(dir, "other/metadata.db")) && existsSync(join(dir, "deep/data/timeseries.db")), told.said);
   child.kill("SIGTERM");
   assert.deepEqual(await ended, [0, null], told.said);
+});
+
+test("main() connects once HA_TOKEN_FILE holds a token that is not refused", async (t) => {
+  const dir = temporary(t);
+  const home = await createSimulatedHome({ port: 0, entities: 20, token: "right" });
+  t.after(() => home.close());
+  writeFileSync(join(dir, "token"), "wrong\n");
+  const { told, until } = run(t, dir, { HA_URL: home.url, HA_TOKEN_FILE: "token" });
+  await until("refuses HA_TOKEN");
+  writeFileSync(join(dir, "token"), "right\n");
+  await until("The home is known");
+  assert.match(told.said, /HA_TOKEN_FILE holds another token[\s\S]*The home is known/);
+  assert.doesNotMatch(told.said, /wrong|right/);
 });
 
 test("main() ends with one line where the data directory cannot be", async (t) => {
