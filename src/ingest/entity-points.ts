@@ -13,6 +13,9 @@ export const REMEMBERED_ENTITIES_MAX = 20_000;
 /** What points need of the store: they are compared with what it holds. */
 export type PointStore = SampleSink & Pick<SampleReader, "read" | "seriesOfEntity">;
 
+/** Work on points gives way to the socket after so long. */
+const SLICE_MS = 8;
+
 export interface EntityPointsOptions {
   readonly store: PointStore;
   readonly filter: Pick<EntityFilter, "decide">;
@@ -138,7 +141,13 @@ export function createEntityPoints(options: EntityPointsOptions): EntityPointSin
 
   return {
     async takePoints(points, resolution) {
-      for (const point of [...points].sort((a, b) => a.ts - b.ts)) await take(point, resolution);
+      let start = performance.now();
+      for (const point of [...points].sort((a, b) => a.ts - b.ts)) {
+        await take(point, resolution);
+        if (performance.now() - start < SLICE_MS) continue;
+        await new Promise((resolve) => setImmediate(resolve));
+        start = performance.now();
+      }
     },
   };
 }

@@ -98,6 +98,16 @@ test("write() hands points of Home Assistant's layout on, and no others", async 
   assert.deepEqual(resolutions, [1, 1_000_000]);
 });
 
+test("write() hands entity points of a long body on in parts, in order", async (t) => {
+  const { write, entityPoints, resolutions } = await open(t);
+  await write(Array.from({ length: 5_000 }, (_, i) => `x,domain=a,entity_id=b value=${i} ${i}000`).join("\n"));
+  assert.deepEqual(
+    entityPoints.map(({ fields }) => fields.get("value")),
+    [...Array(5_000).keys()],
+  );
+  assert.ok(resolutions.length > 2, `${resolutions.length} parts`);
+});
+
 test("write() gives no entity point the fields of another", async (t) => {
   const { write, entityPoints } = await open(t);
   await write(

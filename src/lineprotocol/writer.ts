@@ -29,6 +29,8 @@ export const SERIES_MAX = 1_000_000;
 /** Faulty lines that an answer names, and the bytes of each that it repeats. */
 const FAULTS_TOLD_MAX = 100;
 const FAULT_BYTES_MAX = 1_000;
+/** Points of Home Assistant's layout that are handed on together: each is an object, unlike others. */
+const ENTITY_POINTS_MAX = 1_000;
 /** Bytes between two looks at the clock, some 0.3 ms of work; and how long the socket waits at most. */
 const PAUSE_BYTES = 32 * 1024;
 const SLICE_MS = 8;
@@ -120,16 +122,25 @@ export function createLineWriter(options: LineWriterOptions): LineWriter {
 
   const breathe = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
+  const handOver = async (resolution: Micros): Promise<void> => {
+    const ready = entityPoints;
+    entityPoints = [];
+    await entities.takePoints(ready, resolution);
+  };
+
   const parseAll = async (body: Buffer, precision: Precision): Promise<void> => {
     const present = now();
+    const resolution = Math.max(1, stepMicros(precision));
     let start = performance.now();
     for (let at = 0; at < body.length; ) {
       at = parser.parse(body, at, at + PAUSE_BYTES, precision, present);
+      if (entityPoints.length >= ENTITY_POINTS_MAX) await handOver(resolution);
       if (performance.now() - start < SLICE_MS || at >= body.length) continue;
       await breathe();
       checkRoom();
       start = performance.now();
     }
+    await handOver(resolution);
   };
 
   /** Fields of good lines that are not stored; sending them again would not help. */
@@ -149,7 +160,6 @@ export function createLineWriter(options: LineWriterOptions): LineWriter {
     entityPoints = [];
     try {
       await parseAll(body, precision);
-      await entities.takePoints(entityPoints, Math.max(1, stepMicros(precision)));
     } finally {
       counts.points += points;
       counts.faultyLines += faultyLines;
