@@ -14,22 +14,31 @@ const TEXT_SPECIAL = /["\\]/g;
 /** A backslash before a separator would hide it, quotes confuse field keys, and a control character ends the line. */
 const UNSAFE = /%(?=[\dA-Fa-f]{2})|["\\\p{Cc}]/gu;
 
+type Tags = readonly (readonly [key: string, value: string | null])[];
+type Fields = readonly (readonly [key: string, value: FieldValue])[];
+
+/** The line of one point, without a line feed; see `encodeHead` and `encodePoint`. */
+export function encodeLine(measurement: string, tags: Tags, fields: Fields, ts: number): string {
+  return encodePoint(encodeHead(measurement, tags), fields, ts);
+}
+
 /**
- * The line of one point, without a line feed. Tags with an empty or null value are left out, as the protocol asks.
- * Names and tag values may hold anything: what the protocol cannot say in them is percent-encoded (see `safeName`).
- * Throws a RangeError for a number that is not finite, and where there is no field.
+ * Measurement and tags, which many points have in common. Tags with an empty or null value are left out, as the
+ * protocol asks. Names and tag values may hold anything: what the protocol cannot say in them is percent-encoded (see
+ * `safeName`).
  */
-export function encodeLine(
-  measurement: string,
-  tags: readonly (readonly [key: string, value: string | null])[],
-  fields: readonly (readonly [key: string, value: FieldValue])[],
-  ts: number,
-): string {
-  if (fields.length === 0) throw new RangeError("Cannot encode a point without fields");
-  let line = escapeMeasurement(measurement);
+export function encodeHead(measurement: string, tags: Tags): string {
+  let head = escapeMeasurement(measurement);
   for (const [key, value] of tags) {
-    if (value !== null && value !== "") line += `,${escapeKey(key)}=${escapeKey(value)}`;
+    if (value !== null && value !== "") head += `,${escapeKey(key)}=${escapeKey(value)}`;
   }
+  return head;
+}
+
+/** A line from its head. Throws a RangeError for a number that is not finite, and where there is no field. */
+export function encodePoint(head: string, fields: Fields, ts: number): string {
+  if (fields.length === 0) throw new RangeError("Cannot encode a point without fields");
+  let line = head;
   let separator = " ";
   for (const [key, value] of fields) {
     line += `${separator}${escapeKey(key)}=${encodeField(value)}`;

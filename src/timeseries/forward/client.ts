@@ -37,6 +37,8 @@ export function createInfluxClient(
   }: { readonly fetch?: typeof globalThis.fetch; readonly now?: () => number } = {},
 ): InfluxClient {
   let version: string | null = null;
+  /** The server was asked which one it is. */
+  let isKnown = false;
   let generation: 1 | 2 | undefined = settings.version === "auto" ? undefined : settings.version;
   const bucket = settings.bucket ?? settings.database ?? "";
   const database = settings.database ?? settings.bucket ?? "";
@@ -52,10 +54,11 @@ export function createInfluxClient(
   }
 
   async function detect(): Promise<1 | 2> {
-    if (generation !== undefined && version !== null) return generation;
+    if (generation !== undefined && isKnown) return generation;
     const response = await call("/ping", {}, WRITE_TIMEOUT_MS);
     await response.body?.cancel();
     version = response.headers.get("x-influxdb-version");
+    isKnown = true;
     const told = Number(/^(\d+)\./.exec(version ?? "")?.[1]);
     const guessed = settings.bucket !== null && settings.database === null ? 2 : 1;
     generation ??= Number.isNaN(told) ? guessed : told >= 2 ? 2 : 1;
@@ -111,6 +114,9 @@ export function createInfluxClient(
     version: () => version,
     write: send,
     async prepare() {
+      // Another server may answer here since.
+      isKnown = false;
+      if (settings.version === "auto") generation = undefined;
       const outcome = await send(NOTHING);
       if (outcome.kind !== "stopped" || !outcome.missing) return outcome;
       try {

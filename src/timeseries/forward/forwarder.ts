@@ -13,7 +13,7 @@ import type { NextBatch, StoredTarget } from "../hot/outgoing.ts";
 import type { WriteOutcome } from "./answers.ts";
 import type { InfluxClient } from "./client.ts";
 import { type Delivery, deliver } from "./deliver.ts";
-import { type ForwardedSeries, lineOf } from "./layout.ts";
+import { type ForwardedSeries, type LineEncoder, lineEncoder } from "./layout.ts";
 import type { TargetSettings } from "./target-settings.ts";
 
 const RETRY_FIRST_MS = 1_000;
@@ -24,6 +24,9 @@ const STOPPED_RETRY_MS = 60_000;
 const REPLAY_AT_ONCE = 1_000;
 /** Notes of when the queue had grown to where; every second one goes when there are more. */
 const MARKS_MAX = 1_000;
+
+/** Samples after which others of the main thread have their turn: a few milliseconds. */
+const ENCODED_AT_ONCE = 1_000;
 
 const compress = promisify(gzip);
 const decompress = promisify(gunzip);
@@ -156,17 +159,20 @@ export function createForwarder(options: ForwarderOptions): Forwarder {
     }
   }
 
-  function encode(batch: Extract<NextBatch, { kind: "samples" }>): { lines: string[]; samples: number } {
+  async function encode(batch: Extract<NextBatch, { kind: "samples" }>): Promise<{ lines: string[]; samples: number }> {
     const values: readonly Value[] = unpackValues(batch.packed);
-    const known = new Map<SeriesNumber, ForwardedSeries | undefined>();
+    const encoders = new Map<SeriesNumber, LineEncoder | undefined>();
     const lines: string[] = [];
     for (let i = 0; i < values.length; i++) {
+      if (i % ENCODED_AT_ONCE === ENCODED_AT_ONCE - 1) await new Promise((resolve) => setImmediate(resolve));
       const number = batch.series[i]!;
       const ts = batch.packed.ts[i]!;
       if (options.wants?.(ts) === false) continue;
-      if (!known.has(number)) known.set(number, options.series(number));
-      const series = known.get(number);
-      const line = series === undefined ? null : lineOf(settings.layout, series, ts, values[i]!);
+      if (!encoders.has(number)) {
+        const series = options.series(number);
+        encoders.set(number, series && lineEncoder(settings.layout, series));
+      }
+      const line = encoders.get(number)?.(ts, values[i]!) ?? null;
       if (line !== null) lines.push(line);
     }
     return { lines, samples: values.length };
@@ -188,7 +194,7 @@ export function createForwarder(options: ForwarderOptions): Forwarder {
       samples = batch.samples;
       lines = linesOf((await decompress(body)).toString("utf8"));
     } else {
-      ({ lines, samples } = encode(batch));
+      ({ lines, samples } = await encode(batch));
       body = await compressed(lines);
       if (lines.length > 0) await commands.call("cutBatch", { target, last: batch.last, samples, lines: body });
     }

@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import fc from "fast-check";
-import { type ForwardedSeries, fieldNames, lineOf, sampleValue } from "./layout.ts";
+import { type ForwardedSeries, fieldNames, lineEncoder, sampleValue } from "./layout.ts";
 
 const HALL: ForwardedSeries = {
   ...{ measurement: "state", subject: "uuid", field: "state", name: "sensor.hall" },
@@ -39,7 +39,7 @@ test("fieldNames() gives no two attributes, or kinds of value, the same field", 
 
 test("sampleValue() gives back what a native line said", () => {
   for (const value of [0, -1.5, "", "on", "removed", null, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]) {
-    const line = lineOf("native", HALL, 1, value)!;
+    const line = lineEncoder("native", HALL)(1, value)!;
     const [, name, raw] = /^[^ ]+ (\w+)=(.*) 1000$/.exec(line)!;
     const read = raw!.startsWith('"') ? raw!.slice(1, -1) : Number(raw);
     const at = (field: string) => (name === field ? read : null);
@@ -49,15 +49,15 @@ test("sampleValue() gives back what a native line said", () => {
   assert.equal(sampleValue(null, null, "of another program"), undefined);
 });
 
-test("lineOf() writes other sources without an entity", () => {
+test("lineEncoder() writes other sources without an entity", () => {
   const weather = { ...HALL, measurement: "weather", subject: "open-meteo", field: "temperature", name: null };
   const bare = { ...weather, deviceClass: null, deviceId: null, areaId: null };
-  assert.equal(lineOf("native", bare, 1, 7), "weather,subject=open-meteo temperature=7 1000");
+  assert.equal(lineEncoder("native", bare)(1, 7), "weather,subject=open-meteo temperature=7 1000");
 });
 
 const RECORDED = "fixtures/homeassistant/real-2026.11.0/influxdb-integration-requests.jsonl";
 
-test("lineOf() in Home Assistant's layout has the measurement, tags and state fields that its integration sent", (t) => {
+test("lineEncoder() in Home Assistant's layout has the measurement, tags and state fields that its integration sent", (t) => {
   const file = join(import.meta.dirname, "../../../../shared", RECORDED);
   if (!existsSync(file)) return t.skip("…/shared/fixtures is absent");
   let compared = 0;
@@ -72,7 +72,7 @@ test("lineOf() in Home Assistant's layout has the measurement, tags and state fi
       const name = `${domain}.${object}`;
       const unescaped = measurement!.replace(/\\(.)/g, "$1");
       const series = { ...HALL, name, unit: unescaped === name ? null : unescaped };
-      const ours = lineOf("home-assistant", series, Number(micros), state ?? Number(value));
+      const ours = lineEncoder("home-assistant", series)(Number(micros), state ?? Number(value));
       const fields = [
         ...(state === undefined ? [] : [`state=${JSON.stringify(state)}`]),
         ...(value === undefined ? [] : [`value=${Number(value)}`]),

@@ -1,6 +1,6 @@
 import type { Micros, Value } from "../../domain/sample.ts";
 import { type SeriesKey, STATE_FIELD, STATE_MEASUREMENT } from "../../domain/series.ts";
-import { encodeLine, type FieldValue } from "../../lib/line-protocol.ts";
+import { encodeHead, encodeLine, encodePoint, type FieldValue } from "../../lib/line-protocol.ts";
 
 /**
  * How samples become points.
@@ -60,31 +60,30 @@ export function sampleValue(number: unknown, text: unknown, kind: unknown): Valu
   return typeof kind === "string" ? VALUES_OF_KINDS.get(kind) : undefined;
 }
 
-/** The line of a sample; null where the layout cannot say it. */
-export function lineOf(layout: Layout, series: ForwardedSeries, ts: Micros, value: Value): string | null {
-  return layout === "native" ? nativeLine(series, ts, value) : homeAssistantLine(series, ts, value);
+/** Samples of one series to lines; null where the layout cannot say a value. */
+export type LineEncoder = (ts: Micros, value: Value) => string | null;
+
+/** What all lines of the series have in common is made once. */
+export function lineEncoder(layout: Layout, series: ForwardedSeries): LineEncoder {
+  if (layout === "native") return nativeEncoder(series);
+  return (ts, value) => homeAssistantLine(series, ts, value);
 }
 
-function nativeLine(series: ForwardedSeries, ts: Micros, value: Value): string {
+export function nativeEncoder(series: ForwardedSeries): (ts: Micros, value: Value) => string {
   const names = fieldNames(series);
-  const kind = KINDS.get(value);
-  let field: readonly [string, FieldValue];
-  if (kind !== undefined) field = [names.kind, kind];
-  else if (typeof value === "number") field = [names.number, value];
-  else field = [names.text, value as string];
-  return encodeLine(
-    series.measurement,
-    [
-      ["area_id", series.areaId],
-      ["device_class", series.deviceClass],
-      ["device_id", series.deviceId],
-      ["domain", domainOf(series.name)],
-      ["entity_id", series.name],
-      ["subject", series.subject],
-    ],
-    [field],
-    ts,
-  );
+  const head = encodeHead(series.measurement, [
+    ["area_id", series.areaId],
+    ["device_class", series.deviceClass],
+    ["device_id", series.deviceId],
+    ["domain", domainOf(series.name)],
+    ["entity_id", series.name],
+    ["subject", series.subject],
+  ]);
+  return (ts, value) => {
+    const kind = KINDS.get(value);
+    if (kind !== undefined) return encodePoint(head, [[names.kind, kind]], ts);
+    return encodePoint(head, [[typeof value === "number" ? names.number : names.text, value as FieldValue]], ts);
+  };
 }
 
 /** Home Assistant turns the state "on" and the like into numbers. */

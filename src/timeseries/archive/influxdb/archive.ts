@@ -5,7 +5,7 @@ import type { SeriesNumber } from "../../../domain/series.ts";
 import { safeName } from "../../../lib/line-protocol.ts";
 import type { InfluxClient, Row } from "../../forward/client.ts";
 import type { Forwarder } from "../../forward/forwarder.ts";
-import { type ForwardedSeries, fieldNames, lineOf, sampleValue } from "../../forward/layout.ts";
+import { type ForwardedSeries, fieldNames, nativeEncoder, sampleValue } from "../../forward/layout.ts";
 import { unpackValues } from "../../hot/columns.ts";
 import type { ForwardCommands } from "../../hot/committer.ts";
 import { DAY_MICROS, type Day, dayOf } from "../../hot/day.ts";
@@ -102,9 +102,9 @@ export function openInfluxArchive(options: InfluxArchiveOptions): InfluxArchive 
           const span = { start: samples.ts[from]!, end: samples.ts[to - 1]! + 1 };
           const key = { ...known, number: series[from]! };
           const there = new Set((await readSpan(key, span, Number.POSITIVE_INFINITY)).ts);
+          const line = nativeEncoder(known);
           for (let i = from; i < to; i++) {
-            if (there.has(samples.ts[i]!)) continue;
-            lines.push(lineOf("native", known, samples.ts[i]!, values[i]!)!);
+            if (!there.has(samples.ts[i]!)) lines.push(line(samples.ts[i]!, values[i]!));
           }
         }
         from = to;
