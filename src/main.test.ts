@@ -48,6 +48,16 @@ test("main() makes the directories of DATA_DIR and DATABASE_URL, and ends with 0
   assert.deepEqual(await ended, [0, null], told.said);
 });
 
+test("main() stops once where a signal comes twice, as from a terminal and from npm", async (t) => {
+  const { child, ended, told, until } = run(t, temporary(t), { DATA_DIR: "data" });
+  await until('"api":"sports"');
+  child.kill("SIGINT");
+  await until("Stopping");
+  child.kill("SIGINT");
+  assert.deepEqual(await ended, [0, null], told.said);
+  assert.match(told.said, /"Stopped"/);
+});
+
 test("main() connects once HA_TOKEN_FILE holds a token that is not refused", async (t) => {
   const dir = temporary(t);
   const home = await createSimulatedHome({ port: 0, entities: 20, token: "right" });

@@ -67,9 +67,13 @@ async function main(): Promise<void> {
   log.info("Stopped");
 }
 
+/**
+ * Comes back at the first signal to stop. Further ones change nothing: Ctrl-C reaches a program below npm twice, from
+ * the terminal and from npm, and a stop that is cut short would be told as a crash at the next start.
+ */
 function stopSignal(): Promise<void> {
   return new Promise((resolve) => {
-    for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => resolve());
+    for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(signal, () => resolve());
   });
 }
 
