@@ -220,6 +220,15 @@ interface Database {
 
 function open(): Database {
   const db = openForWriting(file, settings);
+  try {
+    return prepare(db);
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+}
+
+function prepare(db: DatabaseSync): Database {
   const outgoing = new Outgoing(db);
   db.exec("BEGIN IMMEDIATE");
   const stored = outgoing.configure(targets);
