@@ -33,6 +33,7 @@ import { openWebhooks } from "./webhooks/webhooks.ts";
 
 /** Current states are saved rarely: Home Assistant has them, and each save costs an SD card whole pages. */
 const SAVE_STATES_MS = 3_600_000;
+const UNKNOWN_HOME = "Nothing is dropped by rules until Home Assistant has told where entities belong";
 const WATCH_CONFIG_MS = 2_000;
 
 export interface AppOptions {
@@ -88,6 +89,13 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     timeZone: () => place().timeZone,
     durableUntil: () => ingesting?.heardUntil() ?? null,
     onOverflow: (from) => ingesting?.overflowed(from),
+    retention: {
+      policy: {
+        limits: (series) => ingesting?.filter.retentionOf(series) ?? config.keep,
+        blocked: () => (mayRetain(ingesting) ? null : UNKNOWN_HOME),
+        budgetBytes: config.diskBudgetBytes,
+      },
+    },
     ...(config.influxdb === null && config.mirrors.length === 0
       ? {}
       : { forward: { archive: config.influxdb, mirrors: config.mirrors, place: placeOf } }),
@@ -166,6 +174,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     states: home.states,
     samples: store,
     sealing: store,
+    retention: store,
     forwarding: store.forwarding,
     place,
     feed: ingest.feed,
@@ -194,7 +203,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
   const saving = setInterval(() => void saveStates(), SAVE_STATES_MS);
   const saveStates = (): Promise<void> =>
     home.saveStates().catch((error: unknown) => log.warn(`Cannot save current states: ${messageOf(error)}`));
-  const unwatch = watchFilter(config.dataDir, ingest.reload, log);
+  const unwatch = watchFilter(config, ingest.reload, log);
   const unwatchToken = watchToken(config.haTokenFile, session.useToken, log);
   session.start();
 
@@ -272,14 +281,19 @@ async function listen(api: Listener, host: string, port: number, setting: string
   return `http://${name}:${address.port}`;
 }
 
+/** Rules by area, label, device or integration would match nothing before the home is known, and spare nothing. */
+function mayRetain(ingest: Ingest | undefined): boolean {
+  return ingest !== undefined && (!ingest.filter.retentionAsksHome || ingest.status().homeKnown);
+}
+
 /** Tells of changes of the rules in ha-ingestor.yaml; a faulty file changes nothing and is logged. */
-function watchFilter(dataDir: string, reload: (rules: FilterRules) => void, log: Logger): () => void {
+function watchFilter({ dataDir, keep }: Config, reload: (rules: FilterRules) => void, log: Logger): () => void {
   const file = join(dataDir, CONFIG_FILE);
   watchFile(file, { interval: WATCH_CONFIG_MS, persistent: false }, (now, before) => {
     // An absent file is told of once although nothing changed.
     if (now.mtimeMs === before.mtimeMs) return;
     try {
-      reload(readFilter(dataDir));
+      reload(readFilter(dataDir, keep));
       log.info(`The rules of ${CONFIG_FILE} were read again`);
     } catch (error) {
       log.error(`The rules stay as they were: ${messageOf(error)}`);

@@ -178,3 +178,26 @@ test("isLoopback() knows this machine's addresses", () => {
   for (const host of ["0.0.0.0", "::", "192.168.1.2", "example.org", "127.example.org"])
     assert.equal(isLoopback(host), false, host);
 });
+
+test("readConfig() reads limits, budget and rules of retention, and tells their faults together", (t) => {
+  const dataDir = mkdtempSync(join(tmpdir(), "config-"));
+  t.after(() => rmSync(dataDir, { recursive: true, force: true }));
+  const plain = readConfig({}, { dataDir });
+  assert.deepEqual([plain.keep, plain.diskBudgetBytes], [{ rawDays: 365, rollupDays: 0 }, 0]);
+  assert.equal("retention" in plain.filter, false);
+  writeFileSync(join(dataDir, "ha-ingestor.yaml"), "retention:\n  - { domains: [sun], raw_days: 7 }\n");
+  const environment = { RAW_RETENTION_DAYS: "30", ROLLUP_RETENTION_DAYS: "400", DISK_BUDGET_MB: "0.5" };
+  const config = readConfig(environment, { dataDir });
+  assert.equal(config.diskBudgetBytes, 524_288);
+  assert.deepEqual(config.filter.retention, [{ domains: ["sun"], rawDays: 7, rollupDays: 400, thinning: null }]);
+  writeFileSync(join(dataDir, "ha-ingestor.yaml"), "filter: 1\nretention:\n  - { raw_days: x }\n");
+  assert.throws(
+    () => readConfig({ ...environment, ROLLUP_RETENTION_DAYS: "7" }, { dataDir }),
+    (error: Error) => {
+      for (const part of ['ROLLUP_RETENTION_DAYS="7"', "filter: must be a mapping", "retention[0].raw_days"]) {
+        assert.ok(error.message.includes(part), `${part} is not in ${error.message}`);
+      }
+      return true;
+    },
+  );
+});

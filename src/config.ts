@@ -3,8 +3,10 @@ import { isIP } from "node:net";
 import { join, resolve } from "node:path";
 import { parse as parseYaml } from "yaml";
 import { AppError, messageOf } from "./domain/errors.ts";
+import type { Limits } from "./domain/retention.ts";
 import { splitTeamName, type TeamName } from "./domain/team-names.ts";
 import { type FilterRules, parseFilterRules } from "./ingest/filter-rules.ts";
+import { DAYS_MAX, limitsFault, parseRetentionRules } from "./ingest/retention-rules.ts";
 import { databaseFile } from "./metadata/database.ts";
 import { parseLeague } from "./sources/sports/leagues.ts";
 import {
@@ -44,6 +46,10 @@ export interface Config {
   readonly commitSeconds: number;
   /** Whole UTC days before the present one that stay out of the archive. */
   readonly hotDays: number;
+  /** What is kept without a rule of its own. */
+  readonly keep: Limits;
+  /** Bytes that the data directory may take; 0: no bound. */
+  readonly diskBudgetBytes: number;
   /** Where samples are kept for years. */
   readonly timeseriesEngine: "parquet" | "influxdb";
   /** The InfluxDB of the influxdb engine; null with another one. */
@@ -77,6 +83,8 @@ export interface SqliteSettings {
   readonly cacheSize: number;
   readonly synchronous: "OFF" | "NORMAL" | "FULL" | "EXTRA";
 }
+
+const MEBIBYTE = 1024 * 1024;
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -259,6 +267,13 @@ export function readConfig(environment: Environment, defaults: { dataDir: string
     };
   }
 
+  const keep: Limits = {
+    rawDays: number("RAW_RETENTION_DAYS", 365, 0, DAYS_MAX),
+    rollupDays: number("ROLLUP_RETENTION_DAYS", 0, 0, DAYS_MAX),
+  };
+  const keepFault = limitsFault(keep);
+  if (keepFault !== null) fault("ROLLUP_RETENTION_DAYS", String(keep.rollupDays), keepFault);
+
   const config: Config = {
     haUrl: haUrl ?? (supervisorToken ? "http://supervisor/core" : null),
     haToken: haToken ?? supervisorToken,
@@ -281,6 +296,8 @@ export function readConfig(environment: Environment, defaults: { dataDir: string
     backfillDays: number("BACKFILL_DAYS", 3650, 0, 36_500),
     commitSeconds: number("COMMIT_SECONDS", 5, 0.05, 3600, false),
     hotDays: number("HOT_DAYS", 3, 1, 3650),
+    keep,
+    diskBudgetBytes: number("DISK_BUDGET_MB", 0, 0, 100_000_000, false) * MEBIBYTE,
     timeseriesEngine: engine as Config["timeseriesEngine"],
     influxdb,
     mirrors: attempt(
@@ -300,7 +317,7 @@ export function readConfig(environment: Environment, defaults: { dataDir: string
     sportsUserAgent: text("SPORTS_USER_AGENT"),
     logLevel: LOG_LEVELS[level] ?? "info",
     logFormat: format as Config["logFormat"],
-    filter: attempt(() => readFilter(dataDir), {}),
+    filter: attempt(() => readFilter(dataDir, keep), {}),
     notes,
   };
   if (faults.length > 0)
@@ -358,15 +375,36 @@ function checkUrl(value: string, fault: (name: string, value: string, remedy: st
 
 /** Beside the data: what does not fit one line of the environment. */
 export const CONFIG_FILE = "ha-ingestor.yaml";
-const SECTIONS = ["filter", "mirrors"];
+const SECTIONS = ["filter", "mirrors", "retention"];
 
-/** What is recorded, as the configuration file in `dataDir` says; everything without a file. Throws `invalid`. */
-export function readFilter(dataDir: string): FilterRules {
-  return parseFilterRules(readSections(dataDir).filter);
+/**
+ * What is recorded, and how closely and long, as the configuration file in `dataDir` says; everything without a file,
+ * as long as `keep` says. Throws `invalid` with the faults of all sections.
+ */
+export function readFilter(dataDir: string, keep: Limits): FilterRules {
+  const { filter, retention } = readSections(dataDir);
+  const faults: string[] = [];
+  const attempt = <T>(read: () => T): T | undefined => {
+    try {
+      return read();
+    } catch (error) {
+      if (!(error instanceof AppError)) throw error;
+      faults.push(error.message);
+      return undefined;
+    }
+  };
+  const rules = attempt(() => parseFilterRules(filter));
+  const kept = attempt(() => parseRetentionRules(retention, keep));
+  if (faults.length > 0) throw new AppError("invalid", faults.join("\n  "));
+  return kept === undefined || kept.length === 0 ? { ...rules } : { ...rules, retention: kept };
 }
 
 /** The sections of the configuration file in `dataDir`; none without a file. Throws `invalid`. */
-function readSections(dataDir: string): { readonly filter?: unknown; readonly mirrors?: unknown } {
+function readSections(dataDir: string): {
+  readonly filter?: unknown;
+  readonly mirrors?: unknown;
+  readonly retention?: unknown;
+} {
   const file = join(dataDir, CONFIG_FILE);
   let parsed: unknown;
   try {

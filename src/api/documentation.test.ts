@@ -61,6 +61,7 @@ test("/openapi.json names every route but pages", async (t) => {
     "get /api/v1/states/{entity_id}",
     "get /api/v1/statistics",
     "get /api/v1/stats",
+    "get /api/v1/storage",
     "get /api/v1/stream",
     "get /health",
     "get /metrics",
@@ -73,6 +74,7 @@ test("/openapi.json names every route but pages", async (t) => {
     "post /api/v2/write",
     "post /internal/devices/bulk_upsert",
     "post /internal/entities/bulk_upsert",
+    "post /internal/retention",
     "post /internal/seal",
     "post /query",
     "post /write",
@@ -90,7 +92,12 @@ test("/openapi.json is complete: summary, tag, described parameters, errors in t
       assert.ok(parameter.description, `${name} does not describe ${parameter.name}`);
     }
     const isInfluxdb = operation.tags?.[0] === "line protocol";
-    const bodiless = ["post /internal/seal", "post /query", "post /api/v1/dead-letters/replay"];
+    const bodiless = [
+      "post /internal/retention",
+      "post /internal/seal",
+      "post /query",
+      "post /api/v1/dead-letters/replay",
+    ];
     const takesBody = name.startsWith("post") && !bodiless.includes(name);
     assert.equal(operation.requestBody !== undefined, takesBody, `${name} does not describe its body`);
     const statuses = Object.keys(operation.responses);
@@ -115,6 +122,7 @@ const EXAMPLES: Readonly<Record<string, string>> = {
   "/api/devices/{device_id}": "/api/devices/d1",
   "/api/entities/{entity_id}": "/api/entities/light.hall",
   "/api/v1/states/{entity_id}": "/api/v1/states/sensor.hall",
+  "/api/v1/storage": "/api/v1/storage?retention=true",
   "/query": "/query?q=SHOW%20DATABASES",
   "/api/v1/filter/explain": "/api/v1/filter/explain?entity_id=light.hall",
   "/api/v1/history": "/api/v1/history?entity_id=light.hall,sensor.hall&start=0&end=10",
@@ -135,7 +143,7 @@ test("/openapi.json describes what is answered: every GET fits its own schema", 
     assert.deepEqual(faults, [], `${name} does not fit`);
     checked++;
   }
-  assert.equal(checked, 20);
+  assert.equal(checked, 21);
 });
 
 test("/openapi.json of the sports API says what it is", async (t) => {

@@ -82,6 +82,14 @@ export function metricsRoutes(
   counter("line_protocol_points_total", "Of these, points taken", () => lines().points);
   counter("line_protocol_faulty_lines_total", "Of these, lines that were no points", () => lines().faultyLines);
   counter("line_protocol_busy_total", "Requests with line protocol that were turned away", () => lines().busy);
+  const retention = () => store().retention;
+  gauge("directory_used_bytes", "Bytes of the data directory, as last looked at", () => retention()?.usedBytes ?? 0);
+  gauge("directory_budget_bytes", "DISK_BUDGET_MB in bytes; 0: no bound", () => retention()?.budgetBytes ?? 0);
+  counter("retention_runs_total", "Runs of retention", () => retention()?.runs ?? 0);
+  counter("retention_failures_total", "Of these, those that failed", () => retention()?.failures ?? 0);
+  counter("retention_samples_total", "Samples that retention dropped", () => retention()?.rowsDropped ?? 0);
+  counter("retention_rollup_rows_total", "Rows of rollups it dropped", () => retention()?.rollupRowsDropped ?? 0);
+  counter("retention_too_old_total", "Samples of a time that was dropped, not taken", () => retention()?.tooOld ?? 0);
   new Gauge({
     name: `${PREFIX}gaps`,
     help: "Interruptions of the record",

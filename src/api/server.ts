@@ -6,6 +6,7 @@ import type { CurrentStates } from "../domain/home.ts";
 import type { HomeReader, HomeWriter } from "../domain/home-store.ts";
 import type { ChangeFeed, EntityFilterRules } from "../domain/ingest.ts";
 import type { LineWriter } from "../domain/line-protocol.ts";
+import type { Retention } from "../domain/retention.ts";
 import type { StatisticsReader } from "../domain/statistics.ts";
 import type { SampleReader } from "../domain/store.ts";
 import type { Webhooks } from "../domain/webhook.ts";
@@ -37,6 +38,7 @@ import { stateRoutes } from "./states.ts";
 import { type Place, statisticsRoutes } from "./statistics.ts";
 import { statsRoutes } from "./stats.ts";
 import type { StatusSources } from "./status.ts";
+import { storageRoutes } from "./storage.ts";
 import { createChangeStream, streamRoutes } from "./stream.ts";
 import { teamRoutes } from "./teams.ts";
 import { compileValidator } from "./validate.ts";
@@ -61,6 +63,7 @@ export interface ApiOptions extends ServerOptions {
   readonly states: CurrentStates;
   readonly samples: SampleReader & StatisticsReader;
   readonly sealing: Sealing;
+  readonly retention: Retention;
   readonly forwarding: Forwarding;
   /** As Home Assistant told it last. */
   readonly place: () => Place;
@@ -135,6 +138,7 @@ export async function createApi(options: ApiOptions): Promise<Api> {
   if (options.sports) sportsRoutes(api, options.sports);
   mirrorRoutes(api, options.forwarding);
   sealingRoute(api, options.sealing);
+  storageRoutes(api, options.retention);
   await api.ready();
   return api;
 }

@@ -168,6 +168,7 @@ export function readiness(home: Pick<HomeReader, "health">, status: StatusSource
     ...(ingest.synchronizing ? ["The home is being read"] : []),
     ...(store.archive?.healthy === false ? [`The archive is not whole: ${store.archive.reason}`] : []),
     ...status.targets().flatMap(targetNote),
+    ...(store.retention?.notes ?? []),
     ...(store.dropped > 0 ? [`${store.dropped} samples were dropped because memory was full`] : []),
   ];
   return { status: reasons.length === 0 ? "ready" : "not_ready", reasons, notes } as const;

@@ -1,10 +1,8 @@
-import { existsSync, readFileSync } from "node:fs";
-import { join } from "node:path";
-import { type Config, isLoopback } from "../config.ts";
-import { AppError, messageOf } from "../domain/errors.ts";
+import type { Config } from "../config.ts";
 import { DirectoryHeld, lockDirectory } from "../lib/directory-lock.ts";
 import { createLog } from "../lib/log.ts";
 import { openStore } from "../timeseries/store.ts";
+import { askService } from "./service.ts";
 import { assertThere } from "./there.ts";
 
 /**
@@ -18,7 +16,9 @@ export async function seal(_argument: readonly string[], config: Config): Promis
     lock = lockDirectory(config.dataDir);
   } catch (cause) {
     if (!(cause instanceof DirectoryHeld)) throw cause;
-    return tell(await askService(config, cause.message));
+    const request = { task: "seal", path: "/internal/seal", holder: cause.message };
+    const { samples } = (await askService(config, request)) as { samples: number };
+    return tell(samples);
   }
   using _held = lock;
   await using store = await openStore({
@@ -33,27 +33,4 @@ export async function seal(_argument: readonly string[], config: Config): Promis
 
 function tell(samples: number): void {
   console.log(samples === 0 ? "Nothing was old enough to archive" : `${samples} samples went to the archive`);
-}
-
-async function askService(config: Config, holder: string): Promise<number> {
-  const host = isLoopback(config.host) && config.host.includes(":") ? `[${config.host}]` : config.host;
-  const url = `http://${host === "0.0.0.0" || host === "::" ? "127.0.0.1" : host}:${config.dataApiPort}/internal/seal`;
-  const cannot = (why: string, cause?: unknown): AppError =>
-    new AppError("unavailable", `Cannot seal: ${holder}, and asking it at ${url} failed: ${why}`, { cause });
-  const token = tokenOf(config);
-  const response = await fetch(url, {
-    method: "POST",
-    headers: token === null ? {} : { authorization: `Bearer ${token}` },
-  }).catch((cause: unknown) => {
-    throw cannot(`${messageOf(cause)}; DATA_API_PORT must be that of the service`, cause);
-  });
-  const body: unknown = await response.json().catch(() => null);
-  const { samples, message } = (body ?? {}) as { samples?: unknown; message?: unknown };
-  if (!response.ok || typeof samples !== "number") throw cannot(String(message ?? `status ${response.status}`));
-  return samples;
-}
-
-function tokenOf({ apiToken, dataDir }: Config): string | null {
-  const file = join(dataDir, "api-token");
-  return apiToken ?? (existsSync(file) ? readFileSync(file, "utf8").trim() : null);
 }

@@ -5,10 +5,11 @@ import type { Micros, SampleColumns, Span } from "../domain/sample.ts";
 import { STATE_FIELD, STATE_MEASUREMENT } from "../domain/series.ts";
 import type { SampleReader, SampleSink, StoreStatus } from "../domain/store.ts";
 import type { Logger } from "../lib/log.ts";
-import { samplesOf } from "./history-samples.ts";
+import { type NewSample, samplesOf } from "./history-samples.ts";
 import type { AttributeMode } from "./normalize.ts";
 import { decodePlan, type Target } from "./plan.ts";
 import { readRollups } from "./statistics.ts";
+import { type Thinning, thinHistory } from "./thinner.ts";
 
 /** What a backfill needs of the store. */
 export type BackfillStore = SampleSink & SampleReader & GapStore & { status(): StoreStatus };
@@ -63,6 +64,8 @@ export interface BackfillOptions {
   /** The present name of a subject, undefined when it has none. */
   readonly nameOf: (subject: string) => string | undefined;
   readonly modeOf: (entityId: string) => AttributeMode;
+  /** Null or absent: every sample of the entity is stored. */
+  readonly thinningOf?: (entityId: string) => Thinning | null;
   /** Samples of this entity came in between: whoever remembers its last ones must look again. */
   readonly onFilled: (entityId: string) => void;
   readonly log: Logger;
@@ -143,7 +146,7 @@ function begin(gap: Gap, ledger: GapLedger, connection: HomeConnection, signal: 
 }
 
 export function createBackfill(options: BackfillOptions): Backfill {
-  const { store, ledger, nameOf, modeOf, onFilled, log, now, homeNow, sleep } = options;
+  const { store, ledger, nameOf, modeOf, thinningOf, onFilled, log, now, homeNow, sleep } = options;
   const counts: BackfillCounts = { questions: 0, rows: 0, samples: 0, failures: 0, rollups: 0 };
   /** Entities that Home Assistant was found not to record: they are not waited for again. */
   const unrecorded = new Set<string>();
@@ -194,18 +197,20 @@ export function createBackfill(options: BackfillOptions): Backfill {
     const within = heldBefore ? rows.slice(1) : rows;
     if (within.length === 0) return 0;
     const { subject, former } = target;
+    const stored = await readStored(subject, span);
     const samples = samplesOf({
       rows: within,
       before: heldBefore,
-      stored: await readStored(subject, span),
+      stored,
       mode: modeOf(name),
     });
-    for (const { field, ts, value } of samples) {
+    const thinned = thinOut(samples, stored, thinningOf?.(name) ?? null);
+    for (const { field, ts, value } of thinned) {
       const key = { measurement: STATE_MEASUREMENT, subject, field };
       store.append(store.find(key) ?? store.series(key, former ? null : name, ts), ts, value);
     }
-    if (samples.length > 0 && !former) onFilled(name);
-    return samples.length;
+    if (thinned.length > 0 && !former) onFilled(name);
+    return thinned.length;
   };
 
   /** Reads and stores one group's part of a window; answers its rows, by target. */
@@ -404,4 +409,17 @@ export function createBackfill(options: BackfillOptions): Backfill {
       close(work);
     },
   };
+}
+
+/** What the rule of the entity leaves of new samples, beside what is stored. */
+function thinOut(
+  samples: readonly NewSample[],
+  stored: ReadonlyMap<string, SampleColumns>,
+  rule: Thinning | null,
+): readonly NewSample[] {
+  if (rule === null) return samples;
+  return [...Map.groupBy(samples, ({ field }) => field)].flatMap(([field, added]) => {
+    const known = stored.get(field) ?? { ts: [], values: [] };
+    return thinHistory(rule, known, added).map((sample) => ({ field, ...sample }));
+  });
 }

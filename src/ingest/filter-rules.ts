@@ -1,5 +1,6 @@
 import { AppError } from "../domain/errors.ts";
 import type { AttributeMode } from "./normalize.ts";
+import type { RetentionRule } from "./retention-rules.ts";
 
 /** What entities can be chosen by, in the order in which Home Assistant and then we look. */
 export const MATCH_LISTS = [
@@ -30,6 +31,7 @@ export interface FilterRules {
   readonly include?: EntityMatch;
   readonly exclude?: EntityMatch;
   readonly attributes?: readonly AttributeRule[];
+  readonly retention?: readonly RetentionRule[];
 }
 
 const ATTRIBUTE_MODES: readonly AttributeMode[] = ["none", "tracked", "all"];
@@ -56,14 +58,16 @@ export function parseFilterRules(input: unknown): FilterRules {
   return rules;
 }
 
-function asObject(value: unknown, path: string, faults: string[]): Readonly<Record<string, unknown>> {
+/** A mapping, empty for what is absent or, with a fault, for what is none. */
+export function asObject(value: unknown, path: string, faults: string[]): Readonly<Record<string, unknown>> {
   if (value === null || value === undefined) return {};
   if (typeof value === "object" && !Array.isArray(value)) return value as Record<string, unknown>;
   faults.push(`${path}: must be a mapping`);
   return {};
 }
 
-function parseMatch(
+/** Lists of entities; what is no such list is a fault. */
+export function parseMatch(
   value: Readonly<Record<string, unknown>>,
   path: string,
   faults: string[],

@@ -1,14 +1,18 @@
 import type { EntityFilterRules, FilterExplanation } from "../domain/ingest.ts";
+import type { Series } from "../domain/series.ts";
 import type { EntityMatch, FilterRules, MatchList } from "./filter-rules.ts";
 import { fnmatchToRegExp } from "./fnmatch.ts";
 import type { EntityFacts } from "./home-index.ts";
 import type { AttributeMode } from "./normalize.ts";
+import type { RetentionRule } from "./retention-rules.ts";
 
 /** What the rules say of one entity. */
 export interface Decision {
   readonly recorded: boolean;
   readonly attributes: AttributeMode;
   readonly reason: string;
+  /** Undefined: no rule of retention matches it. */
+  readonly retention: RetentionRule | undefined;
 }
 
 /**
@@ -30,6 +34,10 @@ export interface EntityFilter extends EntityFilterRules {
   /** Grows whenever decisions may differ from before. */
   readonly version: number;
   decide(entityId: string): Decision;
+  /** The rule for a series; that of an entity goes by its present or last name. */
+  retentionOf(series: Pick<Series, "measurement" | "name">): RetentionRule | undefined;
+  /** Whether some rule of retention asks where an entity belongs, which is known once the home is. */
+  readonly retentionAsksHome: boolean;
   /** The registries changed: belonging may differ. */
   invalidate(): void;
   reload(rules: FilterRules): void;
@@ -59,6 +67,13 @@ export function createFilter(rules: FilterRules, factsOf: (entityId: string) => 
       return version;
     },
     decide,
+    retentionOf({ measurement, name }) {
+      if (name !== null) return decide(name).retention;
+      return compiled.retention.find(({ match, measurements }) => measurements?.has(measurement) ?? !match.any)?.rule;
+    },
+    get retentionAsksHome() {
+      return compiled.retention.some(({ match }) => match.byBelonging);
+    },
     invalidate,
     reload(next) {
       compiled = compile(next);
@@ -79,6 +94,13 @@ interface Compiled {
   readonly include: Matcher;
   readonly exclude: Matcher;
   readonly attributes: readonly { readonly match: Matcher; readonly mode: AttributeMode }[];
+  readonly retention: readonly CompiledRetention[];
+}
+
+interface CompiledRetention {
+  readonly match: Matcher;
+  readonly measurements: ReadonlySet<string> | undefined;
+  readonly rule: RetentionRule;
 }
 
 /** The lists of one match; each test answers the entry that fits, e.g. `domains: "light"`. */
@@ -100,6 +122,11 @@ function compile(rules: FilterRules): Compiled {
     include: createMatcher(rules.include ?? {}),
     exclude: createMatcher(rules.exclude ?? {}),
     attributes: (rules.attributes ?? []).map((rule) => ({ match: createMatcher(rule), mode: rule.attributes })),
+    retention: (rules.retention ?? []).map((rule) => ({
+      match: createMatcher(rule),
+      measurements: rule.measurements && new Set(rule.measurements),
+      rule,
+    })),
   };
 }
 
@@ -147,7 +174,11 @@ function decideNow(rules: Compiled, entityId: string, factsOf: (entityId: string
   const facts = factsOf(entityId);
   const verdict = judge(rules, entityId, facts);
   const attributes = rules.attributes.find(({ match }) => matches(match, entityId, facts))?.mode ?? "tracked";
-  return { ...verdict, attributes };
+  // A rule that names measurements alone is about no entity.
+  const retention = rules.retention.find(
+    ({ match, measurements }) => (match.any || !measurements) && matches(match, entityId, facts),
+  )?.rule;
+  return { ...verdict, attributes, retention };
 }
 
 function matches(match: Matcher, entityId: string, facts: EntityFacts): boolean {

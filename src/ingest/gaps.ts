@@ -11,6 +11,7 @@ import { type BackfillStore, createBackfill, spanOf } from "./backfill.ts";
 import { type Clocks, watchClocks } from "./clock-watch.ts";
 import type { AttributeMode } from "./normalize.ts";
 import { encodePlan, planTargets, type Target } from "./plan.ts";
+import type { Thinning } from "./thinner.ts";
 
 /** What the record of gaps needs; from `app.ts`. */
 export interface GapOptions {
@@ -35,6 +36,8 @@ export interface HomeKnowledge {
   madeAt(subject: string): { readonly created: Micros | null; readonly modified: Micros | null };
   isRecorded(entityId: string): boolean;
   modeOf(entityId: string): AttributeMode;
+  /** Null or absent: every sample of the entity is stored. */
+  thinningOf?(entityId: string): Thinning | null;
   /** Samples of the entity came in between: what is remembered of its last ones no longer holds. */
   refresh(entityId: string): void;
 }
@@ -91,6 +94,7 @@ export function createGapKeeper(options: GapKeeperOptions): GapKeeper {
     ledger,
     nameOf: home.nameOf,
     modeOf: home.modeOf,
+    ...(home.thinningOf === undefined ? {} : { thinningOf: home.thinningOf }),
     onFilled: home.refresh,
     log,
     now,

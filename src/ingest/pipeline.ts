@@ -101,6 +101,9 @@ export interface Ingest extends HomeAssistantListener {
   close(): Promise<void>;
 }
 
+/** How often it is looked whether samples that a rule holds back have to be stored. */
+const RELEASE_MS = 1_000;
+
 type Queued = StateChange | RegistryEvent;
 
 /** One connection, as far as ingest knows it. */
@@ -131,6 +134,8 @@ export function createIngest(options: IngestOptions): Ingest {
   const leaving = new Map<string, Leaving>();
   const subjectOf = (entityId: string): string => leaving.get(entityId)?.subject ?? index.idOf(entityId) ?? entityId;
   const sampler = createSampler(store, filter, subjectOf);
+  const releasing = setInterval(() => sampler.release(now()), RELEASE_MS);
+  releasing.unref();
   const gaps =
     options.gaps &&
     createGapKeeper({
@@ -147,6 +152,7 @@ export function createIngest(options: IngestOptions): Ingest {
         madeAt: index.madeAt,
         isRecorded: (entityId) => filter.decide(entityId).recorded,
         modeOf: (entityId) => filter.decide(entityId).attributes,
+        thinningOf: (entityId) => filter.decide(entityId).retention?.thinning ?? null,
         refresh(entityId) {
           sampler.forget(entityId);
           const state = states.get(entityId);
@@ -537,7 +543,11 @@ export function createIngest(options: IngestOptions): Ingest {
       for (const state of states.values()) sampler.sample(state);
     },
     overflowed: (from) => gaps?.overflowed(from),
-    heardUntil: () => (queue === undefined && awaitingChanges === 0 ? (gaps?.heardUntil() ?? null) : null),
+    heardUntil() {
+      const heard = queue === undefined && awaitingChanges === 0 ? (gaps?.heardUntil() ?? null) : null;
+      // What a rule holds back is not on the disk: after a crash Home Assistant is asked for it again.
+      return heard === null ? null : Math.min(heard, sampler.heldSince() - 1);
+    },
     backfillStatus: () => gaps?.status(),
     status: () => ({
       ...counts,
@@ -549,8 +559,10 @@ export function createIngest(options: IngestOptions): Ingest {
       homeWritesDropped: writes.dropped,
     }),
     async close() {
+      clearInterval(releasing);
       if (session) end(session);
       await gaps?.close();
+      sampler.release(Number.POSITIVE_INFINITY);
       discovery.close();
       writes.saveStates();
       await writes.close();

@@ -4,6 +4,7 @@ import { type SeriesNumber, STATE_FIELD, STATE_MEASUREMENT } from "../domain/ser
 import type { SampleReader, SampleSink } from "../domain/store.ts";
 import type { EntityFilter } from "./filter.ts";
 import { type AttributeMode, isRecordedAttribute, valueOfAttribute, valueOfState } from "./normalize.ts";
+import { type ThinnedSample, Thinner, type Thinning } from "./thinner.ts";
 
 /** What the pipeline needs of the store. */
 export type IngestStore = SampleSink & Pick<SampleReader, "seriesOfSubject">;
@@ -23,6 +24,10 @@ export interface Sampler {
   /** Home Assistant removed the entity: every series of it that holds a value ends. False as for `sample`. */
   end(entityId: string, at: Micros): boolean;
   forget(entityId: string): void;
+  /** The time of the oldest sample that is held back by a rule; infinity: none is. */
+  heldSince(): Micros;
+  /** Stores what is held back and whose time has come; with infinity all of it. */
+  release(now: Micros): void;
 }
 
 /** Everything that the steady state needs of an entity, so that a change costs one look-up. */
@@ -32,6 +37,7 @@ interface EntitySeries {
   version: number;
   recorded: boolean;
   mode: AttributeMode;
+  thinning: Thinning | null;
   /** Undefined until the first sample. */
   state: SeriesNumber | undefined;
   stateTs: Micros;
@@ -61,9 +67,39 @@ export function createSampler(
   const entities = new Map<string, EntitySeries>();
   let samples = 0;
 
-  const append = (series: SeriesNumber, ts: Micros, value: Value): void => {
-    samples++;
-    store.append(series, ts, value);
+  /** Of series that a rule thins out; they outlive what is known of the entity. */
+  const thinners = new Map<SeriesNumber, Thinner>();
+
+  const append = (entity: EntitySeries, series: SeriesNumber, ts: Micros, value: Value): void => {
+    if (entity.thinning === null && thinners.size === 0) {
+      samples++;
+      store.append(series, ts, value);
+    } else appendThinned(entity.thinning, series, ts, value);
+  };
+
+  const appendAll = (series: SeriesNumber, list: readonly ThinnedSample[]): void => {
+    samples += list.length;
+    for (const { ts, value } of list) store.append(series, ts, value);
+  };
+
+  const appendThinned = (rule: Thinning | null, series: SeriesNumber, ts: Micros, value: Value): void => {
+    let thinner = thinners.get(series);
+    if (thinner !== undefined && thinner.rule !== rule) {
+      appendAll(series, thinner.flush());
+      thinners.delete(series);
+      thinner = undefined;
+    }
+    if (rule === null) {
+      appendAll(series, [{ ts, value }]);
+      return;
+    }
+    if (thinner === undefined) {
+      thinner = new Thinner(rule, store.last(series));
+      thinners.set(series, thinner);
+    }
+    appendAll(series, thinner.take(ts, value));
+    // Entities that come and go would pile up.
+    if (value === null) thinners.delete(series);
   };
 
   const open = (entityId: string): EntitySeries => {
@@ -76,6 +112,7 @@ export function createSampler(
       const decision = filter.decide(entityId);
       entity.recorded = decision.recorded;
       entity.mode = decision.attributes;
+      entity.thinning = decision.retention?.thinning ?? null;
       entity.version = filter.version;
     }
     return entity;
@@ -90,7 +127,7 @@ export function createSampler(
     }
     entity.stateTs = state.lastChanged;
     entity.stateValue = value;
-    append(entity.state, state.lastChanged, value);
+    append(entity, entity.state, state.lastChanged, value);
   };
 
   /** The series of an attribute, made when it first holds a value. */
@@ -116,7 +153,7 @@ export function createSampler(
         if (attribute.value === value) continue;
         if (attribute.value === null) entity.live++;
         attribute.value = value;
-        append(attribute.number, state.lastUpdated, value);
+        append(entity, attribute.number, state.lastUpdated, value);
       }
     }
     if (present !== entity.live) endAbsent(entity, state.lastUpdated);
@@ -127,7 +164,7 @@ export function createSampler(
       if (attribute.value === null || attribute.round === entity.round) continue;
       attribute.value = null;
       entity.live--;
-      append(attribute.number, at, null);
+      append(entity, attribute.number, at, null);
     }
   };
 
@@ -164,7 +201,7 @@ export function createSampler(
       entities.delete(entityId);
       if (!entity.recorded) return false;
       if (entity.state !== undefined && entity.stateValue !== undefined && entity.stateValue !== null) {
-        append(entity.state, at, null);
+        append(entity, entity.state, at, null);
       }
       entity.round++;
       endAbsent(entity, at);
@@ -172,6 +209,16 @@ export function createSampler(
     },
     forget(entityId) {
       entities.delete(entityId);
+    },
+    heldSince() {
+      let since = Number.POSITIVE_INFINITY;
+      for (const { held } of thinners.values()) if (held !== undefined) since = Math.min(since, held.ts);
+      return since;
+    },
+    release(now) {
+      for (const [series, thinner] of thinners) {
+        appendAll(series, now === Number.POSITIVE_INFINITY ? thinner.flush() : thinner.due(now));
+      }
     },
   };
 }
@@ -183,6 +230,7 @@ function read(store: IngestStore, subject: string): EntitySeries {
     version: -1,
     recorded: false,
     mode: "none",
+    thinning: null,
     state: undefined,
     stateTs: Number.NaN,
     stateValue: undefined,

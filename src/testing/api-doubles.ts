@@ -15,6 +15,7 @@ import type {
   PageRequest,
 } from "../domain/home-store.ts";
 import type { ChangeFeed, IngestStatus } from "../domain/ingest.ts";
+import type { Retention } from "../domain/retention.ts";
 import type { Micros, Value } from "../domain/sample.ts";
 import { type Series, STATE_FIELD, STATE_MEASUREMENT } from "../domain/series.ts";
 import type { StatisticsReader } from "../domain/statistics.ts";
@@ -452,6 +453,7 @@ export function apiOptions(more: Partial<Omit<ApiOptions, keyof Driven>> = {}): 
     ]),
     samples: createSamplesDouble(),
     sealing: { seal: async () => 166_500 },
+    retention: RETENTION,
     forwarding: createForwardingDouble(),
     place: () => ({ timeZone: "Europe/Amsterdam", name: "Home" }),
     feed: createFeedDouble(),
@@ -479,3 +481,42 @@ export function apiOptions(more: Partial<Omit<ApiOptions, keyof Driven>> = {}): 
     ...more,
   };
 }
+
+const DAY = { start: AT_MICROS, end: AT_MICROS + 86_400_000_000, rows: 166_500, bytes: 832_500 };
+
+/** A year-old file is past; a series is known, another only files know. */
+const RETENTION: Retention = {
+  retain: async ({ dryRun }) => ({
+    dryRun,
+    at: AT_MICROS,
+    dropped: [{ ...DAY, path: "2025/11/2025-11-24.parquet", reason: "age" }],
+    thinned: [{ ...DAY, path: "2026/10/2026-10-24.parquet", series: 2 }],
+    rollupRows: 96,
+    rows: 333_000,
+    bytesBefore: 2_000_000,
+    bytesAfter: 335_000,
+    budgetBytes: 0,
+    notes: [],
+  }),
+  storage: async () => ({
+    at: AT_MICROS,
+    directoryBytes: 2_000_000,
+    freeBytes: 4096,
+    tiers: [{ tier: "archive", rows: 166_500, bytes: 832_500, days: 1, oldest: AT_MICROS, newest: AT_MICROS }],
+    series: [
+      { series: 1, hotRows: 0, archiveRows: 166_000, rollupRows: 25, bytes: 832_000 },
+      { series: 999, hotRows: 0, archiveRows: 500, rollupRows: 0, bytes: 500 },
+    ],
+    spans: [{ ...DAY, tier: "archive" }],
+    forecast: { days: 7, rowsPerDay: 864_000, rawBytesPerYear: 1_800_000_000, rollupBytesPerYear: 300_000_000 },
+    forecastReason: null,
+    notes: [],
+  }),
+  describeSeries: (number) =>
+    number === 1
+      ? {
+          ...{ number, measurement: "state", subject: "uuid-hall", field: "state", name: "sensor.hall" },
+          ...{ unit: null, deviceClass: null, stateClass: null },
+        }
+      : undefined,
+};
