@@ -245,7 +245,8 @@ function lock(directory: string): Disposable {
 /** What callers must bring: API_TOKEN; without one a generated token wherever other machines can call. */
 function apiToken(config: Config, log: Logger): string | null {
   if (!config.apiAuth) {
-    if (!isLoopback(config.host)) log.warn(`API_AUTH=off: whoever reaches ${config.host} may read and change everything`);
+    if (!isLoopback(config.host))
+      log.warn(`API_AUTH=off: whoever reaches ${config.host} may read and change everything`);
     return null;
   }
   if (config.apiToken !== null || isLoopback(config.host)) return config.apiToken;
