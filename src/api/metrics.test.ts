@@ -1,0 +1,71 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { apiOptions } from "../testing/api-doubles.ts";
+import { createApi } from "./server.ts";
+
+const COMMENT = /^# (HELP|TYPE) ([a-zA-Z_:][a-zA-Z0-9_:]*) (.+)$/;
+// prom-client writes "Nan" before there is a mean; Prometheus reads it in any case.
+const SAMPLE = /^([a-zA-Z_:][a-zA-Z0-9_:]*)(\{.*\})? (-?\d+(?:\.\d+)?(?:e[+-]?\d+)?|\+Inf|-Inf|N[aA][nN])$/;
+const LABELS = /^\{([a-zA-Z_][a-zA-Z0-9_]*="(?:[^"\\\n]|\\["\\n])*",?)+\}$/;
+const SUFFIXES: Readonly<Record<string, readonly string[]>> = {
+  counter: [""],
+  gauge: [""],
+  histogram: ["_bucket", "_sum", "_count"],
+  summary: ["", "_sum", "_count"],
+};
+
+/**
+ * Holds a text to the rules of Prometheus's exposition format: HELP and TYPE once and first, samples of a metric
+ * together, each series once. Gives the number of samples.
+ * Source: https://prometheus.io/docs/instrumenting/exposition_formats/
+ */
+function assertExposition(text: string): number {
+  assert.ok(text.endsWith("\n"), "the last line ends with a line feed");
+  const types = new Map<string, string>();
+  const helped = new Set<string>();
+  const series = new Set<string>();
+  let metric = "";
+  for (const line of text.split("\n").filter((line) => line !== "")) {
+    if (line.startsWith("#")) {
+      const [, kind, name, value] = COMMENT.exec(line) ?? assert.fail(`no comment of the format: ${line}`);
+      if (kind === "HELP") {
+        assert.ok(!helped.has(name!), `HELP once: ${line}`);
+        helped.add(name!);
+      } else {
+        assert.ok(!types.has(name!) && value! in SUFFIXES, `TYPE once, and known: ${line}`);
+        types.set(name!, value!);
+      }
+      metric = name!;
+      continue;
+    }
+    const [, name, labels = "", value] = SAMPLE.exec(line) ?? assert.fail(`no sample of the format: ${line}`);
+    assert.ok(labels === "" || LABELS.test(labels), `labels of the format: ${line}`);
+    const type = types.get(metric) ?? assert.fail(`TYPE comes first: ${line}`);
+    assert.ok(
+      SUFFIXES[type]!.some((suffix) => metric + suffix === name),
+      `of the metric above it: ${line}`,
+    );
+    if (type === "counter") assert.ok(name!.endsWith("_total") && Number(value) >= 0, `a counter: ${line}`);
+    assert.ok(!series.has(name + labels), `each series once: ${line}`);
+    series.add(name + labels);
+  }
+  assert.deepEqual([...types.keys()].sort(), [...helped].sort(), "each metric has HELP and TYPE");
+  return series.size;
+}
+
+test("/metrics keeps to Prometheus's text format, whatever was asked before", async (t) => {
+  const api = await createApi(apiOptions());
+  t.after(() => api.close());
+  for (const url of ["/api/devices", '/api/devices/a"b%5C%0A', "/nope", "/metrics"]) await api.inject(url);
+  const { body, headers } = await api.inject("/metrics");
+  assert.equal(headers["content-type"], "text/plain; version=0.0.4; charset=utf-8");
+  assert.ok(assertExposition(body) > 100);
+});
+
+test("assertExposition() notices what Prometheus would refuse", () => {
+  const head = "# HELP a_total A\n# TYPE a_total counter\n";
+  assert.equal(assertExposition(`${head}a_total{b="c"} 1\n`), 1);
+  for (const bad of ["a_total undefined\n", 'a_total{b="c} 1\n', "a_total 1\na_total 2\n", "other 1\n", "a_total 1"]) {
+    assert.throws(() => assertExposition(head + bad), assert.AssertionError, bad);
+  }
+});
