@@ -211,7 +211,8 @@ export async function openStore(options: StoreOptions): Promise<Store> {
       archive: parquet,
       committer,
       rollups,
-      allSeries: () => catalog.seriesOf(null, null).flatMap((number) => catalog.row(number) ?? []),
+      allSeries: () => catalog.seriesOf(null, null),
+      describe: catalog.row,
       inMemory: (day) => generations().some((generation) => generation.days.has(day)),
       droppedBefore(ts) {
         droppedBefore = Math.max(droppedBefore, ts);

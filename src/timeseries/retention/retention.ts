@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import { AppError, messageOf } from "../../domain/errors.ts";
 import type {
   DroppedPart,
@@ -32,6 +33,8 @@ const CHECK_MS = 3_600_000;
 const IDLE_MS = 10_000;
 /** How long an answer of `storage` is given again. */
 const STORAGE_KEPT_MS = 60_000;
+/** Series that are asked for their limits in one turn of the event loop. */
+const SERIES_AT_ONCE = 1_000;
 
 export interface RetentionOptions {
   readonly workerData: WriterOptions;
@@ -39,7 +42,8 @@ export interface RetentionOptions {
   readonly archive: ParquetArchive;
   readonly committer: Pick<Committer, "retention" | "status">;
   readonly rollups: Pick<Rollups, "lacks" | "forget" | "catchUp">;
-  readonly allSeries: () => readonly Series[];
+  readonly allSeries: () => readonly SeriesNumber[];
+  readonly describe: (series: SeriesNumber) => Series | undefined;
   /** Whether samples of the day are in memory alone, or in the log. */
   readonly inMemory: (day: Day) => boolean;
   /** Samples before this time need not be taken any more. */
@@ -100,8 +104,7 @@ export function createRetention(options: RetentionOptions): RetentionWork {
     const blocked = policy.blocked();
     if (blocked !== null) return { ...NOTHING, notes: [blocked] };
     const today = dayOf(now());
-    const limits = new Map<SeriesNumber, Limits>();
-    for (const series of options.allSeries()) limits.set(series.number, policy.limits(series));
+    const limits = await limitsOfAll();
     const cutoffs = rawCutoffs(today, limits);
     const files = archive.files();
     const past = planParts(files, cutoffs);
@@ -139,6 +142,17 @@ export function createRetention(options: RetentionOptions): RetentionWork {
       forgotten: limits.size === 0 ? Number.NEGATIVE_INFINITY : forgotten,
       notes: found,
     };
+  }
+
+  /** There may be 100,000 series, and rules with many patterns: others get their turn in between. */
+  async function limitsOfAll(): Promise<Map<SeriesNumber, Limits>> {
+    const limits = new Map<SeriesNumber, Limits>();
+    for (const number of options.allSeries()) {
+      const series = options.describe(number);
+      if (series !== undefined) limits.set(number, policy.limits(series));
+      if (limits.size % SERIES_AT_ONCE === 0) await setImmediate();
+    }
+    return limits;
   }
 
   async function preview(): Promise<RetentionReport> {
