@@ -53,11 +53,13 @@ const USAGE = `The program against a real Home Assistant.
   npm run e2e                                      the newest one (${NEWEST}), installed and started for the run
   npm run e2e -- --home-assistant 2024.3.3         another release
   npm run e2e -- --only live --only history        some scenarios: ${SCENARIOS.map(({ name }) => name).join(", ")}
+  npm run e2e -- --without grammar                 all but some
   HA_E2E_URL=… HA_E2E_TOKEN=… npm run e2e          a running one; its own entities are left alone`;
 
 interface Options {
   readonly release: string;
   readonly only: readonly string[];
+  readonly without: readonly string[];
 }
 
 function readOptions(): Options | undefined {
@@ -65,6 +67,7 @@ function readOptions(): Options | undefined {
     options: {
       "home-assistant": { type: "string", default: NEWEST },
       only: { type: "string", multiple: true, default: [] },
+      without: { type: "string", multiple: true, default: [] },
       help: { type: "boolean", default: false },
     },
   });
@@ -72,13 +75,14 @@ function readOptions(): Options | undefined {
   const release = values["home-assistant"];
   if (!/^\d{4}\.\d{1,2}\.\d+$/.test(release))
     throw new Failure(`--home-assistant takes a release such as ${NEWEST}, not "${release}"`);
-  const unknown = values.only.filter((name) => !SCENARIOS.some((scenario) => scenario.name === name));
-  if (unknown.length > 0) throw new Failure(`--only does not know "${unknown.join('", "')}"`);
-  return { release, only: values.only };
+  const { only, without } = values;
+  const unknown = [...only, ...without].filter((name) => !SCENARIOS.some((scenario) => scenario.name === name));
+  if (unknown.length > 0) throw new Failure(`There is no scenario "${unknown.join('", "')}"`);
+  return { release, only, without };
 }
 
 /** Runs everything, ends every process that it started, and keeps the logs when something failed. */
-async function main({ release, only }: Options): Promise<boolean> {
+async function main({ release, only, without }: Options): Promise<boolean> {
   const folder = mkdtempSync(join(tmpdir(), "ha-ingestor-e2e-"));
   const report = createReport((line) => {
     console.log(line);
@@ -98,7 +102,7 @@ async function main({ release, only }: Options): Promise<boolean> {
     program = resources.use(await startProgram({ homeAssistantUrl: url, token, folder: join(folder, "program") }));
     await program.awaitReady();
     const context = { home, token, homeAssistant, program, since: nowMicros(), report, folder };
-    await runScenarios(context, only);
+    await runScenarios(context, (name) => (only.length === 0 || only.includes(name)) && !without.includes(name));
   } catch (error) {
     report.fail("the run", describe(error));
   } finally {
@@ -132,10 +136,10 @@ async function versionOf(home: HaClient): Promise<string> {
   return (await home.ask<{ readonly version: string }>("get_config")).version;
 }
 
-async function runScenarios(context: Context, only: readonly string[]): Promise<void> {
+async function runScenarios(context: Context, isWanted: (name: string) => boolean): Promise<void> {
   const missing = await missingNeeds(context);
   for (const scenario of SCENARIOS) {
-    if (only.length > 0 && !only.includes(scenario.name)) continue;
+    if (!isWanted(scenario.name)) continue;
     context.report.scenario(scenario.name);
     const reasons = scenario.needs.flatMap((need) => missing.get(need) ?? []);
     if (reasons.length > 0) context.report.skip("all of it", reasons.join("; "));
