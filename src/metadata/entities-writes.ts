@@ -73,6 +73,20 @@ interface Stored {
   readonly raw: string | undefined;
 }
 
+/** `key`, the columns of `PLACE`, and the others that `storedRows` reads. */
+type StoredRow = readonly [
+  key: string,
+  entityId: string,
+  platform: string | null,
+  deviceId: string | null,
+  configEntryId: string | null,
+  effectiveAreaId: string | null,
+  registered: number,
+  removedAt: number | null,
+  labels: string,
+  raw: string,
+];
+
 interface Change {
   readonly incoming: Incoming;
   readonly row: RegistryRow;
@@ -90,6 +104,11 @@ export interface EntityWriter {
   owners(entityIds: readonly string[]): Map<string, string>;
 }
 
+/** The columns of `PLACE` that differ. */
+function movedIn(before: readonly SqlValue[], after: readonly SqlValue[]): readonly string[] {
+  return PLACE.filter((_column, index) => before[index] !== after[index]);
+}
+
 export function createEntityWriter(database: DatabaseSync, devices: DeviceWriter): EntityWriter {
   const stored = database.prepare(
     `SELECT key, ${PLACE.join(", ")}, registered, removed_at, labels, raw FROM entities
@@ -99,6 +118,9 @@ export function createEntityWriter(database: DatabaseSync, devices: DeviceWriter
     `SELECT entity_id, key FROM entities
      WHERE entity_id IN (SELECT value FROM json_each(?)) AND removed_at IS NULL`,
   );
+  // Arrays instead of objects: half the time for thousands of rows.
+  stored.setReturnArrays(true);
+  owner.setReturnArrays(true);
   const writeRow = createRowWriter(database, ENTITIES, PLACE);
   const live = database.prepare("SELECT key FROM entities WHERE removed_at IS NULL AND registered = 1");
   const remove = database.prepare("UPDATE entities SET removed_at = ?, updated_at = ? WHERE key = ?");
@@ -114,23 +136,22 @@ export function createEntityWriter(database: DatabaseSync, devices: DeviceWriter
   );
 
   function owners(entityIds: readonly string[]): Map<string, string> {
-    return new Map(owner.all(JSON.stringify(entityIds)).map((row) => [row.entity_id as string, row.key as string]));
+    return new Map(owner.all(JSON.stringify(entityIds)) as unknown as [entityId: string, key: string][]);
   }
 
   function storedRows(keys: readonly string[]): Map<string, Stored> {
-    const found = stored.all(JSON.stringify(keys));
-    return new Map(
-      found.map((row) => [
-        row.key as string,
-        {
-          place: PLACE.map((column) => row[column] as SqlValue),
-          live: row.removed_at === null,
-          entityId: row.entity_id as string,
-          labels: row.labels as string,
-          raw: row.registered === 1 ? (row.raw as string) : undefined,
-        },
-      ]),
-    );
+    const found = stored.all(JSON.stringify(keys)) as unknown as StoredRow[];
+    const rows = new Map<string, Stored>();
+    for (const [key, entityId, platform, device, entry, area, registered, removedAt, labels, raw] of found) {
+      rows.set(key, {
+        place: [entityId, platform, device, entry, area],
+        live: removedAt === null,
+        entityId,
+        labels,
+        raw: registered === 1 ? raw : undefined,
+      });
+    }
+    return rows;
   }
 
   function markRemoved(key: string, at: number, diff: DiffBuilder): void {
@@ -179,8 +200,7 @@ export function createEntityWriter(database: DatabaseSync, devices: DeviceWriter
         const device = reference(row.device_id);
         const area = reference(row.area_id) ?? (device === null ? null : (areaOf.get(device) ?? null));
         const place = placeOf(row, area);
-        const stays = old?.live && place.every((value, index) => value === old?.place[index]);
-        const known = old === undefined ? "new" : stays ? "inPlace" : "known";
+        const known = old === undefined ? "new" : old.live ? movedIn(old.place, place) : "known";
         writeRow(known, key, [...ENTITIES.values(row), 1, ...place], options.at, raw);
         diff.wrote(key, old?.live ?? false);
         const labels = textList(row.labels);

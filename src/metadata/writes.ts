@@ -1,4 +1,4 @@
-import type { DatabaseSync } from "node:sqlite";
+import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { RegistryRow } from "../domain/home.ts";
 import type { RegistryDiff } from "../domain/home-store.ts";
 import { SQLITE_CONSTRAINT, SQLITE_TOOBIG, sqliteCode } from "./database.ts";
@@ -71,13 +71,14 @@ export function rowToKeep(
   return stored.live && raw === stored.raw ? undefined : { row: merged, raw };
 }
 
-/** What is known of the row to be written: it is not there, it is there, or it is there and not a key of it changes. */
-export type Known = "new" | "known" | "inPlace";
+/** What is known of the row to be written: it is not there; it is there; or it is live, and these indexed columns differ. */
+export type Known = "new" | "known" | readonly string[];
 
 /**
  * Writes a row of which it is known whether it is there: SQLite needs half the time for a plain INSERT or UPDATE that
- * it needs for an upsert, which has to be able to take itself back. `indexed` columns come last in `values`; a row
- * "inPlace" is not removed and keeps them, so that no index is touched. A removed row comes back.
+ * it needs for an upsert, which has to be able to take itself back. `indexed` columns come last in `values`; of a live
+ * row only those that differ are set, since SQLite writes an index anew for each column that is. A removed row comes
+ * back.
  */
 export function createRowWriter(
   database: DatabaseSync,
@@ -93,12 +94,23 @@ export function createRowWriter(
   const update = database.prepare(
     `UPDATE ${table.table} SET ${assign(columns)}, removed_at = NULL WHERE ${table.key} = ?`,
   );
-  const updateInPlace = database.prepare(
-    `UPDATE ${table.table} SET ${assign(["updated_at", "raw", ...table.columns])} WHERE ${table.key} = ?`,
-  );
+  const updates = new Map<string, StatementSync>();
+  const updateOf = (moved: readonly string[]): StatementSync => {
+    const name = moved.join();
+    const known = updates.get(name);
+    if (known) return known;
+    const statement = database.prepare(
+      `UPDATE ${table.table} SET ${assign(["updated_at", "raw", ...table.columns, ...moved])} WHERE ${table.key} = ?`,
+    );
+    updates.set(name, statement);
+    return statement;
+  };
   return (known, key, values, at, raw) => {
-    if (known === "inPlace") updateInPlace.run(at, raw, ...values.slice(0, table.columns.length), key);
-    else (known === "new" ? insert : update).run(at, raw, ...values, key);
+    if (typeof known === "string") (known === "new" ? insert : update).run(at, raw, ...values, key);
+    else {
+      const moved = known.map((column) => values[table.columns.length + indexed.indexOf(column)]!);
+      updateOf(known).run(at, raw, ...values.slice(0, table.columns.length), ...moved, key);
+    }
   };
 }
 
