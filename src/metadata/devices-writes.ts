@@ -85,6 +85,24 @@ interface Stored {
   readonly raw: string | undefined;
 }
 
+/** What a device registry's list has in each row, of all versions. */
+const FIELDS = [
+  "id",
+  "name",
+  "name_by_user",
+  "manufacturer",
+  "model",
+  "sw_version",
+  "hw_version",
+  "area_id",
+  "config_entries",
+  "via_device_id",
+  "entry_type",
+  "configuration_url",
+  "disabled_by",
+  "identifiers",
+];
+
 export interface DeviceWriter {
   /** Adds or changes rows; whatever is absent stays. */
   write(rows: readonly Incoming[], options: WriteOptions, diff: DiffBuilder): void;
@@ -180,7 +198,7 @@ export function createDeviceWriter(database: DatabaseSync): DeviceWriter {
         for (const incoming of slice) {
           const { key } = incoming;
           const old = before.get(key);
-          const keep = rowToKeep(incoming, old, options.merge);
+          const keep = rowToKeep(incoming, old, options.merge, FIELDS);
           if (!keep) continue;
           attempt(incoming, options, () => {
             put(key, keep.row, keep.raw, false, old, options.at);

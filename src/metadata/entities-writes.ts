@@ -50,6 +50,24 @@ const ENTITIES: Columns = {
   },
 };
 
+/** What an entity registry's list has in each row, of all versions. */
+const FIELDS = [
+  "id",
+  "entity_id",
+  "unique_id",
+  "platform",
+  "device_id",
+  "config_entry_id",
+  "area_id",
+  "name",
+  "original_name",
+  "icon",
+  "entity_category",
+  "disabled_by",
+  "hidden_by",
+  "labels",
+];
+
 /** Where indexes find an entity. Most updates leave all of them as they were. */
 const PLACE = ["entity_id", "platform", "device_id", "config_entry_id", "effective_area_id"];
 
@@ -166,7 +184,7 @@ export function createEntityWriter(database: DatabaseSync, devices: DeviceWriter
     const deviceIds = new Set<string>();
     for (const incoming of slice) {
       const old = before.get(incoming.key);
-      const keep = rowToKeep(incoming, old, options.merge);
+      const keep = rowToKeep(incoming, old, options.merge, FIELDS);
       if (!keep) continue;
       changes.push({ incoming, ...keep });
       names.add(entityId(keep.row)!);

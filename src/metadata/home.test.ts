@@ -300,6 +300,21 @@ test("manual devices survive Home Assistant's lists; its own are in conflict", a
   assert.equal(home.device("test_123")!.manual, false, "Home Assistant knows it now");
 });
 
+test("bulkUpsert() takes a whole registry row instead of the one before, and changes of it", async (t) => {
+  const { home } = await openTestHome(t);
+  const whole = {
+    ...{ id: "e1", entity_id: "light.a", unique_id: "u", platform: "hue", device_id: "d1", config_entry_id: null },
+    ...{ area_id: "hall", name: "Lamp", original_name: "L", icon: null, entity_category: null, disabled_by: null },
+    ...{ hidden_by: null, labels: ["a"] },
+  };
+  await home.bulkUpsert("entity", json([whole]));
+  await home.bulkUpsert("entity", json([{ ...whole, name: null, area_id: null, platform: "zha", labels: [] }]));
+  const lamp = home.entity("light.a")!;
+  assert.deepEqual([lamp.name, lamp.area_id, lamp.platform, lamp.labels], ["L", null, "zha", []]);
+  assert.deepEqual(home.entities({ limit: 10, platform: "hue" }).total, 0);
+  assert.deepEqual(home.entities({ limit: 10, platform: "zha" }).total, 1);
+});
+
 test("bulkUpsert() keeps good rows, reports bad ones, and takes flat rows over registry rows", async (t) => {
   const { home } = await openTestHome(t);
   await home.applyRegistry("entity", [entity("e1", "light.a", { name: "Lamp", device_id: "d1" })], AT);
