@@ -8,9 +8,16 @@ export function microsOfIso(text: string): number {
   return Number(Temporal.Instant.from(text).epochNanoseconds / 1000n);
 }
 
-/** The microseconds nearest to float seconds (HA's history) or, with `decimals` 3, to float milliseconds (ours). */
+/**
+ * The microseconds nearest to float seconds (HA's history) or, with `decimals` 3, to float milliseconds (ours); of two
+ * that are as near the even one, as Python rounds. In whole numbers, so exact.
+ */
 export function microsOfFloat(time: number, decimals: 3 | 6 = 6): number {
-  return Number(time.toFixed(decimals).replace(".", ""));
+  const scaled = BigInt(time * 2 ** 32) * 10n ** BigInt(decimals);
+  const below = scaled >> 32n;
+  const rest = scaled & 0xffff_ffffn;
+  const half = 0x8000_0000n;
+  return Number(rest > half || (rest === half && below % 2n === 1n) ? below + 1n : below);
 }
 
 export function isoOfMicros(micros: number): string {

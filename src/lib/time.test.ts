@@ -44,6 +44,13 @@ test("microsFromSeconds() gives the microseconds of HA's ISO text for its floats
   }
 });
 
+test("microsFromSeconds() rounds halves to even, as Python does for HA's ISO text", () => {
+  // Of Python's floats of our time every 65,536th lies in the midst of two microseconds.
+  assert.equal(microsFromSeconds(1795518243.0078125), 1795518243007812);
+  assert.equal(microsFromSeconds(1795518243.0234375), 1795518243023438);
+  assert.equal(microsFromSeconds(1795518243.0390625), 1795518243039062);
+});
+
 test("isoFromMicros() and microsFromIso() are inverse", () => {
   for (const micros of [0, -1, 1795518243577164, 1795518243000001, 1e15]) {
     assert.equal(microsFromIso(isoFromMicros(micros)), micros);

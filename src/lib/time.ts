@@ -59,11 +59,15 @@ function slowMicrosFromIso(text: string): number {
 
 /**
  * The microseconds of Python's float epoch seconds. Splitting before scaling gives HA's own integer; a plain
- * multiplication by a million is off by one for about every eighth time.
+ * multiplication by a million is off by one for about every eighth time. Halves go to the even microsecond, as in
+ * Python's `datetime.fromtimestamp`, where HA's ISO text comes from: every 65,536th float of our time is one.
  */
 export function microsFromSeconds(seconds: number): number {
   const whole = Math.floor(seconds);
-  return whole * 1_000_000 + Math.round((seconds - whole) * 1_000_000);
+  const exact = (seconds - whole) * 1_000_000;
+  const rounded = Math.round(exact);
+  const even = rounded - exact === 0.5 && rounded % 2 === 1 ? rounded - 1 : rounded;
+  return whole * 1_000_000 + even;
 }
 
 /** ISO 8601 in UTC with "Z" and six digits of a second. */
