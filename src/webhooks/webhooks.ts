@@ -18,9 +18,9 @@ export const CALLS_WAITING_MAX = 1_000;
 /** State changes that may wait for the disk; what comes on top is dropped and counted. */
 export const STATE_EVENTS_WAITING_MAX = 10_000;
 const COMMIT_AGAIN_MS = 1_000;
-const STATUS_EVERY_MS = 5_000;
+const STATUS_EVERY_MS = 2_000;
 /** A home without webhooks needs no thread for them: it is ended after so long without a question, and 15 MB with it. */
-const IDLE_MS = 30_000;
+const IDLE_MS = 4_000;
 
 export interface WebhookOptions {
   /** Where webhooks.db and webhooks.key are. */
