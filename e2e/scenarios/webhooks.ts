@@ -86,7 +86,8 @@ export const webhooks: Scenario = {
     const recipeId = registerByRecipe(context, recipes);
     await registerAsBefore(context, open, receiver);
     await refusals(context, guarded);
-    await playGame(context, scoreboard, guarded, recipeId);
+    const show = showTo(scoreboard, [guarded, open]);
+    await playGame(context, show, guarded, recipeId);
     await heardByTheOriginals(context, receiver);
     await silentAnswer(context, homeAssistant);
 
@@ -216,22 +217,54 @@ async function refusals({ report }: Context, { sportsUrl }: Program): Promise<vo
   report.equal("without the token nothing is registered", (await request(register, "POST", { json })).status, 401);
 }
 
-/** Both games go the same way: begin, the home side scores, the other side, the home side again. */
-async function playGame(context: Context, board: Scoreboard, program: Program, webhookId: string): Promise<void> {
-  const { home, report } = context;
-  const show = (phase: NflGame["phase"], homeScore: number, awayScore: number) => {
+/** Puts both games on the scoreboard; resolves once every program has seen them so. */
+type Show = (phase: NflGame["phase"], homeScore: number, awayScore: number) => Promise<void>;
+
+interface KnownGame {
+  readonly status: string;
+  readonly home_score: number;
+  readonly away_score: number;
+}
+
+const STATUSES = { pre: "scheduled", in: "live", post: "final" } as const;
+
+/**
+ * The programs look at the scoreboard each at its own time, and what changes twice between two looks is one change to
+ * them. So each of them has to know of a score before the next one is shown.
+ */
+function showTo(board: Scoreboard, programs: readonly Program[]): Show {
+  return async (phase, homeScore, awayScore) => {
     const score = { home: homeScore, away: awayScore };
-    board.show([
+    const games: readonly NflGame[] = [
       { id: "401547403", home: SF, away: DAL, phase, score },
       { id: "401547404", home: NE, away: BUF, phase, score },
-    ]);
+    ];
+    board.show(games);
+    const wanted = JSON.stringify([STATUSES[phase], homeScore, awayScore]);
+    for (const { sportsUrl } of programs) {
+      await waitUntil(
+        `a program to know of ${wanted}`,
+        async () => {
+          const { body } = await request(`${sportsUrl}/api/v1/games/history`, "GET", { token: TOKEN });
+          const known = (body as { readonly games: readonly KnownGame[] }).games;
+          const shown = known.map((game) => JSON.stringify([game.status, game.home_score, game.away_score]));
+          return shown.length > 0 && shown.every((one) => one === wanted);
+        },
+        { timeoutMs: WAIT_MS },
+      );
+    }
   };
+}
+
+/** Both games go the same way: begin, the home side scores, the other side, the home side again. */
+async function playGame(context: Context, show: Show, program: Program, webhookId: string): Promise<void> {
+  const { home, report } = context;
   const arrived = (wanted: number) =>
     waitUntil(`${wanted} deliveries to arrive`, async () => (await deliveries(program, webhookId)).length >= wanted, {
       timeoutMs: WAIT_MS,
     });
 
-  show("pre", 0, 0);
+  await show("pre", 0, 0);
   await refreshUntil(home, "sensor.49ers", "upcoming");
   await refreshUntil(home, "sensor.patriots_game_status", "upcoming");
   const { attributes } = await stateOf(home, "sensor.patriots_game_status");
@@ -242,19 +275,19 @@ async function playGame(context: Context, board: Scoreboard, program: Program, w
   );
   await home.call("light", "turn_off", { entity_id: "light.bed_light" });
 
-  show("in", 0, 0);
+  await show("in", 0, 0);
   await becomes(context, "game_started sets off the automation", "input_text.last_game_event", "DAL at SF has begun");
   await becomes(context, "and the sensor follows at once", "sensor.49ers", "playing");
 
-  show("in", 7, 0);
+  await show("in", 7, 0);
   await becomes(context, "score_changed sets off the automation", "input_text.last_game_event", "DAL 0, SF 7");
   await becomes(context, "the light is on", "light.bed_light", "on");
-  show("in", 7, 3);
+  await show("in", 7, 3);
   await arrived(3);
-  show("in", 14, 3);
+  await show("in", 14, 3);
   await becomes(context, "the next score of ours", "input_text.last_game_event", "DAL 3, SF 14");
   await becomes(context, "the other team's score set off nothing", "counter.scores_of_ours", "2");
-  show("post", 14, 3);
+  await show("post", 14, 3);
   await arrived(5);
   report.equal("all deliveries, by status and order", await deliveries(program, webhookId), [
     "game_started 200",
