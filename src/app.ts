@@ -29,6 +29,7 @@ import { followTeamsOf } from "./sports/webhook-teams.ts";
 import type { EntityPlace } from "./timeseries/forward/forwarding.ts";
 import { openStore } from "./timeseries/store.ts";
 import { tellOfGaps } from "./webhooks/gap-events.ts";
+import { tellOfMirrors } from "./webhooks/mirror-events.ts";
 import { openWebhooks } from "./webhooks/webhooks.ts";
 
 /** Current states are saved rarely: Home Assistant has them, and each save costs an SD card whole pages. */
@@ -112,6 +113,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     log: component("webhooks"),
   });
   stack.defer(() => webhooks.close());
+  stack.defer(tellOfMirrors(store.forwarding.status, webhooks.tell));
   const sports = await createSports({
     source: createScoreSource({
       baseUrl: config.sportsBaseUrl,

@@ -60,6 +60,15 @@ test("a lagging mirror is a note of /ready, not a reason, and a dependency of /h
   assert.deepEqual([influxdb.status, influxdb.url, influxdb.version], ["disconnected", AWAY.url, "2.7.12"]);
 });
 
+test("/ready notes a mirror that takes samples, but not fast enough", async (t) => {
+  const notesWhen = async (behindSince: number): Promise<string> => {
+    const slow = { ...AWAY, state: "running", reason: null, deadLetters: 0, behindSince } as const;
+    return (await (await started(t, [slow])).inject("/ready")).json().notes.join("\n");
+  };
+  assert.match(await notesWhen(AWAY.behindSince!), /The mirror "grafana" is behind: 1200 samples wait for it, since/);
+  assert.equal(await notesWhen(Date.now() * 1000), "");
+});
+
 test("/metrics has the lag of each mirror", async (t) => {
   const api = await started(t);
   const { body } = await api.inject("/metrics");

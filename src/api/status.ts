@@ -1,12 +1,12 @@
 import { messageOf } from "../domain/errors.ts";
-import type { TargetStatus } from "../domain/forwarding.ts";
+import { isLagging, type TargetStatus } from "../domain/forwarding.ts";
 import { type BackfillStatus, GAP_STATES, type Gap } from "../domain/gaps.ts";
 import type { HomeAssistantStatus } from "../domain/home.ts";
 import type { DatabaseHealth, HomeReader } from "../domain/home-store.ts";
 import type { IngestStatus } from "../domain/ingest.ts";
 import type { LineStatus } from "../domain/line-protocol.ts";
 import type { StoreStatus } from "../domain/store.ts";
-import { isoFromMicros } from "../lib/time.ts";
+import { isoFromMicros, nowMicros } from "../lib/time.ts";
 
 /** Who tells how the parts of the program are; each answers at once, from memory. */
 export interface StatusSources {
@@ -119,13 +119,14 @@ export function influxdbBody(targets: readonly TargetStatus[]) {
   return { status: words[state], reason, url, version, role, name, waiting, delivered, requests, failures };
 }
 
-function targetNote({ role, name, state, reason, waiting, behindSince, deadLetters }: TargetStatus): string[] {
+function targetNote(target: TargetStatus): string[] {
+  const { role, name, state, reason, waiting, behindSince, deadLetters } = target;
   const what = role === "archive" ? "The archive in InfluxDB" : `The mirror "${name}"`;
   const since = behindSince === null ? "" : `, since ${isoFromMicros(behindSince)}`;
   const notes = deadLetters === 0 ? [] : [`${what} refused ${deadLetters} points: see /api/v1/dead-letters`];
   if (state === "retrying" || state === "stopped") {
     notes.unshift(`${what} takes nothing (${reason}); ${waiting} samples wait for it${since}`);
-  }
+  } else if (isLagging(target, nowMicros())) notes.unshift(`${what} is behind: ${waiting} samples wait for it${since}`);
   return notes;
 }
 

@@ -39,6 +39,14 @@ export interface TargetStatus {
   readonly deadLettersDropped: number;
 }
 
+/** A target lags when something has waited for it for longer than this: beyond a restart or an update of a server. */
+export const LAGGING_MICROS = 300_000_000;
+
+/** Whether a target has been behind for too long, for whatever reason. */
+export function isLagging({ behindSince }: Pick<TargetStatus, "behindSince">, now: Micros): boolean {
+  return behindSince !== null && now - behindSince > LAGGING_MICROS;
+}
+
 /** A line that a target refused. */
 export interface DeadLetter {
   /** Grows with each. */

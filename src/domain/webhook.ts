@@ -26,6 +26,7 @@ export const EVENT_TYPES = [
   "source_degraded",
   "source_recovered",
   "mirror_lagging",
+  "mirror_recovered",
   "webhook_disabled",
   "webhook_test",
 ] as const;
@@ -35,7 +36,7 @@ export type EventType = (typeof EVENT_TYPES)[number];
 /** The events that have no game and no entity; all of one subject are told in order. */
 export type SystemEventType = Extract<
   EventType,
-  "gap_opened" | "gap_closed" | "source_degraded" | "source_recovered" | "mirror_lagging"
+  "gap_opened" | "gap_closed" | "source_degraded" | "source_recovered" | "mirror_lagging" | "mirror_recovered"
 >;
 
 /** Something that happened, as whoever noticed it hands it over. */

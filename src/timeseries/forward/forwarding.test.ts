@@ -3,10 +3,11 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import type { TargetStatus } from "../../domain/forwarding.ts";
+import { LAGGING_MICROS, type TargetStatus } from "../../domain/forwarding.ts";
 import type { Value } from "../../domain/sample.ts";
 import { silentLog } from "../../lib/log.ts";
 import { type InfluxDouble, RECORDED, startInfluxDouble } from "../../testing/influx-double.ts";
+import { createMirrorWatch } from "../../webhooks/mirror-events.ts";
 import { openStore, type Store } from "../store.ts";
 import type { TargetSettings } from "./target-settings.ts";
 
@@ -278,4 +279,24 @@ test("without a mirror nothing is queued, and one that was taken away leaves not
   const third = await open(t, directory, [targetAt(double.url)]);
   await settled(third);
   assert.equal(new Set(linesOf(double)).size, 2);
+});
+
+test("a mirror that refuses us is told of once as lagging, and once when it has caught up", async (t) => {
+  const { double, directory } = await rig(t);
+  double.answer = () => RECORDED.unauthorized;
+  const made = await open(t, directory, [targetAt(double.url)]);
+  await made.put("hall", [[1, 21.5]]);
+  await until("it refuses us", () => made.status().state === "stopped");
+  const told: unknown[] = [];
+  const look = createMirrorWatch(
+    async (type, subject, data) => void told.push([type, subject, data.state, data.waiting]),
+  );
+  look(made.store.forwarding.status(), T0 + LAGGING_MICROS);
+  assert.deepEqual(told, []);
+  for (const later of [1, 2]) look(made.store.forwarding.status(), T0 + LAGGING_MICROS + later);
+  assert.deepEqual(told, [["mirror_lagging", "mirror copy", "stopped", 1]]);
+  double.answer = () => RECORDED.taken;
+  await settled(made);
+  for (const later of [3, 4]) look(made.store.forwarding.status(), T0 + LAGGING_MICROS + later);
+  assert.deepEqual(told.slice(1), [["mirror_recovered", "mirror copy", "running", 0]]);
 });
