@@ -29,11 +29,18 @@ function connectionOf(
 ) {
   const asked: Asked[] = [];
   const connection = {
-    async readHistory(names: readonly string[], span: Span) {
+    async readHistory(names: readonly string[], span: Span, { before = false }: { readonly before?: boolean } = {}) {
       asked.push({ names, span });
       refuse({ names, span });
-      const within = (name: string) =>
-        (history[name] ?? []).filter(({ lastUpdated }) => lastUpdated >= span.start && lastUpdated < span.end);
+      const within = (name: string) => {
+        const rows = history[name] ?? [];
+        const held = before ? rows.filter(({ lastUpdated }) => lastUpdated < span.start).slice(-1) : [];
+        const at = span.start - 1;
+        return [
+          ...held.map((row) => ({ ...row, lastChanged: at, lastUpdated: at })),
+          ...rows.filter(({ lastUpdated }) => lastUpdated >= span.start && lastUpdated < span.end),
+        ];
+      };
       return new Map(names.map((name) => [name, within(name)] as const).filter(([, rows]) => rows.length > 0));
     },
     listStatistics: async () => Object.keys(statistics).map((id) => ({ id, unit: "kWh", hasSum: true })),
@@ -147,6 +154,38 @@ test("fill() says so where Home Assistant has no history at all", async (t) => {
   assert.equal(closed!.state, "partial");
   assert.deepEqual(closed!.missingEntities, ["sensor.a"]);
   assert.match(closed!.note!, /has no history/);
+});
+
+test("fill() asks at once for all that lies before the recorder began, and reads what is there all the same", async (t) => {
+  const { backfill, store, gap, signal } = await create(t);
+  const targets = Array.from({ length: 60 }, (_, i) => target(`sensor.s${i}`));
+  const recent = row("1", NOW - 10 * DAY);
+  const ancient = row("0", NOW - 3000 * DAY);
+  const { asked, connection } = connectionOf({ "sensor.s0": [recent], "sensor.s59": [recent] });
+  const { readHistory } = connection;
+  // Nothing was in force at the end of what is left, and yet there is a row.
+  t.mock.method(connection, "readHistory", async (...[names, span, options]: Parameters<typeof readHistory>) => {
+    const answer = await readHistory(names, span, options);
+    return names.includes("sensor.s59") && span.start < ancient.lastUpdated
+      ? new Map([["sensor.s59", [ancient]]])
+      : answer;
+  });
+  const open = gap(NOW - 3650 * DAY, NOW, targets);
+  await backfill.fill(open, connection, signal);
+  assert.equal(Math.min(...asked.map(({ span }) => span.start)), spanOf(open).start);
+  assert.ok(asked.length < 40, `${asked.length} questions`);
+  assert.deepEqual(await samplesOf(store, "sensor.s0"), [[NOW - 10 * DAY, 1]]);
+  assert.deepEqual(await samplesOf(store, "sensor.s59"), [
+    [NOW - 3000 * DAY, 0],
+    [NOW - 10 * DAY, 1],
+  ]);
+});
+
+test("fill() keeps windows short across days in which nothing changed", async (t) => {
+  const { backfill, gap, signal } = await create(t);
+  const { asked, connection } = connectionOf({ "sensor.a": [row("0", NOW - 300 * DAY), row("1", NOW - HOUR)] });
+  await backfill.fill(gap(NOW - 200 * DAY, NOW, [target("sensor.a")]), connection, signal);
+  assert.ok(asked.every(({ span }) => span.end - span.start <= 16 * DAY));
 });
 
 test("fill() does not name what is only purged", async (t) => {

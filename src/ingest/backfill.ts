@@ -32,6 +32,8 @@ const ROWS_AIM = 20_000;
 const WINDOW_FIRST = HOUR;
 const WINDOW_MIN = 60 * SECOND;
 const WINDOW_MAX = 16 * DAY;
+/** A window at least so long in which nothing even was in force shows that there is nothing older. */
+const WINDOW_UNHEARD = DAY;
 /** Nobody waits for the backfill, but for live data: it rests as long as its last question took, at most so long. */
 const REST_MS_MAX = 2_000;
 /** While more samples than so are in memory, or wait for the disk, live ones go first. */
@@ -95,6 +97,8 @@ interface Position {
   window: number;
   /** Most rows of an answer in that window. */
   rows: number;
+  /** An answer in that window said something, and be it what was in force at its start. */
+  heard: boolean;
   /** Targets of which no row was seen although there should be one. */
   unseen: number[];
   /** The oldest row seen. */
@@ -136,6 +140,7 @@ function begin(gap: Gap, ledger: GapLedger, connection: HomeConnection, signal: 
           next: 0,
           window: WINDOW_FIRST,
           rows: 0,
+          heard: false,
           unseen: [...targets.keys()].filter((index) => targets[index]!.expected > 0),
           oldest: null,
           statistics: null,
@@ -231,6 +236,7 @@ export function createBackfill(options: BackfillOptions): Backfill {
       work.refused,
     );
     signal.throwIfAborted();
+    if (answer.size > 0) position.heard = true;
     const updates = new Map<number, readonly HistoryRow[]>();
     const { dropped } = store.status();
     let added = 0;
@@ -297,9 +303,9 @@ export function createBackfill(options: BackfillOptions): Backfill {
       }
       position.end = start;
       position.next = 0;
-      const growth = Math.min(2, ROWS_AIM / Math.max(1, position.rows));
-      position.window = Math.min(WINDOW_MAX, Math.max(WINDOW_MIN, position.window * growth));
+      position.window = nextWindow(position, span);
       position.rows = 0;
+      position.heard = false;
       save(work);
     }
   };
@@ -409,6 +415,15 @@ export function createBackfill(options: BackfillOptions): Backfill {
       close(work);
     },
   };
+}
+
+/** How long the window before `end` is, after the one that ended there. */
+function nextWindow({ window, rows, heard, end }: Position, span: Span): number {
+  // Before its recorder began Home Assistant has no state to tell of. All that is left is asked for at once: that nothing
+  // is there is thus seen, not assumed, and it takes one round of questions, not hundreds for ten years.
+  if (!heard && window >= WINDOW_UNHEARD) return Math.max(WINDOW_MIN, end - span.start);
+  const growth = Math.min(2, ROWS_AIM / Math.max(1, rows));
+  return Math.min(WINDOW_MAX, Math.max(WINDOW_MIN, window * growth));
 }
 
 /** What the rule of the entity leaves of new samples, beside what is stored. */
