@@ -27,7 +27,7 @@ const GapRow = exactly({
   id: Type.Integer({ minimum: 1, description: "Grows with each gap" }),
   reason: text(GAP_REASONS.join(", ")),
   state: text(
-    "open: it goes on · filling: Home Assistant's history is being read, or it waits for that · filled: nothing is missing · partial: Home Assistant lacks some of it",
+    "open: it goes on · filling: Home Assistant's history is being read, or it waits for that · filled: nothing is missing · partial: Home Assistant lacks some of it, or was down in it",
   ),
   from: time("Begin"),
   to: nullableTime("End; null while it goes on"),
@@ -37,7 +37,8 @@ const GapRow = exactly({
   hours_done: count("Hours of the span that were asked for"),
   hours_total: nullable(count("Hours of the span, rounded up")),
   missing_entities: Type.Array(Type.String(), {
-    description: "Entities that changed in it and that Home Assistant's recorder does not have",
+    description:
+      "Entities that changed in it and that Home Assistant's recorder does not have; when Home Assistant itself was down, all that are recorded. Up to 1,000",
   }),
   note: nullableText("What else there is to say"),
 });

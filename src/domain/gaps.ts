@@ -18,7 +18,7 @@ export type GapReason = (typeof GAP_REASONS)[number];
 
 /**
  * open: it goes on; filling: HA's history is being read, or it waits for that; filled: nothing is missing; partial: HA
- * lacks some of it.
+ * lacks some of it, or was down in it.
  */
 export const GAP_STATES = ["open", "filling", "filled", "partial"] as const;
 export type GapState = (typeof GAP_STATES)[number];
@@ -36,7 +36,7 @@ export interface Gap extends Span {
   /** Hours of the span that were asked for, of how many it has (rounded up); null before the work began. */
   readonly done: number;
   readonly total: number | null;
-  /** Entities that changed in the gap and that HA's recorder does not have. */
+  /** Entities that changed in the gap and that HA's recorder does not have; all that are recorded when HA was down. */
   readonly missingEntities: readonly string[];
   readonly note: string | null;
 }

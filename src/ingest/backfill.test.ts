@@ -7,6 +7,7 @@ import { silentLog } from "../lib/log.ts";
 import { samplesOf, temporaryDirectory } from "../testing/recorded-home.ts";
 import { openStore } from "../timeseries/store.ts";
 import { createBackfill, spanOf } from "./backfill.ts";
+import type { HomeStart } from "./home-start.ts";
 import { ALWAYS, encodePlan, type Target } from "./plan.ts";
 
 const SECOND = 1_000_000;
@@ -82,10 +83,10 @@ async function create(t: TestContext) {
     backfill,
     names,
     sleeps,
-    gap(start: number, end: number, targets: readonly Target[]) {
+    gap(start: number, end: number, targets: readonly Target[], homeStart: HomeStart | null = null) {
       for (const { entityId, subject, former } of targets) if (!former) names.set(subject, entityId);
       const { id } = store.gaps.open("socket_closed", start);
-      store.gaps.saveProgress(id, "plan", encodePlan(targets));
+      store.gaps.saveProgress(id, "plan", encodePlan({ targets, homeStart }));
       return store.gaps.update(id, { end, state: "filling" });
     },
     signal: new AbortController().signal,

@@ -5,9 +5,11 @@ import type { Micros, SampleColumns, Span } from "../domain/sample.ts";
 import { STATE_FIELD, STATE_MEASUREMENT } from "../domain/series.ts";
 import type { SampleReader, SampleSink, StoreStatus } from "../domain/store.ts";
 import type { Logger } from "../lib/log.ts";
+import { isoFromMicros } from "../lib/time.ts";
 import { type NewSample, samplesOf } from "./history-samples.ts";
+import { isWrittenAnew } from "./home-start.ts";
 import type { AttributeMode } from "./normalize.ts";
-import { decodePlan, type Target } from "./plan.ts";
+import { decodePlan, type Plan, type Target } from "./plan.ts";
 import { readRollups } from "./statistics.ts";
 import { type Thinning, thinHistory } from "./thinner.ts";
 
@@ -105,6 +107,10 @@ interface Position {
   oldest: Micros | null;
   /** What Home Assistant's statistics gave is done back to here; null before they are asked. */
   statistics: Micros | null;
+  /** The newest row seen from before the start of Home Assistant that the plan tells of. */
+  beforeStart: Micros | null;
+  /** A row showed that Home Assistant did start then. */
+  started: boolean;
 }
 
 /** One gap that is being filled. */
@@ -115,6 +121,7 @@ interface Work {
   /** What is asked for: the gap and its overlap. */
   readonly span: Span;
   readonly targets: readonly Target[];
+  readonly homeStart: Plan["homeStart"];
   readonly position: Position;
   /** As in Position. */
   readonly unseen: Set<number>;
@@ -131,7 +138,8 @@ export function spanOf(gap: Gap): Span {
 
 function begin(gap: Gap, ledger: GapLedger, connection: HomeConnection, signal: AbortSignal): Work {
   const span = spanOf(gap);
-  const targets = decodePlan(ledger.progress(gap.id, "plan") ?? "[]");
+  const plan = ledger.progress(gap.id, "plan");
+  const { targets, homeStart }: Plan = plan === null ? { targets: [], homeStart: null } : decodePlan(plan);
   const saved = ledger.progress(gap.id, "position");
   const position: Position =
     saved === null
@@ -144,10 +152,13 @@ function begin(gap: Gap, ledger: GapLedger, connection: HomeConnection, signal: 
           unseen: [...targets.keys()].filter((index) => targets[index]!.expected > 0),
           oldest: null,
           statistics: null,
+          beforeStart: null,
+          started: homeStart?.seen === true,
         }
       : (JSON.parse(saved) as Position);
   const unseen = new Set(position.unseen);
-  return { gap, connection, signal, span, targets, position, unseen, refused: new Set(), added: gap.added };
+  const refused = new Set<string>();
+  return { gap, connection, signal, span, targets, homeStart, position, unseen, refused, added: gap.added };
 }
 
 export function createBackfill(options: BackfillOptions): Backfill {
@@ -197,12 +208,19 @@ export function createBackfill(options: BackfillOptions): Backfill {
     return new Map(series.map(({ field }, i) => [field, columns[i]!]));
   };
 
-  const append = async (target: Target, name: string, rows: readonly HistoryRow[], span: Span): Promise<number> => {
+  const append = async (
+    work: Work,
+    target: Target,
+    name: string,
+    rows: readonly HistoryRow[],
+    span: Span,
+  ): Promise<number> => {
     const heldBefore = rows[0] !== undefined && rows[0].lastUpdated < span.start ? rows[0] : undefined;
     const within = heldBefore ? rows.slice(1) : rows;
     if (within.length === 0) return 0;
     const { subject, former } = target;
     const stored = await readStored(subject, span);
+    noteStart(work, rows, span, stored.get(STATE_FIELD));
     const samples = samplesOf({
       rows: within,
       before: heldBefore,
@@ -216,6 +234,18 @@ export function createBackfill(options: BackfillOptions): Backfill {
     }
     if (thinned.length > 0 && !former) onFilled(name);
     return thinned.length;
+  };
+
+  /** What the rows of an entity tell of the start of Home Assistant that the gap may hold. */
+  const noteStart = (work: Work, rows: readonly HistoryRow[], span: Span, stored: SampleColumns | undefined): void => {
+    const { homeStart, position } = work;
+    if (homeStart === null) return;
+    const { at } = homeStart;
+    const before = rows.findLast(({ lastUpdated }) => lastUpdated >= span.start && lastUpdated < at);
+    if (before !== undefined) position.beforeStart = Math.max(position.beforeStart ?? 0, before.lastUpdated);
+    if (at < span.start || at >= span.end) return;
+    // In the oldest window what was heard before the gap is the state before its first row; in others that is not read yet.
+    position.started ||= isWrittenAnew(at, rows, span.start === work.span.start ? stored : undefined);
   };
 
   /** Reads and stores one group's part of a window; answers its rows, by target. */
@@ -253,7 +283,7 @@ export function createBackfill(options: BackfillOptions): Backfill {
       updates.set(index, within);
       work.unseen.delete(index);
       position.oldest = Math.min(position.oldest ?? Number.POSITIVE_INFINITY, within[0]!.lastUpdated);
-      added += await append(target, name, own, span);
+      added += await append(work, target, name, own, span);
       if (performance.now() - sliceStart > SLICE_MS) {
         await new Promise((resolve) => setImmediate(resolve));
         sliceStart = performance.now();
@@ -370,18 +400,29 @@ export function createBackfill(options: BackfillOptions): Backfill {
       const { entityId, expected } = targets[index]!;
       if (expected >= kept) missing.add(entityId);
     }
-    return [...missing].sort();
+    return [...missing];
+  };
+
+  /** When Home Assistant was down in the gap, as far as its history shows; null: it was not. */
+  const downtime = ({ gap, homeStart, position }: Work): Span | null => {
+    if (homeStart === null || !position.started) return null;
+    return { start: Math.min(Math.max(gap.start, position.beforeStart ?? gap.start), homeStart.at), end: homeStart.at };
   };
 
   const close = (work: Work): void => {
     const { gap } = work;
-    const missing = missingEntities(work);
-    for (const entityId of missing) unrecorded.add(entityId);
+    const down = downtime(work);
+    const notRecorded = missingEntities(work);
+    for (const entityId of notRecorded) unrecorded.add(entityId);
+    // While Home Assistant was down nobody recorded anything of anything.
+    const unknown = down === null ? [] : work.targets.filter(({ former }) => !former).map(presentName);
+    const missing = [...new Set([...notRecorded, ...unknown])].sort();
     const state = missing.length === 0 ? "filled" : "partial";
     const hours = Math.ceil((work.span.end - work.span.start) / HOUR);
     const unnamed = missing.length - MISSING_NAMES_MAX;
     const notes = [
       ...(gap.note === null ? [] : [gap.note]),
+      ...(down === null ? [] : [downtimeNote(down)]),
       ...(unnamed > 0 ? [`${unnamed} more entities are missing`] : []),
     ];
     ledger.update(gap.id, {
@@ -415,6 +456,10 @@ export function createBackfill(options: BackfillOptions): Backfill {
       close(work);
     },
   };
+}
+
+function downtimeNote({ start, end }: Span): string {
+  return `Home Assistant restarted: nobody recorded anything between ${isoFromMicros(start)} and ${isoFromMicros(end)}`;
 }
 
 /** How long the window before `end` is, after the one that ended there. */

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { Gap } from "../domain/gaps.ts";
+import { isoFromMicros } from "../lib/time.ts";
 import {
   assertHoldsTruth,
   type Recorder,
@@ -98,9 +100,56 @@ test("a restart of Home Assistant in the middle of a burst", async (t) => {
   home.stopLoad();
   const [gap, ...others] = await recorder.closed();
   assert.equal(gap!.reason, "socket_closed");
-  assert.match(gap!.note!, /^Home Assistant restarted/);
   assert.equal(others.length, 1, "the start is one gap");
+  assert.equal(others[0]!.state, "filled");
+  assertTellsOfDowntime(gap!, recorder, home);
   await recorder.caughtUp();
+  await assertHoldsTruth(recorder.store, home);
+});
+
+/** The gap is partial, names every entity that the home has, and says between which rows nothing was recorded. */
+function assertTellsOfDowntime(gap: Gap, recorder: Recorder, home: SimulatedHome): void {
+  assert.equal(gap.state, "partial");
+  const present = [...recorder.home.states.values()].map(({ entityId }) => entityId);
+  const unnamed = new Set(present).difference(new Set(gap.missingEntities));
+  assert.deepEqual([...unnamed], [], "entities that are not named");
+  const [, from, to] = /^Home Assistant restarted: nobody recorded anything between (\S+) and (\S+)$/.exec(gap.note!)!;
+  const rows = [...home.truth()].map(({ lastUpdated }) => lastUpdated).sort((a, b) => a - b);
+  const restartedAt = rows.findIndex((at) => isoFromMicros(at) === to);
+  assert.ok(restartedAt > 0, gap.note!);
+  assert.equal(from, isoFromMicros(rows[restartedAt - 1]!), "the last row before it");
+}
+
+test("a restart of Home Assistant while we were away is seen in its history", async (t) => {
+  await using home = await createSimulatedHome(PROMPT);
+  const directory = temporaryDirectory(t);
+  {
+    await using recorder = await startRecorder(home, { directory });
+    await recorder.closed();
+    await home.burst(100);
+    await recorder.caughtUp();
+  }
+  await home.burst(200);
+  await home.restart({ downMs: 50, startingMs: 50 });
+  await home.burst(200);
+  await using recorder = await startRecorder(home, { directory });
+  const [gap] = await recorder.closed();
+  assert.equal(gap!.reason, "stopped");
+  assertTellsOfDowntime(gap!, recorder, home);
+  await recorder.caughtUp();
+  await assertHoldsTruth(recorder.store, home);
+});
+
+test("an outage in which every state changes is no restart of Home Assistant: the gap is filled", async (t) => {
+  await using home = await createSimulatedHome(PROMPT);
+  await using recorder = await startRecorder(home, { directory: temporaryDirectory(t) });
+  await recorder.closed();
+  await outage(home, recorder, () => {
+    for (const { entityId } of [...recorder.home.states.values()]) home.change(entityId, "another");
+  });
+  const [gap] = recorder.store.gaps.list();
+  assert.ok([...recorder.home.states.values()].every(({ lastChanged }) => lastChanged > gap!.start));
+  assert.deepEqual([gap!.state, gap!.missingEntities, gap!.note], ["filled", [], null]);
   await assertHoldsTruth(recorder.store, home);
 });
 

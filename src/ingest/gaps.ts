@@ -9,6 +9,7 @@ import type { Logger } from "../lib/log.ts";
 import { isoFromMicros } from "../lib/time.ts";
 import { type BackfillStore, createBackfill, spanOf } from "./backfill.ts";
 import { type Clocks, watchClocks } from "./clock-watch.ts";
+import { type HomeStart, homeStartSince } from "./home-start.ts";
 import type { AttributeMode } from "./normalize.ts";
 import { encodePlan, planTargets, type Target } from "./plan.ts";
 import type { Thinning } from "./thinner.ts";
@@ -52,6 +53,8 @@ export interface GapKeeper {
   dropped(from: Micros): void;
   /** The store turned samples away, from this time on. */
   overflowed(from: Micros): void;
+  /** Home Assistant is starting: it was down until a moment ago. */
+  starting(): void;
   /** A complete snapshot is applied: from here on everything is heard. */
   live(connection: HomeConnection): void;
   /** `unheard`: changes of this connection arrived that `heard` was not told of. */
@@ -87,6 +90,12 @@ interface Episode {
   readonly entityIds: Set<string>;
 }
 
+interface EndOfGap {
+  /** The entities that it is about; without it all. */
+  readonly only?: ReadonlySet<string>;
+  readonly homeStart?: HomeStart | null;
+}
+
 export function createGapKeeper(options: GapKeeperOptions): GapKeeper {
   const { store, ledger, lastRun, home, log, now, random, sleep } = options;
   const backfill = createBackfill({
@@ -112,6 +121,8 @@ export function createGapKeeper(options: GapKeeperOptions): GapKeeper {
   /** Gaps that go on until the next snapshot, and who went by which name when the first of them began. */
   let open: Gap[] = ledger.list().filter(({ state }) => state === "open");
   let before: ReadonlyMap<string, string> = store.names(STATE_MEASUREMENT);
+  /** Home Assistant was met while it started, since the open gaps began. */
+  let seenStarting = false;
   let overflow: { gap: Gap; dropped: number } | undefined;
   let episode: Episode | undefined;
 
@@ -175,21 +186,18 @@ export function createGapKeeper(options: GapKeeperOptions): GapKeeper {
   };
 
   /** The gap is over: what to ask for is known, and it waits for its turn. */
-  const end = (gap: Gap, at: Micros, names: ReadonlyMap<string, string>, only?: ReadonlySet<string>): void => {
+  const end = (gap: Gap, at: Micros, names: ReadonlyMap<string, string>, more: EndOfGap = {}): void => {
+    const { only, homeStart = null } = more;
     // Where a clock was set back, nobody knows when; a day is generous.
     const start = gap.start <= at ? gap.start : at - DAY;
-    const over = ledger.update(gap.id, { start, end: at, state: "filling", note: restartNote(start) });
+    const over = ledger.update(gap.id, { start, end: at, state: "filling" });
     const targets = plan(over, names).filter(({ entityId }) => only === undefined || only.has(entityId));
-    ledger.saveProgress(gap.id, "plan", encodePlan(targets));
+    ledger.saveProgress(gap.id, "plan", encodePlan({ targets, homeStart }));
   };
 
-  /** Home Assistant writes every state when it starts. */
-  const restartNote = (start: Micros): string | null => {
-    let first = Number.POSITIVE_INFINITY;
-    for (const { lastUpdated } of home.states.values()) first = Math.min(first, lastUpdated);
-    if (heard === null || first <= start || !Number.isFinite(first)) return null;
-    return `Home Assistant restarted: nothing is known between ${isoFromMicros(heard)} and ${isoFromMicros(first)} but what its history has`;
-  };
+  /** Before the first start nothing was recorded that Home Assistant's downtimes could have interrupted. */
+  const homeStartIn = ({ reason, start }: Gap): HomeStart | null =>
+    reason === "first_start" ? null : homeStartSince(start, home.states.values(), seenStarting);
 
   const fillAll = async (source: HomeConnection, signal: AbortSignal): Promise<void> => {
     const backoff = createBackoff(RETRY_FIRST_MS, RETRY_CAP_MS, random);
@@ -233,7 +241,7 @@ export function createGapKeeper(options: GapKeeperOptions): GapKeeper {
       episode.quiet = true;
       if (quiet) {
         episode = undefined;
-        end(gap, until, store.names(STATE_MEASUREMENT), entityIds);
+        end(gap, until, store.names(STATE_MEASUREMENT), { only: entityIds });
         startFilling();
       }
     }
@@ -278,11 +286,15 @@ export function createGapKeeper(options: GapKeeperOptions): GapKeeper {
       if (overflow !== undefined) return;
       overflow = { gap: begin("queue_overflow", Math.min(from, heard ?? from)), dropped: store.status().dropped };
     },
+    starting() {
+      seenStarting = true;
+    },
     live(source) {
       connection = source;
       const until = latest();
-      for (const gap of open) end(gap, until, before);
+      for (const gap of open) end(gap, until, before, { homeStart: homeStartIn(gap) });
       open = [];
+      seenStarting = false;
       // The newest that the snapshot holds was told with it, unless a clock wrote it that was ahead.
       let newest = Number.NEGATIVE_INFINITY;
       for (const { lastUpdated } of home.states.values()) newest = Math.max(newest, lastUpdated);

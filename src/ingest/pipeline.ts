@@ -396,7 +396,9 @@ export function createIngest(options: IngestOptions): Ingest {
 
   const applySnapshot = async (snapshot: HomeSnapshot, current: Session): Promise<void> => {
     onConfig(snapshot.config);
-    current.complete = snapshot.config.state === "RUNNING";
+    const { state } = snapshot.config;
+    current.complete = state === "RUNNING";
+    if (state === "NOT_RUNNING" || state === "STARTING") gaps?.starting();
     leaving.clear();
     discovery.snapshot(snapshot);
     const left = [...leaving];

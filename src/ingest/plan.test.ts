@@ -77,5 +77,6 @@ test("planTargets() expects the row of a state that changed in the gap", () => {
 
 test("decodePlan() is the inverse of encodePlan()", () => {
   const targets = [target("a.b", "1", { expected: 7, start: 3 }), target("a.c", "2", { former: true, end: 9 })];
-  assert.deepEqual(decodePlan(encodePlan(targets)), targets);
+  const plan = { targets, homeStart: { at: 5, seen: true } };
+  assert.deepEqual(decodePlan(encodePlan(plan)), plan);
 });

@@ -1,5 +1,6 @@
 import type { State } from "../domain/home.ts";
 import type { Micros, Span } from "../domain/sample.ts";
+import type { HomeStart } from "./home-start.ts";
 
 /** Whose history is asked for under which name; only rows in this span are its own. */
 export interface Target extends Span {
@@ -10,6 +11,13 @@ export interface Target extends Span {
   readonly expected: Micros;
   /** The subject went by this name before the gap and no longer does: it was renamed or removed. */
   readonly former: boolean;
+}
+
+/** What filling a gap takes to know, from the snapshot after it. */
+export interface Plan {
+  readonly targets: readonly Target[];
+  /** The start of Home Assistant that the gap holds, or may hold. */
+  readonly homeStart: HomeStart | null;
 }
 
 export const ALWAYS: Span = { start: Number.MIN_SAFE_INTEGER, end: Number.MAX_SAFE_INTEGER };
@@ -64,23 +72,32 @@ export function planTargets(sources: PlanSources): Target[] {
 /** A target as it is stored: entity_id, subject, start, end, expected, former. */
 type Row = readonly [string, string, number | null, number | null, number, 0 | 1];
 
-export function encodePlan(targets: readonly Target[]): string {
-  return JSON.stringify(
-    targets.map(({ entityId, subject, start, end, expected, former }): Row => {
-      const from = start === ALWAYS.start ? null : start;
-      const to = end === ALWAYS.end ? null : end;
-      return [entityId, subject, from, to, expected, former ? 1 : 0];
-    }),
-  );
+/** A plan as it is stored. */
+interface StoredPlan {
+  readonly targets: readonly Row[];
+  readonly homeStart: HomeStart | null;
 }
 
-export function decodePlan(text: string): Target[] {
-  return (JSON.parse(text) as Row[]).map(([entityId, subject, start, end, expected, former]) => ({
-    entityId,
-    subject,
-    start: start ?? ALWAYS.start,
-    end: end ?? ALWAYS.end,
-    expected,
-    former: former === 1,
-  }));
+export function encodePlan({ targets, homeStart }: Plan): string {
+  const rows = targets.map(({ entityId, subject, start, end, expected, former }): Row => {
+    const from = start === ALWAYS.start ? null : start;
+    const to = end === ALWAYS.end ? null : end;
+    return [entityId, subject, from, to, expected, former ? 1 : 0];
+  });
+  return JSON.stringify({ targets: rows, homeStart } satisfies StoredPlan);
+}
+
+export function decodePlan(text: string): Plan {
+  const { targets, homeStart } = JSON.parse(text) as StoredPlan;
+  return {
+    homeStart,
+    targets: targets.map(([entityId, subject, start, end, expected, former]) => ({
+      entityId,
+      subject,
+      start: start ?? ALWAYS.start,
+      end: end ?? ALWAYS.end,
+      expected,
+      former: former === 1,
+    })),
+  };
 }
