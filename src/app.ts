@@ -29,6 +29,7 @@ import { followTeamsOf } from "./sports/webhook-teams.ts";
 import type { EntityPlace } from "./timeseries/forward/forwarding.ts";
 import { openStore } from "./timeseries/store.ts";
 import { tellOfGaps } from "./webhooks/gap-events.ts";
+import { createHomeGate } from "./webhooks/home-gate.ts";
 import { tellOfMirrors } from "./webhooks/mirror-events.ts";
 import { openWebhooks } from "./webhooks/webhooks.ts";
 
@@ -109,6 +110,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     allow: config.webhookAllow,
     retrySeconds: config.webhookRetrySeconds,
     timeoutSeconds: config.webhookTimeoutSeconds,
+    home: config.haOrigin === null ? null : { origin: config.haOrigin, verifySsl: config.haVerifySsl },
     version: options.version,
     log: component("webhooks"),
   });
@@ -129,6 +131,8 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
   });
   stack.defer(() => sports.close());
 
+  const homeGate = createHomeGate(webhooks.holdHome);
+  stack.defer(() => homeGate.close());
   const gaps = tellOfGaps(store.gaps, webhooks.tell);
   const ingest = createIngest({
     store,
@@ -137,8 +141,10 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     rules: config.filter,
     gaps: { store, ledger: gaps, lastRun: store.lastRun, backfillDays: config.backfillDays },
     log: component("ingest"),
-    onConfig: (told) =>
-      void home.saveConfig(told).catch((error: unknown) => log.warn(`Cannot save HA's settings: ${messageOf(error)}`)),
+    onConfig: (told) => {
+      homeGate.homeIs(told.state);
+      home.saveConfig(told).catch((error: unknown) => log.warn(`Cannot save HA's settings: ${messageOf(error)}`));
+    },
   });
   ingesting = ingest;
   stack.defer(() => ingest.close());
@@ -153,6 +159,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     verifySsl: config.haVerifySsl,
     log: component("homeassistant"),
     listener: ingest,
+    onState: homeGate.connectionIs,
   });
   stack.defer(() => session.close());
 
@@ -208,6 +215,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
   const unwatch = watchFilter(config, ingest.reload, log);
   const unwatchToken = watchToken(config.haTokenFile, session.useToken, log);
   session.start();
+  homeGate.connectionIs(session.status().state);
 
   const running = stack.move();
   return {

@@ -56,6 +56,8 @@ export interface Config {
   readonly influxdb: TargetSettings | null;
   /** Servers that get a copy of every sample, from ha-ingestor.yaml. */
   readonly mirrors: readonly TargetSettings[];
+  /** Host and port of Home Assistant's own pages and webhooks; null without a configured Home Assistant. */
+  readonly haOrigin: string | null;
   /** What webhooks may reach beside public addresses: names, name:port, addresses, CIDRs; Home Assistant's own first. */
   readonly webhookAllow: readonly string[];
   /** Seconds after each failed attempt; as many further attempts follow. */
@@ -202,6 +204,7 @@ export function readConfig(environment: Environment, defaults: { dataDir: string
   const haUrl = text("HA_URL", "HA_HTTP_URL", "HOME_ASSISTANT_URL", "HA_WS_URL", "HASS_URL");
   const haToken = secret(...HA_TOKEN_NAMES);
   if (haUrl) checkUrl(haUrl, fault);
+  const haOrigin = originOfHome(haUrl ?? (supervisorToken ? SUPERVISED_HOME : null));
   if (haUrl && !haToken && !supervisorToken) {
     faults.push("HA_TOKEN is not set: create a long-lived access token in Home Assistant (profile → Security)");
   }
@@ -304,8 +307,10 @@ export function readConfig(environment: Environment, defaults: { dataDir: string
       () => parseMirrors(readSections(dataDir).mirrors, readSecretFile, (message) => faults.push(message)),
       [],
     ),
+    haOrigin,
     webhookAllow: [
-      ...homeAssistantHost(haUrl ?? (supervisorToken ? SUPERVISED_HOME : null)),
+      // Home Assistant's webhooks are the most natural target of ours.
+      ...(haOrigin === null ? [] : [haOrigin]),
       ...attempt(() => checkAllowed(list("WEBHOOK_ALLOW")), []),
     ],
     webhookRetrySeconds: attempt(() => retrySeconds(list("WEBHOOK_RETRY_SECONDS")), DEFAULT_RETRY_SECONDS),
@@ -328,11 +333,11 @@ export function readConfig(environment: Environment, defaults: { dataDir: string
 /** Where Home Assistant's own pages and webhooks are for whoever reaches its API by the Supervisor. */
 const SUPERVISED_HOME = "http://homeassistant:8123";
 
-/** Home Assistant's webhooks are the most natural target of ours. */
-function homeAssistantHost(haUrl: string | null): string[] {
+/** "homeassistant.local:8123" */
+function originOfHome(haUrl: string | null): string | null {
   const url =
     haUrl === null ? null : URL.parse(haUrl.includes("://") ? haUrl.replace(/^ws/i, "http") : `http://${haUrl}`);
-  return url === null || url.hostname === "" ? [] : [`${url.hostname}:${portOf(url)}`];
+  return url === null || url.hostname === "" ? null : `${url.hostname}:${portOf(url)}`;
 }
 
 function followedTeam(value: string): TeamName {

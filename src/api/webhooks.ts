@@ -83,6 +83,7 @@ const Webhook = exactly({
   secret: text("Never shown: ***"),
   enabled: Type.Boolean({ description: "It gets events" }),
   disabled_reason: nullableText("Why it gets none"),
+  on_hold: nullableText("Why nothing is sent to it for the moment, though it is enabled; it goes on by itself"),
   waiting: count("Deliveries that have not arrived yet"),
   total_calls: count("Attempts that were answered with 2xx"),
   failed_calls: count("Attempts that were not"),

@@ -148,6 +148,8 @@ export interface WebhookRow {
   readonly secret: "***";
   readonly enabled: boolean;
   readonly disabled_reason: string | null;
+  /** Why nothing is sent to it for the moment, though it is enabled; it goes on by itself. */
+  readonly on_hold: string | null;
   /** Deliveries that have not arrived yet. */
   readonly waiting: number;
   /** Attempts that were answered with 2xx, and those that were not. */
@@ -242,6 +244,8 @@ export interface Webhooks {
 export interface WebhookStatus {
   readonly webhooks: number;
   readonly enabled: number;
+  /** Of the enabled ones, those that get nothing for the moment. */
+  readonly onHold: number;
   /** Deliveries that wait now, and requests under way now. */
   readonly waiting: number;
   readonly inFlight: number;

@@ -6,6 +6,7 @@ import { afterEach, test } from "node:test";
 import fc from "fast-check";
 import { pino } from "pino";
 import type { WebSocket } from "ws";
+import { CERTIFICATE, KEY } from "../testing/certificate.ts";
 import {
   NO_ANSWER,
   type RecordingListener,
@@ -130,6 +131,19 @@ test("a connection authenticates, asks for coalescing first, and subscribes once
   assert.equal(status.reason, null);
   assert.equal(status.successfulConnections, 1);
   assert.equal(status.haVersion, "2026.11.0");
+});
+
+test("onState hears each state, and of a connection before the listener does", async () => {
+  const ha = await home();
+  const heard: string[] = [];
+  const listener = recordingListener();
+  const onState = (state: string): void => void heard.push(`${state} ${listener.connections.length}`);
+  const started = start(ha.url, { listener, onState });
+  await until(() => listener.connections.length === 1, "the first connection");
+  ha.peers[0]!.socket.terminate();
+  await until(() => listener.connections.length === 2, "the second connection");
+  await started.session.close();
+  assert.deepEqual(heard, ["connecting 0", "connected 0", "waiting 1", "connecting 1", "connected 1", "stopped 2"]);
 });
 
 test("a refused token is tried once, named in one line, and replaced by useToken()", async () => {
@@ -659,21 +673,3 @@ test("https where http is spoken is named so", async () => {
   await until(() => session.status().reason !== null, "a reason");
   assert.match(session.status().reason ?? "", /TLS failed.*https\? See HA_URL/);
 });
-
-/** Made for this test: openssl req -x509 -newkey ec, CN=localhost, 100 years, known to everyone. */
-const KEY = `-----BEGIN PRIVATE KEY-----
-MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg5qfhUyBGj10oELVO
-C+KVhetgNbVZy7JCf50PmuiUgkyhRANCAATyqu+aCt6J1daXX4ATVZNaHFuRavIb
-LbmpkMnmANAdEsrl6kBS2QRMCDpxIGE4pIXzX0zuVeM4+e+OF4XUitvv
------END PRIVATE KEY-----`;
-const CERTIFICATE = `-----BEGIN CERTIFICATE-----
-MIIBmzCCAUGgAwIBAgIUK3IL4vd1iauOZf4LWL+6REuJO34wCgYIKoZIzj0EAwIw
-FDESMBAGA1UEAwwJbG9jYWxob3N0MCAXDTI2MTEyNDEyNDMxMFoYDzIxMjYxMDMx
-MTI0MzEwWjAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwWTATBgcqhkjOPQIBBggqhkjO
-PQMBBwNCAATyqu+aCt6J1daXX4ATVZNaHFuRavIbLbmpkMnmANAdEsrl6kBS2QRM
-CDpxIGE4pIXzX0zuVeM4+e+OF4XUitvvo28wbTAdBgNVHQ4EFgQU/ZSam5rETU49
-kmUyOan8ozyxOrUwHwYDVR0jBBgwFoAU/ZSam5rETU49kmUyOan8ozyxOrUwDwYD
-VR0TAQH/BAUwAwEB/zAaBgNVHREEEzARgglsb2NhbGhvc3SHBH8AAAEwCgYIKoZI
-zj0EAwIDSAAwRQIgFqR9HuhbICcD+BR7ITFgZpWaphL5MNA3HsCwqMhn1B4CIQDZ
-tySrYo3oLJpblo19aUPndUIC+0NEqnGvq/LMP6kIoA==
------END CERTIFICATE-----`;

@@ -18,6 +18,8 @@ export interface SessionOptions {
   readonly verifySsl: boolean;
   readonly log: Logger;
   readonly listener: HomeAssistantListener;
+  /** Hears each change of the state, before the listener hears of the connection; must not throw. */
+  readonly onState?: (state: HomeAssistantStatus["state"]) => void;
   readonly now?: () => Micros;
   readonly random?: () => number;
   readonly timing?: Partial<Timing>;
@@ -39,7 +41,7 @@ export interface HomeAssistantSession {
 
 /** Throws `invalid` for a url that cannot be one of Home Assistant. */
 export function createSession(options: SessionOptions): HomeAssistantSession {
-  const { log, listener, now = nowMicros } = options;
+  const { log, listener, onState = () => undefined, now = nowMicros } = options;
   const url = options.url === null ? null : websocketUrl(options.url);
   const timing = { ...TIMING, ...options.timing };
   const odd = createOddMessages(log);
@@ -64,9 +66,16 @@ export function createSession(options: SessionOptions): HomeAssistantSession {
     return token === null ? "HA_TOKEN is not set" : null;
   }
 
+  function become(next: HomeAssistantStatus["state"], why: string | null): void {
+    reason = why;
+    if (state === next) return;
+    state = next;
+    onState(next);
+  }
+
   function connect(): void {
     if (url === null || token === null) return;
-    state = "connecting";
+    become("connecting", reason);
     attempts++;
     current = openConnection({
       url,
@@ -84,8 +93,7 @@ export function createSession(options: SessionOptions): HomeAssistantSession {
   }
 
   function connected(connection: HomeConnection): void {
-    state = "connected";
-    reason = null;
+    become("connected", null);
     loggedReason = null;
     successes++;
     haVersion = connection.haVersion;
@@ -108,14 +116,13 @@ export function createSession(options: SessionOptions): HomeAssistantSession {
   }
 
   function refused(detail: string): void {
-    state = "refused";
-    reason = `Home Assistant refuses HA_TOKEN ("${detail}"); it is not tried again until it is replaced`;
-    log.error(reason);
+    const why = `Home Assistant refuses HA_TOKEN ("${detail}"); it is not tried again until it is replaced`;
+    become("refused", why);
+    log.error(why);
   }
 
   function waitAfter(detail: string): void {
-    state = "waiting";
-    reason = detail;
+    become("waiting", detail);
     const waitMs = backoff.next();
     const line = `${detail}; the next attempt is in ${(waitMs / 1000).toFixed(1)} s`;
     if (detail === loggedReason) log.debug(line);
@@ -160,8 +167,7 @@ export function createSession(options: SessionOptions): HomeAssistantSession {
     },
 
     async close() {
-      state = "stopped";
-      reason = null;
+      become("stopped", null);
       await leave();
     },
   };

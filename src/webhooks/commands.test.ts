@@ -166,6 +166,61 @@ test("events of one game wait for each other, those of another game do not", asy
   assert.deepEqual(seen("2"), [3]);
 });
 
+test("what is on hold waits in its order, counts no attempts, says why, and outlives a restart", async (t) => {
+  const place = await setup(t);
+  const other = await startReceiver();
+  t.after(() => other.close());
+  const held = { origin: `127.0.0.1:${place.receiver.port}`, reason: "it is starting" };
+  {
+    await using webhooks = open(place, { held });
+    const { webhook } = await webhooks.commands.register({ url: place.receiver.url, events: GAMES, secret: SECRET });
+    await webhooks.commands.register({ url: other.url, events: GAMES, secret: SECRET });
+    await webhooks.commands.commit({ events: [scoreEvent("1", 7), scoreEvent("1", 14), scoreEvent("2", 3)] });
+    await other.has(3);
+    assert.equal(webhooks.commands.get(webhook.id).on_hold, "it is starting");
+    assert.equal(webhooks.commands.list(null).filter(({ on_hold }) => on_hold !== null).length, 1);
+    assert.equal(webhooks.commands.status(null).onHold, 1);
+    const { rows } = webhooks.commands.deliveries({ webhookId: webhook.id, limit: 10 });
+    assert.deepEqual(
+      rows.map(({ state, attempts }) => [state, attempts.length]),
+      Array.from({ length: 3 }, () => ["waiting", 0]),
+    );
+  }
+  await using webhooks = open(place, { held });
+  // Another reason is still a reason.
+  webhooks.commands.hold({ ...held, reason: "it is starting still" });
+  await webhooks.commands.commit({ events: [scoreEvent("1", 21)] });
+  await other.has(4);
+  assert.equal(place.receiver.received.length, 0);
+  webhooks.commands.hold(null);
+  await place.receiver.has(4);
+  const scores = place.receiver.received.filter(({ json }) => json.game_id === "1").map(({ json }) => json.score);
+  assert.deepEqual(
+    scores,
+    [7, 14, 21].map((home) => ({ home, away: 0 })),
+  );
+  assert.equal(webhooks.commands.status(null).onHold, 0);
+  await until(() => webhooks.commands.status(null).waiting === 0);
+  const { rows } = webhooks.commands.deliveries({ webhookId: null, limit: 10 });
+  assert.deepEqual(new Set(rows.map(({ attempts }) => attempts.length)), new Set([1]));
+});
+
+test("a retry that falls due while its receiver is on hold leaves when the hold ends", async (t) => {
+  const place = await setup(t);
+  const clock = createTestClock();
+  place.receiver.answer = (_request, response) => response.writeHead(502).end();
+  await using webhooks = open(place, { clock });
+  await webhooks.commands.register({ url: place.receiver.url, events: GAMES, secret: SECRET });
+  await webhooks.commands.commit({ events: [scoreEvent("1", 7)] });
+  await until(() => clock.waits().length === 1);
+  webhooks.commands.hold({ origin: `127.0.0.1:${place.receiver.port}`, reason: "it is starting" });
+  clock.advance(3_600_000);
+  place.receiver.answer = (_request, response) => response.writeHead(204).end();
+  assert.equal(place.receiver.received.length, 1);
+  webhooks.commands.hold(null);
+  await place.receiver.has(2);
+});
+
 test("an event that is told twice with one key is stored and sent once", async (t) => {
   const place = await setup(t);
   await using webhooks = open(place);

@@ -58,10 +58,18 @@ export interface CommandsOptions {
   readonly sender: Sender;
   readonly retrySeconds: readonly number[];
   readonly userAgent: string;
+  /** What is on hold from the beginning; see `hold`. */
+  readonly held?: Hold | null;
   readonly warn: (message: string) => void;
   readonly now?: () => number;
   readonly random?: () => number;
   readonly after?: (ms: number, run: () => void) => () => void;
+}
+
+/** A host and port that gets nothing for the moment, and why. */
+export interface Hold {
+  readonly origin: string;
+  readonly reason: string;
 }
 
 /** What the state of a home has to be compared with, for whoever sees each change: of enabled webhooks only. */
@@ -79,6 +87,7 @@ export function createWebhookCommands(options: CommandsOptions) {
   const deliveries = openDeliveries(database);
   const counters = { delivered: 0, failedAttempts: 0, deadLetters: 0, events: 0 };
   let fault: string | null = null;
+  let held = options.held ?? null;
 
   const putGame = database.prepare(
     "INSERT INTO games VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET json = excluded.json",
@@ -92,7 +101,7 @@ export function createWebhookCommands(options: CommandsOptions) {
   const dispatcher = createDispatcher({
     receiver(webhookId) {
       const found = registrations.all.get(webhookId);
-      if (!found?.enabled || found.secret === undefined) return undefined;
+      if (!found?.enabled || found.secret === undefined || found.origin === held?.origin) return undefined;
       return { origin: found.origin, failing: found.failingSince !== null };
     },
     send,
@@ -284,6 +293,7 @@ export function createWebhookCommands(options: CommandsOptions) {
       disabled_reason: unreadable
         ? "its secret was sealed with another key: give it a new one (rotate)"
         : registration.disabledReason,
+      on_hold: registration.origin === held?.origin ? held.reason : null,
       waiting: dispatcher.waitingOf(registration.id),
       total_calls: registration.successes,
       failed_calls: registration.failures,
@@ -447,6 +457,15 @@ export function createWebhookCommands(options: CommandsOptions) {
       return added.deliveries.length;
     },
 
+    /** What waits for that host and port stays in its order and counts no attempts; null: it goes on. */
+    hold(next: Hold | null): void {
+      const origin = held?.origin;
+      held = next;
+      for (const registration of registrations.all.values()) {
+        if (registration.origin === origin) dispatcher.wake(registration.id);
+      }
+    },
+
     stateFilters: (_: null): StateFilters =>
       [...registrations.all.values()]
         .filter(({ enabled, compiled }) => enabled && compiled.types.has("state_changed"))
@@ -456,6 +475,10 @@ export function createWebhookCommands(options: CommandsOptions) {
       enabled: registrations.all
         .values()
         .filter(({ enabled }) => enabled)
+        .toArray().length,
+      onHold: registrations.all
+        .values()
+        .filter(({ enabled, origin }) => enabled && origin === held?.origin)
         .toArray().length,
       waiting: dispatcher.waiting,
       inFlight: dispatcher.inFlight,

@@ -1,8 +1,12 @@
 import assert from "node:assert/strict";
+import { Resolver } from "node:dns/promises";
 import { once } from "node:events";
+import { createServer as createHttpsServer } from "node:https";
 import { type AddressInfo, createServer, type Socket } from "node:net";
 import { type TestContext, test } from "node:test";
 import { gzipSync } from "node:zlib";
+import { CERTIFICATE, KEY } from "../testing/certificate.ts";
+import { startDnsServer } from "../testing/dns-server.ts";
 import { checkTarget, createAddressRules, type Resolve, type ResolvedAddress } from "./address-rules.ts";
 import { createResolver } from "./resolver.ts";
 import { createSender, EXCERPT_LENGTH_MAX, RESPONSE_BYTES_MAX, type SendOutcome } from "./send.ts";
@@ -34,10 +38,12 @@ interface Settings {
   readonly allow?: readonly string[];
   readonly resolve?: Resolve;
   readonly timeoutMs?: number;
+  readonly unverifiedOrigin?: string;
 }
 
-function senderFor(t: TestContext, { allow = ["127.0.0.1"], resolve, timeoutMs = 5_000 }: Settings = {}) {
+function senderFor(t: TestContext, { allow = ["127.0.0.1"], resolve, timeoutMs = 5_000, ...more }: Settings = {}) {
   const sender = createSender({
+    ...more,
     rules: createAddressRules(allow),
     resolve: resolve ?? (() => Promise.reject(new Error("nobody should ask"))),
     timeoutMs,
@@ -206,6 +212,46 @@ test("send() checks the address at every connect: a name that changes its answer
     assert.match(outcome.error!, /^refused: "rebind.example" \(127.0.0.1\) is an address of this machine/);
   }
   assert.equal(receiver.received.length, 0);
+});
+
+test("send() refuses a name whose DNS server changes its answer after the registration", async (t) => {
+  const receiver = await startReceiver();
+  t.after(() => receiver.close());
+  await using dns = await startDnsServer();
+  const resolver = new Resolver();
+  resolver.setServers([dns.address]);
+  const resolve = createResolver(async (host) => (await resolver.resolve4(host)).map(at));
+  const url = `http://rebind.example:${receiver.port}/hook`;
+  dns.addresses = ["93.184.216.34"];
+  assert.equal(await checkTarget(createAddressRules([]), resolve, url), null);
+  for (const addresses of [["127.0.0.1"], ["93.184.216.34", "127.0.0.1"]]) {
+    dns.addresses = addresses;
+    const outcome = await senderFor(t, { allow: [], resolve })(url);
+    assert.match(outcome.error!, /^refused: "rebind.example" \(127.0.0.1\) is an address of this machine/);
+  }
+  assert.equal(receiver.received.length, 0);
+  assert.deepEqual(dns.asked, ["rebind.example", "rebind.example", "rebind.example"]);
+  // The same way leads to the receiver where the owner allowed the name.
+  assert.equal((await senderFor(t, { allow: ["rebind.example"], resolve })(url)).status, 204);
+});
+
+test("send() takes any certificate of the one host and port that may have any, and of no other", async (t) => {
+  const servers = [1, 2].map(() =>
+    createHttpsServer({ key: KEY, cert: CERTIFICATE }, (_request, response) => response.writeHead(204).end()).listen(
+      0,
+      "127.0.0.1",
+    ),
+  );
+  await Promise.all(servers.map((server) => once(server, "listening")));
+  t.after(() => {
+    for (const server of servers) server.close().closeAllConnections();
+  });
+  const [own, other] = servers.map((server) => `127.0.0.1:${(server.address() as AddressInfo).port}`);
+  const send = senderFor(t, { unverifiedOrigin: own! });
+  assert.equal((await send(`https://${own}/`)).status, 204);
+  assert.match((await send(`https://${other}/`)).error!, /self.signed certificate/);
+  // A connection that was opened without a check serves nobody who checks.
+  assert.match((await senderFor(t)(`https://${own}/`)).error!, /self.signed certificate/);
 });
 
 test("send() connects to exactly the address that was checked, under the name that was given", async (t) => {

@@ -2,7 +2,7 @@ import http from "node:http";
 import https from "node:https";
 import type { LookupFunction } from "node:net";
 import { messageOf } from "../domain/errors.ts";
-import { type AddressRules, firstRefusal, portOf, type Resolve } from "./address-rules.ts";
+import { type AddressRules, firstRefusal, originOf, portOf, type Resolve } from "./address-rules.ts";
 import { parseRetryAfter } from "./retry.ts";
 
 /** What is read of an answer's body; a longer one is cut off, its status counts. */
@@ -40,13 +40,16 @@ export interface Sender {
 export interface SenderOptions {
   readonly rules: AddressRules;
   readonly resolve: Resolve;
+  /** The one host and port whose TLS certificate may be any, as HA_VERIFY_SSL=false says of Home Assistant's. */
+  readonly unverifiedOrigin?: string | null;
   /** From the first look at the name to the last byte of the answer. */
   readonly timeoutMs: number;
   readonly now?: () => number;
 }
 
 /** Sends requests to addresses that the rules allow: each connection goes to exactly the address that was checked. */
-export function createSender({ rules, resolve, timeoutMs, now = Date.now }: SenderOptions): Sender {
+export function createSender(options: SenderOptions): Sender {
+  const { rules, resolve, unverifiedOrigin = null, timeoutMs, now = Date.now } = options;
   const settings = { keepAlive: true, maxFreeSockets: FREE_CONNECTIONS_MAX, timeout: KEEP_ALIVE_MS };
   const agents = { "http:": new http.Agent(settings), "https:": new https.Agent(settings) };
 
@@ -90,6 +93,7 @@ export function createSender({ rules, resolve, timeoutMs, now = Date.now }: Send
         agent: agents[url.protocol as "http:" | "https:"],
         headers: { ...request.headers, "content-length": String(Buffer.byteLength(request.body)) },
         lookup: checkedLookup(portOf(url)),
+        rejectUnauthorized: originOf(url.href) !== unverifiedOrigin,
         maxHeaderSize: RESPONSE_HEADER_BYTES_MAX,
       });
       const abort = (): void => {

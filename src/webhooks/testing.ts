@@ -6,7 +6,7 @@ import { join } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
 import type { NewEvent } from "../domain/webhook.ts";
 import { createAddressRules, type Resolve, systemResolve } from "./address-rules.ts";
-import { createWebhookCommands, type WebhookCommands } from "./commands.ts";
+import { createWebhookCommands, type Hold, type WebhookCommands } from "./commands.ts";
 import { DATABASE_FILE, KEY_FILE, openWebhookDatabase } from "./database.ts";
 import { createJournal } from "./journal.ts";
 import { createResolver } from "./resolver.ts";
@@ -133,6 +133,7 @@ export interface CommandSettings {
   readonly retrySeconds?: readonly number[];
   readonly timeoutMs?: number;
   readonly clock?: TestClock;
+  readonly held?: Hold;
 }
 
 /** The webhooks of a directory, in this thread. Without jitter. */
@@ -152,6 +153,7 @@ export function openCommands(settings: CommandSettings): OpenCommands {
     sender: createSender({ rules, resolve, timeoutMs }),
     retrySeconds,
     userAgent: "HA-Ingestor/test",
+    held: settings.held ?? null,
     warn: (message) => warnings.push(message),
     random: () => 0,
     ...(clock ? { now: clock.now, after: clock.after } : {}),

@@ -8,7 +8,7 @@ import type { ChangeFeed } from "../domain/ingest.ts";
 import { silentLog } from "../lib/log.ts";
 import { DATABASE_FILE } from "./database.ts";
 import { removeDirectory, SECRET, SETTINGS, scoreEvent, startReceiver, temporaryDirectory } from "./testing.ts";
-import { openWebhooks } from "./webhooks.ts";
+import { type HomeReceiver, openWebhooks } from "./webhooks.ts";
 
 async function setup(t: TestContext) {
   const directory = temporaryDirectory();
@@ -17,8 +17,9 @@ async function setup(t: TestContext) {
     await receiver.close();
     removeDirectory(directory);
   });
-  const open = (allow = ["127.0.0.1"], idleMs = 30_000) =>
+  const open = (allow = ["127.0.0.1"], idleMs = 30_000, home: HomeReceiver | null = null) =>
     openWebhooks({
+      home,
       directory,
       settings: SETTINGS,
       allow,
@@ -129,6 +130,26 @@ test("watch() tells of the state changes that somebody asks for, in order, and o
   assert.equal(second!.json.truncated, true);
   assert.deepEqual(second!.json.data, { entity_id: "light.kitchen", old_state: null });
   assert.ok(second!.body.length < 1_000);
+});
+
+test("Home Assistant gets nothing before it is told that it may, also after a restart", async (t) => {
+  const { open, receiver } = await setup(t);
+  const home = { origin: `127.0.0.1:${receiver.port}`, verifySsl: true };
+  {
+    const webhooks = await open(["127.0.0.1"], 30_000, home);
+    const { webhook } = await webhooks.register({ url: receiver.url, events: ["score_changed"], secret: SECRET });
+    assert.match(webhook.on_hold!, /not known yet/);
+    await webhooks.commit({ events: [scoreEvent("1", 7)] });
+    webhooks.holdHome("Home Assistant is STARTING");
+    assert.equal((await webhooks.get(webhook.id)).on_hold, "Home Assistant is STARTING");
+    await webhooks.close();
+  }
+  assert.equal(receiver.received.length, 0);
+  const webhooks = await open(["127.0.0.1"], 30_000, home);
+  t.after(() => webhooks.close());
+  webhooks.holdHome(null);
+  await receiver.has(1);
+  assert.equal((await webhooks.list())[0]!.on_hold, null);
 });
 
 test("tell() sends what concerns the program itself", async (t) => {

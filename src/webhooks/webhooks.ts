@@ -7,6 +7,7 @@ import type { Logger } from "../lib/log.ts";
 import { nowMicros } from "../lib/time.ts";
 import { type Remote, startWorker, WorkerFailure } from "../lib/worker-rpc.ts";
 import { createAddressRules } from "./address-rules.ts";
+import type { Hold } from "./commands.ts";
 import type { SqliteSettings } from "./database.ts";
 import { EVENTS_PER_COMMIT_MAX } from "./events.ts";
 import { type CompiledFilter, compileFilter, foldFacts } from "./filters.ts";
@@ -30,9 +31,19 @@ export interface WebhookOptions {
   readonly allow: readonly string[];
   readonly retrySeconds: readonly number[];
   readonly timeoutSeconds: number;
+  /** Home Assistant as a receiver, where one is configured. */
+  readonly home?: HomeReceiver | null;
   readonly version: string;
   readonly log: Logger;
   readonly idleMs?: number;
+}
+
+/** Home Assistant answers 200 to webhooks while it starts, and hears none of them. */
+export interface HomeReceiver {
+  /** Host and port. */
+  readonly origin: string;
+  /** False takes any TLS certificate of it, and of it alone. */
+  readonly verifySsl: boolean;
 }
 
 export interface OpenWebhooks extends Outbox, Webhooks {
@@ -45,13 +56,18 @@ export interface OpenWebhooks extends Outbox, Webhooks {
   tell(type: SystemEventType, subject: string, data: Readonly<Record<string, unknown>>, at?: Micros): Promise<void>;
   /** Tells webhooks of the state changes that they ask for. */
   watch(feed: ChangeFeed, areasOf: AreasOf): void;
+  /**
+   * Why Home Assistant gets nothing for the moment; null: it does. What waits for it keeps its order and counts no
+   * attempts. From the start until it is told otherwise it gets nothing.
+   */
+  holdHome(reason: string | null): void;
   /** Ends what is under way; what has not arrived goes on after the next start. */
   close(): Promise<void>;
 }
 
 /** Opens the webhooks in a thread of their own, which sleeps while there are none. Rejects with an AppError that names path and remedy. */
 export async function openWebhooks(options: WebhookOptions): Promise<OpenWebhooks> {
-  const { log } = options;
+  const { log, home = null } = options;
   // Also a check, here where a fault stops the start with a clear line.
   createAddressRules(options.allow);
   let dead: string | null = null;
@@ -62,7 +78,11 @@ export async function openWebhooks(options: WebhookOptions): Promise<OpenWebhook
     retrySeconds: options.retrySeconds,
     timeoutSeconds: options.timeoutSeconds,
     userAgent: `HA-Ingestor/${options.version}`,
+    unverifiedOrigin: home?.verifySsl === false ? home.origin : null,
   };
+  let homeHeld: string | null = "it is not known yet whether Home Assistant has started";
+  const hold = (): Hold | null =>
+    home === null || homeHeld === null ? null : { origin: home.origin, reason: homeHeld };
   const { idleMs = IDLE_MS } = options;
   let thread: { readonly remote: Remote<WorkerCommands>; readonly opened: Promise<void> } | undefined;
   let askedAt = performance.now();
@@ -74,7 +94,7 @@ export async function openWebhooks(options: WebhookOptions): Promise<OpenWebhook
       dead = `the thread of the webhooks has ended: ${error.message}`;
       log.error({ err: error }, "The thread of the webhooks has ended");
     });
-    const opened = remote.call("open", null);
+    const opened = remote.call("open", hold());
     // Whoever asks hears of it.
     opened.catch(() => undefined);
     thread = { remote, opened };
@@ -176,6 +196,11 @@ export async function openWebhooks(options: WebhookOptions): Promise<OpenWebhook
         const event = eventFor(change, filters, areasOf);
         if (event) states.add(event);
       });
+    },
+    holdHome(reason) {
+      homeHeld = reason;
+      // A thread that sleeps is told when it opens; one that has ended was told of where it was noticed.
+      thread?.remote.call("hold", hold()).catch(() => undefined);
     },
     async close() {
       unwatch();

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { workerData } from "node:worker_threads";
 import { type Commands, serveCommands } from "../lib/worker-rpc.ts";
 import { createAddressRules, systemResolve } from "./address-rules.ts";
-import { createWebhookCommands, type WebhookCommands } from "./commands.ts";
+import { createWebhookCommands, type Hold, type WebhookCommands } from "./commands.ts";
 import { DATABASE_FILE, KEY_FILE, openWebhookDatabase, type SqliteSettings } from "./database.ts";
 import { createJournal } from "./journal.ts";
 import { createResolver } from "./resolver.ts";
@@ -21,10 +21,13 @@ export interface WorkerSettings {
   readonly retrySeconds: readonly number[];
   readonly timeoutSeconds: number;
   readonly userAgent: string;
+  /** The one host and port whose TLS certificate may be any. */
+  readonly unverifiedOrigin: string | null;
 }
 
 export type WorkerCommands = WebhookCommands & {
-  open(argument: null): void;
+  /** Opens the database and begins to send, but not where the hold is on. */
+  open(held: Hold | null): void;
   /** What the log should hear of, since the last call. */
   warnings(argument: null): string[];
 };
@@ -32,10 +35,11 @@ export type WorkerCommands = WebhookCommands & {
 /** Warnings that are kept until somebody asks. */
 const WARNINGS_MAX = 100;
 
-const { directory, settings, allow, retrySeconds, timeoutSeconds, userAgent } = workerData as WorkerSettings;
+const { directory, settings, allow, retrySeconds, timeoutSeconds, userAgent, unverifiedOrigin } =
+  workerData as WorkerSettings;
 const warnings: string[] = [];
 
-function open(): void {
+function open(held: Hold | null): void {
   const rules = createAddressRules(allow);
   const vault = openVault(join(directory, KEY_FILE));
   const database = openWebhookDatabase(join(directory, DATABASE_FILE), settings);
@@ -46,9 +50,10 @@ function open(): void {
     vault,
     rules,
     resolve,
-    sender: lazySender({ rules, resolve, timeoutMs: timeoutSeconds * 1000 }),
+    sender: lazySender({ rules, resolve, unverifiedOrigin, timeoutMs: timeoutSeconds * 1000 }),
     retrySeconds,
     userAgent,
+    held,
     warn: (message) => {
       if (warnings.length < WARNINGS_MAX) warnings.push(message);
     },

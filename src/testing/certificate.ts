@@ -1,0 +1,20 @@
+/**
+ * A certificate that nobody vouches for, with its key, for TLS servers of tests: openssl req -x509 -newkey ec,
+ * CN=localhost and 127.0.0.1, 100 years, known to everyone.
+ */
+export const KEY = `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg5qfhUyBGj10oELVO
+C+KVhetgNbVZy7JCf50PmuiUgkyhRANCAATyqu+aCt6J1daXX4ATVZNaHFuRavIb
+LbmpkMnmANAdEsrl6kBS2QRMCDpxIGE4pIXzX0zuVeM4+e+OF4XUitvv
+-----END PRIVATE KEY-----`;
+export const CERTIFICATE = `-----BEGIN CERTIFICATE-----
+MIIBmzCCAUGgAwIBAgIUK3IL4vd1iauOZf4LWL+6REuJO34wCgYIKoZIzj0EAwIw
+FDESMBAGA1UEAwwJbG9jYWxob3N0MCAXDTI2MTEyNDEyNDMxMFoYDzIxMjYxMDMx
+MTI0MzEwWjAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwWTATBgcqhkjOPQIBBggqhkjO
+PQMBBwNCAATyqu+aCt6J1daXX4ATVZNaHFuRavIbLbmpkMnmANAdEsrl6kBS2QRM
+CDpxIGE4pIXzX0zuVeM4+e+OF4XUitvvo28wbTAdBgNVHQ4EFgQU/ZSam5rETU49
+kmUyOan8ozyxOrUwHwYDVR0jBBgwFoAU/ZSam5rETU49kmUyOan8ozyxOrUwDwYD
+VR0TAQH/BAUwAwEB/zAaBgNVHREEEzARgglsb2NhbGhvc3SHBH8AAAEwCgYIKoZI
+zj0EAwIDSAAwRQIgFqR9HuhbICcD+BR7ITFgZpWaphL5MNA3HsCwqMhn1B4CIQDZ
+tySrYo3oLJpblo19aUPndUIC+0NEqnGvq/LMP6kIoA==
+-----END CERTIFICATE-----`;
