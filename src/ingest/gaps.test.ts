@@ -310,6 +310,30 @@ test("samples that the store turned away come back when it takes them again", as
   await assertHoldsTruth(recorder.store, home);
 });
 
+test("more events than may wait for a snapshot: the newest are taken, the gap brings back the others", async (t) => {
+  await using home = await createSimulatedHome(PROMPT);
+  home.slowRegistries(300);
+  // Nothing of the past is asked for, so that the overflow has to open a gap of its own.
+  const options = { directory: temporaryDirectory(t), backfillDays: 0, queueEventsMax: 100 };
+  await using recorder = await startRecorder(home, options);
+  await recorder.until(() => recorder.session.status().state === "connected", "a connection");
+  for (let rounds = 0; recorder.ingest.status().dropped < 200; rounds++) {
+    await home.burst(30);
+    await recorder.until(() => recorder.ingest.status().changes > rounds * 20, "the changes");
+  }
+  home.slowRegistries(0);
+  await recorder.live();
+  const gaps = await recorder.closed();
+  assert.deepEqual(
+    gaps.map(({ reason, state }) => `${reason} ${state}`),
+    ["queue_overflow filled"],
+  );
+  assert.ok(recorder.ingest.status().snapshots > 1, "another snapshot is read");
+  assert.ok(gaps[0]!.added > 0);
+  await recorder.caughtUp();
+  await assertHoldsTruth(recorder.store, home);
+});
+
 test("events out of order and events that come twice lose nothing and leave the newest state", async (t) => {
   await using home = await createSimulatedHome(PROMPT);
   await using recorder = await startRecorder(home, { directory: temporaryDirectory(t) });

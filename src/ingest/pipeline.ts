@@ -38,7 +38,7 @@ import { type AdoptedEntity, createHomeIndex, type EntityFacts, type EntityMoves
 import { createHomeWrites } from "./home-writes.ts";
 import { createSampler, type IngestStore } from "./sampler.ts";
 
-/** Events that may wait for a snapshot. When there are more, all are dropped and another snapshot is read. */
+/** Events that may wait for a snapshot. When more come, those are dropped, and another snapshot is read. */
 export const QUEUE_EVENTS_MAX = 200_000;
 /** Changes that may wait for the registry ids of new entities, all entities together. */
 export const AWAITING_CHANGES_MAX = 20_000;
@@ -57,6 +57,7 @@ export interface IngestOptions {
   readonly log: Logger;
   /** Without it interruptions are neither noted nor filled. */
   readonly gaps?: GapOptions;
+  readonly queueEventsMax?: number;
   /** Hears what Home Assistant says of itself, at each snapshot and when it changed; must not throw. */
   readonly onConfig?: (config: HomeConfig) => void;
   readonly now?: () => Micros;
@@ -67,7 +68,7 @@ export interface IngestOptions {
 
 /** What the status says beyond the contract, for metrics. */
 export interface IngestReport extends IngestStatus {
-  /** Events dropped since more than QUEUE_EVENTS_MAX waited, or their connection ended before its snapshot. */
+  /** Events dropped since more than `queueEventsMax` waited, or their connection ended before its snapshot. */
   readonly dropped: number;
   readonly snapshotFailures: number;
   /** Changes that waited for a registry id too long and were stored under their entity_id until it was known. */
@@ -127,6 +128,7 @@ interface Leaving {
 
 export function createIngest(options: IngestOptions): Ingest {
   const { store, home, states, log, onConfig = () => undefined, now = nowMicros, random = Math.random } = options;
+  const queueEventsMax = options.queueEventsMax ?? QUEUE_EVENTS_MAX;
   const sleep = options.sleep ?? ((ms, signal) => wait(ms, undefined, { signal }));
   const index = createHomeIndex();
   const filter = createFilter(options.rules, index.facts);
@@ -321,12 +323,12 @@ export function createIngest(options: IngestOptions): Ingest {
   };
 
   const enqueue = (waiting: Queued[], item: Queued): void => {
-    if (waiting.length >= QUEUE_EVENTS_MAX && session) {
+    if (waiting.length >= queueEventsMax && session) {
       counts.dropped += waiting.length;
       gaps?.dropped(waiting[0]!.timeFired);
       waiting.length = 0;
       session.again = true;
-      log.warn(`More than ${QUEUE_EVENTS_MAX} events waited for a snapshot: they were dropped, another is read`);
+      log.warn(`More than ${queueEventsMax} events waited for a snapshot: they were dropped, another is read`);
     }
     waiting.push(item);
   };

@@ -43,6 +43,7 @@ export interface RecorderOptions {
   readonly directory: string;
   readonly rules?: FilterRules;
   readonly backfillDays?: number;
+  readonly queueEventsMax?: number;
   readonly store?: Partial<StoreOptions>;
   readonly readClocks?: () => Clocks;
   /** Changes that get lost on the way. */
@@ -81,6 +82,7 @@ export async function startRecorder(simulated: SimulatedHome, options: RecorderO
     home,
     states: home.states,
     rules: options.rules ?? {},
+    ...(options.queueEventsMax === undefined ? {} : { queueEventsMax: options.queueEventsMax }),
     log,
     gaps: {
       store,
