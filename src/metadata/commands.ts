@@ -1,17 +1,14 @@
 import { randomUUID } from "node:crypto";
 import type { DatabaseSync } from "node:sqlite";
-import { AppError, messageOf } from "../domain/errors.ts";
 import type { HomeConfig, RegistryKind } from "../domain/home.ts";
 import type { BulkReport, ManualDevice, RegistryDiff, RowFault, UnregisteredEntity } from "../domain/home-store.ts";
+import { type BulkRow, bulkRows } from "./bulk-rows.ts";
 import { createStatesWriter, type StatesToSave } from "./current-states.ts";
 import { transaction } from "./database.ts";
 import { createDeviceWriter } from "./devices-writes.ts";
-import { createEntityWriter } from "./entities-writes.ts";
-import { entityId, isRow, keyOf, PLAIN_TABLES, reference } from "./rows.ts";
-import { createPlainWriter, DiffBuilder, type Incoming } from "./writes.ts";
-
-/** Rows of one bulk upsert; more are `too_large`. */
-export const BULK_ROWS_MAX = 200_000;
+import { createEntityWriter, type EntityWriter } from "./entities-writes.ts";
+import { PLAIN_TABLES, reference } from "./rows.ts";
+import { createPlainWriter, DiffBuilder, type Incoming, type WriteOptions } from "./writes.ts";
 
 /** A registry's rows on their way between threads: keys and JSON texts side by side, cheap to copy. */
 export interface EncodedRows {
@@ -67,7 +64,7 @@ export function createHomeCommands(database: DatabaseSync): HomeCommands {
 
   return {
     applyRegistry({ kind, rows, at }) {
-      const incoming = rows.keys.map((key, index) => ({ key, text: rows.texts[index]! }));
+      const incoming = rows.keys.map((key, index) => ({ index, key, text: rows.texts[index]! }));
       const diff = new DiffBuilder();
       const refused: string[] = [];
       once(() => {
@@ -75,7 +72,7 @@ export function createHomeCommands(database: DatabaseSync): HomeCommands {
           const writer = kind === "device" ? devices : entities;
           // First those that are gone: their entity_id may be another's now.
           writer.removeOthers(new Set(rows.keys), at, diff);
-          writer.write(incoming, { at, merge: false, refused: (key) => refused.push(key) }, diff);
+          writer.write(incoming, { at, merge: false, refused: ({ key }) => refused.push(key) }, diff);
         } else {
           plain[kind](incoming, at, diff);
           if (kind === "config_entry") devices.renewIntegrations(at);
@@ -95,21 +92,21 @@ export function createHomeCommands(database: DatabaseSync): HomeCommands {
     saveStates: (states) => once(() => writeStates(states)),
 
     bulkUpsert({ kind, body, at }) {
-      const { rows, faults } = bulkRows(kind, body, (entityIds) => entities.owners(entityIds));
-      const indexOf = new Map(rows.map((row) => [row.incoming.key, row.index]));
-      once(() => {
-        const incoming = rows.map((row) => row.incoming);
-        const refused = (key: string, error: Error): void => {
-          faults.push({ index: indexOf.get(key)!, id: key, message: `The database refuses it: ${error.message}` });
-        };
-        const writer = kind === "device" ? devices : entities;
-        writer.write(incoming, { at, merge: true, refused }, new DiffBuilder());
-      });
-      faults.sort((a, b) => a.index - b.index);
-      return {
-        upserted: rows.length - faults.filter((fault) => indexOf.get(fault.id ?? "") === fault.index).length,
-        failed: faults,
+      const faults: RowFault[] = [];
+      let upserted = 0;
+      const refused = ({ index, key }: Incoming, error: Error): void => {
+        faults.push({ index, id: key, message: `The database refuses it: ${error.message}` });
+        upserted--;
       };
+      const options = { at, merge: true, refused };
+      once(() => {
+        for (const slice of bulkRows(kind, body, faults)) {
+          upserted += slice.length;
+          if (kind === "device") devices.write(slice, options, new DiffBuilder());
+          else writeEntities(entities, slice, options);
+        }
+      });
+      return { upserted, failed: faults.sort((a, b) => a.index - b.index) };
     },
 
     putManualDevice: ({ device, at }) => once(() => devices.putManual(device, at)),
@@ -123,55 +120,18 @@ export function createHomeCommands(database: DatabaseSync): HomeCommands {
   };
 }
 
-interface BulkRow {
-  readonly index: number;
-  readonly incoming: Incoming;
-}
-
 /**
- * The rows of a bulk upsert's body: registry rows of Home Assistant, or the original's flat ones ({device_id, name,
- * manufacturer, …}, {entity_id, device_id, platform, …}). An entity without id is the live one of that entity_id,
- * else a new one that goes by its entity_id.
+ * Writes entities in their order. One without id is the live one of its entity_id, which a row before it may just have
+ * been given, else a new one that goes by its entity_id.
  */
-function bulkRows(
-  kind: "device" | "entity",
-  body: Uint8Array,
-  ownersOf: (entityIds: readonly string[]) => ReadonlyMap<string, string>,
-): { readonly rows: BulkRow[]; readonly faults: RowFault[] } {
-  const list = parseList(body);
-  const faults: RowFault[] = [];
-  const good: { index: number; row: Readonly<Record<string, unknown>>; key: string }[] = [];
-  list.forEach((row, index) => {
-    const key = isRow(row) ? keyOf(kind, row) : null;
-    if (isRow(row) && key !== null) good.push({ index, row, key });
-    else faults.push({ index, ...faultOf(kind, row) });
-  });
-  const nameless = kind === "entity" ? good.filter(({ row }) => reference(row.id) === null) : [];
-  const owners = nameless.length === 0 ? undefined : ownersOf(nameless.map(({ row }) => entityId(row)!));
-  const rows = good.map(({ index, row, key }) => ({
-    index,
-    incoming: { key: owners?.get(key) ?? key, text: JSON.stringify(row), row },
-  }));
-  return { rows, faults };
-}
-
-function parseList(body: Uint8Array): readonly unknown[] {
-  let list: unknown;
-  try {
-    list = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(body));
-  } catch (cause) {
-    throw new AppError("invalid", `Cannot read the rows: the body is no JSON (${messageOf(cause)})`, { cause });
+function writeEntities(entities: EntityWriter, rows: readonly BulkRow[], options: WriteOptions): void {
+  for (let from = 0; from < rows.length; ) {
+    const hasId = reference(rows[from]!.row.id) !== null;
+    const next = rows.findIndex(({ row }, index) => index > from && (reference(row.id) !== null) !== hasId);
+    const alike = rows.slice(from, next === -1 ? rows.length : next);
+    const owners = hasId ? undefined : entities.owners(alike.map(({ key }) => key));
+    const known = owners ? alike.map((row) => ({ ...row, key: owners.get(row.key) ?? row.key })) : alike;
+    entities.write(known, options, new DiffBuilder());
+    from += alike.length;
   }
-  if (!Array.isArray(list)) throw new AppError("invalid", "Cannot read the rows: the body is no JSON array");
-  if (list.length > BULK_ROWS_MAX) {
-    throw new AppError("too_large", `Cannot take ${list.length} rows at once: at most ${BULK_ROWS_MAX}`);
-  }
-  return list;
-}
-
-function faultOf(kind: "device" | "entity", row: unknown): { readonly id: string | null; readonly message: string } {
-  if (!isRow(row)) return { id: null, message: "The row is no JSON object" };
-  if (kind === "device") return { id: null, message: "The row has no id: id or device_id must be a text" };
-  const id = reference(row.entity_id) ?? reference(row.id);
-  return { id, message: 'The row has no entity_id of the form "domain.object"' };
 }

@@ -19,7 +19,8 @@ import {
   createRowWriter,
   type DiffBuilder,
   type Incoming,
-  rowToKeep,
+  type Kept,
+  type Known,
   slices,
   type WriteOptions,
 } from "./writes.ts";
@@ -81,8 +82,9 @@ const DEVICES: Columns = {
 interface Stored {
   readonly live: boolean;
   readonly manual: boolean;
+  /** The sender's own row. A manual device of the same id is another's: neither compared nor merged with. */
+  readonly own: boolean;
   readonly labels: string;
-  readonly raw: string | undefined;
 }
 
 /** What a device registry's list has in each row, of all versions. */
@@ -119,10 +121,10 @@ export interface DeviceWriter {
 
 export function createDeviceWriter(database: DatabaseSync): DeviceWriter {
   const stored = database.prepare(
-    `SELECT device_id AS key, removed_at, placeholder, manual, labels, raw FROM devices
+    `SELECT device_id AS key, removed_at, placeholder, manual, labels FROM devices
      WHERE device_id IN (SELECT value FROM json_each(?))`,
   );
-  const writeRow = createRowWriter(database, DEVICES);
+  const writer = createRowWriter(database, DEVICES, FIELDS);
   const live = database.prepare(
     "SELECT device_id AS key FROM devices WHERE removed_at IS NULL AND placeholder = 0 AND manual = 0",
   );
@@ -159,9 +161,8 @@ export function createDeviceWriter(database: DatabaseSync): DeviceWriter {
         {
           live: row.removed_at === null && row.placeholder === 0,
           manual: row.manual === 1,
+          own: row.placeholder === 0 && row.manual === 0,
           labels: row.labels as string,
-          // A manual device of the same id is another sender's row: neither compared nor merged with.
-          raw: row.placeholder === 0 && row.manual === 0 ? (row.raw as string) : undefined,
         },
       ]),
     );
@@ -173,13 +174,23 @@ export function createDeviceWriter(database: DatabaseSync): DeviceWriter {
     return (domain as string | null | undefined) ?? identifierDomain(row) ?? reference(row.integration);
   }
 
-  function put(key: string, row: RegistryRow, raw: string, manual: boolean, old: Stored | undefined, at: number): void {
+  /** False: nothing changed. */
+  function put(
+    key: string,
+    { row, raw }: Kept,
+    manual: boolean,
+    old: Stored | undefined,
+    known: Known,
+    at: number,
+  ): boolean {
     const values: SqlValue[] = [...DEVICES.values(row), integrationOf(row), manual ? 1 : 0, 0];
-    writeRow(old === undefined ? "new" : "known", key, values, at, raw);
+    if (!writer.write(known, key, values, at, raw)) return false;
     const labels = textList(row.labels);
-    if (labels === (old?.labels ?? "[]")) return;
-    clearLabels.run(key);
-    for (const label of JSON.parse(labels) as string[]) addLabel.run(label, key);
+    if (labels !== (old?.labels ?? "[]")) {
+      clearLabels.run(key);
+      for (const label of JSON.parse(labels) as string[]) addLabel.run(label, key);
+    }
+    return true;
   }
 
   function settleAreas(touched: readonly string[]): void {
@@ -198,13 +209,15 @@ export function createDeviceWriter(database: DatabaseSync): DeviceWriter {
         for (const incoming of slice) {
           const { key } = incoming;
           const old = before.get(key);
-          const keep = rowToKeep(incoming, old, options.merge, FIELDS);
-          if (!keep) continue;
+          const own = old?.live === true && old.own;
+          if (own && !incoming.row && writer.holds(key, incoming.text)) continue;
           attempt(incoming, options, () => {
-            put(key, keep.row, keep.raw, false, old, options.at);
+            const row = incoming.row ?? (JSON.parse(incoming.text) as RegistryRow);
+            const kept = writer.toKeep(row, incoming, old?.own === true, options.merge);
+            if (!put(key, kept, false, old, old === undefined ? "new" : own ? [] : "replaced", options.at)) return;
             diff.wrote(key, old?.live ?? false);
             touched.push(key);
-            before.set(key, { live: true, manual: false, labels: textList(keep.row.labels), raw: keep.raw });
+            before.set(key, { live: true, manual: false, own: true, labels: textList(kept.row.labels) });
           });
         }
       }
@@ -248,7 +261,7 @@ export function createDeviceWriter(database: DatabaseSync): DeviceWriter {
           `Cannot change device "${key}": it is one of Home Assistant's own; change it there`,
         );
       }
-      put(key, { ...device }, JSON.stringify(device), true, old, at);
+      put(key, { row: { ...device }, raw: JSON.stringify(device) }, true, old, old ? "replaced" : "new", at);
       settleAreas([key]);
       return !old?.live;
     },

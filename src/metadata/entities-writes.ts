@@ -3,15 +3,7 @@ import type { RegistryRow } from "../domain/home.ts";
 import type { UnregisteredEntity } from "../domain/home-store.ts";
 import type { DeviceWriter } from "./devices-writes.ts";
 import { type Columns, entityId, moment, reference, type SqlValue, searchText, text, textList } from "./rows.ts";
-import {
-  attempt,
-  createRowWriter,
-  type DiffBuilder,
-  type Incoming,
-  rowToKeep,
-  slices,
-  type WriteOptions,
-} from "./writes.ts";
+import { attempt, createRowWriter, type DiffBuilder, type Incoming, slices, type WriteOptions } from "./writes.ts";
 
 const ENTITIES: Columns = {
   table: "entities",
@@ -70,6 +62,7 @@ const FIELDS = [
 
 /** Where indexes find an entity. Most updates leave all of them as they were. */
 const PLACE = ["entity_id", "platform", "device_id", "config_entry_id", "effective_area_id"];
+const DEVICE = PLACE.indexOf("device_id");
 
 function placeOf(row: RegistryRow, effectiveArea: string | null): SqlValue[] {
   return [
@@ -85,10 +78,10 @@ interface Stored {
   /** The values of `PLACE`. */
   readonly place: readonly SqlValue[];
   readonly live: boolean;
+  /** False for a row that only states told of: nothing to compare or merge with. */
+  readonly registered: boolean;
   readonly entityId: string;
   readonly labels: string;
-  /** Undefined for a row that only states told of: nothing to compare or merge with. */
-  readonly raw: string | undefined;
 }
 
 /** `key`, the columns of `PLACE`, and the others that `storedRows` reads. */
@@ -102,14 +95,7 @@ type StoredRow = readonly [
   registered: number,
   removedAt: number | null,
   labels: string,
-  raw: string,
 ];
-
-interface Change {
-  readonly incoming: Incoming;
-  readonly row: RegistryRow;
-  readonly raw: string;
-}
 
 export interface EntityWriter {
   /** Adds or changes registry rows; whatever is absent stays. */
@@ -129,7 +115,7 @@ function movedIn(before: readonly SqlValue[], after: readonly SqlValue[]): reado
 
 export function createEntityWriter(database: DatabaseSync, devices: DeviceWriter): EntityWriter {
   const stored = database.prepare(
-    `SELECT key, ${PLACE.join(", ")}, registered, removed_at, labels, raw FROM entities
+    `SELECT key, ${PLACE.join(", ")}, registered, removed_at, labels FROM entities
      WHERE key IN (SELECT value FROM json_each(?))`,
   );
   const owner = database.prepare(
@@ -139,7 +125,7 @@ export function createEntityWriter(database: DatabaseSync, devices: DeviceWriter
   // Arrays instead of objects: half the time for thousands of rows.
   stored.setReturnArrays(true);
   owner.setReturnArrays(true);
-  const writeRow = createRowWriter(database, ENTITIES, PLACE);
+  const writer = createRowWriter(database, ENTITIES, FIELDS, PLACE);
   const live = database.prepare("SELECT key FROM entities WHERE removed_at IS NULL AND registered = 1");
   const remove = database.prepare("UPDATE entities SET removed_at = ?, updated_at = ? WHERE key = ?");
   const rekey = database.prepare("UPDATE entities SET key = ? WHERE key = ?");
@@ -160,13 +146,13 @@ export function createEntityWriter(database: DatabaseSync, devices: DeviceWriter
   function storedRows(keys: readonly string[]): Map<string, Stored> {
     const found = stored.all(JSON.stringify(keys)) as unknown as StoredRow[];
     const rows = new Map<string, Stored>();
-    for (const [key, entityId, platform, device, entry, area, registered, removedAt, labels, raw] of found) {
+    for (const [key, entityId, platform, device, entry, area, registered, removedAt, labels] of found) {
       rows.set(key, {
         place: [entityId, platform, device, entry, area],
         live: removedAt === null,
+        registered: registered === 1,
         entityId,
         labels,
-        raw: registered === 1 ? raw : undefined,
       });
     }
     return rows;
@@ -177,26 +163,36 @@ export function createEntityWriter(database: DatabaseSync, devices: DeviceWriter
     diff.remove(key);
   }
 
+  /** Who goes by each entity_id; most go by the one that they had. */
+  function ownersOf(names: ReadonlySet<string>, stored: ReadonlyMap<string, Stored>): Map<string, string> {
+    const known = new Map<string, string>();
+    for (const [key, { live, entityId }] of stored) if (live) known.set(entityId, key);
+    const others = [...names].filter((name) => !known.has(name));
+    if (others.length > 0) for (const [name, key] of owners(others)) known.set(name, key);
+    return known;
+  }
+
   function writeSlice(slice: readonly Incoming[], options: WriteOptions, diff: DiffBuilder): void {
-    const before = storedRows(slice.map((row) => row.key));
-    const changes: Change[] = [];
+    const before = storedRows(slice.map((incoming) => incoming.key));
+    const differing: { readonly incoming: Incoming; readonly sent: RegistryRow }[] = [];
     const names = new Set<string>();
     const deviceIds = new Set<string>();
     for (const incoming of slice) {
       const old = before.get(incoming.key);
-      const keep = rowToKeep(incoming, old, options.merge, FIELDS);
-      if (!keep) continue;
-      changes.push({ incoming, ...keep });
-      names.add(entityId(keep.row)!);
-      const device = reference(keep.row.device_id);
-      if (device !== null) deviceIds.add(device);
+      if (old?.live && old.registered && !incoming.row && writer.holds(incoming.key, incoming.text)) continue;
+      const sent = incoming.row ?? (JSON.parse(incoming.text) as RegistryRow);
+      differing.push({ incoming, sent });
+      names.add(entityId(sent)!);
+      const device = "device_id" in sent ? reference(sent.device_id) : old?.place[DEVICE];
+      if (device) deviceIds.add(device as string);
     }
     const areaOf = devices.ensure(deviceIds, options.at);
-    const ownerOf = owners([...names]);
-    for (const { incoming, row, raw } of changes) {
+    const ownerOf = ownersOf(names, before);
+    for (const { incoming, sent } of differing) {
       const { key } = incoming;
       attempt(incoming, options, () => {
         let old = before.get(key);
+        const { row, raw } = writer.toKeep(sent, incoming, old?.registered === true, options.merge);
         const name = entityId(row)!;
         const holder = ownerOf.get(name);
         if (holder !== undefined && holder !== key) {
@@ -218,8 +214,8 @@ export function createEntityWriter(database: DatabaseSync, devices: DeviceWriter
         const device = reference(row.device_id);
         const area = reference(row.area_id) ?? (device === null ? null : (areaOf.get(device) ?? null));
         const place = placeOf(row, area);
-        const known = old === undefined ? "new" : old.live ? movedIn(old.place, place) : "known";
-        writeRow(known, key, [...ENTITIES.values(row), 1, ...place], options.at, raw);
+        const known = old === undefined ? "new" : old.live && old.registered ? movedIn(old.place, place) : "replaced";
+        if (!writer.write(known, key, [...ENTITIES.values(row), 1, ...place], options.at, raw)) return;
         diff.wrote(key, old?.live ?? false);
         const labels = textList(row.labels);
         if (labels !== (old?.labels ?? "[]")) {
@@ -228,7 +224,7 @@ export function createEntityWriter(database: DatabaseSync, devices: DeviceWriter
         }
         if (old && old.entityId !== name && ownerOf.get(old.entityId) === key) ownerOf.delete(old.entityId);
         ownerOf.set(name, key);
-        before.set(key, { place, live: true, entityId: name, labels, raw });
+        before.set(key, { place, live: true, registered: true, entityId: name, labels });
       });
     }
   }
@@ -260,7 +256,7 @@ export function createEntityWriter(database: DatabaseSync, devices: DeviceWriter
           if (entityId({ entity_id: id }) === null) continue;
           const row = { entity_id: id, platform };
           const values = [...ENTITIES.values(row), 0, ...placeOf(row, null)];
-          writeRow(before.has(id) ? "known" : "new", id, values, at, JSON.stringify(row));
+          writer.write(before.has(id) ? "replaced" : "new", id, values, at, JSON.stringify(row));
           diff.wrote(id, holder !== undefined);
           ownerOf.set(id, id);
           known.set(id, platform);

@@ -315,6 +315,54 @@ test("bulkUpsert() takes a whole registry row instead of the one before, and cha
   assert.deepEqual(home.entities({ limit: 10, platform: "zha" }).total, 1);
 });
 
+test("bulkUpsert() takes one row after the other, also of one entity and over thousands", async (t) => {
+  const { home } = await openTestHome(t);
+  const many = Array.from({ length: 1_000 }, (_, index) => entity(`e${index}`, `light.l${index}`, { name: "first" }));
+  await home.bulkUpsert("entity", json(many));
+  const rows = [
+    { id: "e0", entity_id: "light.l0", area_id: "hall" },
+    { id: "e0", entity_id: "light.l0", device_id: "d" },
+    // Two that change places, far from each other in the list.
+    entity("e1", "light.l999", { name: "second" }),
+    ...many.slice(2, 999),
+    entity("e999", "light.l1", { name: "second" }),
+    // By its entity_id alone: the one that has it by now.
+    { entity_id: "light.l1", platform: "zha" },
+  ];
+  assert.deepEqual(await home.bulkUpsert("entity", json(rows)), { upserted: rows.length, failed: [] });
+  const first = home.entity("e0")!;
+  assert.deepEqual([first.name, first.registry_area_id, first.device_id], ["first", "hall", "d"]);
+  assert.equal(home.counts().entities, 1_000);
+  const [one, other] = [home.entity("e1")!, home.entity("e999")!];
+  assert.deepEqual([one.entity_id, one.platform, one.removed_at], ["light.l999", "hue", null]);
+  assert.deepEqual([other.entity_id, other.platform, other.name], ["light.l1", "zha", "second"]);
+});
+
+test("bulkUpsert() leaves alone what it has already, however it is spaced", async (t) => {
+  const { home, query } = await openTestHome(t);
+  const rows = [entity("e1", "light.a", { name: "a, b" }), entity("e2", "light.b", { name: null })];
+  const bodies = [undefined, 2].map((indent) => new TextEncoder().encode(JSON.stringify(rows, null, indent)));
+  const written = () => query("SELECT key, updated_at, raw FROM entities ORDER BY key");
+  await home.bulkUpsert("entity", bodies[0]!);
+  const before = written();
+  assert.deepEqual(
+    before.map((row) => row.raw),
+    rows.map((row) => JSON.stringify(row)),
+  );
+  await home.bulkUpsert("entity", bodies[1]!);
+  assert.deepEqual(written(), before);
+  assert.deepEqual(await home.applyRegistry("entity", rows, AT), none);
+});
+
+test("bulkUpsert() keeps nothing of a body that turns out to be no JSON far behind", async (t) => {
+  const { home } = await openTestHome(t);
+  const rows = Array.from({ length: 1_000 }, (_, index) => JSON.stringify({ id: `d${index}` }));
+  const body = new TextEncoder().encode(`[${rows.join()},{"id":d}]`);
+  await assert.rejects(home.bulkUpsert("device", body), refusal("invalid", /Cannot read the rows: .*row 1000: /));
+  assert.equal(home.counts().devices, 0);
+  assert.deepEqual(await home.bulkUpsert("device", json([{ id: "d" }])), { upserted: 1, failed: [] });
+});
+
 test("bulkUpsert() keeps good rows, reports bad ones, and takes flat rows over registry rows", async (t) => {
   const { home } = await openTestHome(t);
   await home.applyRegistry("entity", [entity("e1", "light.a", { name: "Lamp", device_id: "d1" })], AT);

@@ -84,8 +84,13 @@ function anyKeyOf(kind: RegistryKind, row: RegistryRow): string | null {
     case "device":
       return deviceId(row);
     case "entity":
-      return entityId(row) && (reference(row.id) ?? entityId(row));
+      return entityKey(row);
   }
+}
+
+function entityKey(row: RegistryRow): string | null {
+  const name = entityId(row);
+  return name && (reference(row.id) ?? name);
 }
 
 /** The user's name, else the integration's. */

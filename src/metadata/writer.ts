@@ -14,11 +14,6 @@ import type { OpenReport, WriterCommands, WriterData } from "./writer.worker.ts"
 export const WRITES_WAITING_MAX = 1_000;
 /** Rows turned into JSON before the main thread does something else: about 1 ms. */
 const ENCODE_ROWS = 500;
-/**
- * Room for new objects in the thread. By default it is so small that a bulk upsert of 5,000 rows spends a third of its
- * time in collecting them (measured: 119 ms, with this 71).
- */
-const YOUNG_GENERATION_MB = 64;
 /** States saved in one transaction. */
 const SAVE_STATES = 5_000;
 
@@ -54,7 +49,7 @@ export async function openWriter(
   const workerData: WriterData = { file, settings };
   const remote: Remote<WriterCommands> = startWorker(
     new URL("./writer.worker.ts", import.meta.url),
-    { workerData, resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB } },
+    { workerData },
     (error) => {
       fault = `the writing thread has ended: ${error.message}`;
       log.error({ err: error }, "The thread that writes the database of the home has ended");

@@ -4,9 +4,12 @@ import type { RegistryDiff } from "../domain/home-store.ts";
 import { SQLITE_CONSTRAINT, SQLITE_TOOBIG, sqliteCode } from "./database.ts";
 import type { Columns, SqlValue } from "./rows.ts";
 
-/** A row on its way into a table: its key, and its JSON as it will be kept. */
+/** A row on its way into a table. */
 export interface Incoming {
+  /** Its place in the sender's list, from 0. */
+  readonly index: number;
   readonly key: string;
+  /** Its JSON as it will be kept. */
   readonly text: string;
   /** The same parsed, where it is at hand; otherwise it is parsed only if it turns out to differ. */
   readonly row?: RegistryRow;
@@ -18,15 +21,18 @@ export interface WriteOptions {
   /** Fields that a row lacks keep what they had (a bulk upsert of a few fields), instead of becoming null. */
   readonly merge: boolean;
   /** Told of a row that SQLite refuses; the others go on. */
-  refused(key: string, error: Error): void;
+  refused(incoming: Incoming, error: Error): void;
 }
 
-/** Rows looked up and written at a time, so that a large registry is never held twice. */
-const SLICE_ROWS = 5_000;
+/**
+ * Rows looked up and written at a time: so few that little of them is alive when the space for new objects (2 MB) is
+ * full. With all 5,000 of a bulk upsert at once a quarter of its time went into copying them about.
+ */
+export const SLICE_ROWS = 100;
 
-export function slices<Item>(items: readonly Item[], size: number = SLICE_ROWS): Item[][] {
+export function slices<Item>(items: readonly Item[]): Item[][] {
   const parts: Item[][] = [];
-  for (let from = 0; from < items.length; from += size) parts.push(items.slice(from, from + size));
+  for (let from = 0; from < items.length; from += SLICE_ROWS) parts.push(items.slice(from, from + SLICE_ROWS));
   return parts;
 }
 
@@ -54,65 +60,90 @@ export class DiffBuilder {
   }
 }
 
-/**
- * The row that is to be kept and its JSON; undefined when it equals what is stored, unless that is marked removed
- * (`live` false): then it comes back. A row that has every one of `fields`, as Home Assistant's own have, is whole:
- * nothing of what is stored has to be kept beside it, which spares the half of the work.
- */
-export function rowToKeep(
-  incoming: Incoming,
-  stored: { readonly live: boolean; readonly raw: string | undefined } | undefined,
-  merge: boolean,
-  fields: readonly string[],
-): { readonly row: RegistryRow; readonly raw: string } | undefined {
-  if (stored?.live && stored.raw === incoming.text) return undefined;
-  const row = incoming.row ?? (JSON.parse(incoming.text) as RegistryRow);
-  if (!merge || stored?.raw === undefined || fields.every((field) => field in row)) return { row, raw: incoming.text };
-  const merged = { ...(JSON.parse(stored.raw) as RegistryRow), ...row };
-  const raw = JSON.stringify(merged);
-  return stored.live && raw === stored.raw ? undefined : { row: merged, raw };
+/** What is to be kept: a row, and its JSON. */
+export interface Kept {
+  readonly row: RegistryRow;
+  readonly raw: string;
 }
 
-/** What is known of the row to be written: it is not there; it is there; or it is live, and these indexed columns differ. */
-export type Known = "new" | "known" | readonly string[];
+/** What is stored is kept where the row does not say otherwise. */
+function mergeInto(stored: string, row: RegistryRow): Kept {
+  const merged = { ...(JSON.parse(stored) as RegistryRow), ...row };
+  return { row: merged, raw: JSON.stringify(merged) };
+}
 
 /**
- * Writes a row of which it is known whether it is there: SQLite needs half the time for a plain INSERT or UPDATE that
- * it needs for an upsert, which has to be able to take itself back. `indexed` columns come last in `values`; of a live
- * row only those that differ are set, since SQLite writes an index anew for each column that is. A removed row comes
- * back.
+ * What is known of a row to be written: it is not there; it is there, but removed or another sender's; or it is live,
+ * and these indexed columns differ.
+ */
+export type Known = "new" | "replaced" | readonly string[];
+
+export interface RowWriter {
+  /** Whether the row is there with this very JSON. */
+  holds(key: string, text: string): boolean;
+  /**
+   * What is to be kept of a row. One that has every one of the table's `fields`, as Home Assistant's own have, is
+   * whole: nothing of what is stored has to be read. `stored`: a row of the same sender is there.
+   */
+  toKeep(row: RegistryRow, incoming: Incoming, stored: boolean, merge: boolean): Kept;
+  /** Writes a row; `values` are the table's columns, then the indexed ones. False: it is live and has this very JSON. */
+  write(known: Known, key: string, values: readonly SqlValue[], at: number, raw: string): boolean;
+}
+
+/**
+ * Writes rows of which it is known whether they are there: SQLite needs half the time for a plain INSERT or UPDATE that
+ * it needs for an upsert, which has to be able to take itself back. Of a live row only those `indexed` columns are set
+ * that differ, since SQLite writes an index anew for each column that is. A removed row comes back. The JSON is compared
+ * by SQLite, where it is, since to bring 5,000 of them here takes longer than to write them.
  */
 export function createRowWriter(
   database: DatabaseSync,
   table: Columns,
+  fields: readonly string[],
   indexed: readonly string[] = [],
-): (known: Known, key: string, values: readonly SqlValue[], at: number, raw: string) => void {
-  const columns = ["updated_at", "raw", ...table.columns, ...indexed];
-  const assign = (names: readonly string[]) => names.map((column) => `${column} = ?`).join(", ");
+): RowWriter {
+  const { table: name, key: id } = table;
+  const columns = ["raw", "updated_at", ...table.columns, ...indexed];
+  // Numbered, since one statement has its JSON twice; the key comes last.
+  const assign = (names: readonly string[]) => names.map((column, index) => `${column} = ?${index + 1}`).join(", ");
   const insert = database.prepare(
-    `INSERT INTO ${table.table} (${[...columns, table.key].join(", ")})
-     VALUES (${columns.map(() => "?").join(", ")}, ?)`,
+    `INSERT INTO ${name} (${[...columns, id].join(", ")}) VALUES (${columns.map(() => "?").join(", ")}, ?)`,
   );
-  const update = database.prepare(
-    `UPDATE ${table.table} SET ${assign(columns)}, removed_at = NULL WHERE ${table.key} = ?`,
+  const replace = database.prepare(
+    `UPDATE ${name} SET ${assign(columns)}, removed_at = NULL WHERE ${id} = ?${columns.length + 1}`,
   );
+  const same = database.prepare(`SELECT 1 FROM ${name} WHERE ${id} = ? AND raw = ?`);
+  const stored = database.prepare(`SELECT raw FROM ${name} WHERE ${id} = ?`);
   const updates = new Map<string, StatementSync>();
   const updateOf = (moved: readonly string[]): StatementSync => {
-    const name = moved.join();
-    const known = updates.get(name);
-    if (known) return known;
-    const statement = database.prepare(
-      `UPDATE ${table.table} SET ${assign(["updated_at", "raw", ...table.columns, ...moved])} WHERE ${table.key} = ?`,
-    );
-    updates.set(name, statement);
+    const purpose = moved.join();
+    let statement = updates.get(purpose);
+    if (!statement) {
+      const set = ["raw", "updated_at", ...table.columns, ...moved];
+      statement = database.prepare(
+        `UPDATE ${name} SET ${assign(set)} WHERE ${id} = ?${set.length + 1} AND raw IS NOT ?1`,
+      );
+      updates.set(purpose, statement);
+    }
     return statement;
   };
-  return (known, key, values, at, raw) => {
-    if (typeof known === "string") (known === "new" ? insert : update).run(at, raw, ...values, key);
-    else {
+  return {
+    holds: (key, text) => same.get(key, text) !== undefined,
+
+    toKeep(row, { key, text }, isStored, merge) {
+      if (!merge || !isStored || fields.every((field) => field in row)) return { row, raw: text };
+      return mergeInto(stored.get(key)!.raw as string, row);
+    },
+
+    write(known, key, values, at, raw) {
+      if (known === "new" || known === "replaced") {
+        (known === "new" ? insert : replace).run(raw, at, ...values, key);
+        return true;
+      }
       const moved = known.map((column) => values[table.columns.length + indexed.indexOf(column)]!);
-      updateOf(known).run(at, raw, ...values.slice(0, table.columns.length), ...moved, key);
-    }
+      const unmoved = indexed.length === 0 ? values : values.slice(0, table.columns.length);
+      return updateOf(known).run(raw, at, ...unmoved, ...moved, key).changes > 0;
+    },
   };
 }
 
@@ -123,7 +154,7 @@ export function attempt(incoming: Incoming, options: WriteOptions, write: () => 
   } catch (error) {
     const code = sqliteCode(error);
     if (code !== SQLITE_CONSTRAINT && code !== SQLITE_TOOBIG) throw error;
-    options.refused(incoming.key, error as Error);
+    options.refused(incoming, error as Error);
   }
 }
 
@@ -133,18 +164,18 @@ export type PlainWriter = (rows: readonly Incoming[], at: number, diff: DiffBuil
 export function createPlainWriter(database: DatabaseSync, table: Columns): PlainWriter {
   const { table: name, key } = table;
   const live = database.prepare(`SELECT ${key} AS key FROM ${name} WHERE removed_at IS NULL`);
-  const stored = database.prepare(`SELECT removed_at, raw FROM ${name} WHERE ${key} = ?`);
-  const put = createRowWriter(database, table);
+  const stored = database.prepare(`SELECT removed_at FROM ${name} WHERE ${key} = ?`);
+  const writer = createRowWriter(database, table, []);
   const remove = database.prepare(`UPDATE ${name} SET removed_at = ?, updated_at = ? WHERE ${key} = ?`);
   return (rows, at, diff) => {
     const missing = new Set(live.all().map((row) => row.key as string));
     for (const incoming of rows) {
       missing.delete(incoming.key);
       const before = stored.get(incoming.key);
-      const wasLive = before !== undefined && before.removed_at === null;
-      if (wasLive && before.raw === incoming.text) continue;
-      const row = JSON.parse(incoming.text) as RegistryRow;
-      put(before === undefined ? "new" : "known", incoming.key, table.values(row), at, incoming.text);
+      const wasLive = before?.removed_at === null;
+      if (wasLive && writer.holds(incoming.key, incoming.text)) continue;
+      const values = table.values(JSON.parse(incoming.text) as RegistryRow);
+      writer.write(before ? "replaced" : "new", incoming.key, values, at, incoming.text);
       diff.wrote(incoming.key, wasLive);
     }
     for (const gone of missing) {
