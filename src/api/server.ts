@@ -25,7 +25,6 @@ import { gameRoutes } from "./games.ts";
 import { gapRoutes } from "./gaps.ts";
 import { healthRoutes, SERVICE, sportsHealthRoute } from "./health.ts";
 import { historyRoutes } from "./history.ts";
-import { indexRoute } from "./index-page.ts";
 import { integrationRoutes } from "./integrations.ts";
 import { internalRoutes } from "./internal.ts";
 import { lineProtocolRoutes } from "./line-protocol.ts";
@@ -42,6 +41,7 @@ import { storageRoutes } from "./storage.ts";
 import { createChangeStream, streamRoutes } from "./stream.ts";
 import { teamRoutes } from "./teams.ts";
 import { compileValidator } from "./validate.ts";
+import { webRoutes } from "./web.ts";
 import { webhookRoutes } from "./webhooks.ts";
 
 /** What both ports need. */
@@ -114,7 +114,7 @@ export async function createApi(options: ApiOptions): Promise<Api> {
     status,
     options.sports?.status,
   );
-  indexRoute(api, home, status, { version, demo });
+  webRoutes(api, { demo });
   deviceRoutes(api, home);
   entityRoutes(api, home);
   areaRoutes(api, home);

@@ -1,0 +1,195 @@
+import { existsSync, mkdirSync, mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type Browser, chromium, type Page } from "playwright-core";
+import { createSimulatedHome } from "../../src/testing/simulated-home/simulated-home.ts";
+import { Failure } from "../failure.ts";
+import { freePort } from "../home-assistant/start.ts";
+import { type Program, startProgram } from "../program.ts";
+import { createReport } from "../report.ts";
+import { waitUntil } from "../wait.ts";
+import { SCORE, SOURCES, startScoreboards, TEAMS } from "./scoreboards.ts";
+
+/** The dashboard in a real Chromium: what it shows is what the API says, and it says when it knows nothing. */
+
+const CHROMIUM = [process.env.CHROMIUM_BIN ?? "", "/usr/bin/chromium", "/usr/bin/chromium-browser"];
+const SHOWN_MS = 30_000;
+const TOKEN = "token-of-the-dashboard-run";
+const HOSTILE = "<img src=x onerror=alert(1)>";
+const VIEWS = [
+  { name: "light", colorScheme: "light", width: 1280, height: 900 },
+  { name: "dark", colorScheme: "dark", width: 1280, height: 900 },
+  { name: "phone", colorScheme: "light", width: 375, height: 812 },
+] as const;
+
+const report = createReport();
+const folder = mkdtempSync(join(tmpdir(), "ha-ingestor-dashboard-"));
+const pictures = process.env.DASHBOARD_PICTURES ?? folder;
+mkdirSync(pictures, { recursive: true });
+
+const card = (page: Page, title: string) => page.getByRole("region", { name: title, exact: true });
+const shows = (page: Page, title: string, text: string) =>
+  card(page, title).getByText(text).first().waitFor({ timeout: SHOWN_MS });
+
+async function check(what: string, run: () => Promise<unknown>): Promise<void> {
+  try {
+    await run();
+    report.equal(what, true, true);
+  } catch (error) {
+    report.fail(what, error instanceof Error ? error.message : String(error));
+  }
+}
+
+/** A page that reports everything it should not do: errors, refused resources, requests to other origins. */
+async function open(browser: Browser, url: string, faults: string[], view: (typeof VIEWS)[number] = VIEWS[0]) {
+  const page = await browser.newPage({ viewport: view, colorScheme: view.colorScheme });
+  page.setDefaultTimeout(SHOWN_MS);
+  page.on("pageerror", (error) => faults.push(`error: ${error.message}`));
+  page.on("dialog", (dialog) => void faults.push(`dialog: ${dialog.message()}`));
+  page.on("console", (message) => {
+    if (/Content Security Policy/.test(message.text())) faults.push(message.text());
+  });
+  page.on("request", (request) => {
+    if (new URL(request.url()).origin !== new URL(url).origin) faults.push(`asked ${request.url()}`);
+    if (request.url().includes(TOKEN)) faults.push("the token is in an address");
+  });
+  await page.goto(url);
+  return page;
+}
+
+async function figures(browser: Browser, program: Program, home: { change(id: string, state: string): void }) {
+  const faults: string[] = [];
+  const page = await open(browser, program.url, faults);
+  await check("says that it is ready", () => page.getByRole("status").getByText("ready", { exact: true }).waitFor());
+  await check("no demo is claimed", async () => {
+    if (await page.getByText("DEMO").isVisible()) throw new Failure("DEMO is shown");
+  });
+  const { dependencies } = await program.read<{ dependencies: { home_assistant: { version: string } } }>("/health");
+  await check("Home Assistant's state", () => shows(page, "Home Assistant", "connected"));
+  await check("Home Assistant's version", () => shows(page, "Home Assistant", dependencies.home_assistant.version));
+  const { home: counts } = await program.read<{ home: { entities: number } }>("/api/v1/stats");
+  await check("the count of entities", () => shows(page, "Activity", String(counts.entities)));
+  await check("the gap of the first start", () => shows(page, "Gaps in the record", "first start"));
+
+  for (const { league, state, words } of SOURCES) {
+    await check(`the source of ${league} is ${state}`, async () => {
+      await waitUntil(`/health to say ${state}`, async () => (await sourceOf(program, league)) === state, {
+        timeoutMs: SHOWN_MS,
+      });
+      const row = card(page, "Sports sources").getByRole("row", { name: new RegExp(`^${league} `) });
+      await row.getByText(words, { exact: true }).waitFor();
+    });
+  }
+  await check("the live game", () => shows(page, "Live games", `${SCORE.away}`));
+
+  home.change("sensor.train_delay", HOSTILE);
+  await check("a state that is HTML is shown as text", () => shows(page, "Changes as they happen", HOSTILE));
+  report.compare("no error, no dialog, nothing from elsewhere", { compared: 1, faults });
+  await page.close();
+}
+
+async function sourceOf(program: Program, league: string): Promise<string | undefined> {
+  interface Health {
+    readonly dependencies: {
+      readonly sports: { readonly leagues: { readonly league: string; readonly state: string }[] };
+    };
+  }
+  const { dependencies } = await program.read<Health>("/health");
+  return dependencies.sports.leagues.find((row) => row.league === league)?.state;
+}
+
+/** Shown figures go when nobody answers any more, and come back. */
+async function away(browser: Browser, program: Program) {
+  const page = await open(browser, program.url, []);
+  await check("before: the card of Home Assistant", () => shows(page, "Home Assistant", "connected"));
+  await program.stop("SIGTERM");
+  await check("says that the service does not answer", () =>
+    page.getByRole("status").getByText("the service does not answer").waitFor(),
+  );
+  await check("shows no figure that it does not know", () => card(page, "Activity").waitFor({ state: "detached" }));
+  await program.start();
+  await check("comes back by itself", () => page.getByRole("status").getByText("ready", { exact: true }).waitFor());
+  await page.close();
+}
+
+async function token(browser: Browser, program: Program) {
+  const faults: string[] = [];
+  const page = await open(browser, program.url, faults);
+  const enter = async (text: string) => {
+    await page.getByLabel("Token", { exact: true }).last().fill(text);
+    await page.getByRole("button", { name: "Open" }).click();
+  };
+  await check("asks for the token, and shows nothing of the home", async () => {
+    await page.getByRole("heading", { name: "A token is needed" }).waitFor();
+    if (await card(page, "Home Assistant").isVisible()) throw new Failure("the card of Home Assistant is shown");
+  });
+  await check("asks again after a wrong one", async () => {
+    const refused = page.waitForResponse((response) => response.status() === 401);
+    await enter("wrong");
+    await refused;
+    await page.getByRole("heading", { name: "A token is needed" }).waitFor();
+  });
+  await check("shows the home after the right one", async () => {
+    await enter(TOKEN);
+    await shows(page, "Home Assistant", "connected");
+  });
+  await check("and its changes", () => card(page, "Changes as they happen").getByRole("row").nth(1).waitFor());
+  report.compare("no error, and no token in an address", { compared: 1, faults });
+  await page.close();
+}
+
+async function views(browser: Browser, program: Program) {
+  for (const view of VIEWS) {
+    const page = await open(browser, program.url, [], view);
+    await shows(page, "Sports sources", "malformed answer");
+    await check(`${view.name}: nothing sticks out of the page`, async () => {
+      const wide = await page.evaluate("document.documentElement.scrollWidth - innerWidth");
+      if (Number(wide) > 0) throw new Failure(`${wide} pixels too wide`);
+    });
+    await page.screenshot({ path: join(pictures, `${view.name}.png`), fullPage: true });
+    await page.close();
+  }
+}
+
+const executablePath = CHROMIUM.find((path) => path !== "" && existsSync(path));
+if (executablePath === undefined) {
+  console.error("No Chromium is here: install Debian's chromium, or name one in CHROMIUM_BIN");
+  process.exit(1);
+}
+await using scoreboards = await startScoreboards();
+await using home = await createSimulatedHome({});
+home.startLoad({ ratePerSecond: 5 });
+const browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
+const connection = { homeAssistantUrl: home.url, token: home.token };
+try {
+  await using program = await startProgram({
+    ...connection,
+    folder: join(folder, "open"),
+    env: {
+      DATA_API_PORT: String(await freePort()),
+      SPORTS_BASE_URL: scoreboards.baseUrl,
+      SPORTS_TEAMS: TEAMS,
+      SPORTS_POLL_SECONDS: "1",
+    },
+  });
+  await program.awaitReady();
+  report.scenario("figures");
+  await figures(browser, program, home);
+  report.scenario("views");
+  await views(browser, program);
+  report.scenario("away");
+  await away(browser, program);
+  await using guarded = await startProgram({
+    ...connection,
+    folder: join(folder, "guarded"),
+    env: { API_TOKEN: TOKEN },
+  });
+  report.scenario("token");
+  await token(browser, guarded);
+} catch (error) {
+  report.fail("the run", error instanceof Error ? error.message : String(error));
+} finally {
+  await browser.close();
+}
+console.log(`Chromium ${browser.version()}; pictures are in ${pictures}`);
+if (!report.finish()) process.exitCode = 1;

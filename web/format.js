@@ -1,0 +1,44 @@
+const UNITS = ["B", "kB", "MB", "GB", "TB"];
+const count = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
+const rate = new Intl.NumberFormat("en", { maximumFractionDigits: 1 });
+
+/** What is shown where a figure is not known: never 0. */
+export const UNKNOWN = "–";
+
+/** @param {number | null | undefined} value */
+export const number = (value) => (typeof value === "number" ? count.format(value) : UNKNOWN);
+
+/** With one digit after the point. @param {number | null | undefined} value */
+export const decimal = (value) => (typeof value === "number" ? rate.format(value) : UNKNOWN);
+
+/** Decimal units, as disks are sold. @param {number | null | undefined} value */
+export function bytes(value) {
+  if (typeof value !== "number") return UNKNOWN;
+  const power = value < 1000 ? 0 : Math.min(UNITS.length - 1, Math.floor(Math.log10(value) / 3));
+  return `${(value / 1000 ** power).toFixed(power === 0 ? 0 : 1)} ${UNITS[power]}`;
+}
+
+/** @param {number | null | undefined} seconds */
+export function duration(seconds) {
+  if (typeof seconds !== "number") return UNKNOWN;
+  const whole = Math.round(Math.abs(seconds));
+  if (whole < 60) return `${whole} s`;
+  if (whole < 3600) return `${Math.floor(whole / 60)} min`;
+  if (whole < 86_400) return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
+  return `${count.format(Math.floor(whole / 86_400))} d ${Math.floor((whole % 86_400) / 3600)} h`;
+}
+
+/** "12 s ago", "in 5 min". @param {string | null | undefined} iso @param {number} now in milliseconds */
+export function away(iso, now) {
+  const at = Date.parse(iso ?? "");
+  if (Number.isNaN(at)) return UNKNOWN;
+  const seconds = (at - now) / 1000;
+  return seconds > 0.5 ? `in ${duration(seconds)}` : `${duration(seconds)} ago`;
+}
+
+/** Local date and time. @param {string | null | undefined} iso */
+export function moment(iso) {
+  const at = new Date(iso ?? "");
+  if (Number.isNaN(at.getTime())) return UNKNOWN;
+  return at.toLocaleString("en-CA", { dateStyle: "short", timeStyle: "medium", hour12: false });
+}

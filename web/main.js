@@ -1,0 +1,153 @@
+import { follow, keepToken, read, TokenNeeded } from "./api.js";
+import { duration, UNKNOWN } from "./format.js";
+import { html, state } from "./html.js";
+import { changes } from "./panels/changes.js";
+import { gaps } from "./panels/gaps.js";
+import { activity, homeAssistant } from "./panels/home.js";
+import { games, sources } from "./panels/sports.js";
+import { storage, targets } from "./panels/storage.js";
+import { webhooks } from "./panels/webhooks.js";
+import { render } from "./preact.js";
+
+/** What the page asks for, and how often. Each answer is shown as it is; nothing is computed from guesses. */
+const QUESTIONS = /** @type {const} */ ({
+  ready: ["ready", 2],
+  health: ["health", 2],
+  stats: ["api/v1/stats", 2],
+  gaps: ["api/v1/gaps?limit=8", 4],
+  live: ["api/v1/games/live?limit=20", 10],
+  webhooks: ["api/v1/webhooks/list", 10],
+  letters: ["api/v1/webhooks/dead-letters?limit=1", 10],
+  mirrors: ["api/v1/mirrors", 10],
+  storage: ["api/v1/storage?limit=1", 60],
+});
+const TICK_MS = 1000;
+/** Ticks until the stream is asked for again after it ended. */
+const STREAM_AGAIN_TICKS = 5;
+const CHANGES_SHOWN = 20;
+
+/** The newest answers by question. @type {Record<string, any>} */
+const answers = {};
+/** Why a question has no answer now. @type {Map<string, string>} */
+const failures = new Map();
+/** @type {any[]} */
+const recent = [];
+let tokenNeeded = false;
+let tick = 0;
+/** @type {AbortController | null} */
+let stream = null;
+let streamEndedAt = -STREAM_AGAIN_TICKS;
+/** Questions under way: a slow answer is not asked for twice. @type {Set<string>} */
+const asked = new Set();
+
+/** @param {string} name @param {string} path */
+async function question(name, path) {
+  if (asked.has(name)) return;
+  asked.add(name);
+  try {
+    answers[name] = await read(path);
+    failures.delete(name);
+  } catch (error) {
+    // What is not known any more is not shown any longer.
+    delete answers[name];
+    if (error instanceof TokenNeeded) tokenNeeded = true;
+    else failures.set(name, error instanceof Error ? error.message : String(error));
+  } finally {
+    asked.delete(name);
+  }
+}
+
+async function listen() {
+  stream = new AbortController();
+  try {
+    await follow((change) => {
+      recent.unshift(change);
+      recent.length = Math.min(recent.length, CHANGES_SHOWN);
+    }, stream.signal);
+  } catch (error) {
+    if (error instanceof TokenNeeded) tokenNeeded = true;
+  }
+  stream = null;
+  streamEndedAt = tick;
+}
+
+/** @param {SubmitEvent} event */
+function enterToken(event) {
+  event.preventDefault();
+  const form = /** @type {HTMLFormElement} */ (event.target);
+  keepToken(String(new FormData(form).get("token")));
+  tokenNeeded = false;
+  tick = 0;
+  work();
+}
+
+function summary() {
+  if (failures.has("ready")) return state("the service does not answer", "bad");
+  const { ready } = answers;
+  if (!ready) return state("asking", "idle");
+  return ready.status === "ready" ? state("ready", "good") : state("not ready", "bad");
+}
+
+function messages() {
+  const { reasons = [], notes = [] } = answers.ready ?? {};
+  const refused = [...failures].filter(([name]) => name !== "ready").map(([name, why]) => `${name}: ${why}`);
+  const lines = [...reasons, ...notes, ...(failures.has("ready") ? [] : refused)];
+  if (lines.length === 0) return null;
+  return html`<section class="wide" aria-label="Notes"><ul class="messages">${lines.map((line) => html`<li>${line}</li>`)}</ul></section>`;
+}
+
+const tokenForm = () => html`<section class="wide" aria-label="Token">
+  <h2>A token is needed</h2>
+  <p>It is what API_TOKEN says, or stands in the file <code>api-token</code> of the data directory. It is forgotten with
+  this tab.</p>
+  <form onSubmit=${enterToken}>
+    <label>Token <input name="token" type="password" required autocomplete="current-password" /></label>
+    <button>Open</button>
+  </form>
+</section>`;
+
+function page() {
+  const now = Date.now();
+  const { health, stats } = answers;
+  return html`<header>
+      <h1>HA Ingestor</h1>
+      <div role="status">${summary()}</div>
+      <p>Version ${health?.version ?? UNKNOWN}, running for ${duration(health?.uptime_seconds)}</p>
+    </header>
+    <main>
+      ${tokenNeeded ? tokenForm() : messages()}
+      ${homeAssistant(health, now)} ${activity(stats)} ${storage(answers.storage, health)}
+      ${gaps(answers.gaps, stats?.gaps)} ${games(answers.live)} ${sources(health?.dependencies?.sports, now)}
+      ${webhooks(answers.webhooks, answers.letters, now)} ${targets(answers.mirrors, now)}
+      ${tokenNeeded ? null : changes(recent)}
+    </main>
+    <footer>
+      <a href="docs/">API reference</a> · <a href="health">health</a> · <a href="ready">readiness</a>${" · "}
+      <a href="metrics">metrics</a>
+    </footer>`;
+}
+
+function draw() {
+  const root = document.getElementById("page");
+  if (root) render(page(), root);
+}
+
+/** A page that nobody sees asks for nothing. */
+async function work() {
+  if (document.hidden) {
+    stream?.abort();
+    return;
+  }
+  if (!tokenNeeded) {
+    if (stream === null && tick - streamEndedAt >= STREAM_AGAIN_TICKS) listen();
+    const due = Object.entries(QUESTIONS).filter(([, [, seconds]]) => tick % seconds === 0);
+    tick++;
+    await Promise.all(due.map(([name, [path]]) => question(name, path)));
+  }
+  draw();
+}
+
+document.getElementById("page")?.replaceChildren();
+document.addEventListener("visibilitychange", work);
+setInterval(work, TICK_MS);
+work();
