@@ -11,6 +11,7 @@ import { gzipSync } from "node:zlib";
 import { silentLog } from "../lib/log.ts";
 import { createLineWriter, type LineWriterOptions, UNPACKED_BYTES_MAX, WRITES_MAX } from "../lineprotocol/writer.ts";
 import { apiOptions } from "../testing/api-doubles.ts";
+import { ENTITY_POINTS_DOUBLE } from "../testing/entity-point-double.ts";
 import { openStore } from "../timeseries/store.ts";
 import { LINES_BODY_BYTES_MAX } from "./line-protocol.ts";
 import { createApi } from "./server.ts";
@@ -24,7 +25,7 @@ async function open(t: TestContext, more: { token?: string; writer?: Partial<Lin
   const directory = mkdtempSync(join(tmpdir(), "line-protocol-"));
   const settings = { busyTimeoutSeconds: 5, cacheSize: -2000, synchronous: "OFF" } as const;
   const store = await openStore({ directory, commitSeconds: 3600, settings, log: silentLog() });
-  const lines = createLineWriter({ store, entities: { takePoints: async () => undefined }, ...more.writer });
+  const lines = createLineWriter({ store, entities: ENTITY_POINTS_DOUBLE, ...more.writer });
   const options = apiOptions({ lines });
   const access = { ...options.access, token: more.token ?? null };
   const status = { ...options.status, lines: lines.status };

@@ -48,11 +48,29 @@ export interface EntityPoint {
   readonly fields: ReadonlyMap<string, Value>;
 }
 
-/** What brings the points of Home Assistant's integration to the series of our own ingest. */
+/** Where the samples of an entity belong. */
+export interface EntityPlace {
+  readonly subject: string;
+  /** The entity_id; null where the subject goes by another name by now, or by none. */
+  readonly name: string | null;
+  /** Whether samples of this field ("state", an attribute's name) are recorded. */
+  records(field: string): boolean;
+}
+
+/** What brings points of entities to the series of our own ingest. */
 export interface EntityPointSink {
   /**
    * Appends what the points tell and the store does not know yet. `resolution` is the precision in microseconds (1 for
    * finer ones): a value that is there within it is the same. Rejects with `unavailable` when the store cannot be read.
    */
   takePoints(points: readonly EntityPoint[], resolution: Micros): Promise<void>;
+  /**
+   * Where points of our own layout belong, by the entity_id and the registry's id that they carry (null: none). Their
+   * samples are complete, so whoever has the place appends them.
+   */
+  placeOf(entityId: string, registryId: string | null): EntityPlace;
+  /** Another number whenever answers of `placeOf` may be others. */
+  placesVersion(): number;
+  /** Samples were appended to the series of a place. */
+  appended(entityId: string): void;
 }

@@ -11,6 +11,7 @@ import { STATE_MEASUREMENT } from "../domain/series.ts";
 import { silentLog } from "../lib/log.ts";
 import { createLineWriter } from "../lineprotocol/writer.ts";
 import { type IntegrationSettings, integrationLines } from "../testing/influxdb-integration.ts";
+import { lineEncoder } from "../timeseries/forward/layout.ts";
 import { openStore, type Store } from "../timeseries/store.ts";
 import { createEntityPoints } from "./entity-points.ts";
 import { createFilter } from "./filter.ts";
@@ -38,8 +39,15 @@ async function open(t: TestContext, rules: FilterRules = {}) {
   const names = new Map([["light.hall", ID]]);
   const states = createModelStates();
   const filter = createFilter(rules, () => FACTS);
-  const idOf = (entityId: string): string | undefined => names.get(entityId);
-  const sampler = createSampler(store, filter, (entityId) => idOf(entityId) ?? entityId);
+  let version = 0;
+  const index = {
+    idOf: (entityId: string) => names.get(entityId),
+    entityIdOf: (id: string) => [...names].find(([, known]) => known === id)?.[0],
+    get version() {
+      return version;
+    },
+  };
+  const sampler = createSampler(store, filter, (entityId) => index.idOf(entityId) ?? entityId);
   const appended: string[] = [];
   const onAppended = (entityId: string): void => {
     appended.push(entityId);
@@ -47,11 +55,16 @@ async function open(t: TestContext, rules: FilterRules = {}) {
   };
   const writer = createLineWriter({
     store,
-    entities: createEntityPoints({ store, filter, index: { idOf }, states, onAppended }),
+    entities: createEntityPoints({ store, filter, index, states, onAppended }),
   });
   return {
     store,
     names,
+    rename(from: string, to: string): void {
+      names.set(to, names.get(from)!);
+      names.delete(from);
+      version++;
+    },
     states,
     appended,
     /** By our own ingest. */
@@ -317,4 +330,100 @@ test("takePoints() takes what a real Home Assistant sent", async (t) => {
   const { appended } = store.status();
   for (const { body, query } of requests) await write(body, (new Map(query).get("precision") ?? "ns") as Precision);
   assert.equal(store.status().appended, appended, "the same again is nothing new");
+});
+
+/** What a program forwards of this entity in our own layout. */
+function forwarded(entityId: string, subject: string, samples: readonly (readonly [string, Micros, Value])[]): string {
+  const place = { name: entityId, unit: null, deviceClass: null, deviceId: "d1", areaId: "hall" };
+  return samples
+    .map(([field, ts, value]) =>
+      lineEncoder("native", { measurement: STATE_MEASUREMENT, subject, field, ...place })(ts, value),
+    )
+    .join("\n");
+}
+
+test("placeOf() brings what another program forwards to the entity's own series, each sample as it was", async (t) => {
+  const { write, samples, store, appended } = await open(t);
+  const value = fc.oneof(
+    fc.constantFrom<Value>(
+      null,
+      Number.POSITIVE_INFINITY,
+      Number.NEGATIVE_INFINITY,
+      "on",
+      "007",
+      "removed",
+      "infinity",
+    ),
+    fc.double({ noNaN: true, noDefaultInfinity: true }).map((number) => number + 0),
+    fc.string({ unit: "grapheme", maxLength: 20 }).filter((text) => !/[\r\n\0]/.test(text)),
+  );
+  const field = fc.constantFrom(
+    "state",
+    "brightness",
+    "value",
+    "kind",
+    "time",
+    "effect_str",
+    "a_kind_",
+    "area_id_",
+    "x y",
+  );
+  await fc.assert(
+    fc.asyncProperty(
+      field,
+      fc.array(value, { minLength: 1, maxLength: 5 }),
+      fc.nat(1e9),
+      async (name, values, number) => {
+        const subject = `uuid-${number}`;
+        const rows = values.map((one, i): [string, Micros, Value] => [name, at(i), one]);
+        assert.deepEqual((await write(forwarded(`sensor.s${number}`, subject, rows))).faults, []);
+        assert.deepEqual(
+          await samples(subject, name),
+          rows.map(([, ts, one]) => [ts, one]),
+        );
+        assert.equal(store.seriesOfEntity(`sensor.s${number}`)[0]?.subject, subject);
+      },
+    ),
+    { numRuns: 60 },
+  );
+  assert.ok(appended.length > 0);
+});
+
+test("placeOf() goes by the registry's id, which survives renames, else by the present name", async (t) => {
+  const { hear, write, rename, samples, store } = await open(t);
+  hear(state("light.hall", "off", 0));
+  hear(state("light.bare", "off", 0));
+  // By name alone, by the id that both know, by one that only another Home Assistant knows.
+  await write(`state,entity_id=light.hall value=1 ${at(1)}000`);
+  await write(forwarded("light.hall", ID, [["state", at(2), "on"]]));
+  await write(forwarded("light.hall", "of-another", [["state", at(3), "off"]]));
+  rename("light.hall", "light.stairs");
+  await write(forwarded("light.hall", ID, [["state", at(4), "on"]]));
+  await write(`state,entity_id=light.stairs value=5 ${at(5)}000`);
+  assert.deepEqual(await samples(ID), [
+    [at(0), "off"],
+    [at(1), 1],
+    [at(2), "on"],
+    [at(3), "off"],
+    [at(4), "on"],
+    [at(5), 5],
+  ]);
+  await write(forwarded("light.bare", "light.bare", [["state", at(1), "on"]]));
+  assert.deepEqual((await samples("light.bare"))?.at(-1), [at(1), "on"]);
+  // An entity that Home Assistant tells nothing of.
+  await write(forwarded("light.garden", "uuid-garden", [["state", at(1), "on"]]));
+  assert.deepEqual(
+    store.seriesOfEntity("light.garden").map(({ subject, field }) => [subject, field]),
+    [["uuid-garden", "state"]],
+  );
+});
+
+test("placeOf() leaves out what the filter leaves out", async (t) => {
+  const { write, samples } = await open(t, { exclude: { domains: ["camera"] } });
+  await write(forwarded("camera.door", "camera.door", [["state", at(1), "idle"]]));
+  await write(forwarded("light.hall", ID, [["friendly_name", at(1), "Hall"]]));
+  await write(forwarded("light.hall", ID, [["brightness", at(1), 5]]));
+  assert.equal(await samples("camera.door"), undefined);
+  assert.equal(await samples(ID, "friendly_name"), undefined);
+  assert.deepEqual(await samples(ID, "brightness"), [[at(1), 5]]);
 });

@@ -1,25 +1,26 @@
 import type { CurrentStates } from "../domain/home.ts";
-import type { EntityPoint, EntityPointSink } from "../domain/line-protocol.ts";
+import type { EntityPlace, EntityPoint, EntityPointSink } from "../domain/line-protocol.ts";
 import type { Micros, Value } from "../domain/sample.ts";
 import { type SeriesNumber, STATE_FIELD, STATE_MEASUREMENT } from "../domain/series.ts";
 import type { SampleReader, SampleSink } from "../domain/store.ts";
 import type { EntityFilter } from "./filter.ts";
 import type { HomeIndex } from "./home-index.ts";
 import { attributesOfPoint, likeBefore, stateOfPoint, traitsOfPoint } from "./influxdb-layout.ts";
+import { isRecordedAttribute } from "./normalize.ts";
 
 /** Entities of which the last point is remembered; all are forgotten when there are more. */
 export const REMEMBERED_ENTITIES_MAX = 20_000;
 
 /** What points need of the store: they are compared with what it holds. */
-export type PointStore = SampleSink & Pick<SampleReader, "read" | "seriesOfEntity">;
+export type PointStore = SampleSink & Pick<SampleReader, "read" | "seriesOfEntity" | "seriesOfSubject">;
 
 /** Work on points gives way to the socket after so long. */
 const SLICE_MS = 8;
 
 export interface EntityPointsOptions {
   readonly store: PointStore;
-  readonly filter: Pick<EntityFilter, "decide">;
-  readonly index: Pick<HomeIndex, "idOf">;
+  readonly filter: Pick<EntityFilter, "decide" | "version">;
+  readonly index: Pick<HomeIndex, "idOf" | "entityIdOf" | "version">;
   readonly states: Pick<CurrentStates, "get">;
   /** Samples of this entity came in between: whoever remembers its last ones must look again. */
   readonly onAppended: (entityId: string) => void;
@@ -32,12 +33,7 @@ interface Remembered {
   readonly attributes: ReadonlySet<string>;
 }
 
-/** Where the samples of a point's entity belong. */
-interface Place {
-  readonly subject: string;
-  /** Null for a name that the subject no longer has. */
-  readonly name: string | null;
-}
+type Place = Pick<EntityPlace, "subject" | "name">;
 
 /**
  * Brings points of Home Assistant's influxdb integration to the series of our own ingest. A point is a whole state at
@@ -55,6 +51,18 @@ export function createEntityPoints(options: EntityPointsOptions): EntityPointSin
     // It was renamed, or removed, a moment ago, or Home Assistant was never reached.
     if (known) return { subject: known.subject, name: known.name === entityId ? entityId : null };
     return { subject: entityId, name: entityId };
+  };
+
+  /** By the registry's id where it is known: names change hands. */
+  const placeOfNative = (entityId: string, registryId: string | null): Place => {
+    if (registryId === null || registryId === entityId) return placeOf(entityId);
+    const present = index.entityIdOf(registryId);
+    if (present !== undefined) return { subject: registryId, name: present };
+    const known = store.seriesOfSubject(STATE_MEASUREMENT, registryId)[0];
+    if (known) return { subject: registryId, name: known.name === entityId ? entityId : null };
+    // The id of another Home Assistant, or of ours, which was never reached.
+    const isOurs = index.idOf(entityId) !== undefined || states.get(entityId) !== undefined;
+    return isOurs ? placeOf(entityId) : { subject: registryId, name: entityId };
   };
 
   /** What is in force at a time, or begins within the resolution after it. */
@@ -149,6 +157,15 @@ export function createEntityPoints(options: EntityPointsOptions): EntityPointSin
         start = performance.now();
       }
     },
+    placeOf(entityId, registryId) {
+      const { recorded, attributes: mode } = filter.decide(entityId);
+      return {
+        ...placeOfNative(entityId, registryId),
+        records: (field) => recorded && (field === STATE_FIELD || isRecordedAttribute(field, mode)),
+      };
+    },
+    placesVersion: () => index.version + filter.version,
+    appended: onAppended,
   };
 }
 

@@ -38,6 +38,8 @@ export const NO_MOVES: EntityMoves = { adopted: [], left: [] };
  * database. Rows without an id are passed over.
  */
 export interface HomeIndex {
+  /** Another number after each change: what was concluded from the registries must be asked again. */
+  readonly version: number;
   /** The registry's id of an entity. */
   idOf(entityId: string): string | undefined;
   /** The present name of a registry entry. */
@@ -68,6 +70,7 @@ export function createHomeIndex(): HomeIndex {
   let byName = new Map<string, EntityEntry>();
   let nameById = new Map<string, string>();
   let sources: ReadonlyMap<string, string> = new Map();
+  let version = 0;
 
   const row = (kind: RegistryKind, id: string | null): RegistryRow | undefined =>
     id === null ? undefined : byKind.get(kind)?.get(id);
@@ -97,6 +100,9 @@ export function createHomeIndex(): HomeIndex {
   };
 
   return {
+    get version() {
+      return version;
+    },
     idOf: (entityId) => byName.get(entityId)?.id,
     entityIdOf: (id) => nameById.get(id),
     platformOf,
@@ -122,6 +128,7 @@ export function createHomeIndex(): HomeIndex {
       };
     },
     replace(kind, rows) {
+      version++;
       if (kind === "entity") return replaceEntities(rows);
       const field = ID_FIELDS[kind];
       const byId = new Map<string, RegistryRow>();
@@ -133,17 +140,20 @@ export function createHomeIndex(): HomeIndex {
       return NO_MOVES;
     },
     setSources(map) {
+      version++;
       sources = map;
     },
     rename(id, from, to) {
       const entry = byName.get(from);
       if (entry?.id !== id || byName.has(to)) return;
+      version++;
       byName.delete(from);
       byName.set(to, entry);
       nameById.set(id, to);
     },
     remove(id, entityId) {
       if (byName.get(entityId)?.id !== id) return;
+      version++;
       byName.delete(entityId);
       nameById.delete(id);
     },

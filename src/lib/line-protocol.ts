@@ -61,6 +61,19 @@ export function safeName(name: string): string {
   return name.replace(UNSAFE, (character) => encodeURIComponent(character));
 }
 
+/** What `safeName` made of a name, as it was. */
+export function plainName(safe: string): string {
+  if (!safe.includes("%")) return safe;
+  return safe.replace(/(?:%[\dA-Fa-f]{2})+/g, (encoded) => {
+    try {
+      return decodeURIComponent(encoded);
+    } catch {
+      // Not from us.
+      return encoded;
+    }
+  });
+}
+
 function escapeMeasurement(name: string): string {
   const safe = safeName(name).replace(MEASUREMENT_SPECIAL, "\\$&");
   // A line that begins with "#" is a comment.

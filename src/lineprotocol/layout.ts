@@ -1,8 +1,13 @@
+import { NATIVE_TAGS } from "../domain/native-layout.ts";
+import { STATE_MEASUREMENT } from "../domain/series.ts";
+import { plainName } from "../lib/line-protocol.ts";
 import type { Point } from "./scan.ts";
 
 /** Stands for the subject of a point without tags: a series needs one. */
 const NO_TAGS = "-";
 const SLUG = /^[a-z0-9_]+$/;
+const ENTITY_ID = /^[a-z0-9_]+\.[a-z0-9_]+$/;
+const OWN_TAGS: ReadonlySet<string> = new Set(NATIVE_TAGS);
 
 /**
  * The subject of a point: its tags as "cpu=cpu0,host=pi", in the order of their keys. Commas, blanks and "=" in them
@@ -28,4 +33,25 @@ export function entityOf(tags: Point["tags"]): string | undefined {
   const objectId = tags.find(([key]) => key === "entity_id")?.[1];
   if (domain === undefined || objectId === undefined || !SLUG.test(domain) || !SLUG.test(objectId)) return undefined;
   return `${domain}.${objectId}`;
+}
+
+/** What a point in our own layout is about: an entity, of which the subject may be missing, or another subject. */
+export type NativeSubject =
+  | { readonly entityId: string; readonly subject: string | null }
+  | { readonly entityId: null; readonly subject: string };
+
+/**
+ * The subject of a point in our own layout: a state with the whole entity_id ("light.kitchen") as a tag, or anything
+ * with `subject`, and no tag that is not ours; undefined for any other point.
+ */
+export function nativeSubjectOf(measurement: string, tags: Point["tags"]): NativeSubject | undefined {
+  if (!tags.every(([key]) => OWN_TAGS.has(key))) return undefined;
+  const tag = (name: string): string | undefined => tags.find(([key]) => key === name)?.[1];
+  const given = tag("subject");
+  const subject = given === undefined ? null : plainName(given);
+  const entityId = tag("entity_id");
+  if (entityId !== undefined && ENTITY_ID.test(entityId)) {
+    return measurement === STATE_MEASUREMENT ? { entityId, subject } : undefined;
+  }
+  return subject === null ? undefined : { entityId: null, subject };
 }

@@ -6,6 +6,7 @@ import { type TestContext, test } from "node:test";
 import type { EntityPoint } from "../domain/line-protocol.ts";
 import type { Value } from "../domain/sample.ts";
 import { silentLog } from "../lib/log.ts";
+import { ENTITY_POINTS_DOUBLE } from "../testing/entity-point-double.ts";
 import { openStore, type StoreOptions } from "../timeseries/store.ts";
 import { createLineWriter, type LineWriterOptions, WRITES_MAX } from "./writer.ts";
 
@@ -24,6 +25,7 @@ async function open(t: TestContext, more: { store?: Partial<StoreOptions>; write
   const writer = createLineWriter({
     store,
     entities: {
+      ...ENTITY_POINTS_DOUBLE,
       async takePoints(points, resolution) {
         entityPoints.push(...points);
         resolutions.push(resolution);
@@ -81,7 +83,6 @@ test("write() hands points of Home Assistant's layout on, and no others", async 
   const lines = [
     '°C,domain=sensor,entity_id=hall,friendly_name=Hall value=21.5,source_str="x" 1795518045947119000',
     'light.bed,domain=light,entity_id=bed state="on",value=1 1795518045947119000',
-    "state,domain=sensor,entity_id=sensor.whole value=1 1000",
     "m,entity_id=hall value=1 1000",
     "m,domain=sensor,entity_id=Not\\ a\\ slug value=1 1000",
   ];
@@ -93,9 +94,63 @@ test("write() hands points of Home Assistant's layout on, and no others", async 
       { entityId: "light.bed", measurement: "light.bed", ts: 1795518045947119, fields: { state: "on", value: 1 } },
     ],
   );
-  assert.equal(store.status().series, 3);
+  assert.equal(store.status().series, 2);
   await writer.write(Buffer.from("light.bed,domain=light,entity_id=bed value=1 1"), "s", "identity");
   assert.deepEqual(resolutions, [1, 1_000_000]);
+});
+
+test("write() takes points of our own layout to the subjects that they name", async (t) => {
+  const { write, values, store } = await open(t);
+  const lines = [
+    "state,domain=light,entity_id=light.hall value=1 1000",
+    'state,domain=light,entity_id=light.hall state="on" 2000',
+    'state,domain=light,entity_id=light.hall kind="removed" 3000',
+    'state,domain=light,entity_id=light.hall kind="of another program" 4000',
+    'state,domain=light,entity_id=light.hall brightness=7,effect_str="rainbow",value_=8 1000',
+    "weather,subject=open-meteo temperature=3.5 1000",
+    'wea%22ther,subject=a%22b condition_str="rain" 1000',
+    // Not ours: a tag more, another measurement, no whole entity_id.
+    "state,entity_id=light.hall,host=pi value=2 1000",
+    "power,entity_id=light.hall value=3 1000",
+    "state,entity_id=hall value=4 1000",
+  ];
+  assert.deepEqual((await write(lines.join("\n"))).faults, []);
+  assert.deepEqual(await values("state", "light.hall", "state"), [1, "on", null]);
+  assert.deepEqual(await values("state", "light.hall", "brightness"), [7]);
+  assert.deepEqual(await values("state", "light.hall", "effect"), ["rainbow"]);
+  assert.deepEqual(await values("state", "light.hall", "value"), [8]);
+  assert.equal(store.seriesOfEntity("light.hall").length, 4);
+  assert.deepEqual(await values("weather", "open-meteo", "temperature"), [3.5]);
+  assert.deepEqual(await values('wea"ther', 'a"b', "condition"), ["rain"]);
+  assert.deepEqual(await values("state", "entity_id=light.hall,host=pi", "value"), [2]);
+  assert.deepEqual(await values("power", "entity_id=light.hall", "value"), [3]);
+  assert.deepEqual(await values("state", "entity_id=hall", "value"), [4]);
+});
+
+test("write() asks anew where entities belong once that may have changed, and tells whom it appended to", async (t) => {
+  let subject = "light.hall";
+  let version = 1;
+  const told: string[] = [];
+  const { write, values } = await open(t, {
+    writer: {
+      entities: {
+        ...ENTITY_POINTS_DOUBLE,
+        placeOf: (name) => ({ subject, name, records: (field) => field !== "secret" }),
+        placesVersion: () => version,
+        appended: (entityId) => told.push(entityId),
+      },
+    },
+  });
+  const at = (ms: number): string => `state,entity_id=light.hall value=${ms},secret=${ms} ${ms}000`;
+  await write(`${at(1)}\n${at(2)}`);
+  subject = "uuid";
+  await write(at(3));
+  version++;
+  await write(at(4));
+  assert.deepEqual(await values("state", "light.hall", "state"), [1, 2, 3]);
+  assert.deepEqual(await values("state", "uuid", "state"), [4]);
+  assert.equal(await values("state", "light.hall", "secret"), undefined);
+  assert.deepEqual(told, ["light.hall", "light.hall", "light.hall"]);
 });
 
 test("write() hands entity points of a long body on in parts, in order", async (t) => {
@@ -162,7 +217,7 @@ test("write() tells of points whose time the store has dropped", async (t) => {
       append: (series, ts, value) => (ts < 1000 ? void tooOld++ : store.append(series, ts, value)),
       status: () => ({ ...store.status(), retention: { ...RETENTION, tooOld } }),
     },
-    entities: { takePoints: async () => undefined },
+    entities: ENTITY_POINTS_DOUBLE,
   });
   const report = await writer.write(Buffer.from("m a=1,b=2 999000\nm a=3 1000000"), "ns", "identity");
   assert.deepEqual(report, { points: 2, faults: ["points beyond retention policy"], faultyLines: 2 });

@@ -3,6 +3,7 @@ import { gunzip } from "node:zlib";
 import { AppError } from "../domain/errors.ts";
 import type {
   BodyEncoding,
+  EntityPlace,
   EntityPoint,
   EntityPointSink,
   LineReport,
@@ -10,13 +11,16 @@ import type {
   LineWriter,
   Precision,
 } from "../domain/line-protocol.ts";
+import { fieldOfName, valueOfKind } from "../domain/native-layout.ts";
 import type { Micros, Value } from "../domain/sample.ts";
 import type { SampleSink, StoreStatus } from "../domain/store.ts";
+import { plainName } from "../lib/line-protocol.ts";
 import { nowMicros } from "../lib/time.ts";
 import type { Field, Key } from "./keys.ts";
-import { entityOf, subjectOf } from "./layout.ts";
+import { entityOf, nativeSubjectOf, subjectOf } from "./layout.ts";
 import { stepMicros } from "./moment.ts";
 import { createParser } from "./parse.ts";
+import type { Point } from "./scan.ts";
 
 /** Of a body that was packed, unpacked. */
 export const UNPACKED_BYTES_MAX = 64 * 1024 * 1024;
@@ -47,8 +51,25 @@ export interface LineWriterOptions {
   readonly memorySamplesMax?: number;
 }
 
-/** What measurement and tags are. */
-type Target = { readonly measurement: string } & ({ readonly subject: string } | { readonly entityId: string });
+/** In place of the series of a field that the filter leaves out. */
+const NOT_RECORDED = -1;
+
+/** What measurement and tags are: of an entity in Home Assistant's layout, in our own layout, or anything else. */
+type Target = { readonly measurement: string } & (
+  | { readonly entityId: string }
+  | { readonly subject: string; readonly native: NativeTarget | null }
+);
+
+interface NativeTarget {
+  /** Null for what is no entity. */
+  readonly entityId: string | null;
+  readonly place: EntityPlace;
+  /** The request in which it last got samples. */
+  lastRequest: number;
+}
+
+/** Names of fields in our own layout that mark what is neither number nor text. */
+const KIND = /(?:^|_)kind$/;
 
 const unpack = promisify(gunzip);
 
@@ -71,20 +92,53 @@ export function createLineWriter(options: LineWriterOptions): LineWriter {
   let refusedSeries = 0;
   let entityPoints: EntityPoint[] = [];
   let entityFields: Map<string, Value> | undefined;
+  /** Entities whose series got samples of our own layout. */
+  let appendedTo: string[] = [];
+  let request = 0;
+  let placesVersion = entities.placesVersion();
 
-  const seriesOf = (measurement: string, subject: string, field: Field, ts: Micros): number | undefined => {
-    const key = { measurement, subject, field: field.name };
+  const seriesOf = (
+    { measurement, subject, native }: Extract<Target, { subject: string }>,
+    name: string,
+    ts: Micros,
+  ): number | undefined => {
+    const field = native === null ? name : fieldOfName(measurement, name).field;
+    if (native?.place.records(field) === false) return NOT_RECORDED;
+    const key = { measurement, subject, field };
     const known = store.find(key);
     if (known !== undefined) return known;
     if (seriesLeft <= 0) return undefined;
     seriesLeft--;
-    return store.series(key, null, ts);
+    return store.series(key, native?.place.name ?? null, ts);
+  };
+
+  const nativeTarget = (measurement: string, tags: Point["tags"]): Target | undefined => {
+    const native = nativeSubjectOf(measurement, tags);
+    if (native === undefined) return undefined;
+    const { entityId, subject } = native;
+    const place =
+      entityId === null ? { subject, name: null, records: () => true } : entities.placeOf(entityId, subject);
+    const own = { entityId, place, lastRequest: 0 };
+    return { measurement: plainName(measurement), subject: place.subject, native: own };
+  };
+
+  /** A sample in our own layout, whose fields are of a kind each. */
+  const appendNative = (target: NativeTarget, field: Field, ts: Micros, given: Value): void => {
+    if (field.series === NOT_RECORDED) return;
+    const isKind = typeof given === "string" && KIND.test(field.name);
+    const value = isKind ? valueOfKind(given) : given;
+    if (value === undefined) return;
+    store.append(field.series!, ts, value);
+    if (target.entityId === null || target.lastRequest === request) return;
+    target.lastRequest = request;
+    appendedTo.push(target.entityId);
   };
 
   const parser = createParser<Target>({
     resolve(measurement, tags) {
       const entityId = entityOf(tags);
-      return entityId === undefined ? { measurement, subject: subjectOf(tags) } : { measurement, entityId };
+      if (entityId !== undefined) return { measurement, entityId };
+      return nativeTarget(measurement, tags) ?? { measurement, subject: subjectOf(tags), native: null };
     },
     field({ target }: Key<Target>, field, ts, value) {
       if ("entityId" in target) {
@@ -92,9 +146,10 @@ export function createLineWriter(options: LineWriterOptions): LineWriter {
         entityFields.set(field.name, value);
         return;
       }
-      field.series ??= seriesOf(target.measurement, target.subject, field, ts);
+      field.series ??= seriesOf(target, field.name, ts);
       if (field.series === undefined) refusedSeries++;
-      else store.append(field.series, ts, value);
+      else if (target.native === null) store.append(field.series, ts, value);
+      else appendNative(target.native, field, ts, value);
     },
     pointEnds({ target }, ts) {
       points++;
@@ -158,9 +213,14 @@ export function createLineWriter(options: LineWriterOptions): LineWriter {
     points = faultyLines = refusedSeries = 0;
     faults = [];
     entityPoints = [];
+    appendedTo = [];
+    request++;
+    if (placesVersion !== entities.placesVersion()) parser.forget();
+    placesVersion = entities.placesVersion();
     try {
       await parseAll(body, precision);
     } finally {
+      for (const entityId of appendedTo) entities.appended(entityId);
       counts.points += points;
       counts.faultyLines += faultyLines;
       entityPoints = [];

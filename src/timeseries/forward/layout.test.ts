@@ -3,7 +3,8 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import fc from "fast-check";
-import { type ForwardedSeries, fieldNames, lineEncoder, sampleValue } from "./layout.ts";
+import { fieldNames, sampleValue } from "../../domain/native-layout.ts";
+import { type ForwardedSeries, lineEncoder } from "./layout.ts";
 
 const HALL: ForwardedSeries = {
   ...{ measurement: "state", subject: "uuid", field: "state", name: "sensor.hall" },

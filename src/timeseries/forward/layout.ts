@@ -1,3 +1,4 @@
+import { fieldNames, kindOfValue } from "../../domain/native-layout.ts";
 import type { Micros, Value } from "../../domain/sample.ts";
 import { type SeriesKey, STATE_FIELD, STATE_MEASUREMENT } from "../../domain/series.ts";
 import { encodeHead, encodeLine, encodePoint, type FieldValue } from "../../lib/line-protocol.ts";
@@ -20,46 +21,6 @@ export interface ForwardedSeries extends SeriesKey {
   readonly areaId: string | null;
 }
 
-/** Field names of `native` that stand for something else; attributes of the same name get an underscore. */
-const TAKEN = new Set([
-  ...["value", "state", "kind", "time"],
-  ...["subject", "entity_id", "domain", "device_class", "device_id", "area_id"],
-]);
-const SUFFIXED = /_(?:str|kind)_*$/;
-
-/** The fields of a series: where its numbers, its texts, and its marks of neither are. */
-export interface FieldNames {
-  readonly number: string;
-  readonly text: string;
-  /** Says of a time without number and text what it holds; see `KINDS`. */
-  readonly kind: string;
-}
-
-/**
- * The type of a field is part of its name, so that no two points can disagree on it: InfluxDB refuses text where it has
- * seen a number.
- */
-export function fieldNames({ measurement, field }: SeriesKey): FieldNames {
-  if (measurement === STATE_MEASUREMENT && field === STATE_FIELD)
-    return { number: "value", text: "state", kind: "kind" };
-  const name = TAKEN.has(field.replace(/_+$/, "")) || SUFFIXED.test(field) ? `${field}_` : field;
-  return { number: name, text: `${name}_str`, kind: `${name}_kind` };
-}
-
-/** Values that the protocol has no word for. */
-const KINDS: ReadonlyMap<Value, string> = new Map<Value, string>([
-  [null, "removed"],
-  [Number.POSITIVE_INFINITY, "infinity"],
-  [Number.NEGATIVE_INFINITY, "-infinity"],
-]);
-const VALUES_OF_KINDS = new Map([...KINDS].map(([value, kind]) => [kind, value]));
-
-/** The value of a point's three fields, as they come back from InfluxDB; undefined where it holds none of ours. */
-export function sampleValue(number: unknown, text: unknown, kind: unknown): Value | undefined {
-  if (typeof number === "number" || typeof text === "string") return (number ?? text) as Value;
-  return typeof kind === "string" ? VALUES_OF_KINDS.get(kind) : undefined;
-}
-
 /** Samples of one series to lines; null where the layout cannot say a value. */
 export type LineEncoder = (ts: Micros, value: Value) => string | null;
 
@@ -80,7 +41,7 @@ export function nativeEncoder(series: ForwardedSeries): (ts: Micros, value: Valu
     ["subject", series.subject],
   ]);
   return (ts, value) => {
-    const kind = KINDS.get(value);
+    const kind = kindOfValue(value);
     if (kind !== undefined) return encodePoint(head, [[names.kind, kind]], ts);
     return encodePoint(head, [[typeof value === "number" ? names.number : names.text, value as FieldValue]], ts);
   };

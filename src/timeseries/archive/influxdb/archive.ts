@@ -1,11 +1,12 @@
 import type { Archive, ArchivedSeries, ArchiveRead } from "../../../domain/archive.ts";
 import { AppError, messageOf } from "../../../domain/errors.ts";
+import { fieldNames, sampleValue } from "../../../domain/native-layout.ts";
 import type { Micros, ReadColumns, SampleColumns, Span, Value } from "../../../domain/sample.ts";
 import type { SeriesNumber } from "../../../domain/series.ts";
 import { safeName } from "../../../lib/line-protocol.ts";
 import type { InfluxClient, Row } from "../../forward/client.ts";
 import type { Forwarder } from "../../forward/forwarder.ts";
-import { type ForwardedSeries, fieldNames, nativeEncoder, sampleValue } from "../../forward/layout.ts";
+import { type ForwardedSeries, nativeEncoder } from "../../forward/layout.ts";
 import { unpackValues } from "../../hot/columns.ts";
 import type { ForwardCommands } from "../../hot/committer.ts";
 import { DAY_MICROS, type Day, dayOf } from "../../hot/day.ts";
