@@ -10,6 +10,9 @@ const PAGE = 1000;
 export interface Gap {
   readonly reason: string;
   readonly state: "open" | "filling" | "filled" | "partial";
+  readonly opened_at: string;
+  readonly missing_entities: readonly string[];
+  readonly note: string | null;
 }
 
 /**
