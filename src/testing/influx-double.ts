@@ -10,7 +10,7 @@ export interface RecordedAnswer {
   readonly cut?: boolean;
 }
 
-/** Answers to writes as running servers give them; 3.x as it documents them. */
+/** Answers as running servers give them; 3.x as it documents them. */
 export const RECORDED = {
   taken: { status: 204 },
   busy: { status: 429, headers: { "retry-after": "7" }, body: '{"code":"too many requests","message":"slow down"}' },
@@ -35,6 +35,10 @@ export const RECORDED = {
     status: 400,
     body: '{"error":"partial write of line protocol occurred","data":[{"original_line":"x","line_number":2,"error_message":"invalid column type"}]}',
   },
+  /** To a DELETE of InfluxQL; of 3.x as its planner's source has the text. */
+  noDelete3: { status: 500, body: '{"error":"This feature is not implemented: DELETE"}' },
+  deleted1: { status: 200, body: '{"results":[{"statement_id":0}]}' },
+  deleted2: { status: 200, body: "{}" },
 } as const satisfies Record<string, RecordedAnswer>;
 
 export interface InfluxDouble extends AsyncDisposable {

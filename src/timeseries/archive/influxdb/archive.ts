@@ -206,6 +206,21 @@ export function openInfluxArchive(options: InfluxArchiveOptions): InfluxArchive 
     return { ts, values };
   }
 
+  /** False where the server deletes nothing, as 3.x: then its retention alone decides what goes. */
+  async function deleteBefore(day: Day): Promise<boolean> {
+    // Only what carries our tag: others may write to the same bucket.
+    const ours = `"subject" =~ /./ AND time < ${nanoseconds(day * DAY_MICROS)}`;
+    try {
+      for (const measurement of options.measurements()) {
+        await client.query(`DELETE FROM ${quoteName(safeName(measurement))} WHERE ${ours}`);
+      }
+      return true;
+    } catch (error) {
+      if (/not implemented: DELETE/i.test(messageOf(error))) return false;
+      throw error;
+    }
+  }
+
   /** One change of the archive at a time. */
   function inOrder<T>(work: () => Promise<T>): Promise<T> {
     const result = working.then(work);
@@ -229,12 +244,7 @@ export function openInfluxArchive(options: InfluxArchiveOptions): InfluxArchive 
     dropBefore: (ts) =>
       inOrder(async () => {
         const first = dayOf(ts);
-        if (archived.some(({ day }) => day < first)) {
-          // Only what carries our tag: others may write to the same bucket.
-          const ours = `"subject" =~ /./ AND time < ${nanoseconds(first * DAY_MICROS)}`;
-          for (const measurement of options.measurements()) {
-            await client.query(`DELETE FROM ${quoteName(safeName(measurement))} WHERE ${ours}`);
-          }
+        if (archived.some(({ day }) => day < first) && (await deleteBefore(first))) {
           await commands.call("forgetDaysBefore", first);
           setArchived(archived.filter(({ day }) => day >= first));
         }
