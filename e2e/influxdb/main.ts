@@ -7,7 +7,8 @@ import { influxdb16, influxdb18 } from "../peers/influxdb-1.ts";
 import { influxdb2 } from "../peers/influxdb-2.ts";
 import type { PeerServer } from "../peers/peer.ts";
 import { run } from "../process.ts";
-import { runOutage } from "./outage.ts";
+import { runKills } from "./kills.ts";
+import { runProgramOutage } from "./program-outage.ts";
 import { compareAnswers } from "./same-answers.ts";
 
 const PEERS = [influxdb2, influxdb18, influxdb16];
@@ -15,29 +16,62 @@ const USAGE = `Checks the influxdb engine and forwarding on real servers.
 
   node e2e/influxdb/main.ts                    all: ${PEERS.map(({ name }) => name).join(", ")}
   node e2e/influxdb/main.ts --only NAME        one of them; may be repeated
-  node e2e/influxdb/main.ts --outage SECONDS   how long the server stays killed under 500 events/s (60)`;
+  node e2e/influxdb/main.ts --step NAME        conformance, answers, kills or outage; may be repeated
+  node e2e/influxdb/main.ts --outage SECONDS   how long the server stays killed under the whole program (60)`;
 
-async function check(peer: PeerServer, outageSeconds: number): Promise<void> {
-  await peer.install((line) => console.log(`  ${line}`));
-  const folder = mkdtempSync(join(tmpdir(), `influxdb-${peer.name}-`));
-  const say = (line: string): void => console.log(`  ${peer.name}: ${line}`);
-  try {
+interface Check {
+  readonly peer: PeerServer;
+  readonly folder: string;
+  readonly outageSeconds: number;
+  readonly say: (line: string) => void;
+}
+
+/** By the names that `--step` takes, in their order. */
+const STEPS: Readonly<Record<string, (check: Check) => Promise<void>>> = {
+  async conformance({ peer, folder, say }) {
     const env = { ...process.env, INFLUXDB_ONLY: peer.name };
     const log = join(folder, "conformance.log");
     await run(process.execPath, ["--test", join(import.meta.dirname, "conformance.ts")], { env, log });
     say(`conformance suite passed on ${peer.version}`);
+  },
+  async answers({ peer, folder, say }) {
     say(`${await compareAnswers(peer, join(folder, "same"))} histories and statistics as from Parquet files`);
-    const outage = await runOutage(peer, join(folder, "outage"), outageSeconds, say);
-    say(JSON.stringify(outage));
-    if (outage.lost + outage.doubled + outage.wrong > 0) throw new Failure("samples are lost, doubled or wrong");
+  },
+  async kills({ peer, folder, say }) {
+    const { lost, doubled, wrong, ...rest } = await runKills(peer, join(folder, "kills"), say);
+    say(JSON.stringify({ lost, doubled, wrong, ...rest }));
+    if (lost + doubled + wrong > 0) throw new Failure("samples are lost, doubled or wrong");
+  },
+  async outage({ peer, folder, outageSeconds, say }) {
+    const { program, ...result } = await runProgramOutage(peer, join(folder, "outage"), outageSeconds, say);
+    say(JSON.stringify({ ...result, program }));
+    for (const { lost, doubled, wrong, invented } of [result, program]) {
+      if (lost + doubled + wrong + invented > 0) throw new Failure("samples are lost, doubled, wrong or invented");
+    }
+  },
+};
+
+async function check(peer: PeerServer, steps: readonly string[], outageSeconds: number): Promise<void> {
+  await peer.install((line) => console.log(`  ${line}`));
+  const folder = mkdtempSync(join(tmpdir(), `influxdb-${peer.name}-`));
+  const say = (line: string): void => console.log(`  ${peer.name}: ${line}`);
+  try {
+    for (const step of steps) await STEPS[step]!({ peer, folder, outageSeconds, say });
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
+function chosen(flag: string, given: readonly string[], known: readonly string[]): readonly string[] {
+  const unknown = given.filter((name) => !known.includes(name));
+  if (unknown.length > 0) throw new Failure(`${flag} does not know "${unknown.join('", "')}"\n${USAGE}`);
+  return given.length === 0 ? known : known.filter((name) => given.includes(name));
+}
+
 const { values } = parseArgs({
   options: {
     only: { type: "string", multiple: true, default: [] },
+    step: { type: "string", multiple: true, default: [] },
     outage: { type: "string", default: "60" },
     help: { type: "boolean", default: false },
   },
@@ -45,12 +79,16 @@ const { values } = parseArgs({
 if (values.help) {
   console.log(USAGE);
 } else {
-  const unknown = values.only.filter((name) => !PEERS.some((peer) => peer.name === name));
-  if (unknown.length > 0) throw new Failure(`--only does not know "${unknown.join('", "')}"\n${USAGE}`);
+  const peers = chosen(
+    "--only",
+    values.only,
+    PEERS.map(({ name }) => name),
+  );
+  const steps = chosen("--step", values.step, Object.keys(STEPS));
   let failed = 0;
-  for (const peer of PEERS.filter(({ name }) => values.only.length === 0 || values.only.includes(name))) {
+  for (const peer of PEERS.filter(({ name }) => peers.includes(name))) {
     try {
-      await check(peer, Number(values.outage));
+      await check(peer, steps, Number(values.outage));
       console.log(`ok      ${peer.name}`);
     } catch (error) {
       failed++;
