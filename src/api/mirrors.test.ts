@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
+import { TARGET_STATES, type TargetState } from "../domain/forwarding.ts";
 import { AWAY, apiOptions } from "../testing/api-doubles.ts";
 import { createApi } from "./server.ts";
 
@@ -58,6 +59,10 @@ test("a lagging mirror is a note of /ready, not a reason, and a dependency of /h
   assert.match(notes, /refused 3 points: see \/api\/v1\/dead-letters/);
   const { influxdb } = (await api.inject("/health")).json().dependencies;
   assert.deepEqual([influxdb.status, influxdb.url, influxdb.version], ["disconnected", AWAY.url, "2.7.12"]);
+  assert.deepEqual(
+    [influxdb.query_count, influxdb.avg_query_time_ms, influxdb.success_rate, influxdb.state],
+    [4, 2.5, 75, "retrying"],
+  );
 });
 
 test("/ready notes a mirror that takes samples, but not fast enough", async (t) => {
@@ -75,6 +80,18 @@ test("/metrics has the lag of each mirror", async (t) => {
   assert.match(body, /ha_ingestor_forward_waiting_samples\{target="grafana"\} 1200/);
   assert.match(body, /ha_ingestor_forward_lag_seconds\{target="grafana"\} \d/);
   assert.match(body, /ha_ingestor_forward_up\{target="grafana"\} 0/);
+});
+
+test("/health has the influxdb of the archive in the original's words, however it is", async (t) => {
+  const statusOf = async (state: TargetState): Promise<string> => {
+    const queries = { asked: 0, failed: 0, milliseconds: 0 };
+    const target = { ...AWAY, role: "archive", state, queries } as const;
+    const { influxdb } = (await (await started(t, [target])).inject("/health")).json().dependencies;
+    assert.deepEqual([influxdb.query_count, influxdb.avg_query_time_ms, influxdb.success_rate], [0, null, null]);
+    return influxdb.status;
+  };
+  const found = await Promise.all(TARGET_STATES.map(statusOf));
+  assert.deepEqual(found, ["disconnected", "connected", "disconnected", "disconnected"]);
 });
 
 test("/health says that influxdb is disabled where nothing is forwarded", async (t) => {

@@ -110,13 +110,20 @@ function archiveBody(archive: StoreStatus["archive"]) {
   };
 }
 
-/** The InfluxDB of the archive, else the first mirror; how it is in the original's words. */
+/** The InfluxDB of the archive, else the first mirror, in the original's words; `state` says more than they do. */
 export function influxdbBody(targets: readonly TargetStatus[]) {
   const [first] = targets;
   if (first === undefined) return { status: "disabled" };
-  const { state, reason, url, version, role, name, waiting, delivered, requests, failures } = first;
-  const words = { starting: "connecting", running: "connected", retrying: "disconnected", stopped: "refused" };
-  return { status: words[state], reason, url, version, role, name, waiting, delivered, requests, failures };
+  const { state, reason, url, version, role, name, waiting, delivered, requests, failures, queries } = first;
+  const { asked, failed, milliseconds } = queries;
+  return {
+    status: state === "running" ? "connected" : "disconnected",
+    url,
+    query_count: asked,
+    avg_query_time_ms: asked === 0 ? null : Math.round((100 * milliseconds) / asked) / 100,
+    success_rate: asked === 0 ? null : Math.round((10_000 * (asked - failed)) / asked) / 100,
+    ...{ state, reason, version, role, name, waiting, delivered, requests, failures },
+  };
 }
 
 function targetNote(target: TargetStatus): string[] {

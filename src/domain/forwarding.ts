@@ -8,6 +8,13 @@ import type { Micros } from "./sample.ts";
 export const TARGET_STATES = ["starting", "running", "retrying", "stopped"] as const;
 export type TargetState = (typeof TARGET_STATES)[number];
 
+export interface QueryCounts {
+  readonly asked: number;
+  readonly failed: number;
+  /** Time until the answers, all of them together. */
+  readonly milliseconds: number;
+}
+
 export interface TargetStatus {
   readonly name: string;
   /** "archive": samples leave the hot tier once it has them; "mirror": a copy, which nothing is read from. */
@@ -30,6 +37,8 @@ export interface TargetStatus {
   readonly batches: number;
   readonly requests: number;
   readonly failures: number;
+  /** Questions that it was asked as the archive, since the start. */
+  readonly queries: QueryCounts;
   /** Samples that it refused and that went to the dead letters, since the start. */
   readonly refused: number;
   /** Samples that were passed over because more waited than the queue holds, over all runs. */

@@ -407,6 +407,7 @@ export const AWAY: TargetStatus = {
   batches: 3,
   requests: 9,
   failures: 4,
+  queries: { asked: 4, failed: 1, milliseconds: 10 },
   refused: 3,
   skipped: 0,
   deadLetters: 3,

@@ -1,4 +1,5 @@
 import { AppError, messageOf as errorMessage } from "../../domain/errors.ts";
+import type { QueryCounts } from "../../domain/forwarding.ts";
 import { messageOf, readAnswer, type WriteOutcome } from "./answers.ts";
 import type { TargetSettings } from "./target-settings.ts";
 
@@ -23,6 +24,8 @@ export interface InfluxClient {
   prepare(): Promise<WriteOutcome>;
   /** Rows of one statement, times in microseconds. Rejects (`unavailable`) with the server's words. */
   query(statement: string): Promise<readonly Row[]>;
+  /** Of `query`, so far. */
+  queries(): QueryCounts;
 }
 
 /**
@@ -39,6 +42,7 @@ export function createInfluxClient(
   let version: string | null = null;
   /** The server was asked which one it is. */
   let isKnown = false;
+  const queries = { asked: 0, failed: 0, milliseconds: 0 };
   let generation: 1 | 2 | undefined = settings.version === "auto" ? undefined : settings.version;
   const bucket = settings.bucket ?? settings.database ?? "";
   const database = settings.database ?? settings.bucket ?? "";
@@ -127,13 +131,19 @@ export function createInfluxClient(
       }
       return send(NOTHING);
     },
+    queries: () => ({ ...queries }),
     async query(statement) {
+      const start = performance.now();
+      queries.asked++;
       try {
         return await ask(statement);
       } catch (cause) {
+        queries.failed++;
         throw new AppError("unavailable", `Cannot ask InfluxDB at "${settings.url}": ${networkReason(cause)}`, {
           cause,
         });
+      } finally {
+        queries.milliseconds += performance.now() - start;
       }
     },
   };

@@ -290,6 +290,7 @@ export function createForwarder(options: ForwarderOptions): Forwarder {
       lastSuccessAt,
       skipped,
       deadLetters,
+      queries: client.queries(),
       ...counts,
     }),
 
