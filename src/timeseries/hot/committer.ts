@@ -105,9 +105,14 @@ export interface Committer {
   terminate(): Promise<void>;
 }
 
+interface Waiter {
+  resolve(): void;
+  reject(error: Error): void;
+}
+
 /**
- * Brings chunks to the writer thread, one at a time and in order, and has the log folded when it is due. What the
- * disk refuses stays first in the line and is tried again, with growing pauses, for as long as it takes.
+ * Brings chunks to the writer thread, one at a time and in order, and has the log folded when it is due, meanwhile. What
+ * the disk refuses stays first in the line and is tried again, with growing pauses, for as long as it takes.
  */
 export function createCommitter(options: CommitterOptions): Committer {
   const { log, now, foldSamples = FOLD_SAMPLES } = options;
@@ -134,7 +139,11 @@ export function createCommitter(options: CommitterOptions): Committer {
   let foldPausedUntil = 0;
   let foldReason: string | null = null;
   const foldPause = createBackoff(RETRY_FIRST_MS, RETRY_CAP_MS);
-  const foldWaiters: { resolve(): void; reject(error: Error): void }[] = [];
+  /** The fold under way. It never rejects. */
+  let folding: Promise<void> | undefined;
+  /** Who wants to know of the next fold, and of the one that is due or under way. */
+  let foldWaiters: Waiter[] = [];
+  let sealedWaiters: Waiter[] = [];
 
   let waiting = 0;
   let commits = 0;
@@ -172,7 +181,7 @@ export function createCommitter(options: CommitterOptions): Committer {
   }
 
   function foldIsDue(): boolean {
-    if (beforeFold !== undefined) return false;
+    if (beforeFold !== undefined || folding !== undefined) return false;
     if (foldForced) return true;
     if (unfolded === 0 || performance.now() < foldPausedUntil) return false;
     return unfolded >= foldSamples || now() - unfoldedSince >= FOLD_MICROS;
@@ -189,16 +198,15 @@ export function createCommitter(options: CommitterOptions): Committer {
         unfolded = 0;
         foldForced = false;
         beforeFold = line.length;
+        sealedWaiters = foldWaiters;
+        foldWaiters = [];
       }
+      if (beforeFold === 0) beginFold();
       if (line.length === 0 && (due || filling.count >= COMMIT_SAMPLES)) {
         due = false;
         cut();
       }
-      let done: boolean;
-      if (beforeFold === 0) done = await foldLog();
-      else if (line.length > 0) done = await commitFirst();
-      else break;
-      if (!done) break;
+      if (line.length === 0 || !(await commitFirst())) break;
     }
     running = false;
     if (reason !== null) arm(retry.next());
@@ -239,10 +247,19 @@ export function createCommitter(options: CommitterOptions): Committer {
       for (const waiter of chunk.waiters.splice(0)) waiter.reject(failure);
     }
     for (const waiter of foldWaiters.splice(0)) waiter.reject(failure);
+    // What a fold under way carries over is on the disk already.
+    if (folding === undefined) for (const waiter of sealedWaiters.splice(0)) waiter.reject(failure);
   }
 
-  async function foldLog(): Promise<boolean> {
+  function beginFold(): void {
     beforeFold = undefined;
+    folding = foldLog().then(() => {
+      folding = undefined;
+      void run();
+    });
+  }
+
+  async function foldLog(): Promise<void> {
     try {
       const answer = await remote().call("fold", {
         ranges: options.sealedRanges(),
@@ -253,7 +270,7 @@ export function createCommitter(options: CommitterOptions): Committer {
       folds++;
       foldPause.reset();
       foldReason = null;
-      for (const waiter of foldWaiters.splice(0)) waiter.resolve();
+      for (const waiter of sealedWaiters.splice(0)) waiter.resolve();
     } catch (error) {
       // The log can still grow when a fold does not fit: go on with commits and try it again with all there is then.
       log.warn({ err: error }, "Cannot fold the log into the day tables: tried again later");
@@ -261,9 +278,8 @@ export function createCommitter(options: CommitterOptions): Committer {
       foldReason = `Cannot fold the log: ${messageOf(error)}`;
       foldPausedUntil = performance.now() + foldPause.next();
       const failure = new AppError("unavailable", foldReason, { cause: error });
-      for (const waiter of foldWaiters.splice(0)) waiter.reject(failure);
+      for (const waiter of sealedWaiters.splice(0)) waiter.reject(failure);
     }
-    return true;
   }
 
   const flush = (): Promise<void> => {
@@ -281,6 +297,7 @@ export function createCommitter(options: CommitterOptions): Committer {
       sizeBytes = state.sizeBytes;
       unfolded = state.logSeries.length;
       unfoldedSince = now();
+      foldForced = state.foldUnfinished;
       return state;
     },
 
@@ -345,6 +362,7 @@ export function createCommitter(options: CommitterOptions): Committer {
           return null;
         },
       );
+      await folding;
       closing = true;
       clearTimeout(timer);
       await remote()

@@ -5,6 +5,7 @@ import type { SeriesNumber } from "../../domain/series.ts";
 import type { PackedChunk } from "./chunk.ts";
 import { type PackedSamples, SamplePacker, unpackValues } from "./columns.ts";
 import { type Day, dayOf, dayOfTable, tableOfDay } from "./day.ts";
+import { readLog, valueAt } from "./log.ts";
 
 /** Where samples go besides the day tables. */
 export interface TargetDefinition {
@@ -133,10 +134,11 @@ export class Outgoing {
         .run(this.#end, target);
       this.#end = this.#readEnd();
     }
-    const log = rows<{ series: number; ts: number; value: Value }>(this.#db, "SELECT series, ts, value FROM log");
+    const log = readLog(this.#db);
     const days = new Set(this.#days());
-    for (const { series, ts, value } of log) {
-      if (!this.#isStored(days, series, ts)) this.#insert.run(++this.#end, target, series, ts, value);
+    for (const [place, series] of log.series.entries()) {
+      const ts = log.ts[place]!;
+      if (!this.#isStored(days, series, ts)) this.#insert.run(++this.#end, target, series, ts, valueAt(log, place));
     }
   }
 
@@ -291,10 +293,14 @@ export class Outgoing {
     this.#newest = new Map();
     const known = rows<{ series: number; ts: number }>(
       this.#db,
-      `SELECT series, max(ts) AS ts FROM (SELECT number AS series, last_ts AS ts FROM series WHERE last_ts IS NOT NULL
-         UNION ALL SELECT series, ts FROM log) GROUP BY series`,
+      "SELECT number AS series, last_ts AS ts FROM series WHERE last_ts IS NOT NULL",
     );
     for (const { series, ts } of known) this.#newest.set(series, ts);
+    const log = readLog(this.#db);
+    for (const [place, series] of log.series.entries()) {
+      const newest = this.#newest.get(series) ?? Number.NEGATIVE_INFINITY;
+      this.#newest.set(series, Math.max(newest, log.ts[place]!));
+    }
     this.#isNewestKnown = true;
   }
 

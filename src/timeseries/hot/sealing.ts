@@ -20,15 +20,28 @@ export interface ArchiveChange {
 export class Sealing {
   /** Days that are being archived and got no sample since; empty in a thread that follows one that died. */
   readonly #watched = new Set<Day>();
+  /** Days that the fold under way wrote to. */
+  readonly #folding = new Set<Day>();
 
-  /** The day's samples are about to be read: from now on it counts when more come to its table. */
+  /**
+   * The day's samples are about to be read: from now on it counts when more come to its table. A day that is being folded
+   * is not watched: were its table dropped and the fold begun again, it would have samples twice.
+   */
   watch(day: Day): void {
-    this.#watched.add(day);
+    if (!this.#folding.has(day)) this.#watched.add(day);
   }
 
   /** A fold wrote to these days. */
   touched(days: readonly Day[]): void {
-    for (const day of days) this.#watched.delete(day);
+    for (const day of days) {
+      this.#watched.delete(day);
+      this.#folding.add(day);
+    }
+  }
+
+  /** The fold has ended. */
+  folded(): void {
+    this.#folding.clear();
   }
 
   /** False, and nothing is done, when the day's table has samples that are not known to be archived. */

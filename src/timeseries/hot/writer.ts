@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { workerData } from "node:worker_threads";
 import type { DeadLetter, DeadLetterQuestion } from "../../domain/forwarding.ts";
 import type { LastRun } from "../../domain/gaps.ts";
@@ -19,7 +20,7 @@ import {
   tableSamples,
 } from "../rollups/build.ts";
 import type { CatalogChange, Change, PackedChunk } from "./chunk.ts";
-import { type PackedSamples, SamplePacker } from "./columns.ts";
+import type { PackedSamples } from "./columns.ts";
 import {
   DATABASE_FILE,
   freePages,
@@ -31,7 +32,7 @@ import {
   sizeOnDisk,
 } from "./database.ts";
 import { type Day, dayOfTable, tableOfDay } from "./day.ts";
-import { type FoldedRanges, fold } from "./fold.ts";
+import { Fold, type FoldedRanges, isFoldUnfinished } from "./fold.ts";
 import {
   type ArchivedDay,
   type DayRows,
@@ -43,6 +44,7 @@ import {
   readTableFacts,
 } from "./given-up.ts";
 import { createLedgerWriter, type LedgerWriter, readGaps, readLastRun, type StoredGap } from "./ledger.ts";
+import { LogWriter, pickSamples, readLog, sortLog } from "./log.ts";
 import {
   type Acknowledged,
   type Acknowledgement,
@@ -82,13 +84,15 @@ export type AliasRow = readonly [series: number, entityId: string, from: number,
 /** A row of `former_subjects`: what a series was about before it got a registry entry. */
 export type FormerSubjectRow = readonly [series: number, subject: string];
 
-/** What the file holds when the store opens; the log comes sorted by series, time and arrival. */
+/** What the file holds when the store opens; the log comes with each series' samples in the order of time and arrival. */
 export interface StoredState {
   readonly series: readonly SeriesRow[];
   readonly aliases: readonly AliasRow[];
   readonly days: readonly Day[];
   readonly logSeries: Int32Array;
   readonly logSamples: PackedSamples;
+  /** Day tables hold a part of the log: it has to be folded soon. */
+  readonly foldUnfinished: boolean;
   readonly sizeBytes: number;
   readonly gaps: readonly StoredGap[];
   readonly lastRun: LastRun;
@@ -125,17 +129,23 @@ export interface StoreRollupsRequest {
   readonly builtCuts: readonly Micros[] | null;
 }
 
-/** The commands of the thread that owns every write to the file. Each is one transaction: all of it or nothing. */
+/**
+ * The commands of the thread that owns every write to the file. Each is one transaction, all of it or nothing, but for
+ * `fold`.
+ */
 export type WriterCommands = {
   /** Opens (or makes) the file and reads what the main thread keeps in memory. */
   load(argument: null): StoredState;
   /** Appends to the log. Opens the file where `load` was not called: in a thread that follows one that died. */
   commit(argument: { readonly chunk: PackedChunk } & Limits): { readonly sizeBytes: number; readonly queued: number };
-  /** Carries the log over to the day tables and answers which days have one. */
-  fold(argument: { readonly ranges: readonly FoldedRanges[] } & Limits): {
+  /**
+   * Carries the log, as it is now, over to the day tables, in many short transactions between which other commands have
+   * their turn. Answers which days have a table. Where it fails, the log is as it was and day tables may hold a part of it.
+   */
+  fold(argument: { readonly ranges: readonly FoldedRanges[] } & Limits): Promise<{
     readonly days: readonly Day[];
     readonly sizeBytes: number;
-  };
+  }>;
   /**
    * Computes rollups of a day from its table, for the series after `after`; see `buildDay`. Answers `after: 0` when a
    * fold changed the day since the call before: it has to be begun again.
@@ -193,10 +203,15 @@ export type WriterCommands = {
 const { directory, settings, targets = [] } = workerData as WriterOptions;
 const file = join(directory, DATABASE_FILE);
 
-const INSERT = "INSERT INTO log (series, ts, value) VALUES ";
-const ROW = "(?, ?, ?)";
-/** Rows of one statement: a third less time per sample than one by one, and no less with more. */
-const ROWS_AT_ONCE = 16;
+/** Samples of one step of a fold: a millisecond or two, for which a commit may have to wait. */
+const FOLD_STEP_SAMPLES = 2_000;
+/**
+ * So many samples are carried over for each that comes to the log meanwhile, or commits wait: with one, each fold under
+ * a flood would be longer than the one before.
+ */
+const FOLDED_PER_COMMITTED = 2;
+/** How far a fold may be behind that before commits wait for it. */
+const FOLD_BEHIND_MAX = 20_000;
 /** Samples of one step of a rollup: a tenth of a second, for which a commit may have to wait. */
 const ROLLUP_SAMPLES = 50_000;
 /** Rows of rollups that one step deletes. */
@@ -204,14 +219,15 @@ const ROLLUP_ROWS_DROPPED = 10_000;
 
 /** The day whose rollups are half done, as long as no fold has changed it. */
 let rollingUp: Day | undefined;
+/** How many samples the fold under way should have carried over beyond those that it has. */
+let foldBehind = 0;
 
 const sealing = new Sealing();
 let opened: Database | undefined;
 
 interface Database {
   readonly db: DatabaseSync;
-  readonly insertOne: StatementSync;
-  readonly insertMany: StatementSync;
+  readonly log: LogWriter;
   readonly change: { readonly [K in CatalogChange["kind"] | "former"]: StatementSync };
   readonly ledger: LedgerWriter;
   readonly outgoing: Outgoing;
@@ -237,8 +253,7 @@ function prepare(db: DatabaseSync): Database {
     db,
     outgoing,
     stored,
-    insertOne: db.prepare(INSERT + ROW),
-    insertMany: db.prepare(INSERT + Array(ROWS_AT_ONCE).fill(ROW).join()),
+    log: new LogWriter(db),
     change: {
       series: db.prepare("INSERT INTO series (number, measurement, subject, field) VALUES (?, ?, ?, ?)"),
       traits: db.prepare("UPDATE series SET unit = ?, device_class = ?, state_class = ? WHERE number = ?"),
@@ -271,6 +286,17 @@ function inTransaction<T>({ db, outgoing }: Database, limits: Limits, work: () =
   }
 }
 
+/** Does what a loss of power may take back, though never a part of it and never more than what came last. */
+function loosely<T>(db: DatabaseSync, work: () => T): T {
+  if (settings.synchronous === "OFF") return work();
+  db.exec("PRAGMA synchronous = NORMAL");
+  try {
+    return work();
+  } finally {
+    db.exec(`PRAGMA synchronous = ${settings.synchronous}`);
+  }
+}
+
 function applyChange({ change: statements, ledger }: Database, change: Change): void {
   if (change.kind === "gap" || change.kind === "progress" || change.kind === "rollup") {
     ledger.apply(change);
@@ -297,21 +323,6 @@ function applyChange({ change: statements, ledger }: Database, change: Change): 
   }
 }
 
-function appendToLog({ insertOne, insertMany }: Database, { series, samples }: PackedChunk): void {
-  const { ts, numbers, texts } = samples;
-  let text = 0;
-  const many: (number | string | null)[] = [];
-  for (let i = 0; i < series.length; i++) {
-    const number = numbers[i]!;
-    many.push(series[i]!, ts[i]!, Number.isNaN(number) ? texts[text++]! : number);
-    if (many.length === 3 * ROWS_AT_ONCE) {
-      insertMany.run(...many);
-      many.length = 0;
-    }
-  }
-  for (let i = 0; i < many.length; i += 3) insertOne.run(many[i]!, many[i + 1]!, many[i + 2]!);
-}
-
 function rows<T>(db: DatabaseSync, sql: string): T[] {
   const statement = db.prepare(sql);
   statement.setReturnArrays(true);
@@ -324,12 +335,8 @@ function readDays(db: DatabaseSync): Day[] {
 }
 
 function readState({ db, stored }: Database): Omit<StoredState, "movedTo"> {
-  const samples = new SamplePacker();
-  const log = rows<[number, number, number | string | null]>(
-    db,
-    "SELECT series, ts, value FROM log ORDER BY series, ts, rowid",
-  );
-  for (const [, ts, value] of log) samples.push(ts, value);
+  const log = readLog(db);
+  const { series: logSeries, samples: logSamples } = pickSamples(log, sortLog(log));
   return {
     series: rows(
       db,
@@ -338,8 +345,9 @@ function readState({ db, stored }: Database): Omit<StoredState, "movedTo"> {
     ),
     aliases: rows(db, "SELECT series, entity_id, valid_from, valid_to FROM series_alias ORDER BY valid_from"),
     days: readDays(db),
-    logSeries: Int32Array.from(log, ([series]) => series),
-    logSamples: samples.packed(),
+    logSeries,
+    logSamples,
+    foldUnfinished: isFoldUnfinished(db),
     sizeBytes: sizeOnDisk(file),
     gaps: readGaps(db),
     lastRun: readLastRun(db),
@@ -379,19 +387,34 @@ const commands: WriterCommands = {
     const queued = inTransaction(current, limits, () => {
       for (const change of chunk.changes) applyChange(current, change);
       const end = current.outgoing.append(chunk);
-      appendToLog(current, chunk);
+      current.log.append(chunk);
       if (chunk.durableUntil !== null) current.ledger.durableUntil(chunk.durableUntil);
       return end;
     });
+    foldBehind += FOLDED_PER_COMMITTED * chunk.series.length;
     return { sizeBytes: sizeOnDisk(file), queued };
   },
-  fold({ ranges, ...limits }) {
+  async fold({ ranges, ...limits }) {
     const current = database();
-    sealing.touched(inTransaction(current, limits, () => fold(current.db, ranges)));
-    rollingUp = undefined;
+    const { db } = current;
+    const fold = new Fold(db);
+    foldBehind = 0;
+    try {
+      while (fold.left > 0) {
+        // The log has all of it, so only the end has to be durable; the disk is spared the waiting.
+        const days = loosely(db, () => inTransaction(current, limits, () => fold.step(FOLD_STEP_SAMPLES)));
+        sealing.touched(days);
+        if (rollingUp !== undefined && days.includes(rollingUp)) rollingUp = undefined;
+        foldBehind -= FOLD_STEP_SAMPLES;
+        if (foldBehind <= FOLD_BEHIND_MAX) await nextTurn();
+      }
+      inTransaction(current, limits, () => fold.finish(ranges));
+    } finally {
+      sealing.folded();
+    }
     // The log's pages are free again and the days' pages are final for a while: a good moment to write both once.
-    current.db.exec("PRAGMA wal_checkpoint(PASSIVE)");
-    return { days: readDays(current.db), sizeBytes: sizeOnDisk(file) };
+    db.exec("PRAGMA wal_checkpoint(PASSIVE)");
+    return { days: readDays(db), sizeBytes: sizeOnDisk(file) };
   },
   rollUp({ day, cuts, after, ...limits }) {
     if (after !== 0 && rollingUp !== day) return { samples: 0, after: 0 };

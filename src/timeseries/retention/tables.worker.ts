@@ -5,6 +5,7 @@ import type { SeriesNumber } from "../../domain/series.ts";
 import { serveCommands } from "../../lib/worker-rpc.ts";
 import { DATABASE_FILE, freePages, openForReading } from "../hot/database.ts";
 import { type Day, dayOfTable } from "../hot/day.ts";
+import { readLog } from "../hot/log.ts";
 import type { WriterOptions } from "../hot/writer.ts";
 import { countRollups, type RollupDrop } from "./dropped.ts";
 
@@ -53,12 +54,26 @@ function reading<T>(work: (db: DatabaseSync) => T): T {
 
 function contentOf(db: DatabaseSync, table: string): TableContent {
   const found = db.prepare(`SELECT series, count(*) AS rows FROM ${table} GROUP BY series`).all();
-  const bytes = db.prepare("SELECT sum(pgsize) AS bytes FROM dbstat WHERE name = ? AND aggregate = TRUE").get(table);
   return {
     series: Int32Array.from(found, ({ series }) => series as SeriesNumber),
     rows: Float64Array.from(found, ({ rows }) => rows as number),
-    bytes: Number(bytes?.bytes ?? 0),
+    bytes: bytesOf(db, table),
   };
+}
+
+function contentOfLog(db: DatabaseSync): TableContent {
+  const counts = new Map<SeriesNumber, number>();
+  for (const series of readLog(db).series) counts.set(series, (counts.get(series) ?? 0) + 1);
+  return {
+    series: Int32Array.from(counts.keys()),
+    rows: Float64Array.from(counts.values()),
+    bytes: bytesOf(db, "log_batches"),
+  };
+}
+
+function bytesOf(db: DatabaseSync, table: string): number {
+  const row = db.prepare("SELECT sum(pgsize) AS bytes FROM dbstat WHERE name = ? AND aggregate = TRUE").get(table);
+  return Number(row?.bytes ?? 0);
 }
 
 function content(db: DatabaseSync): TablesContent {
@@ -70,7 +85,7 @@ function content(db: DatabaseSync): TablesContent {
     .get();
   return {
     freeBytes: freePages(db) * Number(db.prepare("PRAGMA page_size").get()?.page_size),
-    log: contentOf(db, "log"),
+    log: contentOfLog(db),
     days: days.map((day) => ({ day, ...contentOf(db, names.get(day)!) })),
     rollupHours: contentOf(db, "rollup_hour"),
     rollupDays: contentOf(db, "rollup_day"),

@@ -1,0 +1,178 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { DatabaseSync } from "node:sqlite";
+import { type TestContext, test } from "node:test";
+import { startWorker } from "../../lib/worker-rpc.ts";
+import { Chunk } from "./chunk.ts";
+import { openForWriting } from "./database.ts";
+import { DAY_MICROS, dayOf, tableOfDay } from "./day.ts";
+import { Fold, isFoldUnfinished } from "./fold.ts";
+import { LogWriter, readLog } from "./log.ts";
+import { Generation } from "./memory.ts";
+import type { WriterCommands, WriterOptions } from "./writer.ts";
+
+const T0 = Date.UTC(2026, 10, 24) * 1000;
+const SETTINGS = { busyTimeoutSeconds: 5, cacheSize: -2000, synchronous: "FULL" } as const;
+/** So many on each of four days, of three series in turn; every tenth is a text, every seventh comes twice. */
+const SAMPLES_A_DAY = 350;
+const SAMPLES = 4 * SAMPLES_A_DAY;
+const STEP = 200;
+
+const sampleAt = (i: number) =>
+  [1 + (i % 3), T0 + (i % 4) * DAY_MICROS + i * 1000, i % 10 === 0 ? `t${i}` : i / 2] as const;
+
+function folder(t: TestContext): string {
+  const directory = mkdtempSync(join(tmpdir(), "fold-test-"));
+  t.after(() => rmSync(directory, { recursive: true, force: true }));
+  return directory;
+}
+
+function makeLog(directory: string): void {
+  using db = openForWriting(join(directory, "timeseries.db"), SETTINGS);
+  const log = new LogWriter(db);
+  for (let from = 0; from < SAMPLES; from += 100) {
+    const chunk = new Chunk(128);
+    for (let i = from; i < from + 100; i++) {
+      const [series, ts, value] = sampleAt(i);
+      chunk.push(series, ts, value);
+      if (i % 7 === 0) chunk.push(series, ts, "a later one");
+    }
+    log.append(chunk.packed());
+  }
+}
+
+function allRows(db: DatabaseSync): unknown[] {
+  const days = [0, 1, 2, 3].map((day) => tableOfDay(dayOf(T0) + day));
+  return days.flatMap((table) =>
+    db
+      .prepare(`SELECT series, ts, value FROM ${table} ORDER BY series, ts`)
+      .all()
+      .map(({ series, ts, value }) => [series, ts, value]),
+  );
+}
+
+const EXPECTED = Array.from({ length: SAMPLES }, (_, i) => sampleAt(i)).sort(
+  ([a, at], [b, bt]) => dayOf(at) - dayOf(bt) || a - b || at - bt,
+);
+
+/** Folds as the writer does and kills itself, with no warning, after so many steps, or after the log was emptied. */
+const CHILD = `
+  const [fold, database, file, steps] = process.argv.slice(1);
+  const { Fold } = await import(fold);
+  const { openForWriting } = await import(database);
+  const db = openForWriting(file, ${JSON.stringify(SETTINGS)});
+  const run = new Fold(db);
+  const transaction = (work) => { db.exec("BEGIN IMMEDIATE"); work(); db.exec("COMMIT"); };
+  for (let step = 0; ; step++) {
+    if (step === Number(steps)) process.kill(process.pid, "SIGKILL");
+    if (run.left > 0) transaction(() => run.step(${STEP}));
+    else transaction(() => run.finish([]));
+  }
+`;
+
+test("a kill after any step of a fold, or at its end, loses nothing and doubles nothing", (t) => {
+  const modules = ["./fold.ts", "./database.ts"].map((file) => import.meta.resolve(file));
+  const steps = Math.ceil((SAMPLES + SAMPLES / 7) / STEP);
+  for (const kill of [0, 1, 2, steps - 1, steps, steps + 1]) {
+    const directory = folder(t);
+    makeLog(directory);
+    const file = join(directory, "timeseries.db");
+    const args = ["--input-type=module", "--eval", CHILD, ...modules, file, String(kill)];
+    const { signal } = spawnSync(process.execPath, args, { stdio: ["ignore", "inherit", "inherit"] });
+    assert.equal(signal, "SIGKILL");
+
+    using db = openForWriting(file, SETTINGS);
+    const isFolded = kill > steps;
+    assert.equal(readLog(db).series.length, isFolded ? 0 : SAMPLES + SAMPLES / 7, `log after ${kill} steps`);
+    assert.equal(isFoldUnfinished(db), kill > 0 && !isFolded, `unfinished after ${kill} steps`);
+    const fold = new Fold(db);
+    while (fold.left > 0) fold.step(STEP);
+    fold.finish([]);
+    assert.deepEqual(allRows(db), EXPECTED, `tables after ${kill} steps`);
+    assert.equal(readLog(db).series.length, 0);
+    assert.equal(isFoldUnfinished(db), false);
+  }
+});
+
+test("a fold leaves in the log what came after it began", (t) => {
+  const directory = folder(t);
+  makeLog(directory);
+  using db = openForWriting(join(directory, "timeseries.db"), SETTINGS);
+  const fold = new Fold(db);
+  fold.step(STEP);
+  const chunk = new Chunk(1);
+  chunk.push(9, T0, 9);
+  new LogWriter(db).append(chunk.packed());
+  while (fold.left > 0) fold.step(STEP);
+  fold.finish([]);
+  assert.deepEqual([...readLog(db).series], [9]);
+  assert.deepEqual(allRows(db), EXPECTED);
+});
+
+test("whole numbers of up to 47 bits become SQLite's integers, all others stay as they are", (t) => {
+  using db = openForWriting(join(folder(t), "timeseries.db"), SETTINGS);
+  const values = [0, -5, 2 ** 47 - 1, 2 ** 47, -(2 ** 53), 0.5, Number.POSITIVE_INFINITY, "5", null];
+  const chunk = new Chunk(16);
+  for (const [i, value] of values.entries()) chunk.push(1, T0 + i, value);
+  new LogWriter(db).append(chunk.packed());
+  const fold = new Fold(db);
+  fold.step(values.length);
+  fold.finish([]);
+  const found = db.prepare(`SELECT value, typeof(value) AS type FROM ${tableOfDay(dayOf(T0))} ORDER BY ts`).all();
+  assert.deepEqual(
+    found.map(({ value }) => value),
+    values,
+  );
+  assert.deepEqual(
+    found.map(({ type }) => type),
+    ["integer", "integer", "integer", "real", "real", "real", "real", "text", "null"],
+  );
+});
+
+/** Numbers the samples of a long log; more than the writer folds in one step. */
+function longChunk(from: number, count: number) {
+  const chunk = new Chunk(count);
+  for (let i = from; i < from + count; i++) chunk.push(1, T0 + i, i);
+  return chunk.packed();
+}
+
+test("the writer commits, and seals no day that is being folded, while a fold is under way", async (t) => {
+  const workerData: WriterOptions = { directory: folder(t), settings: SETTINGS };
+  const deaths: Error[] = [];
+  const writer = startWorker<WriterCommands>(new URL("./writer.ts", import.meta.url), { workerData }, (error) =>
+    deaths.push(error),
+  );
+  try {
+    const day = dayOf(T0);
+    await writer.call("load", null);
+    await writer.call("commit", { chunk: longChunk(0, 60_000) });
+    const generation = new Generation();
+    for (let i = 0; i < 60_000; i++) generation.insert(1, T0 + i, i);
+    const order: string[] = [];
+    const folded = writer.call("fold", { ranges: [generation.ranges()] }).then((answer) => {
+      order.push("fold");
+      return answer;
+    });
+    await writer.call("commit", { chunk: longChunk(60_000, 10) });
+    order.push("commit");
+    await writer.call("watch", day);
+    const { sealed } = await writer.call("archive", { change: { day, file: null, obsolete: [] } });
+    order.push("archive");
+    assert.deepEqual((await folded).days, [day]);
+    assert.deepEqual(order, ["commit", "archive", "fold"]);
+    assert.equal(sealed, false);
+
+    await writer.call("watch", day);
+    const after = await writer.call("archive", { change: { day, file: null, obsolete: [] } });
+    assert.equal(after.sealed, true);
+    await writer.call("close", null);
+    using db = openForWriting(join(workerData.directory, "timeseries.db"), SETTINGS);
+    assert.equal(readLog(db).series.length, 10);
+  } finally {
+    await writer.terminate();
+  }
+  assert.deepEqual(deaths, []);
+});
