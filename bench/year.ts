@@ -155,7 +155,6 @@ const { series: answers } = await store.statistics({
   borders,
   until: START + days * DAY,
   group: false,
-  figures: "all",
 });
 let figuresCompared = 0;
 for (const [i, { brute }] of compared.entries()) {

@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
 import type { SeriesNumber } from "../../src/domain/series.ts";
 import { STATE_FIELD, STATE_MEASUREMENT } from "../../src/domain/series.ts";
-import type { StatisticsAnswer } from "../../src/domain/statistics.ts";
+import type { LoneAnswer, LoneFigure } from "../../src/domain/statistics.ts";
 import { silentLog } from "../../src/lib/log.ts";
 import { openStore, type Store } from "../../src/timeseries/store.ts";
 import { createSampleReader, DAY_MICROS, type Dataset, ENTITIES, entityId } from "./dataset.ts";
@@ -101,26 +101,26 @@ async function ask(store: Store, dataset: Dataset): Promise<Partial<StoreResult>
     const [columns] = await store.read([{ series: series[entity]!, start, end, limit: LIMIT }]);
     return columns!.ts.length;
   };
-  const statistics = (
+  const figure = (
     asked: readonly SeriesNumber[],
     { start, end }: Case["month"],
     period: number,
-    figures: "mean" | "count",
+    figure: LoneFigure,
     group = false,
-  ): Promise<StatisticsAnswer> => {
+  ): Promise<LoneAnswer> => {
     const borders = Array.from({ length: (end - start) / period + 1 }, (_, i) => start + i * period);
-    return store.statistics({ series: asked, borders, until: end, group, figures });
+    return store.figure({ series: asked, borders, until: end, group }, figure);
   };
   const answer = async (question: Question, { entity, day, month, end }: Case): Promise<number> => {
     switch (question) {
       case "a":
         return read(entity, day);
       case "b":
-        return meansIn(await statistics([series[entity]!], month, HOUR_MICROS, "mean"));
+        return meansIn(await figure([series[entity]!], month, HOUR_MICROS, "mean"));
       case "c":
-        return countOf(await statistics(series, month, DAY_MICROS, "count", true));
+        return countOf(await figure(series, month, DAY_MICROS, "count", true));
       case "cEntity":
-        return countOf(await statistics(series, month, DAY_MICROS, "count"));
+        return countOf(await figure(series, month, DAY_MICROS, "count"));
       case "last100":
         return read(entity, { start: end - LAST_100_MICROS, end });
     }
@@ -133,13 +133,13 @@ async function ask(store: Store, dataset: Dataset): Promise<Partial<StoreResult>
   return { times };
 }
 
-function meansIn({ series }: StatisticsAnswer): number {
-  return series[0]!.filter((bucket) => bucket?.mean != null).length;
+function meansIn({ series }: LoneAnswer): number {
+  return series[0]!.filter((mean) => !Number.isNaN(mean)).length;
 }
 
-function countOf({ series }: StatisticsAnswer): number {
+function countOf({ series }: LoneAnswer): number {
   let count = 0;
-  for (const buckets of series) for (const bucket of buckets) count += bucket?.count ?? 0;
+  for (const counts of series) for (const one of counts) count += one;
   return count;
 }
 

@@ -1,8 +1,9 @@
 import { AppError } from "../domain/errors.ts";
 import type { HomeReader } from "../domain/home-store.ts";
 import type { Api } from "./api.ts";
+import { entityFilterOf, entityFilters } from "./entity-filter.ts";
 import { Entity } from "./rows.ts";
-import { answers, exactly, homeQuery, listAnswer, listBody, pageRequest, queryText, text } from "./schemas.ts";
+import { answers, exactly, homeQuery, listAnswer, listBody, pageRequest, text } from "./schemas.ts";
 
 const tags = ["home"];
 
@@ -14,30 +15,12 @@ export function entityRoutes(api: Api, home: Pick<HomeReader, "entities" | "enti
       schema: {
         tags,
         summary: "Entities with their current state",
-        querystring: homeQuery({
-          domain: queryText("e.g. light"),
-          device_id: queryText("Device"),
-          area_id: queryText("Effective area"),
-          platform: queryText("Integration, e.g. hue"),
-          label: queryText("Label id"),
-          entity_category: queryText("config or diagnostic"),
-          device_class: queryText("e.g. temperature"),
-        }),
+        querystring: homeQuery(entityFilters),
         response: answers({ 200: listAnswer("entities", Entity) }),
       },
     },
     async ({ query }) => {
-      const { domain, platform, label } = query;
-      const filter = {
-        ...pageRequest(query),
-        domain,
-        platform,
-        label,
-        deviceId: query.device_id,
-        areaId: query.area_id,
-        entityCategory: query.entity_category,
-        deviceClass: query.device_class,
-      };
+      const filter = { ...pageRequest(query), ...entityFilterOf(query) };
       return listBody("entities", home.entities(filter), filter.limit);
     },
   );

@@ -1,33 +1,23 @@
 import { AppError } from "../domain/errors.ts";
 import type { HomeReader } from "../domain/home-store.ts";
 import type { Micros, Span } from "../domain/sample.ts";
-import { STATE_FIELD, STATE_MEASUREMENT } from "../domain/series.ts";
-import type { BucketFigures, StatisticsReader, WantedFigures } from "../domain/statistics.ts";
+import { type SeriesNumber, STATE_FIELD } from "../domain/series.ts";
+import type { BucketFigures, LoneFigure, StatisticsReader, StatisticsRequest } from "../domain/statistics.ts";
 import type { SampleReader } from "../domain/store.ts";
 import { PERIODS, type Period, periodBorders, periodsAtMost } from "../lib/calendar.ts";
 import { nowMicros } from "../lib/time.ts";
 import type { Api } from "./api.ts";
 import { decodeCursor, encodeCursor } from "./cursors.ts";
+import { entityFilters } from "./entity-filter.ts";
 import type { HistoryPart } from "./history-page.ts";
-import { ENTITIES_MAX, partsOf, partsOfEntity } from "./parts.ts";
-import {
-  answers,
-  cursor,
-  exactly,
-  LIST_LIMIT_MAX,
-  listOf,
-  nullableText,
-  queryList,
-  queryText,
-  text,
-} from "./schemas.ts";
+import { ENTITIES_MAX } from "./parts.ts";
+import { answers, cursor, exactly, listOf, nullableText, queryList, queryText, text } from "./schemas.ts";
 import { parseSpan } from "./span.ts";
+import { chosenParts, membersOf } from "./statistics-choice.ts";
 import { Type } from "./type.ts";
 
 /** Buckets of an answer: whole series go to a page while they fit. */
 export const STATISTICS_BUCKETS_MAX = 10_000;
-/** Series that are added up for a group in one question. */
-const GROUP_SERIES_MAX = 100_000;
 const LIST_LENGTH_MAX = 60_000;
 const MOMENT = "ISO 8601 with zone, or epoch milliseconds";
 
@@ -94,20 +84,15 @@ export function statisticsRoutes(
         description:
           "Whole periods: the first one begins at or before start, the last one ends at or after end. 5 minutes and " +
           "hours are cut in UTC, as in Home Assistant, days, weeks (from Monday) and months in the home's time zone, " +
-          "so that a day can have 23 or 25 hours. A figure that a bucket does not have is left out. A page ends " +
+          "so that a day can have 23 or 25 hours. A figure that a bucket does not have is left out. Entities are chosen " +
+          "by entity_id or, as at /api/entities, by the filters; with group_by and neither, all are. A page ends " +
           `where ${STATISTICS_BUCKETS_MAX} buckets are full. docs/statistics.md defines each figure.`,
         querystring: exactly({
           entity_id: queryList(
             `Entities, ${ENTITIES_MAX} at most; old names find what goes by new ones`,
             LIST_LENGTH_MAX,
           ),
-          domain: queryText("Instead of entity_id, as at /api/entities: e.g. light"),
-          device_id: queryText("Device"),
-          area_id: queryText("Effective area"),
-          platform: queryText("Integration, e.g. hue"),
-          label: queryText("Label id"),
-          entity_category: queryText("config or diagnostic"),
-          device_class: queryText("e.g. temperature"),
+          ...entityFilters,
           q: queryText("Text within name or id, without regard to case"),
           measurement: queryText("With subject: what is no entity, e.g. weather"),
           subject: queryText("With measurement, e.g. open-meteo"),
@@ -136,44 +121,37 @@ export function statisticsRoutes(
       const { timeZone, name } = place();
       const { cursor, ...question } = query;
       const types = typesOf(query.types);
-      const figures = figuresFor(types);
-      const chosen = query.group_by === undefined ? null : groupOf(query.group_by);
       const position = cursor === undefined ? null : positionOf(question, cursor);
       const span = position ?? parseSpan(query.start, query.end, now());
       const { period, borders } = bordersOf(query.period, query.points, span, timeZone);
-      const body = (series: readonly BucketFigures[] | readonly (BucketFigures | null)[]): object[] =>
-        bucketBodies(series, borders, now(), types);
+      const head = { period, time_zone: timeZone };
+      const ask = (series: readonly SeriesNumber[], group: boolean): Promise<Buckets> =>
+        readBuckets(samples, { series, borders, until: now(), group }, types);
 
-      if (chosen !== null) {
+      if (query.group_by !== undefined) {
+        const key = groupOf(query.group_by);
         const members = membersOf(query, samples, home);
-        const request = { series: members.series, borders, until: now(), group: true, figures };
-        const { series, warnings } = await samples.statistics(request);
-        const group = {
-          key: chosen,
-          name,
-          field: fieldOf(query.fields),
-          unit: members.unit,
-          buckets: body(series[0]!),
-        };
-        return { period, time_zone: timeZone, series: [group], ...warned(warnings), next_cursor: null };
+        const { buckets, warnings } = await ask(members.series, true);
+        const group = { key, name, field: query.fields ?? STATE_FIELD, unit: members.unit, buckets: buckets[0]! };
+        return { ...head, series: [group], ...warned(warnings), next_cursor: null };
       }
 
       const parts = chosenParts(query, samples, home);
       const first = position === null ? 0 : indexOf(parts, position);
       const page = parts.slice(first, first + Math.floor(STATISTICS_BUCKETS_MAX / (borders.length - 1)));
       const next = parts[first + page.length];
-      const known = page.flatMap(({ series }) => (series === null ? [] : [series.number]));
-      const request = { series: known, borders, until: now(), group: false, figures };
-      const { series, warnings } = await samples.statistics(request);
+      const { buckets, warnings } = await ask(
+        page.flatMap(({ series }) => (series === null ? [] : [series.number])),
+        false,
+      );
       let answer = 0;
       return {
-        period,
-        time_zone: timeZone,
+        ...head,
         series: page.map((part) => ({
           ...part.head,
           field: part.field,
           unit: part.series?.unit ?? null,
-          buckets: part.series === null ? [] : body(series[answer++]!),
+          buckets: part.series === null ? [] : buckets[answer++]!,
         })),
         ...warned(warnings),
         next_cursor: next ? encodeCursor(question, [span.start, span.end, next.name, next.field]) : null,
@@ -191,17 +169,8 @@ function typesOf(list: string | undefined): ReadonlySet<StatisticsType> {
   return new Set(listOf(list).map((type) => oneOf("types", type, STATISTICS_TYPES)));
 }
 
-function figuresFor(types: ReadonlySet<StatisticsType>): WantedFigures {
-  const [only] = types;
-  return types.size === 1 && (only === "mean" || only === "count") ? only : "all";
-}
-
 function groupOf(text: string): "home" {
   return oneOf("group_by", text, ["home"]);
-}
-
-function fieldOf(fields: string | undefined): string {
-  return fields === undefined ? STATE_FIELD : fields;
 }
 
 function oneOf<T extends string>(parameter: string, text: string, known: readonly T[]): T {
@@ -233,96 +202,6 @@ function bordersWithin(period: Period, span: Span, timeZone: string, max: number
   return borders.length - 1 <= max ? borders : null;
 }
 
-interface Choice {
-  readonly entity_id?: string;
-  readonly domain?: string;
-  readonly device_id?: string;
-  readonly area_id?: string;
-  readonly platform?: string;
-  readonly label?: string;
-  readonly entity_category?: string;
-  readonly device_class?: string;
-  readonly q?: string;
-  readonly measurement?: string;
-  readonly subject?: string;
-  readonly fields?: string;
-}
-
-/** The entities that the filters of a query match; null when it has none. */
-function* filtered(choice: Choice, home: Pick<HomeReader, "entities">): Generator<string> {
-  const { domain, device_id, area_id, platform, label, entity_category, device_class, q } = choice;
-  const filter = {
-    domain,
-    platform,
-    label,
-    q,
-    deviceId: device_id,
-    areaId: area_id,
-    entityCategory: entity_category,
-    deviceClass: device_class,
-  };
-  let cursor: string | undefined;
-  do {
-    const page = home.entities({ ...filter, limit: LIST_LIMIT_MAX, cursor });
-    for (const row of page.rows) yield row.entity_id;
-    cursor = page.nextCursor ?? undefined;
-  } while (cursor !== undefined);
-}
-
-const FILTERS = [
-  "domain",
-  "device_id",
-  "area_id",
-  "platform",
-  "label",
-  "entity_category",
-  "device_class",
-  "q",
-] as const;
-
-function hasFilter(choice: Choice): boolean {
-  const filter = FILTERS.find((name) => choice[name] !== undefined);
-  const other = (["entity_id", "measurement", "subject"] as const).find((name) => choice[name] !== undefined);
-  if (filter !== undefined && other !== undefined) {
-    throw new AppError("invalid", `Give either "${other}" or filters such as "${filter}", not both`);
-  }
-  return filter !== undefined;
-}
-
-function chosenParts(
-  choice: Choice,
-  samples: SampleReader,
-  home: Pick<HomeReader, "entity" | "entities">,
-  max = ENTITIES_MAX,
-): HistoryPart[] {
-  if (!hasFilter(choice)) return partsOf(choice, samples, home);
-  const names = [...filtered(choice, home)];
-  if (names.length > max) {
-    const remedy = 'narrow them, or add "group_by"';
-    throw new AppError("invalid", `The filters match ${names.length} entities, ${max} are the most: ${remedy}`);
-  }
-  const fields = new Set(choice.fields === undefined ? [STATE_FIELD] : listOf(choice.fields));
-  return names.flatMap((name) => partsOfEntity(name, fields, samples, home));
-}
-
-/** What a group adds up. */
-function membersOf(
-  choice: Choice,
-  samples: SampleReader & StatisticsReader,
-  home: Pick<HomeReader, "entity" | "entities">,
-): { series: readonly number[]; unit: string | null } {
-  const { entity_id, measurement, subject, fields } = choice;
-  if (!hasFilter(choice) && entity_id === undefined && measurement === undefined && subject === undefined) {
-    const wanted = fields === undefined ? [STATE_FIELD] : listOf(fields);
-    const all = wanted.includes("*") ? [null] : wanted;
-    return { series: all.flatMap((field) => samples.seriesOf(STATE_MEASUREMENT, field)), unit: null };
-  }
-  const series = chosenParts(choice, samples, home, GROUP_SERIES_MAX).flatMap((part) => part.series ?? []);
-  const units = new Set(series.map(({ unit }) => unit));
-  const [unit = null] = units;
-  return { series: [...new Set(series.map(({ number }) => number))], unit: units.size === 1 ? unit : null };
-}
-
 interface Position extends Span {
   readonly name: string;
   readonly field: string;
@@ -340,22 +219,51 @@ function indexOf(parts: readonly HistoryPart[], { name, field }: Position): numb
   throw new AppError("conflict", "Cannot go on from this cursor: its series is gone; read again from the start");
 }
 
-const NOTHING_COUNTED = { count: 0 } as const;
+interface Buckets {
+  /** As the answer has them, by series. */
+  readonly buckets: readonly (readonly object[])[];
+  readonly warnings: readonly string[];
+}
 
-/** Buckets as the answer has them. Where counts alone are asked for, none is also a number. */
+/** The buckets that have begun, and of which something is known. A figure alone is read faster. */
+async function readBuckets(
+  samples: StatisticsReader,
+  request: StatisticsRequest,
+  types: ReadonlySet<StatisticsType>,
+): Promise<Buckets> {
+  const { borders, until } = request;
+  const [only] = types;
+  if (types.size === 1 && (only === "mean" || only === "count")) {
+    const { series, warnings } = await samples.figure(request, only);
+    return { buckets: series.map((figures) => loneBodies(only, figures, borders, until)), warnings };
+  }
+  const { series, warnings } = await samples.statistics(request);
+  return { buckets: series.map((figures) => bucketBodies(figures, borders, until, types)), warnings };
+}
+
+/** Where counts alone are asked for, none is also a number. */
+function loneBodies(type: LoneFigure, figures: Float64Array, borders: readonly Micros[], until: Micros): object[] {
+  const bodies: object[] = [];
+  for (let i = 0; i < figures.length && borders[i]! < until; i++) {
+    const figure = figures[i]!;
+    if (Number.isNaN(figure)) continue;
+    const start = borders[i]! / 1000;
+    const end = borders[i + 1]! / 1000;
+    bodies.push(type === "mean" ? { start, end, mean: figure } : { start, end, count: figure });
+  }
+  return bodies;
+}
+
 function bucketBodies(
   figures: readonly (BucketFigures | null)[],
   borders: readonly Micros[],
   until: Micros,
   types: ReadonlySet<StatisticsType>,
 ): object[] {
-  const countOnly = figuresFor(types) === "count";
   const bodies: object[] = [];
   for (const [i, bucket] of figures.entries()) {
-    const start = borders[i]!;
-    if (start >= until || (bucket === null && !countOnly)) continue;
-    const head = { start: start / 1000, end: borders[i + 1]! / 1000 };
-    bodies.push({ ...head, ...(bucket === null ? NOTHING_COUNTED : figuresBody(bucket, types)) });
+    if (borders[i]! >= until || bucket === null) continue;
+    bodies.push({ start: borders[i]! / 1000, end: borders[i + 1]! / 1000, ...figuresBody(bucket, types) });
   }
   return bodies;
 }

@@ -11,11 +11,10 @@ export interface StatisticsRequest {
   readonly until: Micros;
   /** One answer for all series together instead of one for each. */
   readonly group: boolean;
-  /** Which figures are wanted: all, or one alone, which is read faster; the others are then not to be relied on. */
-  readonly figures: WantedFigures;
 }
 
-export type WantedFigures = "all" | "mean" | "count";
+/** Figures that can be asked for alone, which is a good deal faster. */
+export type LoneFigure = "mean" | "count";
 
 /**
  * The figures of one bucket; docs/statistics.md defines them, with an example. "In force" is a sample's value from its
@@ -51,10 +50,18 @@ export interface StatisticsAnswer {
   readonly warnings: readonly string[];
 }
 
+export interface LoneAnswer {
+  /** For each series (one for a group) a number for each bucket; NaN where it has none, a count is 0 there. */
+  readonly series: readonly Float64Array[];
+  readonly warnings: readonly string[];
+}
+
 /** What answers questions for figures: from rollups where there are any, from samples elsewhere, alike in both cases. */
 export interface StatisticsReader {
   /** `unavailable` when the disk cannot be read. */
   statistics(request: StatisticsRequest): Promise<StatisticsAnswer>;
+  /** One figure of those that `statistics` gives. `unavailable` when the disk cannot be read. */
+  figure(request: StatisticsRequest, figure: LoneFigure): Promise<LoneAnswer>;
   /** All series of a measurement, those of removed entities included; of one field, or of all fields. */
   seriesOf(measurement: string, field: string | null): readonly SeriesNumber[];
 }

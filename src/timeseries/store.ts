@@ -174,7 +174,12 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     read,
     build: committer.rollUp,
     store: committer.storeRollups,
-    aggregate: (request) => fromDisk((remote) => remote.call("aggregate", request)),
+    reader: {
+      aggregate: (request) => fromDisk((remote) => remote.call("aggregate", request)),
+      means: (request) => fromDisk((remote) => remote.call("means", request)),
+      counts: (request) => fromDisk((remote) => remote.call("counts", request)),
+      dayCounts: (request) => fromDisk((remote) => remote.call("dayCounts", request)),
+    },
   });
 
   const forwarders = options.forward && startForwarders(options.forward);
@@ -454,6 +459,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     },
     describeSeries: (series) => catalog.row(series),
     statistics: rollups.statistics,
+    figure: rollups.figure,
     seriesOf: (measurement, field) => catalog.seriesOf(measurement, field),
     async rollUp() {
       await rollups.catchUp();

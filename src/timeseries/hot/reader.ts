@@ -6,6 +6,14 @@ import type { SeriesNumber } from "../../domain/series.ts";
 import { serveCommands } from "../../lib/worker-rpc.ts";
 import { type AggregateRequest, aggregate } from "../rollups/aggregate.ts";
 import type { FigureColumns } from "../rollups/figures.ts";
+import {
+  type CountRequest,
+  countsOf,
+  type DayCountRequest,
+  dayCountsOf,
+  type MeanColumns,
+  meansOf,
+} from "../rollups/lone-figure.ts";
 import { type PackedSamples, SamplePacker } from "./columns.ts";
 import { DATABASE_FILE, openForReading } from "./database.ts";
 import { type Day, tableOfDay } from "./day.ts";
@@ -28,6 +36,9 @@ export type ReaderCommands = {
   read(requests: readonly DayRequest[]): readonly PackedSamples[];
   /** Figures of buckets, of the series one after the other. */
   aggregate(request: AggregateRequest): FigureColumns;
+  means(request: AggregateRequest): MeanColumns;
+  counts(request: CountRequest): Float64Array;
+  dayCounts(request: DayCountRequest): Float64Array;
   close(argument: null): void;
 };
 
@@ -77,6 +88,9 @@ function readOne(request: DayRequest): PackedSamples {
 const commands: ReaderCommands = {
   read: (requests) => requests.map(readOne),
   aggregate: (request) => aggregate(prepared, request),
+  means: (request) => meansOf(prepared, request),
+  counts: (request) => countsOf(prepared, request),
+  dayCounts: (request) => dayCountsOf(prepared, request),
   close() {
     statements.clear();
     db?.close();

@@ -46,7 +46,7 @@ function du(directory: string): number {
 async function meanOfDay(store: Store, subject: number, day: number): Promise<number | null> {
   const borders = [T0 + day * DAY, T0 + (day + 1) * DAY];
   const series = [seriesOf(store, subject)];
-  const answer = await store.statistics({ series, borders, until: YEAR_AFTER, group: false, figures: "all" });
+  const answer = await store.statistics({ series, borders, until: YEAR_AFTER, group: false });
   return answer.series[0]![0]?.mean ?? null;
 }
 

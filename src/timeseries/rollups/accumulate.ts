@@ -206,11 +206,6 @@ export class Walk {
     this.#at = summary.end;
   }
 
-  /** As `summary`, where nothing but counts is wanted. */
-  counted(samples: number): void {
-    this.#tally.count += samples;
-  }
-
   /** An hour of Home Assistant's statistics in the bucket. */
   foreign(hour: ForeignHour): void {
     this.#advance(hour.start);

@@ -1,7 +1,6 @@
 import type { StatementSync } from "node:sqlite";
 import type { Micros, SampleColumns, Value } from "../../domain/sample.ts";
 import type { SeriesNumber } from "../../domain/series.ts";
-import type { WantedFigures } from "../../domain/statistics.ts";
 import { HOUR_MICROS } from "../../lib/calendar.ts";
 import { type PackedSamples, unpackValues } from "../hot/columns.ts";
 import { DAY_MICROS, type Day, dayOf, tableOfDay } from "../hot/day.ts";
@@ -34,7 +33,6 @@ export interface AggregateRequest {
   readonly borders: readonly Micros[];
   readonly until: Micros;
   readonly group: boolean;
-  readonly figures: WantedFigures;
   readonly stretches: readonly Stretch[];
   /** Midnights of the home within the stretches answered from `rollup_day`, ascending. */
   readonly cuts: readonly Micros[];
@@ -76,8 +74,7 @@ type Close = (bucket: number, tally: Tally) => void;
 
 function walkSeries(prepare: Prepare, request: AggregateRequest, question: SeriesQuestion, close: Close): void {
   const { borders, until } = request;
-  const countOnly = request.figures === "count";
-  const walk = new Walk(question.kind, countOnly ? NOTHING : carriedInto(prepare, request, question));
+  const walk = new Walk(question.kind, carriedInto(prepare, request, question));
   let bucket = 0;
   const end = (): void => close(bucket, walk.end(Math.min(borders[bucket + 1]!, Math.max(until, borders[bucket]!))));
   const reach = (ts: Micros): void => {
@@ -95,12 +92,8 @@ function walkSeries(prepare: Prepare, request: AggregateRequest, question: Serie
         walk.sample(ts[i]!, values[i]!);
       }
     } else {
-      for (const row of rowsOf(prepare, request, question, stretch)) {
+      for (const row of rowsOf<RollupRow>(prepare, ROLLUP_COLUMNS, question.number, stretch)) {
         reach(row[0]);
-        if (countOnly) {
-          walk.counted(row[1]);
-          continue;
-        }
         const item = fromRow(row, endOf(stretch, row[0], request.cuts));
         if ("firstTs" in item) walk.summary(item);
         else walk.foreign(item);
@@ -113,47 +106,29 @@ function walkSeries(prepare: Prepare, request: AggregateRequest, question: Serie
   }
 }
 
-function endOf(stretch: Stretch, start: Micros, cuts: readonly Micros[]): Micros {
-  if (stretch.from === "hours") return start + HOUR_MICROS;
-  const midnight = (dayOf(start) + 1) * DAY_MICROS;
-  return Math.min(midnight, cuts[lowerBound(cuts, start + 1)] ?? midnight);
+/** The end of what a row says that lies in this stretch and has a sample, or its start, at `ts`. */
+export function endOf(stretch: Stretch, ts: Micros, cuts: readonly Micros[]): Micros {
+  if (stretch.from === "hours") return (Math.floor(ts / HOUR_MICROS) + 1) * HOUR_MICROS;
+  const midnight = (dayOf(ts) + 1) * DAY_MICROS;
+  return Math.min(midnight, cuts[lowerBound(cuts, ts + 1)] ?? midnight);
 }
 
-/** What is read of a row: handing over all its columns takes longer than all the rest. */
-const COLUMNS: Readonly<Record<WantedFigures, string>> = {
-  all: ROLLUP_COLUMNS,
-  mean: "start, first_offset, mean, weight, last, state",
-  count: "start, count",
-};
-
-type MeanRow = [
-  start: Micros,
-  firstOffset: number | null,
-  mean: number | null,
-  weight: number | null,
-  last: number | null,
-  state: string | number | null,
-];
-
-function rowsOf(prepare: Prepare, { figures }: AggregateRequest, { number }: SeriesQuestion, stretch: Stretch) {
+/** These columns of a series' rollups, ascending; handing over all of them takes longer than all the rest. */
+export function rowsOf<Row>(prepare: Prepare, columns: string, series: SeriesNumber, stretch: Stretch): Row[] {
   const table = stretch.from === "hours" ? "rollup_hour" : "rollup_day";
   const rows: unknown[] = prepare(
-    `SELECT ${COLUMNS[figures]} FROM ${table} WHERE series = ? AND start >= ? AND start < ? ORDER BY start`,
-  ).all(number, stretch.start, stretch.end);
-  // For counts nothing is read beyond what is there.
-  return figures === "mean" ? (rows as MeanRow[]).map(fullRow) : (rows as RollupRow[]);
-}
-
-function fullRow([start, firstOffset, mean, weight, last, state]: MeanRow): RollupRow {
-  return [start, 0, firstOffset, mean, weight, null, null, null, last, null, null, state, null];
+    `SELECT ${columns} FROM ${table} WHERE series = ? AND start >= ? AND start < ? ORDER BY start`,
+  ).all(series, stretch.start, stretch.end);
+  return rows as Row[];
 }
 
 type SampleRow = [Micros, Value];
 
-function samplesOf(
+/** The samples of a series in a stretch that is answered from them. */
+export function samplesOf(
   prepare: Prepare,
-  { days }: AggregateRequest,
-  { number, memory }: SeriesQuestion,
+  { days }: Pick<AggregateRequest, "days">,
+  { number, memory }: Pick<SeriesQuestion, "number" | "memory">,
   { from: tier, start, end }: Stretch,
 ): SampleColumns {
   const ts: Micros[] = [];
@@ -175,7 +150,7 @@ function samplesOf(
 }
 
 /** What is in force just before the first border, and the last number there was before it. */
-function carriedInto(prepare: Prepare, request: AggregateRequest, question: SeriesQuestion): Carried {
+export function carriedInto(prepare: Prepare, request: AggregateRequest, question: SeriesQuestion): Carried {
   const start = request.borders[0]!;
   const rolled = rolledBefore(prepare, question.number, start);
   const value = newest(lastInDays(prepare, request, question.number, "TRUE"), question.before);

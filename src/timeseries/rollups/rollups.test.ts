@@ -65,8 +65,10 @@ function makeSeries(store: Store): SeriesNumber[] {
 }
 
 /** Sums are taken in another order here and there, so their last digits may differ. */
+const short = (number: number): number => Number(number.toPrecision(9));
+
 function rounded(figures: BucketFigures | null): unknown {
-  const round = (number: number | null) => (number === null ? null : Number(number.toPrecision(9)));
+  const round = (number: number | null) => (number === null ? null : short(number));
   return (
     figures && {
       ...figures,
@@ -141,19 +143,21 @@ test("statistics() gives the figures of the samples wherever they are", { timeou
       const all = model.map((samples) => [...samples].sort((a, b) => a[0] - b[0]));
       for (const { period, start, length } of questions) {
         const borders = periodBorders(period, T0 + start, T0 + start + length, clock.timeZone);
-        const request = { series: numbers, borders, until: clock.now, group: false, figures: "all" as const };
+        const request = { series: numbers, borders, until: clock.now, group: false };
         const { series, warnings } = await opened.store.statistics(request);
         assert.deepEqual(warnings, []);
         for (const [i, { field }] of KINDS.entries()) {
           const expected = wanted(all[i]!, borders, clock.now, field === "energy");
           assert.deepEqual(series[i]!.map(rounded), expected, `${field} by ${period}`);
         }
-        const counts = await opened.store.statistics({ ...request, group: true, figures: "count" });
+        const counts = await opened.store.figure({ ...request, group: true }, "count");
         const whole = series[0]!.map((_, i) => series.reduce((sum, one) => sum + (one[i]?.count ?? 0), 0));
-        assert.deepEqual(
-          counts.series[0]!.map((figures) => figures?.count ?? 0),
-          whole,
-        );
+        assert.deepEqual([...counts.series[0]!], whole);
+        const means = await opened.store.figure(request, "mean");
+        for (const [i, buckets] of series.entries()) {
+          const expected = buckets.map((bucket) => short(bucket?.mean ?? Number.NaN));
+          assert.deepEqual([...means.series[i]!].map(short), expected, `mean by ${period}`);
+        }
       }
     },
   );
@@ -175,7 +179,6 @@ const ask = (series: readonly SeriesNumber[], period: Period, until: Micros) => 
   borders: periodBorders(period, T0, T0 + DAYS * DAY, "Europe/Amsterdam"),
   until,
   group: false,
-  figures: "all" as const,
 });
 
 test("rollUp() builds the days that are over, once, and again after late samples", async () => {
@@ -225,7 +228,7 @@ test("hours of Home Assistant's statistics stand where there are no samples", as
   await opened.store.flush();
   await opened.reopen();
   const borders = [T0 - 2 * DAY, T0 - DAY, T0, T0 + DAY];
-  const request = { series: [plain!, meter!], borders, until: clock.now, group: false, figures: "all" as const };
+  const request = { series: [plain!, meter!], borders, until: clock.now, group: false };
   const { series } = await opened.store.statistics(request);
   const [first, second, third] = series[0]!;
   assert.deepEqual([first?.mean, first?.weight, first?.count, first?.max], [21, 3 * HOUR, 0, 32]);
@@ -243,7 +246,7 @@ test("a 5-minute bucket of a day that has only hours is left out, with a warning
   const [plain] = makeSeries(opened.store);
   opened.store.addRollups([{ series: plain!, start: T0, mean: 1, min: 1, max: 1, last: null, increase: null }]);
   const borders = periodBorders("5minute", T0, T0 + HOUR, "UTC");
-  const request = { series: [plain!], borders, until: clock.now, group: false, figures: "all" as const };
+  const request = { series: [plain!], borders, until: clock.now, group: false };
   const { series, warnings } = await opened.store.statistics(request);
   assert.ok(series[0]!.every((figures) => figures === null));
   assert.match(warnings[0]!, /^1 day is left out/);
@@ -260,7 +263,6 @@ test("a group adds up its series, and weighs means by time", async () => {
     borders: [T0, T0 + DAY],
     until: clock.now,
     group: true,
-    figures: "all" as const,
   };
   const { series } = await opened.store.statistics(request);
   const [figures] = series[0]!;
@@ -270,21 +272,31 @@ test("a group adds up its series, and weighs means by time", async () => {
   assert.deepEqual([figures?.first, figures?.last], [null, null]);
 });
 
-test("statistics() of the mean or the count alone are those of all figures", async () => {
+test("figure() gives the mean or the count of statistics(), of series and of a group", async () => {
   const clock = { now: T0 + 3.2 * DAY, timeZone: "Europe/Amsterdam" };
   await using opened = await openOne(clock);
   const series = await filled(opened, 3.1);
   opened.store.append(series[0]!, T0 + 5 * HOUR + 1, "unavailable");
+  opened.store.addRollups(
+    [-30, -29, 27].map((hour) => ({
+      ...{ series: series[1]!, start: T0 + hour * HOUR },
+      ...{ mean: 7, min: 6, max: 8, last: null, increase: null },
+    })),
+  );
   await opened.store.fold();
   await opened.store.rollUp();
+  opened.store.append(series[0]!, T0 + 1.5 * DAY + 1, 1000);
   for (const period of ["hour", "day", "5minute"] as const) {
-    const request = ask(series, period, clock.now);
-    const all = await opened.store.statistics(request);
-    for (const figure of ["mean", "count"] as const) {
-      const one = await opened.store.statistics({ ...request, figures: figure });
-      for (const [i, buckets] of all.series.entries()) {
-        const value = (bucket: BucketFigures | null) => bucket?.[figure] ?? (figure === "count" ? 0 : null);
-        assert.deepEqual(one.series[i]!.map(value), buckets.map(value), `${figure} by ${period}`);
+    for (const group of [false, true]) {
+      const request = { ...ask(series, period, clock.now), group };
+      const all = await opened.store.statistics(request);
+      for (const figure of ["mean", "count"] as const) {
+        const one = await opened.store.figure(request, figure);
+        assert.deepEqual(one.warnings, all.warnings);
+        for (const [i, buckets] of all.series.entries()) {
+          const expected = buckets.map((bucket) => bucket?.[figure] ?? (figure === "count" ? 0 : Number.NaN));
+          assert.deepEqual([...one.series[i]!].map(short), expected.map(short), `${figure} by ${period}`);
+        }
       }
     }
   }

@@ -1,0 +1,29 @@
+import type { Static } from "typebox";
+import type { EntityFilter, PageRequest } from "../domain/home-store.ts";
+import { exactly, queryText } from "./schemas.ts";
+
+/** The parameters by which entities are chosen, wherever they are; beside them goes `q`. */
+export const entityFilters = {
+  domain: queryText("e.g. light"),
+  device_id: queryText("Device"),
+  area_id: queryText("Effective area"),
+  platform: queryText("Integration, e.g. hue"),
+  label: queryText("Label id"),
+  entity_category: queryText("config or diagnostic"),
+  device_class: queryText("e.g. temperature"),
+};
+
+const Filters = exactly(entityFilters);
+
+export function entityFilterOf(query: Static<typeof Filters>): Omit<EntityFilter, keyof PageRequest> {
+  const { domain, platform, label } = query;
+  return {
+    domain,
+    platform,
+    label,
+    deviceId: query.device_id,
+    areaId: query.area_id,
+    entityCategory: query.entity_category,
+    deviceClass: query.device_class,
+  };
+}

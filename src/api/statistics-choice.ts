@@ -1,0 +1,82 @@
+import { AppError } from "../domain/errors.ts";
+import type { HomeReader } from "../domain/home-store.ts";
+import type { SeriesNumber } from "../domain/series.ts";
+import { STATE_FIELD, STATE_MEASUREMENT } from "../domain/series.ts";
+import type { StatisticsReader } from "../domain/statistics.ts";
+import type { SampleReader } from "../domain/store.ts";
+import { entityFilterOf, entityFilters } from "./entity-filter.ts";
+import type { HistoryPart } from "./history-page.ts";
+import { ENTITIES_MAX, partsOf, partsOfEntity, type Question } from "./parts.ts";
+import { LIST_LIMIT_MAX, listOf } from "./schemas.ts";
+
+/** Series that are added up for a group in one question. */
+const GROUP_SERIES_MAX = 100_000;
+
+/** What a query chooses its series by: names as for history, or the filters of /api/entities. */
+export interface Choice extends Question {
+  readonly domain?: string;
+  readonly device_id?: string;
+  readonly area_id?: string;
+  readonly platform?: string;
+  readonly label?: string;
+  readonly entity_category?: string;
+  readonly device_class?: string;
+  readonly q?: string;
+}
+
+/** The names of the entities that the filters match. */
+function* filtered(choice: Choice, home: Pick<HomeReader, "entities">): Generator<string> {
+  const filter = { ...entityFilterOf(choice), q: choice.q, limit: LIST_LIMIT_MAX };
+  let cursor: string | undefined;
+  do {
+    const page = home.entities({ ...filter, cursor });
+    for (const row of page.rows) yield row.entity_id;
+    cursor = page.nextCursor ?? undefined;
+  } while (cursor !== undefined);
+}
+
+const FILTERS = [...(Object.keys(entityFilters) as (keyof typeof entityFilters)[]), "q"] as const;
+
+function hasFilter(choice: Choice): boolean {
+  const filter = FILTERS.find((name) => choice[name] !== undefined);
+  const other = (["entity_id", "measurement", "subject"] as const).find((name) => choice[name] !== undefined);
+  if (filter !== undefined && other !== undefined) {
+    throw new AppError("invalid", `Give either "${other}" or filters such as "${filter}", not both`);
+  }
+  return filter !== undefined;
+}
+
+/** What the query asks for, in the order of the answer. `invalid` when filters match more than `max` entities. */
+export function chosenParts(
+  choice: Choice,
+  samples: SampleReader,
+  home: Pick<HomeReader, "entity" | "entities">,
+  max = ENTITIES_MAX,
+): HistoryPart[] {
+  if (!hasFilter(choice)) return partsOf(choice, samples, home);
+  const names = [...filtered(choice, home)];
+  if (names.length > max) {
+    const remedy = 'narrow them, or add "group_by"';
+    throw new AppError("invalid", `The filters match ${names.length} entities, ${max} are the most: ${remedy}`);
+  }
+  const fields = new Set(choice.fields === undefined ? [STATE_FIELD] : listOf(choice.fields));
+  return names.flatMap((name) => partsOfEntity(name, fields, samples, home));
+}
+
+/** What a group adds up. */
+export function membersOf(
+  choice: Choice,
+  samples: SampleReader & StatisticsReader,
+  home: Pick<HomeReader, "entity" | "entities">,
+): { series: readonly SeriesNumber[]; unit: string | null } {
+  const { entity_id, measurement, subject, fields } = choice;
+  if (!hasFilter(choice) && entity_id === undefined && measurement === undefined && subject === undefined) {
+    const wanted = fields === undefined ? [STATE_FIELD] : listOf(fields);
+    const all = wanted.includes("*") ? [null] : wanted;
+    return { series: all.flatMap((field) => samples.seriesOf(STATE_MEASUREMENT, field)), unit: null };
+  }
+  const series = chosenParts(choice, samples, home, GROUP_SERIES_MAX).flatMap((part) => part.series ?? []);
+  const units = new Set(series.map(({ unit }) => unit));
+  const [unit = null] = units;
+  return { series: [...new Set(series.map(({ number }) => number))], unit: units.size === 1 ? unit : null };
+}

@@ -1,0 +1,1 @@
+DROP INDEX rollup_day_by_start;

@@ -1,0 +1,307 @@
+import { setTimeout } from "node:timers/promises";
+import { messageOf } from "../../domain/errors.ts";
+import type { Micros, ReadColumns, SampleColumns, Span, Value } from "../../domain/sample.ts";
+import type { SeriesNumber } from "../../domain/series.ts";
+import type { LoneAnswer, StatisticsAnswer, StatisticsReader, StatisticsRequest } from "../../domain/statistics.ts";
+import type { SampleReader } from "../../domain/store.ts";
+import { DAY_MICROS, HOUR_MICROS } from "../../lib/calendar.ts";
+import { SamplePacker } from "../hot/columns.ts";
+import { type Day, dayOf } from "../hot/day.ts";
+import { daysBefore, daysWithin } from "../hot/days.ts";
+import { isNumber, type SeriesKind, Tally } from "./accumulate.ts";
+import type { AggregateRequest, Found, SeriesQuestion } from "./aggregate.ts";
+import type { RolledDay } from "./build.ts";
+import { type FigureColumns, unpackFigures } from "./figures.ts";
+import type { CountRequest, DayCountRequest, MeanColumns } from "./lone-figure.ts";
+import { plan, type Stretch } from "./plan.ts";
+
+/** Series of one question to the thread that reads: others get their turn in between. */
+const SERIES_AT_ONCE = 64;
+/** Days of one question for the counts of all series together: some milliseconds for 500 series. */
+const DAYS_AT_ONCE = 100;
+/** Samples that are handed to it from memory in one question; a single series may have more. */
+const MEMORY_SAMPLES_AT_ONCE = 20_000;
+/** Samples before the first bucket that are looked through for a number, in days that have no rollups. */
+const LOOK_BACK_MAX = 100;
+/** Times that a question is planned again because a day's table went to the archive under it. */
+const TRIES_MAX = 5;
+const RETRY_MS = 20;
+
+/** What is in memory of the samples. */
+export interface MemoryLevel {
+  hasDay(day: Day): boolean;
+  within(series: SeriesNumber, span: Span): SampleColumns;
+  before(series: SeriesNumber, ts: Micros, isOne?: typeof isNumber): SampleColumns;
+}
+
+/** The thread that reads the file. */
+export interface FigureReader {
+  aggregate(request: AggregateRequest): Promise<FigureColumns>;
+  means(request: AggregateRequest): Promise<MeanColumns>;
+  counts(request: CountRequest): Promise<Float64Array>;
+  dayCounts(request: DayCountRequest): Promise<Float64Array>;
+}
+
+/** What answers need of the store. */
+export interface AnswersOptions {
+  readonly rolled: ReadonlyMap<Day, RolledDay>;
+  /** Days that have a table, ascending. */
+  readonly tables: () => readonly Day[];
+  /** Whether any samples of the day are kept elsewhere than in its table and in memory. */
+  readonly isArchived: (day: Day) => boolean;
+  readonly memory: MemoryLevel;
+  readonly kind: (series: SeriesNumber) => SeriesKind;
+  /** Samples of all tiers. */
+  readonly read: SampleReader["read"];
+  /** All samples of a span, of whatever tier. */
+  readonly readWhole: (series: SeriesNumber, span: Span) => Promise<ReadColumns>;
+  readonly reader: FigureReader;
+}
+
+/** How a question is answered; the same for all of its series. */
+interface Course {
+  readonly question: Omit<AggregateRequest, "series">;
+  /** Whether what is in force at the start may be known to archived samples alone. */
+  readonly startsInArchive: boolean;
+  /** Of the answer; more come while it is read. */
+  readonly warnings: Set<string>;
+}
+
+/** Answers for figures by rollups, by samples, and by both where they meet. */
+export function createAnswers(options: AnswersOptions): Pick<StatisticsReader, "statistics" | "figure"> {
+  const { rolled, tables, isArchived, memory, reader } = options;
+
+  function courseOf({ borders, until, group }: StatisticsRequest): Course {
+    const start = borders[0]!;
+    const end = borders[borders.length - 1]!;
+    const withTable = new Set(daysWithin(tables(), start, end));
+    const { stretches, tooCoarse } = plan(borders, until, {
+      rolled,
+      hasSamples: (day) => withTable.has(day) || isArchived(day),
+      isArchived,
+      inMemory: memory.hasDay,
+    });
+    return {
+      question: {
+        borders,
+        until,
+        group,
+        stretches,
+        cuts: stretches.flatMap((stretch) => (stretch.from === "parts" ? cutsWithin(stretch) : [])),
+        days: [...withTable],
+        // What is known of an archived day is known to its rollups or, where they lack some of it, looked for in all tiers.
+        daysBefore: daysBefore(tables(), Number.NEGATIVE_INFINITY, start + 1).filter(
+          (day) => !isArchived(day) && lacksRollups(day, start),
+        ),
+      },
+      startsInArchive: startsInArchive(start),
+      warnings: new Set(tooCoarse === 0 ? [] : [tooCoarseWarning(tooCoarse)]),
+    };
+  }
+
+  function cutsWithin({ start, end }: Span): Micros[] {
+    const cuts: Micros[] = [];
+    for (let day = dayOf(start); day * DAY_MICROS < end; day++) cuts.push(...(rolled.get(day)?.cuts ?? []));
+    return cuts;
+  }
+
+  function startsInArchive(start: Micros): boolean {
+    for (const day of [...rolled.keys(), dayOf(start)]) {
+      if (day <= dayOf(start) && lacksRollups(day, start) && isArchived(day)) return true;
+    }
+    return false;
+  }
+
+  /** Whether rollups of a day lack samples that came before `start`. */
+  function lacksRollups(day: Day, start: Micros): boolean {
+    if (day === dayOf(start) && start % HOUR_MICROS !== 0) return true;
+    return rolled.get(day)?.cuts == null || memory.hasDay(day);
+  }
+
+  /** What the thread that reads does not find in the file, of the stretches that are answered from samples. */
+  async function samplesFor(series: SeriesNumber, { question, warnings }: Course): Promise<SeriesQuestion["memory"]> {
+    let packer: SamplePacker | undefined;
+    for (const stretch of question.stretches) {
+      if (stretch.from !== "samples" && stretch.from !== "archive") continue;
+      const columns: ReadColumns =
+        stretch.from === "archive" ? await options.readWhole(series, stretch) : memory.within(series, stretch);
+      packer ??= new SamplePacker(Math.max(1, columns.ts.length));
+      for (let i = 0; i < columns.ts.length; i++) packer.push(columns.ts[i]!, columns.values[i]!);
+      for (const warning of columns.warnings ?? []) warnings.add(warning);
+    }
+    return packer === undefined || packer.count === 0 ? null : packer.packed();
+  }
+
+  async function questionOf(series: SeriesNumber, course: Course): Promise<SeriesQuestion> {
+    const start = course.question.borders[0]!;
+    const { startsInArchive } = course;
+    return {
+      number: series,
+      kind: options.kind(series),
+      memory: await samplesFor(series, course),
+      before: startsInArchive ? await lookBack(series, start) : found(memory.before(series, start)),
+      numberBefore: startsInArchive
+        ? await lookBack(series, start, isNumber)
+        : await unshadowed(series, found(memory.before(series, start, isNumber))),
+    };
+  }
+
+  /** The number found in memory, or an older one where a day table had another value at that time before. */
+  async function unshadowed(series: SeriesNumber, inMemory: Found | undefined): Promise<Found | undefined> {
+    if (inMemory === undefined || !tables().includes(dayOf(inMemory.ts))) return inMemory;
+    return lookBack(series, inMemory.ts + 1, isNumber);
+  }
+
+  /** The newest sample before a time whose value is one of these, in any tier. */
+  async function lookBack(
+    series: SeriesNumber,
+    start: Micros,
+    isOne: (value: Value) => boolean = () => true,
+  ): Promise<Found | undefined> {
+    let before = start;
+    for (let tries = 0; tries < LOOK_BACK_MAX; tries++) {
+      const [page] = await options.read([{ series, start: before, end: before, includeStart: true, limit: 0 }]);
+      const sample = found(page!);
+      if (sample === undefined || isOne(sample.value)) return sample;
+      before = sample.ts;
+    }
+    return undefined;
+  }
+
+  /** Makes the series' questions and hands them to `ask`, some at a time. */
+  async function inTurns<Q extends Pick<SeriesQuestion, "memory">>(
+    series: readonly SeriesNumber[],
+    make: (number: SeriesNumber) => Promise<Q>,
+    ask: (questions: readonly Q[]) => Promise<void>,
+  ): Promise<void> {
+    let questions: Q[] = [];
+    let samples = 0;
+    for (const [i, number] of series.entries()) {
+      const question = await make(number);
+      questions.push(question);
+      samples += question.memory?.ts.length ?? 0;
+      const isFull = questions.length >= SERIES_AT_ONCE || samples >= MEMORY_SAMPLES_AT_ONCE;
+      if (!isFull && i + 1 < series.length) continue;
+      await ask(questions);
+      questions = [];
+      samples = 0;
+    }
+  }
+
+  async function statistics(request: StatisticsRequest): Promise<StatisticsAnswer> {
+    const course = courseOf(request);
+    const buckets = request.borders.length - 1;
+    const total = Array.from({ length: request.group ? buckets : 0 }, () => new Tally());
+    const series: StatisticsAnswer["series"][number][] = [];
+    await inTurns(
+      request.series,
+      (number) => questionOf(number, course),
+      async (questions) => {
+        const answered = await reader.aggregate({ ...course.question, series: questions });
+        if (request.group) {
+          for (const [i, one] of unpackFigures(answered, 0, buckets).entries()) if (one) total[i]!.add(one);
+        } else {
+          for (let i = 0; i < questions.length; i++) series.push(unpackFigures(answered, i * buckets, buckets));
+        }
+      },
+    );
+    return {
+      series: request.group ? [total.map((tally) => tally.figures())] : series,
+      warnings: [...course.warnings],
+    };
+  }
+
+  async function means(request: StatisticsRequest): Promise<LoneAnswer> {
+    const course = courseOf(request);
+    const buckets = request.borders.length - 1;
+    const integrals = new Float64Array(buckets);
+    const total = new Float64Array(buckets);
+    const series: Float64Array[] = [];
+    await inTurns(
+      request.series,
+      (number) => questionOf(number, course),
+      async (questions) => {
+        const { means, weights } = await reader.means({ ...course.question, series: questions });
+        if (request.group) {
+          for (let i = 0; i < buckets; i++) {
+            if (weights[i] === 0) continue;
+            integrals[i]! += means[i]! * weights[i]!;
+            total[i]! += weights[i]!;
+          }
+        } else {
+          series.push(...slices(means, buckets));
+        }
+      },
+    );
+    // NaN where nothing was in force for any time.
+    const ofGroup = integrals.map((integral, i) => integral / total[i]!);
+    return { series: request.group ? [ofGroup] : series, warnings: [...course.warnings] };
+  }
+
+  async function counts(request: StatisticsRequest): Promise<LoneAnswer> {
+    const course = courseOf(request);
+    const { borders, group, days } = course.question;
+    const buckets = borders.length - 1;
+    const total = new Float64Array(buckets);
+    const add = (counted: Float64Array): void => {
+      for (let i = 0; i < buckets; i++) total[i]! += counted[i]!;
+    };
+    const series: Float64Array[] = [];
+    const isTogether = ({ from }: Stretch): boolean => group && from === "parts";
+    for (const stretch of course.question.stretches.filter(isTogether).flatMap(pieces)) {
+      add(await reader.dayCounts({ borders, series: request.series, stretch }));
+    }
+    const stretches = course.question.stretches.filter((stretch) => !isTogether(stretch));
+    if (!group || stretches.length > 0) {
+      await inTurns(
+        request.series,
+        async (number) => ({ number, memory: await samplesFor(number, course) }),
+        async (questions) => {
+          const counted = await reader.counts({ borders, group, stretches, days, series: questions });
+          if (group) add(counted);
+          else series.push(...slices(counted, buckets));
+        },
+      );
+    }
+    return { series: group ? [total] : series, warnings: [...course.warnings] };
+  }
+
+  return {
+    statistics: (request) => whileTablesGo(() => statistics(request)),
+    figure: (request, figure) => whileTablesGo(() => (figure === "mean" ? means(request) : counts(request))),
+  };
+}
+
+/** Asks again where a day's table went to the archive after the answer was planned. */
+async function whileTablesGo<T>(ask: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (tries === TRIES_MAX || !/no such table: samples_/.test(messageOf(error))) throw error;
+      await setTimeout(RETRY_MS);
+    }
+  }
+}
+
+function slices(columns: Float64Array, length: number): Float64Array[] {
+  return Array.from({ length: columns.length / length }, (_, i) => columns.subarray(i * length, (i + 1) * length));
+}
+
+/** The stretch in parts of DAYS_AT_ONCE. */
+function pieces(stretch: Stretch): Stretch[] {
+  const length = DAYS_AT_ONCE * DAY_MICROS;
+  return Array.from({ length: Math.ceil((stretch.end - stretch.start) / length) }, (_, i) => {
+    const start = stretch.start + i * length;
+    return { ...stretch, start, end: Math.min(stretch.end, start + length) };
+  });
+}
+
+function found({ ts, values }: SampleColumns): Found | undefined {
+  return ts.length === 0 ? undefined : { ts: ts[0]!, value: values[0]! };
+}
+
+function tooCoarseWarning(days: number): string {
+  const what = days === 1 ? "1 day is" : `${days} days are`;
+  return `${what} left out: the samples are no longer kept, and figures by the hour cannot be divided so`;
+}

@@ -1,0 +1,167 @@
+import type { Micros, Value } from "../../domain/sample.ts";
+import type { SeriesNumber } from "../../domain/series.ts";
+import { isNumber } from "./accumulate.ts";
+import {
+  type AggregateRequest,
+  carriedInto,
+  endOf,
+  type Prepare,
+  rowsOf,
+  type SeriesQuestion,
+  samplesOf,
+} from "./aggregate.ts";
+import type { Stretch } from "./plan.ts";
+
+/**
+ * Means and counts by themselves: what most charts are drawn from. They take few columns of the rollups and make no
+ * objects, which is most of the time that all figures take. Runs in the thread that reads.
+ */
+
+/** Means of buckets, of the series one after the other; of a group the mean of all. NaN: no number was in force. */
+export interface MeanColumns {
+  readonly means: Float64Array<ArrayBuffer>;
+  /** Microseconds during which a number was in force. */
+  readonly weights: Float64Array<ArrayBuffer>;
+}
+
+export function meansOf(prepare: Prepare, request: AggregateRequest): MeanColumns {
+  const buckets = request.borders.length - 1;
+  const rows = request.group ? 1 : request.series.length;
+  const integrals = new Float64Array(rows * buckets);
+  const weights = new Float64Array(rows * buckets);
+  for (const [i, question] of request.series.entries()) {
+    const offset = request.group ? 0 : i * buckets;
+    walkMeans(prepare, request, question, (bucket, weight, integral) => {
+      integrals[offset + bucket]! += integral;
+      weights[offset + bucket]! += weight;
+    });
+  }
+  return { means: integrals.map((integral, i) => integral / weights[i]!), weights };
+}
+
+/**
+ * What a mean takes of a row: when the first sample came, mean, weight (null: until the row's end; −1: an hour of Home
+ * Assistant's statistics, which is whole), and what is in force at the end.
+ */
+const MEAN_COLUMNS =
+  "start + ifnull(first_offset, 0), mean, CASE WHEN first_offset IS NULL THEN -1 ELSE weight END, last, state";
+const WHOLE_HOUR = -1;
+
+type MeanRow = [
+  firstTs: Micros,
+  mean: number | null,
+  weight: number | null,
+  last: number | null,
+  state: string | number | null,
+];
+
+function walkMeans(
+  prepare: Prepare,
+  request: AggregateRequest,
+  question: SeriesQuestion,
+  close: (bucket: number, weight: number, integral: number) => void,
+): void {
+  const { borders, until, cuts } = request;
+  let bucket = 0;
+  let at = borders[0]!;
+  /** The number in force, NaN where there is none. */
+  let number = numberOf(carriedInto(prepare, request, question).value);
+  let weight = 0;
+  let integral = 0;
+  const advance = (ts: Micros): void => {
+    if (ts > at && !Number.isNaN(number)) {
+      weight += ts - at;
+      integral += number * (ts - at);
+    }
+    at = Math.max(at, ts);
+  };
+  const end = (): void => {
+    advance(Math.min(borders[bucket + 1]!, Math.max(until, borders[bucket]!)));
+    close(bucket, weight, integral);
+    weight = 0;
+    integral = 0;
+    at = borders[++bucket]!;
+  };
+  for (const stretch of request.stretches) {
+    if (stretch.from === "samples" || stretch.from === "archive") {
+      const { ts, values } = samplesOf(prepare, request, question, stretch);
+      for (let i = 0; i < ts.length; i++) {
+        while (ts[i]! >= borders[bucket + 1]!) end();
+        advance(ts[i]!);
+        number = numberOf(values[i]);
+      }
+      continue;
+    }
+    for (const [firstTs, mean, held, last, state] of rowsOf<MeanRow>(prepare, MEAN_COLUMNS, question.number, stretch)) {
+      while (firstTs >= borders[bucket + 1]!) end();
+      advance(firstTs);
+      at = endOf(stretch, firstTs, cuts);
+      if (mean !== null) {
+        const micros = held === null || held === WHOLE_HOUR ? at - firstTs : held;
+        weight += micros;
+        integral += mean * micros;
+      }
+      number = held === WHOLE_HOUR || state !== null || last === null ? Number.NaN : last;
+    }
+  }
+  while (bucket < borders.length - 1) end();
+}
+
+function numberOf(value: Value | undefined): number {
+  return isNumber(value) ? value : Number.NaN;
+}
+
+export interface CountRequest extends Pick<AggregateRequest, "borders" | "group" | "stretches" | "days"> {
+  readonly series: readonly Pick<SeriesQuestion, "number" | "memory">[];
+}
+
+/** Counts of buckets, of the series one after the other; of a group those of all. */
+export function countsOf(prepare: Prepare, request: CountRequest): Float64Array<ArrayBuffer> {
+  const buckets = request.borders.length - 1;
+  const counts = new Float64Array((request.group ? 1 : request.series.length) * buckets);
+  for (const stretch of request.stretches) {
+    for (const [i, question] of request.series.entries()) {
+      const add = adder(counts, request.group ? 0 : i * buckets, request.borders);
+      if (stretch.from === "samples" || stretch.from === "archive") {
+        for (const ts of samplesOf(prepare, request, question, stretch).ts) add(ts, 1);
+      } else {
+        const rows = rowsOf<[Micros, number]>(prepare, "start, count", question.number, stretch);
+        for (const [start, count] of rows) add(start, count);
+      }
+    }
+  }
+  return counts;
+}
+
+export interface DayCountRequest extends Pick<AggregateRequest, "borders"> {
+  readonly series: readonly SeriesNumber[];
+  /** Of days that are answered from `rollup_day`. */
+  readonly stretch: Stretch;
+}
+
+/**
+ * Counts of buckets of all these series together. Read from an index that has the days of all series beside each other:
+ * as many pages as the span has days, however many other days there are, instead of some for each series.
+ */
+export function dayCountsOf(
+  prepare: Prepare,
+  { borders, series, stretch }: DayCountRequest,
+): Float64Array<ArrayBuffer> {
+  const counts = new Float64Array(borders.length - 1);
+  const add = adder(counts, 0, borders);
+  const rows: unknown[] = prepare(
+    `SELECT start, sum(count) FROM rollup_day INDEXED BY rollup_day_by_start
+     WHERE start >= ? AND start < ? AND series IN (SELECT value FROM json_each(?)) GROUP BY start ORDER BY start`,
+  ).all(stretch.start, stretch.end, JSON.stringify(series));
+  for (const [start, count] of rows as [Micros, number][]) add(start, count);
+  return counts;
+}
+
+/** Adds to the bucket of a time; times ascend. */
+function adder(counts: Float64Array, offset: number, borders: readonly Micros[]): (ts: Micros, count: number) => void {
+  let bucket = 0;
+  return (ts, count) => {
+    while (ts >= borders[bucket + 1]!) bucket++;
+    counts[offset + bucket]! += count;
+  };
+}
