@@ -43,7 +43,7 @@ test("/openapi.json names every route but pages", async (t) => {
   const { document } = await documented(t);
   assert.equal(document.openapi, "3.1.0");
   const described = operations(document).map(([name]) => name);
-  assert.deepEqual(described.sort(), [
+  assert.deepEqual(described.filter((name) => !name.includes("/webhooks/")).sort(), [
     "delete /api/devices/{device_id}",
     "get /api/areas",
     "get /api/devices",
@@ -81,6 +81,35 @@ test("/openapi.json names every route but pages", async (t) => {
   ]);
 });
 
+/** Both ports have them. */
+const WEBHOOK_ROUTES = [
+  "delete /api/v1/webhooks/{webhook_id}",
+  "get /api/v1/webhooks/dead-letters",
+  "get /api/v1/webhooks/deliveries/{delivery_id}",
+  "get /api/v1/webhooks/list",
+  "get /api/v1/webhooks/{webhook_id}",
+  "get /api/v1/webhooks/{webhook_id}/deliveries",
+  "patch /api/v1/webhooks/{webhook_id}",
+  "post /api/v1/webhooks/deliveries/{delivery_id}/replay",
+  "post /api/v1/webhooks/register",
+  "post /api/v1/webhooks/{webhook_id}/disable",
+  "post /api/v1/webhooks/{webhook_id}/enable",
+  "post /api/v1/webhooks/{webhook_id}/replay",
+  "post /api/v1/webhooks/{webhook_id}/rotate",
+  "post /api/v1/webhooks/{webhook_id}/test",
+];
+
+test("/openapi.json of both ports names every route of webhooks", async (t) => {
+  const { document } = await documented(t);
+  const sports = await createSportsApi(apiOptions());
+  t.after(() => sports.close());
+  const documents = [document, (await sports.inject("/openapi.json")).json() as OpenApi];
+  for (const one of documents) {
+    const described = operations(one).map(([name]) => name);
+    assert.deepEqual(described.filter((name) => name.includes("/webhooks/")).sort(), WEBHOOK_ROUTES);
+  }
+});
+
 test("/openapi.json is complete: summary, tag, described parameters, errors in the one form", async (t) => {
   const { document } = await documented(t);
   assert.deepEqual(Object.keys(document.components.securitySchemes!), ["token", "key"]);
@@ -97,8 +126,12 @@ test("/openapi.json is complete: summary, tag, described parameters, errors in t
       "post /internal/seal",
       "post /query",
       "post /api/v1/dead-letters/replay",
+      "post /api/v1/webhooks/deliveries/{delivery_id}/replay",
+      "post /api/v1/webhooks/{webhook_id}/disable",
+      "post /api/v1/webhooks/{webhook_id}/enable",
+      "post /api/v1/webhooks/{webhook_id}/test",
     ];
-    const takesBody = name.startsWith("post") && !bodiless.includes(name);
+    const takesBody = /^(post|patch)/.test(name) && !bodiless.includes(name);
     assert.equal(operation.requestBody !== undefined, takesBody, `${name} does not describe its body`);
     const statuses = Object.keys(operation.responses);
     assert.ok(
@@ -122,6 +155,9 @@ const EXAMPLES: Readonly<Record<string, string>> = {
   "/api/devices/{device_id}": "/api/devices/d1",
   "/api/entities/{entity_id}": "/api/entities/light.hall",
   "/api/v1/states/{entity_id}": "/api/v1/states/sensor.hall",
+  "/api/v1/webhooks/deliveries/{delivery_id}": "/api/v1/webhooks/deliveries/1",
+  "/api/v1/webhooks/{webhook_id}": "/api/v1/webhooks/wh_1",
+  "/api/v1/webhooks/{webhook_id}/deliveries": "/api/v1/webhooks/wh_1/deliveries",
   "/api/v1/storage": "/api/v1/storage?retention=true",
   "/query": "/query?q=SHOW%20DATABASES",
   "/api/v1/filter/explain": "/api/v1/filter/explain?entity_id=light.hall",
@@ -143,14 +179,15 @@ test("/openapi.json describes what is answered: every GET fits its own schema", 
     assert.deepEqual(faults, [], `${name} does not fit`);
     checked++;
   }
-  assert.equal(checked, 21);
+  assert.equal(checked, 26);
 });
 
 test("/openapi.json of the sports API says what it is", async (t) => {
   const api = await createSportsApi(apiOptions());
   t.after(() => api.close());
   const document = (await api.inject("/openapi.json")).json() as OpenApi;
-  assert.deepEqual(Object.keys(document.paths).sort(), ["/health", "/openapi.json"]);
+  const others = Object.keys(document.paths).filter((path) => !path.includes("/webhooks/"));
+  assert.deepEqual(others.sort(), ["/health", "/openapi.json"]);
 });
 
 test("/docs asks nothing of anybody else", async (t) => {

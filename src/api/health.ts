@@ -1,11 +1,13 @@
 import type { SportsStatus } from "../domain/game.ts";
 import type { HomeReader } from "../domain/home-store.ts";
+import type { WebhookStatus } from "../domain/webhook.ts";
 import { isoFromMicros, nowMicros } from "../lib/time.ts";
 import type { Api } from "./api.ts";
 import { answers, nullable, text, time } from "./schemas.ts";
 import { sportsBody } from "./sports-status.ts";
 import { databaseHealth, homeAssistantBody, influxdbBody, readiness, type StatusSources, storeBody } from "./status.ts";
 import { Type } from "./type.ts";
+import { webhooksBody } from "./webhooks-status.ts";
 
 export const SERVICE = "ha-ingestor";
 const tags = ["service"];
@@ -32,6 +34,8 @@ const Health = Type.Object({
         timeseries: DependencySchema,
         influxdb: DependencySchema,
         home_assistant: DependencySchema,
+        webhooks: DependencySchema,
+        sports: Type.Optional(DependencySchema),
       },
       { description: known },
     ),
@@ -69,6 +73,7 @@ export function healthRoutes(
   identity: ServiceIdentity,
   home: Pick<HomeReader, "health">,
   status: StatusSources,
+  webhooks: () => WebhookStatus,
   sports?: () => SportsStatus,
 ): void {
   api.get(
@@ -87,6 +92,7 @@ export function healthRoutes(
           timeseries: storeBody(status.store(), status.engine),
           influxdb: influxdbBody(status.targets()),
           home_assistant: homeAssistantBody(status.homeAssistant()),
+          webhooks: webhooksBody(webhooks()),
           ...(sports ? { sports: sportsBody(sports()) } : {}),
         },
       };
@@ -104,7 +110,7 @@ export function healthRoutes(
       },
     },
     async (request, reply) => {
-      const answer = readiness(home, status);
+      const answer = readiness(home, status, webhooks());
       reply.code(answer.status === "ready" ? 200 : 503);
       return request.isKnown ? answer : { status: answer.status };
     },
@@ -114,25 +120,39 @@ export function healthRoutes(
 const SportsHealth = Type.Object({
   ...ServiceFacts,
   dependencies: Type.Optional(
-    Type.Object({ sports: Type.Optional(DependencySchema) }, { description: `Where scores come from. ${known}` }),
+    Type.Object(
+      { webhooks: DependencySchema, sports: Type.Optional(DependencySchema) },
+      { description: `Who is told, and where scores come from. ${known}` },
+    ),
   ),
 });
 
 /** The other port's `/health`: also 200 while a source of scores is out of order, which is not our process. */
-export function sportsHealthRoute(api: Api, identity: ServiceIdentity, sports?: () => SportsStatus): void {
+export function sportsHealthRoute(
+  api: Api,
+  identity: ServiceIdentity,
+  webhooks: () => WebhookStatus,
+  sports?: () => SportsStatus,
+): void {
   api.get(
     "/health",
     {
       config: { public: true },
       schema: {
         tags,
-        summary: "How the process and the sources of scores are",
+        summary: "How the process, the webhooks and the sources of scores are",
         response: answers({ 200: SportsHealth }),
       },
     },
     async (request) => {
       if (!request.isKnown) return { status: "healthy" };
-      return { ...serviceFacts(identity), dependencies: sports ? { sports: sportsBody(sports()) } : {} };
+      return {
+        ...serviceFacts(identity),
+        dependencies: {
+          webhooks: webhooksBody(webhooks()),
+          ...(sports ? { sports: sportsBody(sports()) } : {}),
+        },
+      };
     },
   );
 }

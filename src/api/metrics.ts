@@ -1,5 +1,6 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import type { SportsStatus } from "../domain/game.ts";
+import type { WebhookStatus } from "../domain/webhook.ts";
 import type { Api } from "./api.ts";
 import { forwardMetrics } from "./mirrors.ts";
 import type { Monitor } from "./monitor.ts";
@@ -7,6 +8,7 @@ import { answers, plain } from "./schemas.ts";
 import { sportsMetrics } from "./sports-status.ts";
 import { gapCounts, type StatusSources } from "./status.ts";
 import type { ChangeStream } from "./stream.ts";
+import { webhookMetrics } from "./webhooks-status.ts";
 
 const PREFIX = "ha_ingestor_";
 const HTTP_BUCKETS_SECONDS = [0.0003, 0.001, 0.003, 0.006, 0.01, 0.03, 0.1, 0.3, 1, 3];
@@ -20,11 +22,13 @@ export function metricsRoutes(
   status: StatusSources,
   stream: ChangeStream,
   monitor: Monitor,
+  webhooks: () => WebhookStatus,
   sports?: () => SportsStatus,
 ): void {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry, prefix: PREFIX });
 
+  webhookMetrics(registry, PREFIX, webhooks);
   if (sports) sportsMetrics(registry, PREFIX, sports);
 
   const registers = [registry];

@@ -104,6 +104,7 @@ export const ErrorSchema = Type.Object(
 const GOOD: Readonly<Record<string, string>> = {
   200: "What was asked for",
   201: "What was made",
+  202: "Taken; it is done soon",
   503: "Not ready; the same form as ready",
 };
 const REFUSALS: Readonly<Record<string, string>> = {

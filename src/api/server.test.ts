@@ -689,8 +689,8 @@ test("GET /api/entities/{id} tells a removed entity by removed_at", async (t) =>
 });
 
 test("createSportsApi() has health and the same errors", async (t) => {
-  const { access, log, version, demo } = apiOptions();
-  const api = await createSportsApi({ access, log, version, demo });
+  const { access, log, version, demo, webhooks } = apiOptions();
+  const api = await createSportsApi({ access, log, version, demo, webhooks });
   t.after(() => api.close());
   const health = await api.inject("/health");
   assert.equal(health.statusCode, 200);

@@ -51,8 +51,7 @@ export interface ServerOptions {
   readonly version: string;
   /** The home is simulated, and every answer that introduces the service says so. */
   readonly demo: boolean;
-  /** Without them there are no webhook routes. */
-  readonly webhooks?: Webhooks;
+  readonly webhooks: Webhooks;
   /** Without it there are no routes of games and teams. */
   readonly sports?: SportsSources;
 }
@@ -106,12 +105,13 @@ export async function createApi(options: ApiOptions): Promise<Api> {
     description: "The memory of a smart home: what Home Assistant is, and what happened in it.",
     version,
   });
-  metricsRoutes(api, status, stream, monitor, options.sports?.status);
+  metricsRoutes(api, status, stream, monitor, options.webhooks.status, options.sports?.status);
   healthRoutes(
     api,
     { version, demo, authenticated: options.access.token !== null, uptimeSeconds: monitor.uptimeSeconds },
     home,
     status,
+    options.webhooks.status,
     options.sports?.status,
   );
   webRoutes(api, { demo });
@@ -134,7 +134,7 @@ export async function createApi(options: ApiOptions): Promise<Api> {
   gapRoutes(api, status.gaps);
   await internalRoutes(api, home);
   await lineProtocolRoutes(api, options.lines);
-  if (options.webhooks) webhookRoutes(api, options.webhooks);
+  webhookRoutes(api, options.webhooks);
   if (options.sports) sportsRoutes(api, options.sports);
   mirrorRoutes(api, options.forwarding);
   sealingRoute(api, options.sealing);
@@ -155,8 +155,13 @@ export async function createSportsApi(options: ServerOptions): Promise<Api> {
   });
   const uptimeSeconds = () => Math.round(performance.now() - startedAt) / 1000;
   const authenticated = options.access.token !== null;
-  sportsHealthRoute(api, { version, demo, authenticated, uptimeSeconds }, options.sports?.status);
-  if (options.webhooks) webhookRoutes(api, options.webhooks);
+  sportsHealthRoute(
+    api,
+    { version, demo, authenticated, uptimeSeconds },
+    options.webhooks.status,
+    options.sports?.status,
+  );
+  webhookRoutes(api, options.webhooks);
   if (options.sports) sportsRoutes(api, options.sports);
   await api.ready();
   return api;

@@ -6,7 +6,9 @@ import type { DatabaseHealth, HomeReader } from "../domain/home-store.ts";
 import type { IngestStatus } from "../domain/ingest.ts";
 import type { LineStatus } from "../domain/line-protocol.ts";
 import type { StoreStatus } from "../domain/store.ts";
+import type { WebhookStatus } from "../domain/webhook.ts";
 import { isoFromMicros, nowMicros } from "../lib/time.ts";
+import { webhookNotes } from "./webhooks-status.ts";
 
 /** Who tells how the parts of the program are; each answers at once, from memory. */
 export interface StatusSources {
@@ -157,7 +159,7 @@ function backfillNote(gap: Gap): string {
 }
 
 /** What keeps the service from its work (`reasons`), and what is worth knowing beside it (`notes`). */
-export function readiness(home: Pick<HomeReader, "health">, status: StatusSources) {
+export function readiness(home: Pick<HomeReader, "health">, status: StatusSources, webhooks: WebhookStatus) {
   const homeAssistant = status.homeAssistant();
   const ingest = status.ingest();
   const store = status.store();
@@ -177,6 +179,7 @@ export function readiness(home: Pick<HomeReader, "health">, status: StatusSource
     ...(store.archive?.healthy === false ? [`The archive is not whole: ${store.archive.reason}`] : []),
     ...status.targets().flatMap(targetNote),
     ...(store.retention?.notes ?? []),
+    ...webhookNotes(webhooks),
     ...(store.dropped > 0 ? [`${store.dropped} samples were dropped because memory was full`] : []),
   ];
   return { status: reasons.length === 0 ? "ready" : "not_ready", reasons, notes } as const;

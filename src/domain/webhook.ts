@@ -238,6 +238,8 @@ export interface Webhooks {
    * with `onlyFailed` those that never arrived. Answers how many; `too_large` when they are more than one replay takes.
    */
   replaySpan(id: string, span: { start: Micros; end: Micros; onlyFailed: boolean }): Promise<number>;
+  /** At most some seconds old. */
+  status(): WebhookStatus;
 }
 
 /** Figures of the delivery system, since the start unless they say otherwise. */
@@ -259,4 +261,6 @@ export interface WebhookStatus {
   readonly dropped: number;
   /** Why nothing can be stored at present; null while all is well. */
   readonly fault: string | null;
+  /** What was lost with a damaged database and how it comes back; null while nobody has to be told. */
+  readonly loss: string | null;
 }

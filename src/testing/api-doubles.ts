@@ -20,6 +20,7 @@ import type { Micros, Value } from "../domain/sample.ts";
 import { type Series, STATE_FIELD, STATE_MEASUREMENT } from "../domain/series.ts";
 import type { StatisticsReader } from "../domain/statistics.ts";
 import type { ReadRequest, SampleReader, StoreStatus } from "../domain/store.ts";
+import type { DeliveryRow, WebhookRow, WebhookStatus, Webhooks } from "../domain/webhook.ts";
 import { silentLog } from "../lib/log.ts";
 import { figuresOf } from "../timeseries/rollups/brute-force.ts";
 
@@ -298,6 +299,9 @@ export function createSamplesDouble(): SamplesDouble {
         warnings: [],
       };
     },
+    async figure() {
+      throw new Error("Figures by themselves are tested on a real store");
+    },
     seriesOf: (measurement, field) =>
       all
         .filter(({ series }) => series.measurement === measurement && (field === null || series.field === field))
@@ -436,6 +440,86 @@ export function createForwardingDouble(): Forwarding {
   };
 }
 
+const WEBHOOK: WebhookRow = {
+  id: "wh_1",
+  url: "https://example.com/hook",
+  description: null,
+  events: ["game_*"],
+  team: "sf",
+  league: null,
+  entity: [],
+  area: [],
+  from: null,
+  to: null,
+  secret: "***",
+  enabled: true,
+  disabled_reason: null,
+  on_hold: null,
+  waiting: 0,
+  total_calls: 1,
+  failed_calls: 1,
+  last_success: AT,
+  last_failure: AT,
+  failing_since: null,
+  created_at: AT,
+  updated_at: AT,
+};
+
+const DELIVERY: DeliveryRow = {
+  id: 1,
+  webhook_id: WEBHOOK.id,
+  event_id: "evt_1",
+  event: "game_started",
+  sequence: 1,
+  cause: "event",
+  state: "delivered",
+  error: null,
+  next_attempt_at: null,
+  created_at: AT,
+  finished_at: AT,
+  attempts: [{ number: 1, at: AT, duration_ms: 1.5, status: 204, error: null, response_excerpt: null }],
+};
+
+/** Seven webhooks: two disabled, one of the others on hold. */
+export const TELLING: WebhookStatus = {
+  webhooks: 7,
+  enabled: 5,
+  onHold: 1,
+  waiting: 12,
+  inFlight: 3,
+  delivered: 900,
+  failedAttempts: 30,
+  deadLetters: 2,
+  events: 450,
+  dropped: 4,
+  fault: null,
+  loss: null,
+};
+
+/** One webhook with one delivery; nothing changes it. */
+export function createWebhooksDouble(status: WebhookStatus = TELLING): Webhooks {
+  const of = async <Value>(id: string, value: Value): Promise<Value> => {
+    if (id !== WEBHOOK.id) throw new AppError("not_found", `Cannot find webhook "${id}"`);
+    return value;
+  };
+  const registered = { webhook: WEBHOOK, generatedSecret: null, warning: null };
+  return {
+    register: async () => registered,
+    list: async () => [WEBHOOK],
+    get: (id) => of(id, WEBHOOK),
+    update: (id) => of(id, registered),
+    delete: (id) => of(id, undefined),
+    setEnabled: (id) => of(id, WEBHOOK),
+    rotate: (id) => of(id, { secret: null, previousUntil: AT }),
+    sendTest: (id) => of(id, DELIVERY),
+    deliveries: async () => ({ rows: [DELIVERY], total: 1, before: null }),
+    delivery: async () => ({ ...DELIVERY, body: "{}" }),
+    replay: async () => DELIVERY,
+    replaySpan: (id) => of(id, 1),
+    status: () => status,
+  };
+}
+
 /** The doubles that a test drives and looks into. */
 interface Driven {
   readonly home: HomeDouble;
@@ -456,6 +540,7 @@ export function apiOptions(more: Partial<Omit<ApiOptions, keyof Driven>> = {}): 
     sealing: { seal: async () => 166_500 },
     retention: RETENTION,
     forwarding: createForwardingDouble(),
+    webhooks: createWebhooksDouble(),
     place: () => ({ timeZone: "Europe/Amsterdam", name: "Home" }),
     feed: createFeedDouble(),
     filter: {

@@ -470,7 +470,7 @@ export function createWebhookCommands(options: CommandsOptions) {
       [...registrations.all.values()]
         .filter(({ enabled, compiled }) => enabled && compiled.types.has("state_changed"))
         .map(({ filter }) => filter),
-    status: (_: null): Omit<WebhookStatus, "dropped"> => ({
+    status: (_: null): Omit<WebhookStatus, "dropped" | "loss"> => ({
       webhooks: registrations.all.size,
       enabled: registrations.all
         .values()

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { AppError, messageOf } from "../domain/errors.ts";
 import { readMigrations, upgrade } from "../lib/migrate.ts";
+import { moveAsideIfDamaged } from "./damaged.ts";
 
 /** SQLite's own settings, as SQLITE_TIMEOUT, SQLITE_CACHE_SIZE and SQLITE_SYNCHRONOUS say them. */
 export interface SqliteSettings {
@@ -18,11 +19,12 @@ const CACHE_KIB_MAX = 4_096;
 
 /**
  * Opens the database for writing, makes it when there is none and brings its schema up to date. A damaged file is
- * `unavailable` and left alone: registrations come back from a backup only.
+ * moved aside and a new one begins; the registrations in it come back from a backup only.
  */
 export function openWebhookDatabase(file: string, settings: SqliteSettings): DatabaseSync {
   let database: DatabaseSync | undefined;
   try {
+    moveAsideIfDamaged(file);
     database = new DatabaseSync(file, { timeout: Math.round(settings.busyTimeoutSeconds * 1000) });
     database.exec("PRAGMA journal_mode = WAL");
     database.exec(`PRAGMA synchronous = ${settings.synchronous}`);

@@ -1,13 +1,22 @@
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
+import { randomBytes } from "node:crypto";
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { AppError } from "../domain/errors.ts";
 import type { State, StateChange } from "../domain/home.ts";
 import type { ChangeFeed } from "../domain/ingest.ts";
 import { silentLog } from "../lib/log.ts";
-import { DATABASE_FILE } from "./database.ts";
-import { removeDirectory, SECRET, SETTINGS, scoreEvent, startReceiver, temporaryDirectory } from "./testing.ts";
+import { DATABASE_FILE, KEY_FILE } from "./database.ts";
+import {
+  openCommands,
+  removeDirectory,
+  SECRET,
+  SETTINGS,
+  scoreEvent,
+  startReceiver,
+  temporaryDirectory,
+} from "./testing.ts";
 import { type HomeReceiver, openWebhooks } from "./webhooks.ts";
 
 async function setup(t: TestContext) {
@@ -185,16 +194,77 @@ test("openWebhooks() lets its thread sleep while there is no webhook, and wakes 
   assert.equal(threads(), awake, "with a webhook the thread stays");
 });
 
-test("openWebhooks() refuses a damaged database and a wrong WEBHOOK_ALLOW, and leaves the file alone", async (t) => {
+test("openWebhooks() refuses a wrong WEBHOOK_ALLOW and a database that it may not read", async (t) => {
   const { directory, open } = await setup(t);
   await assert.rejects(open(["a b"]), /WEBHOOK_ALLOW holds "a b"/);
-  writeFileSync(join(directory, DATABASE_FILE), "no database ".repeat(1_000));
+  mkdirSync(join(directory, DATABASE_FILE));
   await assert.rejects(open(), (error: AppError) => {
     assert.equal(error.code, "unavailable");
-    assert.match(error.message, /Cannot open the database ".*webhooks.db": file is not a database/);
+    assert.match(error.message, /Cannot open the database ".*webhooks.db": unable to open database file/);
     return true;
   });
 });
+
+const DAMAGES: readonly [name: string, damage: (bytes: Buffer) => Buffer][] = [
+  ["no database at all", () => Buffer.from("no database ".repeat(1_000))],
+  ["random bytes in its pages", (bytes) => Buffer.concat([bytes.subarray(0, 4096), randomBytes(bytes.length - 4096)])],
+  [
+    "random bytes in one page of many",
+    (bytes) => Buffer.concat([bytes.subarray(0, 8192), randomBytes(4096), bytes.subarray(12_288)]),
+  ],
+  ["cut off in the middle", (bytes) => bytes.subarray(0, Math.floor(bytes.length / 2))],
+  ["cut off within its first page", (bytes) => bytes.subarray(0, 300)],
+];
+for (const [name, damage] of DAMAGES) {
+  test(`openWebhooks() moves a damaged database aside, starts with a new one and says so: ${name}`, async (t) => {
+    const { directory, open, receiver } = await setup(t);
+    const file = join(directory, DATABASE_FILE);
+    {
+      const webhooks = await open();
+      for (let i = 0; i < 20; i++) {
+        await webhooks.register({
+          url: receiver.url,
+          events: ["gap_opened"],
+          secret: SECRET,
+          description: "d".repeat(400),
+        });
+      }
+      assert.equal(webhooks.status().loss, null);
+      await webhooks.close();
+    }
+    const sound = readFileSync(file);
+    const damaged = damage(sound);
+    writeFileSync(file, damaged);
+    {
+      const webhooks = await open();
+      assert.deepEqual(await webhooks.list(), []);
+      await webhooks.register({ url: receiver.url, events: ["gap_opened"], secret: SECRET });
+      await webhooks.tell("gap_opened", "gap 1", {});
+      await receiver.has(1);
+      assert.match(webhooks.status().loss!, /damaged and is now ".*webhooks.db.corrupt-\d{8}T\d{6}Z"/);
+      await webhooks.close();
+    }
+    const [aside] = readdirSync(directory).filter((one) => /^webhooks\.db\.corrupt-\w+$/.test(one));
+    assert.ok(readFileSync(join(directory, aside!)).equals(damaged), "nothing of it is lost");
+    {
+      // Whoever has not seen it sees it after the next start as well.
+      const webhooks = await open();
+      t.after(() => webhooks.close());
+      assert.equal((await webhooks.list()).length, 1);
+      assert.match(webhooks.status().loss!, /damaged/);
+      renameSync(join(directory, aside!), join(directory, "looked-at.db"));
+      assert.equal(webhooks.status().loss, null);
+    }
+    // A backup comes back with its secrets, since the key is where it was.
+    const backup = temporaryDirectory();
+    t.after(() => removeDirectory(backup));
+    writeFileSync(join(backup, DATABASE_FILE), sound);
+    copyFileSync(join(directory, KEY_FILE), join(backup, KEY_FILE));
+    await using restored = openCommands({ directory: backup });
+    const rows = restored.commands.list(null);
+    assert.deepEqual([rows.length, rows.every(({ enabled }) => enabled)], [20, true]);
+  });
+}
 
 test("after close() calls are refused as unavailable", async (t) => {
   const { open } = await setup(t);

@@ -1,14 +1,17 @@
+import { existsSync } from "node:fs";
+import { basename, join } from "node:path";
 import { AppError, type ErrorCode, messageOf } from "../domain/errors.ts";
 import type { StateChange } from "../domain/home.ts";
 import type { ChangeFeed } from "../domain/ingest.ts";
 import type { Micros } from "../domain/sample.ts";
-import type { NewEvent, Outbox, SystemEventType, WebhookInput, WebhookStatus, Webhooks } from "../domain/webhook.ts";
+import type { NewEvent, Outbox, SystemEventType, WebhookInput, Webhooks } from "../domain/webhook.ts";
 import type { Logger } from "../lib/log.ts";
 import { nowMicros } from "../lib/time.ts";
 import { type Remote, startWorker, WorkerFailure } from "../lib/worker-rpc.ts";
 import { createAddressRules } from "./address-rules.ts";
 import type { Hold } from "./commands.ts";
-import type { SqliteSettings } from "./database.ts";
+import { lastMovedAside } from "./damaged.ts";
+import { DATABASE_FILE, type SqliteSettings } from "./database.ts";
 import { EVENTS_PER_COMMIT_MAX } from "./events.ts";
 import { type CompiledFilter, compileFilter, foldFacts } from "./filters.ts";
 import { type AreasOf, stateEvent } from "./state-events.ts";
@@ -47,8 +50,6 @@ export interface HomeReceiver {
 }
 
 export interface OpenWebhooks extends Outbox, Webhooks {
-  /** At most some seconds old. */
-  status(): WebhookStatus;
   /**
    * Tells what concerns the program itself; events of one subject keep their order. Never rejects: failures are
    * logged. Where no webhook is registered nobody is told, and nothing is kept.
@@ -87,6 +88,13 @@ export async function openWebhooks(options: WebhookOptions): Promise<OpenWebhook
   let thread: { readonly remote: Remote<WorkerCommands>; readonly opened: Promise<void> } | undefined;
   let askedAt = performance.now();
   let closed = false;
+  /** A damaged database that was moved aside, as long as its owner leaves it there. */
+  let aside: string | null = null;
+  const noteLoss = (): void => {
+    const found = lastMovedAside(join(options.directory, DATABASE_FILE));
+    if (found !== null && found !== aside) log.error(lossOf(found));
+    aside = found;
+  };
   const wake = (): NonNullable<typeof thread> => {
     if (thread !== undefined) return thread;
     const file = new URL("./webhooks.worker.ts", import.meta.url);
@@ -94,7 +102,7 @@ export async function openWebhooks(options: WebhookOptions): Promise<OpenWebhook
       dead = `the thread of the webhooks has ended: ${error.message}`;
       log.error({ err: error }, "The thread of the webhooks has ended");
     });
-    const opened = remote.call("open", hold());
+    const opened = remote.call("open", hold()).then(noteLoss);
     // Whoever asks hears of it.
     opened.catch(() => undefined);
     thread = { remote, opened };
@@ -183,7 +191,12 @@ export async function openWebhooks(options: WebhookOptions): Promise<OpenWebhook
     delivery: (id) => ask("read the delivery", "delivery", id),
     replay: (id) => ask("replay the delivery", "replay", id),
     replaySpan: (id, span) => ask("replay events", "replaySpan", { id, ...span }),
-    status: () => ({ ...status, dropped: states.dropped, fault: dead ?? status.fault }),
+    status: () => ({
+      ...status,
+      dropped: states.dropped,
+      fault: dead ?? status.fault,
+      loss: aside !== null && existsSync(aside) ? lossOf(aside) : null,
+    }),
     async tell(type, subject, data, at = nowMicros()) {
       if (thread === undefined) return;
       await commit({ events: [{ type, orderKey: subject, at, data }] }).catch((error: unknown) => {
@@ -210,6 +223,15 @@ export async function openWebhooks(options: WebhookOptions): Promise<OpenWebhook
       await sleep();
     },
   };
+}
+
+function lossOf(aside: string): string {
+  return (
+    `The database of the webhooks was damaged and is now "${aside}": the webhooks in it, their deliveries and the ` +
+    `teams followed over HTTP are gone from here. Stop the service and put a backup in place of "${DATABASE_FILE}", ` +
+    `or what "sqlite3 ${basename(aside)} .recover" still reads; or register them again. Moving that file elsewhere ` +
+    "ends this notice"
+  );
 }
 
 /** The thread matches again, and decides; what no webhook asks for need not go there. */
