@@ -26,35 +26,54 @@ export interface JsonElements {
  */
 export function jsonElements(bytes: Uint8Array): JsonElements {
   if (!isUtf8(bytes)) throw new SyntaxError("it is not UTF-8");
-  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const begin = skipSpace(bytes, BYTE_ORDER_MARK.every((byte, index) => bytes[index] === byte) ? 3 : 0);
   if (bytes[begin] !== OPEN_ARRAY) throw new SyntaxError("it is no array");
+  const ends: number[] = [];
+  const spacing: Spacing = { compact: true };
+  let end = begin;
+  do {
+    end = endOfElement(bytes, end + 1, spacing);
+    ends.push(end);
+  } while (bytes[end] === COMMA);
+  if (bytes[end] !== CLOSE_ARRAY) throw new SyntaxError("the array has no end");
+  if (skipSpace(bytes, end + 1) < bytes.length) throw new SyntaxError("something follows the array");
 
-  /** Where elements begin, and behind the last one: an element ends one byte before the next one begins. */
-  const places = [begin + 1];
-  let compact = true;
-  let depth = 1;
-  let at = begin + 1;
-  for (; depth > 0 && at < bytes.length; at++) {
+  const isEmpty = ends.length === 1 && skipSpace(bytes, begin + 1) === end;
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return {
+    length: isEmpty ? 0 : ends.length,
+    compact: spacing.compact,
+    text: (index) => buffer.toString("utf8", (ends[index - 1] ?? begin) + 1, ends[index]),
+  };
+}
+
+/** What an array looks like, besides where its elements end. */
+interface Spacing {
+  compact: boolean;
+}
+
+/**
+ * Where the element that begins at `from` ends: at the comma or bracket that follows it. A function of its own for each
+ * element, since V8 compiles what is called often better than a loop that never ends: twice as fast.
+ */
+function endOfElement(bytes: Uint8Array, from: number, spacing: Spacing): number {
+  const { length } = bytes;
+  let depth = 0;
+  for (let at = from; at < length; at++) {
     const byte = bytes[at]!;
     if (byte === QUOTE) {
-      for (at++; at < bytes.length && bytes[at] !== QUOTE; at++) if (bytes[at] === BACKSLASH) at++;
-    } else if (byte === OPEN_OBJECT || byte === OPEN_ARRAY) depth++;
-    else if (byte === CLOSE_OBJECT || byte === CLOSE_ARRAY) depth--;
-    else if (byte === COMMA) {
-      if (depth === 1) places.push(at + 1);
-    } else if (byte <= SPACE) compact = false;
+      for (at++; at < length && bytes[at] !== QUOTE; at++) if (bytes[at] === BACKSLASH) at++;
+    } else if (byte === COMMA) {
+      if (depth === 0) return at;
+    } else if (byte === OPEN_OBJECT || byte === OPEN_ARRAY) {
+      depth++;
+    } else if (byte === CLOSE_OBJECT || byte === CLOSE_ARRAY) {
+      if (--depth < 0) return at;
+    } else if (byte <= SPACE) {
+      spacing.compact = false;
+    }
   }
-  if (depth > 0 || bytes[at - 1] !== CLOSE_ARRAY) throw new SyntaxError("the array has no end");
-  if (skipSpace(bytes, at) < bytes.length) throw new SyntaxError("something follows the array");
-  const isEmpty = places.length === 1 && skipSpace(bytes, begin + 1) === at - 1;
-  places.push(at);
-
-  return {
-    length: isEmpty ? 0 : places.length - 1,
-    compact,
-    text: (index) => buffer.toString("utf8", places[index], places[index + 1]! - 1),
-  };
+  throw new SyntaxError("the array has no end");
 }
 
 /** The place of the first byte from `at` on that is no white space of JSON. */

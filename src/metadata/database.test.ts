@@ -51,6 +51,8 @@ test("openDatabase() sets the pragmas on writing and reading connections", (t) =
     assert.equal(pragma("foreign_keys"), 1);
     assert.equal(pragma("busy_timeout"), 30_000);
   }
+  const [{ page_size: bytes } = {}] = writing.prepare("PRAGMA page_size").all();
+  assert.equal(bytes, 16_384);
   assert.throws(() => reading.exec("CREATE TABLE a (b)"), /readonly/);
   reading.close();
   writing.close();
