@@ -1,14 +1,14 @@
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
-import { type ColumnChunk, type DecodedArray, parquetMetadata, type SchemaElement } from "hyparquet";
-import { readColumn } from "hyparquet/src/column.js";
-import { DEFAULT_PARSERS } from "hyparquet/src/convert.js";
+import { type ColumnChunk, parquetMetadata, readOffsetIndex } from "hyparquet";
 import type { Micros, Span, Value } from "../../../domain/sample.ts";
 import type { SeriesNumber } from "../../../domain/series.ts";
+import { type ReadColumn, unpackOptional, unpackTimes } from "./columns.ts";
 import { type FileIndex, INDEX_KEY, unpackIndex } from "./file-index.ts";
-import { decompress, SCHEMA } from "./schema.ts";
 
-/** A stretch of rows of one series within one row group. */
+/** A stretch of rows of one series within one row group, and within one page of its times. */
 export interface Stretch {
+  /** The number of its row group; rows are counted from the first one of that. */
+  readonly group: number;
   readonly firstRow: number;
   /** The row after the last one. */
   readonly endRow: number;
@@ -28,18 +28,42 @@ export interface FileReader extends Disposable {
   stretches(series: SeriesNumber): readonly Stretch[];
   /** The stretch's share of what times and values of its row group take in the file. */
   bytesOf(stretch: Stretch): number;
+  /** The values of the stretch's row group, for `read` of all stretches in it. */
+  values(stretch: Stretch): GroupValues;
   /** What a stretch holds within the span, ascending by time. */
-  read(stretch: Stretch, span: Span): Rows;
+  read(stretch: Stretch, span: Span, values?: GroupValues): Rows;
+}
+
+/** All values of one row group, each column unpacked when it is needed first. */
+export interface GroupValues {
+  readonly group: number;
+  /** Of a row, counted as those of a stretch. */
+  at(row: number): Value;
 }
 
 /** A footer above this is no footer of ours: some 300,000 row groups. */
 const FOOTER_BYTES_MAX = 128 * 1024 * 1024;
 const MAGIC = 0x31524150;
 
-type ReadColumn = "ts" | "number" | "text";
+/** A part of the file. */
+interface Place {
+  readonly offset: number;
+  readonly length: number;
+}
+
+/** A page of times, by the first row of its group that is in it. */
+interface Page extends Place {
+  readonly firstRow: number;
+}
 
 /** Where the columns of a row group are in the file. */
-type Group = Readonly<Record<ReadColumn, { readonly offset: number; readonly length: number }>>;
+interface Group extends Readonly<Record<ReadColumn, Place>> {
+  readonly rows: number;
+  /** Where its pages of times are listed; null: there is one. */
+  readonly pageIndex: Place | null;
+  /** The list, once it was needed. */
+  pages: readonly Page[] | null;
+}
 
 export function openFile(path: string): FileReader {
   const fd = openSync(path, "r");
@@ -54,7 +78,7 @@ export function openFile(path: string): FileReader {
 function readerOf(fd: number): FileReader {
   const bytes = fstatSync(fd).size;
   const { groups, index } = readFooter(fd, bytes);
-  const { series, markSeries, markRow, markTs } = index;
+  const { groupRows, series, markSeries, markRow, markTs } = index;
 
   const firstMark = (number: SeriesNumber): number => {
     let low = 0;
@@ -67,6 +91,11 @@ function readerOf(fd: number): FileReader {
     return low;
   };
   const endOf = (mark: number): number => markRow[mark + 1] ?? index.rows;
+  const groupAt = (number: number): Group => {
+    const group = groups[number];
+    if (group === undefined) throw new Error(`row group ${number} is missing`);
+    return group;
+  };
 
   return {
     index,
@@ -75,41 +104,33 @@ function readerOf(fd: number): FileReader {
       const found: Stretch[] = [];
       for (let mark = firstMark(number); mark < markSeries.length; mark++) {
         if (series[markSeries[mark]!]!.number !== number) break;
-        found.push({ firstRow: markRow[mark]!, endRow: endOf(mark), firstTs: markTs[mark]! });
+        const group = Math.floor(markRow[mark]! / groupRows);
+        const firstOfGroup = group * groupRows;
+        const [firstRow, endRow] = [markRow[mark]! - firstOfGroup, endOf(mark) - firstOfGroup];
+        found.push({ group, firstRow, endRow, firstTs: markTs[mark]! });
       }
       return found;
     },
-    bytesOf({ firstRow, endRow }) {
-      const number = Math.floor(firstRow / index.groupRows);
-      const group = groups[number];
-      if (group === undefined) throw new Error(`row group ${number} is missing`);
-      const rows = Math.min(index.groupRows, index.rows - number * index.groupRows);
-      return ((group.ts.length + group.number.length + group.text.length) * (endRow - firstRow)) / rows;
+    bytesOf({ group, firstRow, endRow }) {
+      const { ts, number, text, rows } = groupAt(group);
+      return ((ts.length + number.length + text.length) * (endRow - firstRow)) / rows;
     },
-    read({ firstRow, endRow }, { start, end }) {
-      const number = Math.floor(firstRow / index.groupRows);
-      const group = groups[number];
-      if (group === undefined) throw new Error(`row group ${number} is missing`);
-      const first = firstRow - number * index.groupRows;
-      const last = endRow - number * index.groupRows;
-      const ts = decode(fd, group, "ts", last) as ArrayLike<bigint>;
-      const from = lowerBound(ts, first, last, start);
+    values: ({ group }) => valuesOf(fd, group, groupAt(group)),
+    read({ group, firstRow, endRow }, { start, end }, values) {
+      const place = groupAt(group);
+      const page = pageOf(fd, place, firstRow);
+      const last = endRow - page.firstRow;
+      const ts = unpackTimes(readPlace(fd, page), last);
+      const from = lowerBound(ts, firstRow - page.firstRow, last, start);
       const to = lowerBound(ts, from, last, end);
-      if (from === to) return { ts: [], values: [] };
-      const numbers = decode(fd, group, "number", to) as ArrayLike<number | null>;
-      let texts: ArrayLike<string | null> | undefined;
-      const times: Micros[] = [];
-      const values: Value[] = [];
+      const rows: { ts: Micros[]; values: Value[] } = { ts: [], values: [] };
+      if (from === to) return rows;
+      const known = values ?? valuesOf(fd, group, place);
       for (let row = from; row < to; row++) {
-        times.push(Number(ts[row]!));
-        const value = numbers[row];
-        if (typeof value === "number") values.push(value);
-        else {
-          texts ??= decode(fd, group, "text", to) as ArrayLike<string | null>;
-          values.push(texts[row] ?? null);
-        }
+        rows.ts.push(Number(ts[row]!));
+        rows.values.push(known.at(page.firstRow + row));
       }
-      return { ts: times, values };
+      return rows;
     },
     [Symbol.dispose]: () => closeSync(fd),
   };
@@ -125,49 +146,58 @@ function readFooter(fd: number, bytes: number): { groups: Group[]; index: FileIn
   const metadata = parquetMetadata(readBytes(fd, bytes - 8 - length, length + 8));
   const packed = metadata.key_value_metadata?.find(({ key }) => key === INDEX_KEY)?.value;
   if (packed === undefined) throw new Error("it has no index: it was not written by this program");
-  const groups = metadata.row_groups.map(({ columns }) => groupOf(columns));
+  const groups = metadata.row_groups.map(({ columns, num_rows }) => groupOf(columns, Number(num_rows)));
   return { groups, index: unpackIndex(packed) };
 }
 
-function groupOf(columns: readonly ColumnChunk[]): Group {
-  const part = (name: ReadColumn) => {
-    const chunk = columns.find(({ meta_data }) => meta_data?.path_in_schema[0] === name)?.meta_data;
-    if (chunk === undefined) throw new Error(`its column "${name}" is missing`);
-    const offset = Number(chunk.dictionary_page_offset ?? chunk.data_page_offset);
-    return { offset, length: Number(chunk.total_compressed_size) };
+function groupOf(columns: readonly ColumnChunk[], rows: number): Group {
+  const column = (name: ReadColumn): ColumnChunk => {
+    const chunk = columns.find(({ meta_data }) => meta_data?.path_in_schema[0] === name);
+    if (chunk?.meta_data === undefined) throw new Error(`its column "${name}" is missing`);
+    return chunk;
   };
-  return { ts: part("ts"), number: part("number"), text: part("text") };
+  const place = (name: ReadColumn): Place => {
+    const { dictionary_page_offset, data_page_offset, total_compressed_size } = column(name).meta_data!;
+    return { offset: Number(dictionary_page_offset ?? data_page_offset), length: Number(total_compressed_size) };
+  };
+  const { offset_index_offset: offset, offset_index_length: length } = column("ts");
+  const pageIndex = offset === undefined || length === undefined ? null : { offset: Number(offset), length };
+  return { ts: place("ts"), number: place("number"), text: place("text"), rows, pageIndex, pages: null };
 }
 
-function decode(fd: number, group: Group, name: ReadColumn, rows: number): DecodedArray {
-  const { offset, length } = group[name];
-  const page = readBytes(fd, offset, length);
-  const reader = { view: new DataView(page.buffer, page.byteOffset, page.byteLength), offset: 0 };
-  const select = { groupStart: 0, groupRows: rows, selectStart: 0, selectEnd: rows };
-  const { data } = readColumn(reader, select, DECODERS[name]);
-  const found = data.length === 1 ? data[0]! : data.flatMap((part) => Array.from(part as ArrayLike<unknown>));
-  if (found.length < rows) throw new Error(`its column "${name}" is too short`);
-  return found;
+/** The page of times that a row of the group is in. */
+function pageOf(fd: number, group: Group, row: number): Page {
+  group.pages ??= readPages(fd, group);
+  const page = group.pages.findLast(({ firstRow }) => firstRow <= row);
+  if (page === undefined) throw new Error(`its pages of times begin after row ${row}`);
+  return page;
 }
 
-const ROOT = { element: SCHEMA[0]!, children: [], count: 1, path: [] };
+function readPages(fd: number, { ts, pageIndex }: Group): Page[] {
+  if (pageIndex === null) return [{ ...ts, firstRow: 0 }];
+  const bytes = readPlace(fd, pageIndex);
+  return readOffsetIndex({ view: new DataView(bytes.buffer), offset: 0 }).page_locations.map((page) => ({
+    offset: Number(page.offset),
+    length: page.compressed_page_size,
+    firstRow: Number(page.first_row_index),
+  }));
+}
 
-/** Times stay 64-bit integers: what the file calls a timestamp would become a Date and lose its microseconds. */
-function decoderOf(name: ReadColumn): Parameters<typeof readColumn>[2] {
-  const { converted_type, logical_type, ...plain } = SCHEMA.find((element) => element.name === name)!;
-  const element: SchemaElement = name === "text" ? { ...plain, converted_type: "UTF8" } : plain;
+function valuesOf(fd: number, group: number, { number, text, rows }: Group): GroupValues {
+  const numberOf = unpackOptional<number>(readPlace(fd, number), "number", rows);
+  let textOf: ((row: number) => string | null) | undefined;
   return {
-    pathInSchema: [name],
-    type: element.type!,
-    element,
-    schemaPath: [ROOT, { element, children: [], count: 1, path: [name] }],
-    codec: "ZSTD",
-    parsers: DEFAULT_PARSERS,
-    compressors: { ZSTD: decompress },
+    group,
+    at(row) {
+      const value = numberOf(row);
+      if (value !== null) return value;
+      textOf ??= unpackOptional<string>(readPlace(fd, text), "text", rows);
+      return textOf(row);
+    },
   };
 }
 
-const DECODERS = { ts: decoderOf("ts"), number: decoderOf("number"), text: decoderOf("text") };
+const readPlace = (fd: number, { offset, length }: Place): Uint8Array<ArrayBuffer> => readBytes(fd, offset, length);
 
 function readBytes(fd: number, position: number, length: number): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(length);

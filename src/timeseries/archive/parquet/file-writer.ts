@@ -1,11 +1,12 @@
 import { createHash } from "node:crypto";
 import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
-import { ByteWriter, type ColumnSource, ParquetWriter } from "hyparquet-writer";
+import { ByteWriter, ParquetWriter } from "hyparquet-writer";
 import type { Micros, Value } from "../../../domain/sample.ts";
 import type { SeriesKey, SeriesNumber } from "../../../domain/series.ts";
 import { INDEX_KEY, packIndex } from "./file-index.ts";
-import { compress, GROUP_ROWS, SCHEMA } from "./schema.ts";
+import { addRow, emptyRowGroup, offerPage, writeRowGroup } from "./row-group.ts";
+import { GROUP_ROWS, SCHEMA, STRETCH_ROWS } from "./schema.ts";
 
 /** What a file's rows say of a series. */
 export interface SeriesWords extends SeriesKey {
@@ -57,19 +58,13 @@ export function createFileWriter({ path, store, words, step = () => {} }: FileWr
     written += chunk.length;
     bytes.index = 0;
   };
-  const parquet = new ParquetWriter({
-    writer: bytes,
-    schema: SCHEMA,
-    codec: "ZSTD",
-    compressors: { ZSTD: compress },
-    createdBy: "ha-ingestor",
-  });
+  const parquet = new ParquetWriter({ writer: bytes, schema: SCHEMA, createdBy: "ha-ingestor" });
 
   const series: (SeriesKey & { number: SeriesNumber })[] = [];
   const markSeries: number[] = [];
   const markRow: number[] = [];
   const markTs: number[] = [];
-  let group = emptyGroup();
+  let group = emptyRowGroup();
   let current: SeriesWords | undefined;
   let currentNumber: SeriesNumber | undefined;
   let rows = 0;
@@ -80,11 +75,12 @@ export function createFileWriter({ path, store, words, step = () => {} }: FileWr
     markSeries.push(series.length - 1);
     markRow.push(rows);
     markTs.push(ts);
+    offerPage(group);
   };
   const writeGroup = (): void => {
     if (group.ts.length === 0) return;
-    parquet.write({ columnData: columnsOf(group), rowGroupSize: group.ts.length });
-    group = emptyGroup();
+    writeRowGroup(parquet, group);
+    group = emptyRowGroup();
     if (bytes.index >= FLUSH_BYTES) flush();
   };
 
@@ -97,14 +93,8 @@ export function createFileWriter({ path, store, words, step = () => {} }: FileWr
         const { measurement, subject, field } = current;
         series.push({ number, measurement, subject, field });
         mark(ts);
-      } else if (group.ts.length === 0) mark(ts);
-      group.measurement.push(current.measurement);
-      group.subject.push(current.subject);
-      group.entityId.push(current.nameAt(ts));
-      group.field.push(current.field);
-      group.ts.push(BigInt(ts));
-      group.number.push(typeof value === "number" ? value : null);
-      group.text.push(typeof value === "string" ? value : null);
+      } else if (group.ts.length === 0 || rows - markRow.at(-1)! === STRETCH_ROWS) mark(ts);
+      addRow(group, current, current.nameAt(ts), ts, value);
       rows++;
       if (ts < minTs) minTs = ts;
       if (ts > maxTs) maxTs = ts;
@@ -147,31 +137,4 @@ export function syncDirectory(directory: string): void {
   } finally {
     closeSync(fd);
   }
-}
-
-interface Group {
-  readonly measurement: string[];
-  readonly subject: string[];
-  readonly entityId: (string | null)[];
-  readonly field: string[];
-  readonly ts: bigint[];
-  readonly number: (number | null)[];
-  readonly text: (string | null)[];
-}
-
-function emptyGroup(): Group {
-  return { measurement: [], subject: [], entityId: [], field: [], ts: [], number: [], text: [] };
-}
-
-/** Statistics where a reader may skip groups by them; elsewhere they would only take room. */
-function columnsOf(group: Group): ColumnSource[] {
-  return [
-    { name: "measurement", data: group.measurement, statistics: false },
-    { name: "subject", data: group.subject },
-    { name: "entity_id", data: group.entityId },
-    { name: "field", data: group.field, statistics: false },
-    { name: "ts", data: group.ts, encoding: "DELTA_BINARY_PACKED" },
-    { name: "number", data: group.number, statistics: false },
-    { name: "text", data: group.text, statistics: false },
-  ];
 }

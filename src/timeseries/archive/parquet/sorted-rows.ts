@@ -2,22 +2,24 @@ import type { DatabaseSync } from "node:sqlite";
 import type { Micros, Value } from "../../../domain/sample.ts";
 import type { SeriesNumber } from "../../../domain/series.ts";
 import { type Day, tableOfDay } from "../../hot/day.ts";
-import type { FileReader } from "./file-reader.ts";
+import type { FileReader, GroupValues } from "./file-reader.ts";
 
 export type Row = readonly [series: SeriesNumber, ts: Micros, value: Value];
 
 const EVERYTHING = { start: Number.NEGATIVE_INFINITY, end: Number.POSITIVE_INFINITY };
 
-/** The rows of a file, in the order of our series numbers; holds one stretch of them in memory. */
+/** The rows of a file, in the order of our series numbers; holds one row group of them in memory. */
 export function* rowsOfFile(file: FileReader, numberOf: (place: number) => SeriesNumber): Generator<Row> {
   const numbers = file.index.series.map((_, place) => ({
     ours: numberOf(place),
     theirs: file.index.series[place]!.number,
   }));
   numbers.sort((a, b) => a.ours - b.ours);
+  let known: GroupValues | undefined;
   for (const { ours, theirs } of numbers) {
     for (const stretch of file.stretches(theirs)) {
-      const { ts, values } = file.read(stretch, EVERYTHING);
+      if (known?.group !== stretch.group) known = file.values(stretch);
+      const { ts, values } = file.read(stretch, EVERYTHING, known);
       if (ts.length !== stretch.endRow - stretch.firstRow) throw new Error("its times are not in order");
       for (let i = 0; i < ts.length; i++) yield [ours, ts[i]!, values[i]!];
     }
