@@ -24,13 +24,6 @@ const CACHE_KIB_MAX = 8192;
 /** Pages the write-ahead log may reach before it is carried over to the file; a fold ends with that anyway. */
 const CHECKPOINT_PAGES = 8000;
 
-/**
- * The part of the file that may stay free. A day that was archived leaves as many pages as the day that has begun
- * will need, so nothing is moved in an ordinary week; what a backfill of years took is given back.
- */
-const FREE_PART_MAX = 1 / 3;
-/** Smaller files are left alone. */
-const FREE_PAGES_MIN = 16_384;
 /** Pages of one step, during which no samples are committed. */
 const GIVE_BACK_PAGES = 4_096;
 
@@ -63,22 +56,18 @@ export function openForReading(file: string, settings: SqliteSettings): Database
   return db;
 }
 
-/** Returns a step's worth of free pages to the file system, where too much of the file is free. */
-export function giveBackPages(db: DatabaseSync): void {
-  const all = Number(db.prepare("PRAGMA page_count").get()?.page_count);
-  returnPages(db, Math.max(FREE_PAGES_MIN, Math.floor(all * FREE_PART_MAX)));
-}
-
 export function freePages(db: DatabaseSync): number {
   return Number(db.prepare("PRAGMA freelist_count").get()?.freelist_count);
 }
 
-/** Returns a step's worth of the free pages beyond `keep`. Answers how many are left beyond it. */
+/** Returns a step's worth of the free pages beyond `keep` to the file system. Answers how many are left beyond it. */
 export function returnPages(db: DatabaseSync, keep: number): number {
   const tooMany = freePages(db) - keep;
   if (tooMany <= 0) return 0;
   const step = Math.min(tooMany, GIVE_BACK_PAGES);
   db.exec(`PRAGMA incremental_vacuum(${step})`);
+  // The file becomes shorter when the log is carried over to it.
+  db.exec("PRAGMA wal_checkpoint(PASSIVE)");
   return tooMany - step;
 }
 

@@ -2,8 +2,8 @@ import type { DatabaseSync } from "node:sqlite";
 import type { Micros } from "../../domain/sample.ts";
 import { type ArchiveFile, forgetObsolete, markObsolete, putFile } from "../archive/parquet/manifest.ts";
 import { noteDropped } from "../retention/dropped.ts";
-import { giveBackPages } from "./database.ts";
 import { type Day, tableOfDay } from "./day.ts";
+import { GiveBack } from "./give-back.ts";
 
 /** What becomes of the list of archived files and of a day's table, in one transaction. */
 export interface ArchiveChange {
@@ -22,6 +22,12 @@ export class Sealing {
   readonly #watched = new Set<Day>();
   /** Days that the fold under way wrote to. */
   readonly #folding = new Set<Day>();
+  readonly #giveBack: GiveBack;
+
+  /** `database` answers undefined once the file is closed. */
+  constructor(database: () => DatabaseSync | undefined) {
+    this.#giveBack = new GiveBack(database);
+  }
 
   /**
    * The day's samples are about to be read: from now on it counts when more come to its table. A day that is being folded
@@ -50,14 +56,17 @@ export class Sealing {
     if (file !== null) putFile(db, file);
     markObsolete(db, obsolete);
     if (droppedBefore != null) noteDropped(db, droppedBefore);
-    if (day !== null) db.exec(`DROP TABLE IF EXISTS ${tableOfDay(day)}`);
+    if (day === null) return true;
+    this.#giveBack.before(db);
+    db.exec(`DROP TABLE IF EXISTS ${tableOfDay(day)}`);
     return true;
   }
 
   /** After the transaction of `apply`. */
   applied(db: DatabaseSync, { day }: ArchiveChange): void {
-    if (day !== null) this.#watched.delete(day);
-    giveBackPages(db);
+    if (day === null) return;
+    this.#watched.delete(day);
+    this.#giveBack.after(db);
   }
 
   forget(db: DatabaseSync, paths: readonly string[]): void {

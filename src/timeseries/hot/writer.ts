@@ -222,7 +222,7 @@ let rollingUp: Day | undefined;
 /** How many samples the fold under way should have carried over beyond those that it has. */
 let foldBehind = 0;
 
-const sealing = new Sealing();
+const sealing = new Sealing(() => opened?.db);
 let opened: Database | undefined;
 
 interface Database {
@@ -451,13 +451,7 @@ const commands: WriterCommands = {
     inTransaction(current, {}, () => forgetRolledDays(current.db, before));
   },
   freePages: () => freePages(database().db),
-  returnPages(keep) {
-    const { db } = database();
-    const left = returnPages(db, keep);
-    // The file becomes shorter when the log is carried over to it.
-    db.exec("PRAGMA wal_checkpoint(PASSIVE)");
-    return left;
-  },
+  returnPages: (keep) => returnPages(database().db, keep),
   forget(paths) {
     const current = database();
     inTransaction(current, {}, () => sealing.forget(current.db, paths));

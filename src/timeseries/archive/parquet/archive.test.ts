@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { lockDirectory } from "../../../lib/directory-lock.ts";
-import { ARCHIVING, all, DAY, faults, open, put, type Sample, T0, temporary } from "./testing.ts";
+import { ARCHIVING, all, DAY, faults, open, put, type Sample, seriesOf, T0, temporary } from "./testing.ts";
 
 const files = (directory: string): string[] =>
   readdirSync(join(directory, "archive"), { recursive: true, encoding: "utf8" })
@@ -221,3 +221,29 @@ async function until(condition: () => boolean): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, 2));
   }
 }
+
+test("what archived days took is returned at once, while samples go on being committed", { timeout: 60_000 }, async (t) => {
+  const directory = temporary(t);
+  await using store = await open(directory, T0 + 20 * DAY);
+  const perDay = 30_000;
+  const days = 20;
+  await put(
+    store,
+    0,
+    Array.from({ length: days * perDay }, (_, i): Sample => [T0 + Math.floor((i * DAY) / perDay), i / 3]),
+  );
+  const file = join(directory, "timeseries.db");
+  const size = (): number => statSync(file).size;
+  assert.ok(size() > 14e6, `${size()} bytes before`);
+  const sealed = store.seal();
+  const series = seriesOf(store, 1);
+  let appended = 0;
+  // The days that stay hot, what is left alone and the log: far less than what there was.
+  while (size() > 9e6) {
+    store.append(series, T0 + 19 * DAY + appended, appended++);
+    await store.flush();
+  }
+  assert.equal(await sealed, 17 * perDay);
+  assert.equal((await all(store, 0)).length, days * perDay);
+  assert.equal((await all(store, 1)).length, appended);
+});

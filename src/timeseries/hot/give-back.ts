@@ -1,0 +1,48 @@
+import type { DatabaseSync } from "node:sqlite";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { freePages, returnPages } from "./database.ts";
+
+/** Free pages that are left alone, whatever the days take: some have to be free for each commit. */
+const FREE_PAGES_MIN = 4096;
+
+/**
+ * Returns to the file system what days left that went to the archive. What the last of them took stays free: the day
+ * that has begun will need it, so nothing is moved in an ordinary week, and what a backfill of years took is given back.
+ */
+export class GiveBack {
+  readonly #database: () => DatabaseSync | undefined;
+  #freeBefore = 0;
+  #keep = FREE_PAGES_MIN;
+  #running = false;
+
+  /** `database` answers undefined once the file is closed. */
+  constructor(database: () => DatabaseSync | undefined) {
+    this.#database = database;
+  }
+
+  /** A day's table is about to be dropped. */
+  before(db: DatabaseSync): void {
+    this.#freeBefore = freePages(db);
+  }
+
+  /** It is dropped: begins to return pages, step by step, so that commits get their turn in between. */
+  after(db: DatabaseSync): void {
+    this.#keep = Math.max(FREE_PAGES_MIN, freePages(db) - this.#freeBefore);
+    if (!this.#running) void this.#run();
+  }
+
+  async #run(): Promise<void> {
+    this.#running = true;
+    try {
+      for (let left = 1; left > 0; ) {
+        await nextTurn();
+        const db = this.#database();
+        left = db === undefined ? 0 : returnPages(db, this.#keep);
+      }
+    } catch {
+      // The disk is full or the file locked: commits tell of that, and the next day that is archived tries again.
+    } finally {
+      this.#running = false;
+    }
+  }
+}
