@@ -8,6 +8,7 @@ import type { NewEvent } from "../src/domain/webhook.ts";
 import { silentLog } from "../src/lib/log.ts";
 import { type OpenWebhooks, openWebhooks } from "../src/webhooks/webhooks.ts";
 import { type Figure, type Group, quantile } from "./figure.ts";
+import { measureScoreboard } from "./scoreboard.ts";
 
 const WEBHOOKS = 1_000;
 const EVENTS_PER_SECOND = 100;
@@ -69,7 +70,7 @@ async function flatOut(webhooks: OpenWebhooks): Promise<number> {
   return (FLAT_OUT_EVENTS * FOLLOWERS * 1000) / (performance.now() - startedAt);
 }
 
-async function measure(): Promise<readonly Figure[]> {
+async function measureDelivery(): Promise<readonly Figure[]> {
   const directory = mkdtempSync(join(tmpdir(), "ha-ingestor-bench-"));
   const receiver = fork(join(import.meta.dirname, "webhook-receiver.ts"));
   const [{ port }] = (await once(receiver, "message")) as [{ port: number }];
@@ -118,4 +119,7 @@ async function measure(): Promise<readonly Figure[]> {
   }
 }
 
-export const webhooks: Group = { name: "webhooks", measure };
+export const webhooks: Group = {
+  name: "webhooks",
+  measure: async () => [...(await measureDelivery()), ...(await measureScoreboard())],
+};
