@@ -222,7 +222,7 @@ async function until(condition: () => boolean): Promise<void> {
   }
 }
 
-test("what archived days took is returned at once, while samples go on being committed", { timeout: 60_000 }, async (t) => {
+test("what archived days took is returned at once, with commits in between", { timeout: 60_000 }, async (t) => {
   const directory = temporary(t);
   await using store = await open(directory, T0 + 20 * DAY);
   const perDay = 30_000;
