@@ -204,6 +204,16 @@ test("rollUp() builds the days that are over, once, and again after late samples
   assert.deepEqual(await max(), before);
 });
 
+test("rollUp() during a look builds what became due after that had passed it", async () => {
+  const clock = { now: T0 + 3 * DAY + HOUR, timeZone: "UTC" };
+  await using opened = await openOne(clock);
+  await filled(opened, 3.9);
+  const first = opened.store.rollUp();
+  clock.now += DAY;
+  assert.equal(await opened.store.rollUp(), 4);
+  await first;
+});
+
 test("hours of Home Assistant's statistics stand where there are no samples", async () => {
   const clock = { now: T0 + 3 * DAY + HOUR, timeZone: "Europe/Amsterdam" };
   await using opened = await openOne(clock);

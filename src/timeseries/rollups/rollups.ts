@@ -70,6 +70,7 @@ export function createRollups(options: RollupsOptions): Rollups {
   /** How often days have changed. */
   let changes = 0;
   let catchingUp: Promise<void> | undefined;
+  let lookAsked = false;
   const timer = setInterval(() => void catchUp(), LOOK_EVERY_MS);
   timer.unref();
 
@@ -156,7 +157,7 @@ export function createRollups(options: RollupsOptions): Rollups {
     return [...new Set([...tables(), ...changed])].sort((a, b) => b - a);
   }
 
-  async function buildAll(): Promise<void> {
+  async function look(): Promise<void> {
     try {
       // The newest first: they are asked for the most.
       for (const day of daysToLookAt()) {
@@ -168,10 +169,18 @@ export function createRollups(options: RollupsOptions): Rollups {
     }
   }
 
+  /** Looks again while somebody asked during a look: it may have passed a day that has become due since. */
+  async function lookWhileAsked(): Promise<void> {
+    while (lookAsked) {
+      lookAsked = false;
+      await look();
+    }
+    catchingUp = undefined;
+  }
+
   function catchUp(): Promise<void> {
-    catchingUp ??= buildAll().finally(() => {
-      catchingUp = undefined;
-    });
+    lookAsked = true;
+    catchingUp ??= lookWhileAsked();
     return catchingUp;
   }
 
