@@ -65,8 +65,10 @@ export function midnightsBetween(start: number, end: number, timeZone: string): 
 
 function evenBorders(length: number, start: number, end: number): number[] {
   const first = Math.floor(start / length);
-  const count = Math.ceil(end / length) - first;
-  return Array.from({ length: count + 1 }, (_, i) => (first + i) * length);
+  const last = Math.ceil(end / length);
+  const borders: number[] = [];
+  for (let i = first; i <= last; i++) borders.push(i * length);
+  return borders;
 }
 
 function dateOf(micros: number, timeZone: string): Temporal.PlainDate {
