@@ -12,7 +12,7 @@ import { createReport, type Report } from "./report.ts";
 import type { Context, Need, Scenario } from "./scenario.ts";
 import { backfill } from "./scenarios/backfill.ts";
 import { changes } from "./scenarios/changes.ts";
-import { grammar } from "./scenarios/grammar.ts";
+import { grammar, grammarOf1 } from "./scenarios/grammar.ts";
 import { history } from "./scenarios/history.ts";
 import { influxdbIntegration } from "./scenarios/influxdb-integration.ts";
 import { interruptions } from "./scenarios/interruptions.ts";
@@ -40,6 +40,7 @@ const SCENARIOS: readonly Scenario[] = [
   history,
   statistics,
   grammar,
+  grammarOf1,
   telegrafOutputs,
   influxdbIntegration,
   outages,
