@@ -203,6 +203,8 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
   stack.defer(() => data.close());
   const sportsApi = await createSportsApi(server);
   stack.defer(() => sportsApi.close());
+  // What follows, the first snapshot of the home, takes the most memory of all.
+  await webhooks.rest();
   const urls = {
     data: await listen(data, config.host, config.dataApiPort, "DATA_API_PORT"),
     sports: await listen(sportsApi, config.host, config.sportsDataPort, "SPORTS_DATA_PORT"),

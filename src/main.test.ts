@@ -23,7 +23,7 @@ function run(t: TestContext, dir: string, environment: Record<string, string>) {
   for (const stream of [child.stdout!, child.stderr!]) stream.on("data", (text) => (told.said += text));
   /** Comes back when the program has said it, or has ended. */
   const until = async (text: string): Promise<void> => {
-    while (child.exitCode === null && !told.said.includes(text)) {
+    while (child.exitCode === null && child.signalCode === null && !told.said.includes(text)) {
       await Promise.race([once(child.stdout!, "data"), ended]);
     }
   };

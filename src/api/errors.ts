@@ -1,8 +1,10 @@
-import { STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { AppError, type ErrorCode, messageOf } from "../domain/errors.ts";
 import { WorkerFailure } from "../lib/worker-rpc.ts";
+
+/** Not by import: that reads all that node:http exports, and so loads the HTTP client behind fetch, 3 MB. */
+const { STATUS_CODES } = process.getBuiltinModule("node:http");
 
 /** The only table from what went wrong to HTTP statuses. */
 const STATUS: Readonly<Record<ErrorCode, number>> = {

@@ -2,7 +2,13 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { startOnDemand } from "./worker-rpc.ts";
 
-type Echo = { thread(argument: null): number; fail(argument: string): never; die(argument: null): void; close(): void };
+type Echo = {
+  thread(argument: null): number;
+  fail(argument: string): never;
+  die(argument: null): void;
+  litter(argument: null): Promise<string>;
+  close(): void;
+};
 
 const RPC = JSON.stringify(new URL("./worker-rpc.ts", import.meta.url).href);
 const SOURCE = `
@@ -12,6 +18,10 @@ const SOURCE = `
     thread: () => threadId,
     fail: (message) => { throw new RangeError(message); },
     die: () => process.exit(3),
+    litter: () => new Promise((resolve) => {
+      globalThis.registry = new FinalizationRegistry(resolve);
+      registry.register({}, "collected");
+    }),
     close: () => undefined,
   });
 `;
@@ -56,4 +66,10 @@ test("startOnDemand() lets calls under way be answered before it ends", async ()
   const answer = worker.call("thread", null);
   await worker.end();
   assert.equal(typeof (await answer), "number");
+});
+
+test("serveCommands() collects the thread's garbage when nobody calls", { timeout: 60_000 }, async () => {
+  const worker = startOnDemand<Echo>(FILE, {}, FOR_EVER_MS, (error) => assert.fail(error));
+  assert.equal(await worker.call("litter", null), "collected");
+  await worker.end();
 });

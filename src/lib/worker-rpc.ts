@@ -1,4 +1,5 @@
 import { parentPort, Worker, type WorkerOptions } from "node:worker_threads";
+import { collectWhenIdle } from "./collect-garbage.ts";
 
 /**
  * Calls into a worker thread as if it were local: each call is one message there and one back, answered in the order
@@ -162,7 +163,7 @@ export function startOnDemand<C extends Commands & { close(argument: null): unkn
   };
 }
 
-/** Inside the worker thread: answers the calls of `startWorker` by these commands. */
+/** Inside the worker thread: answers the calls of `startWorker` by these commands, and gives memory back between them. */
 export function serveCommands(commands: Commands): void {
   const port = parentPort;
   if (!port) throw new Error("serveCommands() belongs into a worker thread");
@@ -178,7 +179,9 @@ export function serveCommands(commands: Commands): void {
       },
     } satisfies Answer);
   };
+  const worked = collectWhenIdle();
   port.on("message", ({ id, name, argument }: Request) => {
+    worked();
     try {
       const command = commands[name];
       if (!command) throw new TypeError(`This thread has no command "${name}"`);

@@ -1,5 +1,4 @@
 import { workerData } from "node:worker_threads";
-import { collectGarbage } from "../lib/collect-garbage.ts";
 import { serveCommands } from "../lib/worker-rpc.ts";
 import { createHomeCommands, type HomeCommands } from "./commands.ts";
 import { openOrReplace } from "./damaged.ts";
@@ -13,7 +12,7 @@ export interface WriterData {
   readonly settings: DatabaseSettings;
 }
 
-/** After so long without a write the thread gives back what the last ones took: it is large, and writes are seldom. */
+/** After so long without a write SQLite gives back the pages that the last ones took: they are many, and writes are seldom. */
 const IDLE_MS = 5_000;
 
 /** What the writer found and made when it opened the database. */
@@ -41,9 +40,7 @@ function open(): OpenReport {
   const commands = createHomeCommands(database);
   const checkpoint = database.prepare("PRAGMA wal_checkpoint(PASSIVE)");
   const idle = setTimeout(() => {
-    if (!database.isOpen) return;
-    database.exec("PRAGMA shrink_memory");
-    collectGarbage();
+    if (database.isOpen) database.exec("PRAGMA shrink_memory");
   }, IDLE_MS);
   idle.unref();
   const afterwards = (): void => {

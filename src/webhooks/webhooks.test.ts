@@ -176,6 +176,19 @@ test("tell() sends what concerns the program itself", async (t) => {
 /** Threads that Node knows of, by what holds the process. */
 const threads = () => process.getActiveResourcesInfo().filter((resource) => resource === "MessagePort").length;
 
+test("rest() ends the thread at once where there is no webhook, and leaves it where there is one", async (t) => {
+  const { receiver, open } = await setup(t);
+  const before = threads();
+  const webhooks = await open();
+  t.after(() => webhooks.close());
+  await webhooks.rest();
+  assert.equal(threads(), before);
+  await webhooks.register({ url: receiver.url, events: ["gap_opened"], secret: SECRET });
+  const awake = threads();
+  await webhooks.rest();
+  assert.equal(threads(), awake);
+});
+
 test("openWebhooks() lets its thread sleep while there is no webhook, and wakes it when it is asked", async (t) => {
   const { receiver, open } = await setup(t);
   const before = threads();

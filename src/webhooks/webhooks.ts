@@ -55,6 +55,8 @@ export interface OpenWebhooks extends Outbox, Webhooks {
    * logged. Where no webhook is registered nobody is told, and nothing is kept.
    */
   tell(type: SystemEventType, subject: string, data: Readonly<Record<string, unknown>>, at?: Micros): Promise<void>;
+  /** Lets the thread sleep now where nobody needs it: what follows may need the memory. */
+  rest(): Promise<void>;
   /** Tells webhooks of the state changes that they ask for. */
   watch(feed: ChangeFeed, areasOf: AreasOf): void;
   /**
@@ -146,23 +148,20 @@ export async function openWebhooks(options: WebhookOptions): Promise<OpenWebhook
   };
   await refreshFilters();
   /** Looks at what the thread did by itself; questions of others are what keeps it awake. */
-  const refresh = async (): Promise<void> => {
+  const lookAfter = async (unaskedMs: number): Promise<void> => {
     if (thread === undefined) return;
     const { remote } = thread;
     status = await remote.call("status", null);
     for (const warning of await remote.call("warnings", null)) log.warn(warning);
-    if (status.webhooks === 0 && remote.pending === 0 && performance.now() - askedAt >= idleMs) return sleep();
+    if (status.webhooks === 0 && remote.pending === 0 && performance.now() - askedAt >= unaskedMs) return sleep();
     // A webhook that its receiver's failures disabled need not be compared with any longer.
     await refreshFilters();
   };
-  const refreshing = setInterval(
-    () => {
-      refresh().catch(() => {
-        // The thread has ended, which is told of where it is noticed.
-      });
-    },
-    Math.min(STATUS_EVERY_MS, idleMs),
-  ).unref();
+  const refresh = (unaskedMs: number): Promise<void> =>
+    lookAfter(unaskedMs).catch(() => {
+      // The thread has ended, which is told of where it is noticed.
+    });
+  const refreshing = setInterval(() => void refresh(idleMs), Math.min(STATUS_EVERY_MS, idleMs)).unref();
 
   const changed = async <Result>(work: Promise<Result>): Promise<Result> => {
     const result = await work;
@@ -203,6 +202,7 @@ export async function openWebhooks(options: WebhookOptions): Promise<OpenWebhook
         log.error(`Webhooks hear nothing of ${type} of "${subject}": ${messageOf(error)}`);
       });
     },
+    rest: () => refresh(0),
     watch(feed, areasOf) {
       unwatch = feed.subscribe((change) => {
         if (!filters.some((filter) => filter.matchesEntity(change.entityId))) return;
