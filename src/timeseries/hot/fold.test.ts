@@ -10,7 +10,7 @@ import { Chunk } from "./chunk.ts";
 import { openForWriting } from "./database.ts";
 import { DAY_MICROS, dayOf, tableOfDay } from "./day.ts";
 import { Fold, isFoldUnfinished } from "./fold.ts";
-import { LogWriter, readLog } from "./log.ts";
+import { Log, readLog } from "./log.ts";
 import { Generation } from "./memory.ts";
 import type { WriterCommands, WriterOptions } from "./writer.ts";
 
@@ -32,7 +32,7 @@ function folder(t: TestContext): string {
 
 function makeLog(directory: string): void {
   using db = openForWriting(join(directory, "timeseries.db"), SETTINGS);
-  const log = new LogWriter(db);
+  const log = new Log(db);
   for (let from = 0; from < SAMPLES; from += 100) {
     const chunk = new Chunk(128);
     for (let i = from; i < from + 100; i++) {
@@ -60,11 +60,12 @@ const EXPECTED = Array.from({ length: SAMPLES }, (_, i) => sampleAt(i)).sort(
 
 /** Folds as the writer does and kills itself, with no warning, after so many steps, or after the log was emptied. */
 const CHILD = `
-  const [fold, database, file, steps] = process.argv.slice(1);
+  const [fold, log, database, file, steps] = process.argv.slice(1);
   const { Fold } = await import(fold);
+  const { Log } = await import(log);
   const { openForWriting } = await import(database);
   const db = openForWriting(file, ${JSON.stringify(SETTINGS)});
-  const run = new Fold(db);
+  const run = new Fold(db, new Log(db));
   const transaction = (work) => { db.exec("BEGIN IMMEDIATE"); work(); db.exec("COMMIT"); };
   for (let step = 0; ; step++) {
     if (step === Number(steps)) process.kill(process.pid, "SIGKILL");
@@ -74,7 +75,7 @@ const CHILD = `
 `;
 
 test("a kill after any step of a fold, or at its end, loses nothing and doubles nothing", (t) => {
-  const modules = ["./fold.ts", "./database.ts"].map((file) => import.meta.resolve(file));
+  const modules = ["./fold.ts", "./log.ts", "./database.ts"].map((file) => import.meta.resolve(file));
   const steps = Math.ceil((SAMPLES + SAMPLES / 7) / STEP);
   for (const kill of [0, 1, 2, steps - 1, steps, steps + 1]) {
     const directory = folder(t);
@@ -88,7 +89,7 @@ test("a kill after any step of a fold, or at its end, loses nothing and doubles 
     const isFolded = kill > steps;
     assert.equal(readLog(db).series.length, isFolded ? 0 : SAMPLES + SAMPLES / 7, `log after ${kill} steps`);
     assert.equal(isFoldUnfinished(db), kill > 0 && !isFolded, `unfinished after ${kill} steps`);
-    const fold = new Fold(db);
+    const fold = new Fold(db, new Log(db));
     while (fold.left > 0) fold.step(STEP);
     fold.finish([]);
     assert.deepEqual(allRows(db), EXPECTED, `tables after ${kill} steps`);
@@ -101,11 +102,11 @@ test("a fold leaves in the log what came after it began", (t) => {
   const directory = folder(t);
   makeLog(directory);
   using db = openForWriting(join(directory, "timeseries.db"), SETTINGS);
-  const fold = new Fold(db);
+  const fold = new Fold(db, new Log(db));
   fold.step(STEP);
   const chunk = new Chunk(1);
   chunk.push(9, T0, 9);
-  new LogWriter(db).append(chunk.packed());
+  new Log(db).append(chunk.packed());
   while (fold.left > 0) fold.step(STEP);
   fold.finish([]);
   assert.deepEqual([...readLog(db).series], [9]);
@@ -117,8 +118,8 @@ test("whole numbers of up to 47 bits become SQLite's integers, all others stay a
   const values = [0, -5, 2 ** 47 - 1, 2 ** 47, -(2 ** 53), 0.5, Number.POSITIVE_INFINITY, "5", null];
   const chunk = new Chunk(16);
   for (const [i, value] of values.entries()) chunk.push(1, T0 + i, value);
-  new LogWriter(db).append(chunk.packed());
-  const fold = new Fold(db);
+  new Log(db).append(chunk.packed());
+  const fold = new Fold(db, new Log(db));
   fold.step(values.length);
   fold.finish([]);
   const found = db.prepare(`SELECT value, typeof(value) AS type FROM ${tableOfDay(dayOf(T0))} ORDER BY ts`).all();

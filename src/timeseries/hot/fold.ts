@@ -3,7 +3,7 @@ import type { Value } from "../../domain/sample.ts";
 import { unbuildDays } from "../rollups/build.ts";
 import { type PackedSamples, unpackValues } from "./columns.ts";
 import { type Day, dayOf, tableOfDay } from "./day.ts";
-import { type LogContent, readLog, removeFromLog, sortLog, valueAt } from "./log.ts";
+import { type Log, type LogContent, sortLog, valueAt } from "./log.ts";
 
 /** Of each series in the log: its oldest time there, and its newest sample there. In no order. */
 export interface FoldedRanges {
@@ -28,7 +28,8 @@ const INTEGER_MAX = 2 ** 47;
  */
 export class Fold {
   readonly #db: DatabaseSync;
-  readonly #log: LogContent;
+  readonly #log: Log;
+  readonly #content: LogContent;
   readonly #order: Uint32Array;
   #next = 0;
   /** The day whose table is filled. */
@@ -36,10 +37,12 @@ export class Fold {
   readonly #row = new Array<number | bigint | string | null>(3);
   readonly #rows = new Array<number | bigint | string | null>(3 * ROWS_AT_ONCE);
 
-  constructor(db: DatabaseSync) {
+  /** Both of the same file. */
+  constructor(db: DatabaseSync, log: Log) {
     this.#db = db;
-    this.#log = readLog(db);
-    this.#order = sortLog(this.#log);
+    this.#log = log;
+    this.#content = log.read();
+    this.#order = sortLog(this.#content);
   }
 
   /** Samples that no step has carried over. */
@@ -71,12 +74,12 @@ export class Fold {
   /** After the last step: empties the log of what was carried over. Belongs inside a durable transaction. */
   finish(ranges: readonly FoldedRanges[]): void {
     for (const range of ranges) updateSeries(this.#db, range);
-    removeFromLog(this.#db, this.#log.lastBatch);
+    this.#log.remove(this.#content.lastBatch);
     this.#db.prepare("DELETE FROM meta WHERE key = ?").run(FOLDING);
   }
 
   #dayAt(place: number): Day {
-    return dayOf(this.#log.ts[this.#order[place]!]!);
+    return dayOf(this.#content.ts[this.#order[place]!]!);
   }
 
   #insert(day: Day, from: number, to: number): void {
@@ -95,9 +98,9 @@ export class Fold {
 
   #fill(row: (number | bigint | string | null)[], at: number, next: number): void {
     const place = this.#order[next]!;
-    row[at] = this.#log.series[place]!;
-    row[at + 1] = this.#log.ts[place]!;
-    row[at + 2] = shortest(valueAt(this.#log, place));
+    row[at] = this.#content.series[place]!;
+    row[at + 1] = this.#content.ts[place]!;
+    row[at + 2] = shortest(valueAt(this.#content, place));
   }
 
   #tableOf(day: Day) {

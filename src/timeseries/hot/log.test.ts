@@ -8,7 +8,7 @@ import { downgrade, readMigrations, upgrade } from "../../lib/migrate.ts";
 import { Chunk } from "./chunk.ts";
 import { unpackValues } from "./columns.ts";
 import { dayOf } from "./day.ts";
-import { LogWriter, pickSamples, readLog, removeFromLog, sortLog, valueAt } from "./log.ts";
+import { Log, pickSamples, readLog, sortLog, valueAt } from "./log.ts";
 
 type Sample = readonly [series: number, ts: number, value: Value];
 
@@ -24,7 +24,7 @@ function openLog(): DatabaseSync {
 function append(db: DatabaseSync, samples: readonly Sample[]): void {
   const chunk = new Chunk(4);
   for (const sample of samples) chunk.push(...sample);
-  new LogWriter(db).append(chunk.packed());
+  new Log(db).append(chunk.packed());
 }
 
 function contents(db: DatabaseSync): Sample[] {
@@ -125,14 +125,47 @@ test("sortLog() orders by day, series, time and arrival", () => {
   );
 });
 
-test("removeFromLog() leaves what came after", () => {
+test("remove() leaves what came after", () => {
   using db = openLog();
+  const log = new Log(db);
   append(db, [[1, 1, 1]]);
-  const { lastBatch } = readLog(db);
+  const { lastBatch } = log.read();
   append(db, [[1, 2, 2]]);
-  removeFromLog(db, lastBatch);
+  log.remove(lastBatch);
   assert.deepEqual(contents(db), [[1, 2, 2]]);
-  removeFromLog(db, readLog(db).lastBatch);
+  log.remove(log.read().lastBatch);
   assert.deepEqual(contents(db), []);
-  assert.equal(readLog(db).lastBatch, 0);
+  assert.equal(log.read().lastBatch, 0);
+});
+
+test("what is kept of a flood is what the file has, whatever became of its transactions", () => {
+  using db = openLog();
+  const log = new Log(db);
+  const flood = (count: number, first: number) => {
+    const chunk = new Chunk(count);
+    for (let i = 0; i < count; i++) chunk.push(i % 5, first + i, i % 3 === 0 ? `t${i}` : i / 8);
+    return chunk.packed();
+  };
+  const transaction = (end: "COMMIT" | "ROLLBACK", work: () => void) => {
+    db.exec("BEGIN");
+    work();
+    db.exec(end);
+  };
+  const check = () => assert.deepEqual(log.read(), readLog(db));
+  transaction("COMMIT", () => log.append(flood(2_500, 0)));
+  check();
+  transaction("ROLLBACK", () => log.append(flood(3_000, 1e9)));
+  check();
+  transaction("COMMIT", () => log.append(flood(10, 2e9)));
+  check();
+  transaction("ROLLBACK", () => log.append(flood(3_000, 3e9)));
+  transaction("COMMIT", () => log.append(flood(4_000, 4e9)));
+  check();
+  const { lastBatch } = log.read();
+  transaction("ROLLBACK", () => log.remove(lastBatch));
+  check();
+  transaction("COMMIT", () => log.append(flood(5_000, 5e9)));
+  transaction("COMMIT", () => log.remove(lastBatch));
+  check();
+  assert.equal(log.read().series.length, 5_000);
 });

@@ -4,36 +4,79 @@ import type { PackedChunk } from "./chunk.ts";
 import { type PackedSamples, SamplePacker } from "./columns.ts";
 import { dayOf } from "./day.ts";
 
-/** Writes the log: one row for each commit, which takes a third of the time that a row for each sample does. */
-export class LogWriter {
+/** Samples that are put into words together, small enough that what it takes is soon garbage. */
+const ENCODED_AT_ONCE = 1_000;
+/** Batches of at least so many samples come in a flood, */
+const KEPT_BATCH_SAMPLES_MIN = 2_000;
+/** and so many samples of them are kept, 20 bytes each, to be folded without reading them again. */
+const KEPT_SAMPLES_MAX = 1_000_000;
+
+/** The log: one row for each commit, which takes a third of the time that a row for each sample does. */
+export class Log {
+  readonly #db: DatabaseSync;
   readonly #insert: StatementSync;
+  /** By the row that they stand in; an entry whose row is gone again, or never was, is not asked for. */
+  readonly #kept = new Map<number, PackedChunk>();
+  #keptSamples = 0;
 
   constructor(db: DatabaseSync) {
+    this.#db = db;
     this.#insert = db.prepare("INSERT INTO log_batches (count, start, samples) VALUES (?, ?, ?)");
   }
 
   /** Belongs inside a transaction. */
-  append({ series, samples }: PackedChunk): void {
+  append(chunk: PackedChunk): void {
+    const { series, samples } = chunk;
     if (series.length === 0) return;
     const first = samples.ts[0]!;
     // Times that lie centuries apart have no exact difference: those stand there as they are.
     const start = samples.ts.every((ts) => Number.isSafeInteger(ts - first)) ? first : 0;
-    this.#insert.run(series.length, start, encode(series, samples, start));
+    const { lastInsertRowid } = this.#insert.run(series.length, start, encode(series, samples, start));
+    this.#keep(Number(lastInsertRowid), chunk);
+  }
+
+  read(): LogContent {
+    return readLog(this.#db, this.#kept);
+  }
+
+  /** Samples up to and including this row are in the day tables. Belongs inside a transaction. */
+  remove(lastBatch: number): void {
+    this.#db.prepare("DELETE FROM log_batches WHERE batch <= ?").run(lastBatch);
+    for (const batch of this.#kept.keys()) if (batch <= lastBatch) this.#forget(batch);
+  }
+
+  /** After a transaction that failed a row of the same number may come again, with other samples. */
+  #keep(batch: number, chunk: PackedChunk): void {
+    this.#forget(batch);
+    const count = chunk.series.length;
+    if (count < KEPT_BATCH_SAMPLES_MIN || this.#keptSamples + count > KEPT_SAMPLES_MAX) return;
+    this.#kept.set(batch, chunk);
+    this.#keptSamples += count;
+  }
+
+  #forget(batch: number): void {
+    this.#keptSamples -= this.#kept.get(batch)?.series.length ?? 0;
+    this.#kept.delete(batch);
   }
 }
 
 /** JSON: series, microseconds after `start`, value, series, … */
 function encode(series: Int32Array, { ts, numbers, texts }: PackedSamples, start: Micros): string {
-  const items: Value[] = new Array(3 * series.length);
-  let allFinite = true;
-  for (let i = 0, text = 0, at = 0; i < series.length; i++) {
-    const number = numbers[i]!;
-    items[at++] = series[i]!;
-    items[at++] = ts[i]! - start;
-    items[at++] = Number.isNaN(number) ? texts[text++]! : number;
-    allFinite &&= Math.abs(number) !== Number.POSITIVE_INFINITY;
+  const parts: string[] = [];
+  const items: Value[] = [];
+  let text = 0;
+  for (let i = 0; i < series.length; ) {
+    const end = Math.min(series.length, i + ENCODED_AT_ONCE);
+    let allFinite = true;
+    items.length = 0;
+    for (; i < end; i++) {
+      const number = numbers[i]!;
+      items.push(series[i]!, ts[i]! - start, Number.isNaN(number) ? texts[text++]! : number);
+      allFinite &&= Math.abs(number) !== Number.POSITIVE_INFINITY;
+    }
+    parts.push(allFinite ? JSON.stringify(items).slice(1, -1) : items.map(encodeItem).join());
   }
-  return allFinite ? JSON.stringify(items) : `[${items.map(encodeItem).join()}]`;
+  return `[${parts.join()}]`;
 }
 
 /** JSON has no word for infinity; every reader takes a number that is too large for it. */
@@ -54,42 +97,63 @@ export interface LogContent {
   readonly texts: ReadonlyMap<number, string | null>;
 }
 
-export function readLog(db: DatabaseSync): LogContent {
-  const count = Number(db.prepare("SELECT sum(count) AS count FROM log_batches").get()?.count ?? 0);
-  const series = new Int32Array(count);
-  const ts = new Float64Array(count);
-  const numbers = new Float64Array(count);
-  const texts = new Map<number, string | null>();
-  let lastBatch = 0;
-  let at = 0;
-  for (const row of db.prepare("SELECT batch, start, samples FROM log_batches ORDER BY batch").iterate()) {
-    lastBatch = Number(row.batch);
-    const start = Number(row.start);
-    const items = JSON.parse(row.samples as string) as Value[];
-    for (let i = 0; i < items.length; i += 3, at++) {
-      const value = items[i + 2]!;
-      series[at] = items[i] as number;
-      ts[at] = start + (items[i + 1] as number);
-      if (typeof value === "number") {
-        numbers[at] = value;
-      } else {
-        numbers[at] = Number.NaN;
-        texts.set(at, value);
-      }
-    }
+/** `kept`: samples of some of its rows, which need not be read then. */
+export function readLog(db: DatabaseSync, kept: ReadonlyMap<number, PackedChunk> = new Map()): LogContent {
+  const batches = db.prepare("SELECT batch, count, start FROM log_batches ORDER BY batch").all();
+  const samplesOf = db.prepare("SELECT samples FROM log_batches WHERE batch = ?");
+  const count = batches.reduce((sum, batch) => sum + Number(batch.count), 0);
+  const log = new LogColumns(count);
+  for (const { batch, start } of batches) {
+    const known = kept.get(Number(batch));
+    if (known !== undefined) log.addPacked(known);
+    else log.addItems(JSON.parse(samplesOf.get(batch!)?.samples as string) as Value[], Number(start));
   }
-  return { lastBatch, series, ts, numbers, texts };
+  return { lastBatch: Number(batches.at(-1)?.batch ?? 0), ...log };
 }
 
-/** Samples up to and including this row are in the day tables. Belongs inside a transaction. */
-export function removeFromLog(db: DatabaseSync, lastBatch: number): void {
-  db.prepare("DELETE FROM log_batches WHERE batch <= ?").run(lastBatch);
+class LogColumns {
+  readonly series: Int32Array<ArrayBuffer>;
+  readonly ts: Float64Array<ArrayBuffer>;
+  readonly numbers: Float64Array<ArrayBuffer>;
+  readonly texts = new Map<number, string | null>();
+  #count = 0;
+
+  constructor(count: number) {
+    this.series = new Int32Array(count);
+    this.ts = new Float64Array(count);
+    this.numbers = new Float64Array(count);
+  }
+
+  addItems(items: readonly Value[], start: Micros): void {
+    for (let i = 0; i < items.length; i += 3) {
+      const at = this.#count++;
+      const value = items[i + 2]!;
+      this.series[at] = items[i] as number;
+      this.ts[at] = start + (items[i + 1] as number);
+      this.numbers[at] = typeof value === "number" ? value : Number.NaN;
+      if (typeof value !== "number") this.texts.set(at, value);
+    }
+  }
+
+  addPacked({ series, samples }: PackedChunk): void {
+    this.series.set(series, this.#count);
+    this.ts.set(samples.ts, this.#count);
+    this.numbers.set(samples.numbers, this.#count);
+    for (let i = 0, text = 0; i < series.length; i++, this.#count++) {
+      if (Number.isNaN(samples.numbers[i])) this.texts.set(this.#count, samples.texts[text++]!);
+    }
+  }
 }
 
 /** The places of the samples in the order of day, series, time and arrival. */
 export function sortLog({ series, ts }: LogContent): Uint32Array {
-  const days = Int32Array.from(ts, dayOf);
-  const arrived = Uint32Array.from(series, (_, place) => place);
+  // Loops, since `from` of a typed array takes ten times as long.
+  const days = new Int32Array(ts.length);
+  const arrived = new Uint32Array(ts.length);
+  for (let place = 0; place < ts.length; place++) {
+    days[place] = dayOf(ts[place]!);
+    arrived[place] = place;
+  }
   const order = countingSort(countingSort(arrived, series), days);
   // Of one series most samples have arrived in the order of their times.
   for (let from = 0, to = 0; from < order.length; from = to) {

@@ -44,7 +44,7 @@ import {
   readTableFacts,
 } from "./given-up.ts";
 import { createLedgerWriter, type LedgerWriter, readGaps, readLastRun, type StoredGap } from "./ledger.ts";
-import { LogWriter, pickSamples, readLog, sortLog } from "./log.ts";
+import { Log, pickSamples, sortLog } from "./log.ts";
 import {
   type Acknowledged,
   type Acknowledgement,
@@ -116,6 +116,8 @@ export interface RollUpRequest {
   readonly day: Day;
   /** Midnights of the home within the day. */
   readonly cuts: readonly Micros[];
+  /** Of the day: when nothing was in force any more. */
+  readonly silences: readonly Micros[];
   /** 0, then what the call before answered. */
   readonly after: SeriesNumber;
 }
@@ -227,7 +229,7 @@ let opened: Database | undefined;
 
 interface Database {
   readonly db: DatabaseSync;
-  readonly log: LogWriter;
+  readonly log: Log;
   readonly change: { readonly [K in CatalogChange["kind"] | "former"]: StatementSync };
   readonly ledger: LedgerWriter;
   readonly outgoing: Outgoing;
@@ -253,7 +255,7 @@ function prepare(db: DatabaseSync): Database {
     db,
     outgoing,
     stored,
-    log: new LogWriter(db),
+    log: new Log(db),
     change: {
       series: db.prepare("INSERT INTO series (number, measurement, subject, field) VALUES (?, ?, ?, ?)"),
       traits: db.prepare("UPDATE series SET unit = ?, device_class = ?, state_class = ? WHERE number = ?"),
@@ -334,9 +336,9 @@ function readDays(db: DatabaseSync): Day[] {
   return tables.flatMap(([name]) => dayOfTable(name) ?? []).sort((a, b) => a - b);
 }
 
-function readState({ db, stored }: Database): Omit<StoredState, "movedTo"> {
-  const log = readLog(db);
-  const { series: logSeries, samples: logSamples } = pickSamples(log, sortLog(log));
+function readState({ db, log, stored }: Database): Omit<StoredState, "movedTo"> {
+  const content = log.read();
+  const { series: logSeries, samples: logSamples } = pickSamples(content, sortLog(content));
   return {
     series: rows(
       db,
@@ -396,8 +398,8 @@ const commands: WriterCommands = {
   },
   async fold({ ranges, ...limits }) {
     const current = database();
-    const { db } = current;
-    const fold = new Fold(db);
+    const { db, log } = current;
+    const fold = new Fold(db, log);
     foldBehind = 0;
     try {
       while (fold.left > 0) {
@@ -416,11 +418,11 @@ const commands: WriterCommands = {
     db.exec("PRAGMA wal_checkpoint(PASSIVE)");
     return { days: readDays(db), sizeBytes: sizeOnDisk(file) };
   },
-  rollUp({ day, cuts, after, ...limits }) {
+  rollUp({ day, cuts, silences, after, ...limits }) {
     if (after !== 0 && rollingUp !== day) return { samples: 0, after: 0 };
     const current = database();
     const samples = tableSamples(current.db, tableOfDay(day));
-    const options = { after, samplesMax: ROLLUP_SAMPLES };
+    const options = { after, samplesMax: ROLLUP_SAMPLES, silences };
     const part = inTransaction(current, limits, () => buildDay(current.db, day, cuts, samples, options));
     rollingUp = part.after === null ? undefined : day;
     return part;
