@@ -18,10 +18,10 @@ async function measure({ samples = SAMPLES, tell }: GroupOptions): Promise<Figur
   const folder = mkdtempSync(join(tmpdir(), "bench-lines-"));
   try {
     const dataset = writeDataset(folder, samples);
-    const ours = await measureOurs(dataset, false);
+    const ours = await measureLines(dataset, false);
     const theirs = await measureInfluxdb(dataset);
     // Once more, so that what else the machine does strikes both.
-    const again = await measureOurs(dataset, false);
+    const again = await measureLines(dataset, false);
     const best = ours.perSecond > again.perSecond ? ours : again;
     tell(
       "204 says that the points are on the disk, as with InfluxDB. The parser's figure is that of its own thread alone; " +
@@ -30,7 +30,7 @@ async function measure({ samples = SAMPLES, tell }: GroupOptions): Promise<Figur
     return [
       { what: "parser alone", value: parse(dataset), unit: "lines/s" },
       { what: "/write, 5,000 lines a request", value: best.perSecond, unit: "points/s" },
-      { what: "/write, the same with gzip", value: (await measureOurs(dataset, true)).perSecond, unit: "points/s" },
+      { what: "/write, the same with gzip", value: (await measureLines(dataset, true)).perSecond, unit: "points/s" },
       { what: "event loop's delay meanwhile, p99", value: best.delayMs, unit: "ms" },
       ...(theirs === undefined
         ? []
@@ -44,7 +44,8 @@ async function measure({ samples = SAMPLES, tell }: GroupOptions): Promise<Figur
   }
 }
 
-async function measureOurs(dataset: Dataset, gzip: boolean): Promise<{ perSecond: number; delayMs: number }> {
+/** The program's `/write`, into a fresh data directory. */
+export async function measureLines(dataset: Dataset, gzip: boolean): Promise<{ perSecond: number; delayMs: number }> {
   await using program = await startProgram();
   using connection = await Connection.open(program.url);
   const headers: Record<string, string> = gzip ? { "content-encoding": "gzip" } : {};

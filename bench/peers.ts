@@ -83,7 +83,7 @@ async function withDataset<T>(samples: number, use: (dataset: Dataset) => Promis
 }
 
 function figuresOf(ours: Ours, reference: Measured): Figure[] {
-  const [store, , archived] = ours.rows;
+  const [store, http, archived] = ours.rows;
   const atMost = (bar: number): Bar => ({ atMost: bar });
   const influx = typeof reference.ingest === "number" ? reference.ingest : Number.NaN;
   const written = `times that of ${reference.title}`;
@@ -95,9 +95,20 @@ function figuresOf(ours: Ours, reference: Measured): Figure[] {
       bar: { atLeast: 3 },
     },
     {
+      what: "the same until all is in the day tables",
+      value: ours.foldedPerSecond / influx,
+      unit: "×",
+    },
+    {
       what: `the same, ${plainNumber(ours.appendedPerSecond)}/s while nothing is folded`,
       value: ours.appendedPerSecond / influx,
       unit: "×",
+    },
+    {
+      what: `line protocol over HTTP, ${written}`,
+      value: Number(http!.ingest) / influx,
+      unit: "×",
+      bar: { atLeast: 2 },
     },
     ...timesOf(ours.rows),
     { what: "hot: bytes per sample", value: ours.hotBytesPerSample, unit: "bytes", bar: atMost(28) },

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { bytesOnDisk, bytesPerHotSample } from "../disk.ts";
+import { measureLines } from "../line-protocol.ts";
 import { runNode, startProgram } from "../processes.ts";
 import { type Dataset, ENTITIES, entityId } from "./dataset.ts";
 import { Connection } from "./http.ts";
@@ -22,6 +23,8 @@ export interface Ours {
   readonly rows: readonly Measured[];
   /** Samples that reach the disk in a second while nothing is folded. */
   readonly appendedPerSecond: number;
+  /** Samples that reach the day tables in a second. */
+  readonly foldedPerSecond: number;
   readonly hotBytesPerSample: number;
   readonly archivedBytesPerSample: number;
   readonly foldSeconds: number;
@@ -51,6 +54,8 @@ export async function measureOurs(dataset: Dataset, say: (line: string) => void)
     const appended = await job("append", ALL_DAYS, log);
     rmSync(log, { recursive: true });
     const loaded = await job("load", ALL_DAYS);
+    say("ours: loading over HTTP");
+    const lines = await measureLines(dataset, false);
     say("ours: computing rollups");
     const rolledUp = await job("rollUp", ALL_DAYS);
     const hotBytesPerSample = bytesPerHotSample(data);
@@ -63,10 +68,11 @@ export async function measureOurs(dataset: Dataset, say: (line: string) => void)
     return {
       rows: [
         { ...store!, ingest: dataset.samples / loaded.seconds!, memory: loaded.memory },
-        { ...http!, ingest: "not built" },
+        { ...http!, ingest: lines.perSecond },
         ...archived,
       ],
       appendedPerSecond: appended.appendedPerSecond!,
+      foldedPerSecond: dataset.samples / (loaded.seconds! + loaded.foldSeconds!),
       hotBytesPerSample,
       archivedBytesPerSample: sealed.archivedBytesPerSample!,
       foldSeconds: loaded.foldSeconds!,
