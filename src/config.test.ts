@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -201,3 +201,33 @@ test("readConfig() reads limits, budget and rules of retention, and tells their 
     },
   );
 });
+
+/** Without the superuser's right to read everything, where the tests have it. */
+function asNobody(work: () => void): void {
+  const isSuperuser = process.geteuid?.() === 0;
+  if (isSuperuser) process.seteuid!(65_534);
+  try {
+    work();
+  } finally {
+    if (isSuperuser) process.seteuid!(0);
+  }
+}
+
+for (const [what, closed, message] of [
+  [
+    "DATA_DIR",
+    ".",
+    /Cannot look into DATA_DIR ".*": it belongs to another user; give it to this one .* another DATA_DIR/,
+  ],
+  ["the file in it", "ha-ingestor.yaml", /Cannot read ".*ha-ingestor.yaml": it belongs to another user; give it/],
+] as const) {
+  test(`readConfig() names ${what} and the remedy where it may not be read`, (t) => {
+    if (process.platform === "win32") return t.skip("no modes of files there");
+    using folder = temporary();
+    writeFileSync(join(folder.dir, "ha-ingestor.yaml"), "filter: {}\n");
+    chmodSync(folder.dir, 0o755);
+    chmodSync(join(folder.dir, closed), 0o000);
+    asNobody(() => assert.throws(() => read({}, folder.dir), message));
+    chmodSync(folder.dir, 0o755);
+  });
+}

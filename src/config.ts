@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { isIP } from "node:net";
 import { join, resolve } from "node:path";
 import { parse as parseYaml } from "yaml";
@@ -416,7 +416,13 @@ function readSections(dataDir: string): {
     parsed = parseYaml(readFileSync(file, "utf8")) ?? {};
   } catch (cause) {
     // That the directory is none is told where it is made, with the remedy.
-    if (["ENOENT", "ENOTDIR"].includes((cause as NodeJS.ErrnoException).code ?? "")) return {};
+    const { code } = cause as NodeJS.ErrnoException;
+    if (code === "ENOENT" || code === "ENOTDIR") return {};
+    if (code === "EACCES") {
+      const [what, place] = isToBeSeen(file) ? ["read", file] : ["look into DATA_DIR", dataDir];
+      const remedy = `it belongs to another user; give it to this one ("chown"), or choose another DATA_DIR`;
+      throw new AppError("invalid", `Cannot ${what} "${place}": ${remedy}`, { cause });
+    }
     throw new AppError("invalid", `Cannot read "${file}": ${messageOf(cause).split("\n")[0]}`, { cause });
   }
   if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed)) {
@@ -430,6 +436,16 @@ function readSections(dataDir: string): {
     );
   }
   return parsed;
+}
+
+/** False where a directory on the way to the file may not be entered. */
+function isToBeSeen(file: string): boolean {
+  try {
+    statSync(file);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function readSecretFile(file: string): string {

@@ -1,7 +1,7 @@
 import swagger from "@fastify/swagger";
 import swaggerUi from "@fastify/swagger-ui";
 import type { Api } from "./api.ts";
-import { answers } from "./schemas.ts";
+import { answers, exactly } from "./schemas.ts";
 import { Type } from "./type.ts";
 
 export interface DocumentationOptions {
@@ -59,6 +59,7 @@ export async function installDocumentation(api: Api, options: DocumentationOptio
       schema: {
         tags: ["service"],
         summary: "This description",
+        querystring: exactly({}),
         response: answers({ 200: Type.Object({}, { additionalProperties: true, description: "OpenAPI 3.1" }) }),
       },
     },

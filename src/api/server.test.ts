@@ -156,6 +156,15 @@ const CASES: readonly Case[] = [
     has: ['Unknown query parameter \\"dry\\"'],
   },
   {
+    name: "GET /openapi.json refuses parameters",
+    url: "/openapi.json?format=yaml",
+    status: 400,
+    has: ['Unknown query parameter \\"format\\"'],
+  },
+  { name: "GET /health takes any parameter", url: "/health?_=1", status: 200, has: ['"status":"healthy"'] },
+  { name: "GET /ready takes any parameter", url: "/ready?_=1", status: 200, has: ['"status":"ready"'] },
+  { name: "GET /metrics takes any parameter", url: "/metrics?collect[]=a", status: 200, has: ["# HELP"] },
+  {
     name: "POST /internal/devices/bulk_upsert refuses parameters",
     method: "POST",
     url: "/internal/devices/bulk_upsert?replace=true",

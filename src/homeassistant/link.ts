@@ -3,7 +3,7 @@ import { WebSocket } from "ws";
 import type { DisconnectReason } from "../domain/connection.ts";
 import { isRaw, type Raw } from "./messages.ts";
 import type { OddMessages } from "./odd-messages.ts";
-import { reasonOfError, reasonOfStatus } from "./reasons.ts";
+import { MESSAGE_BYTES_MAX, reasonOfError, reasonOfStatus } from "./reasons.ts";
 import type { Timing } from "./timing.ts";
 
 /** Why a link is no more; `detail` is one line for a person. */
@@ -36,8 +36,6 @@ export interface Link {
   close(): Promise<void>;
 }
 
-/** The Supervisor lets as much through from Home Assistant; a registry list is about 1 MiB. */
-const MESSAGE_BYTES_MAX = 64 * 1024 * 1024;
 /** What the socket tells when the other side was gone without saying so. */
 const NO_CLOSE_FRAME = 1006;
 /** More than the protocol's own pings of a proxy: a big answer is on its way. */

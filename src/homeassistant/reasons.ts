@@ -14,10 +14,18 @@ const NOT_REACHED: Readonly<Record<string, string>> = {
   EAI_AGAIN: "its name cannot be resolved now",
 };
 
+/** The Supervisor lets as much through from Home Assistant; a registry list is about 1 MiB. */
+export const MESSAGE_BYTES_MAX = 64 * 1024 * 1024;
+
 /** What keeps a socket from opening, as one line with the setting to look at; or a frame that could not be taken. */
 export function reasonOfError(url: string, error: unknown): LinkEnd {
   const code = codeOf(error);
-  // A frame that breaks the WebSocket protocol or is larger than we accept.
+  if (code === "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH") {
+    const bound = `${MESSAGE_BYTES_MAX / 1024 / 1024} MiB`;
+    const remedy = "see which integration or entity of Home Assistant brings so much, and disable or exclude it there";
+    return { reason: "bad_message", detail: `Home Assistant sent a message of more than ${bound}; ${remedy}` };
+  }
+  // A frame that breaks the WebSocket protocol.
   if (code.startsWith("WS_ERR_")) {
     return { reason: "bad_message", detail: `Home Assistant sent a broken message: ${messageOf(error)}` };
   }

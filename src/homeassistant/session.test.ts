@@ -396,13 +396,14 @@ test("a connection that breaks is told as broken, without blaming a setting", as
   assert.match(started.session.status().reason ?? "", /^The connection to Home Assistant broke$/);
 });
 
-test("a message above 64 MiB ends the connection as bad_message", async () => {
+test("a message above 64 MiB ends the connection as bad_message, and the reason says so", async () => {
   const ha = await home();
   const started = start(ha.url, { timing: { retryFirstMs: 60_000 } });
   await connected(started);
   ha.peers[0]!.send(`"${"x".repeat(64 * 1024 * 1024)}"`);
   await until(() => started.listener.disconnections.length === 1, "the end");
   assert.deepEqual(started.listener.disconnections, ["bad_message"]);
+  assert.match(started.session.status().reason ?? "", /^Home Assistant sent a message of more than 64 MiB; see which/);
 });
 
 test("a frame that is no JSON ends the connection as bad_message, and another one is opened", async () => {
