@@ -78,7 +78,7 @@ export function createFileWriter({ path, store, words, step = () => {} }: FileWr
     offerPage(group);
   };
   const writeGroup = (): void => {
-    if (group.ts.length === 0) return;
+    if (group.rows === 0) return;
     writeRowGroup(parquet, group);
     group = emptyRowGroup();
     if (bytes.index >= FLUSH_BYTES) flush();
@@ -86,14 +86,14 @@ export function createFileWriter({ path, store, words, step = () => {} }: FileWr
 
   return {
     add(number, ts, value) {
-      if (group.ts.length === GROUP_ROWS) writeGroup();
+      if (group.rows === GROUP_ROWS) writeGroup();
       if (current === undefined || number !== currentNumber) {
         current = words(number);
         currentNumber = number;
         const { measurement, subject, field } = current;
         series.push({ number, measurement, subject, field });
         mark(ts);
-      } else if (group.ts.length === 0 || rows - markRow.at(-1)! === STRETCH_ROWS) mark(ts);
+      } else if (group.rows === 0 || rows - markRow.at(-1)! === STRETCH_ROWS) mark(ts);
       addRow(group, current, current.nameAt(ts), ts, value);
       rows++;
       if (ts < minTs) minTs = ts;

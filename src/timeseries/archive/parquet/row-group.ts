@@ -3,39 +3,40 @@ import type { ParquetWriter } from "hyparquet-writer";
 import { writeColumn } from "hyparquet-writer/src/column.js";
 import type { Micros, Value } from "../../../domain/sample.ts";
 import type { SeriesKey } from "../../../domain/series.ts";
-import { compress, SCHEMA } from "./schema.ts";
+import { compress, compressNumbers, GROUP_ROWS, SCHEMA } from "./schema.ts";
 
-/** What the rows of one row group say, column by column; all columns are of one length. */
+/** The rows of one row group, as they come; at most GROUP_ROWS. */
 export interface RowGroup {
-  readonly measurement: string[];
-  readonly subject: string[];
-  readonly entityId: (string | null)[];
-  readonly field: string[];
-  readonly ts: bigint[];
-  readonly number: (number | null)[];
-  readonly text: (string | null)[];
+  rows: number;
+  readonly ts: BigInt64Array;
+  readonly values: Value[];
+  /** Rows that follow one another and say the same of their series. */
+  readonly runs: Run[];
   /** Rows at which a page of times begins, ascending; the first is 0. */
   readonly pages: number[];
 }
 
+interface Run {
+  readonly series: SeriesKey;
+  readonly entityId: string | null;
+  rows: number;
+}
+
 /** A delta block of Parquet: times have a bit width for so many rows. */
 const DELTA_BLOCK_ROWS = 128;
-const PAGE_BYTES = 1_048_576;
 /** One of so many rows may have a number that no other has for a dictionary to be worth it; measured. */
 const DICTIONARY_PART = 8;
 
 export function emptyRowGroup(): RowGroup {
-  return { measurement: [], subject: [], entityId: [], field: [], ts: [], number: [], text: [], pages: [] };
+  return { rows: 0, ts: new BigInt64Array(GROUP_ROWS), values: [], runs: [], pages: [] };
 }
 
 export function addRow(group: RowGroup, series: SeriesKey, entityId: string | null, ts: Micros, value: Value): void {
-  group.measurement.push(series.measurement);
-  group.subject.push(series.subject);
-  group.entityId.push(entityId);
-  group.field.push(series.field);
-  group.ts.push(BigInt(ts));
-  group.number.push(typeof value === "number" ? value : null);
-  group.text.push(typeof value === "string" ? value : null);
+  const run = group.runs.at(-1);
+  if (run?.series === series && run.entityId === entityId) run.rows++;
+  else group.runs.push({ series, entityId, rows: 1 });
+  group.ts[group.rows++] = BigInt(ts);
+  group.values.push(value);
 }
 
 /**
@@ -43,25 +44,28 @@ export function addRow(group: RowGroup, series: SeriesKey, entityId: string | nu
  * which would make each time of the block around it a third longer. A page costs as much as such a block, so the short
  * series between long ones share pages.
  */
-export function offerPage(group: RowGroup): void {
-  const rows = group.ts.length;
-  if (rows === 0 || rows - group.pages.at(-1)! >= DELTA_BLOCK_ROWS) group.pages.push(rows);
+export function offerPage({ rows, pages }: RowGroup): void {
+  if (rows === 0 || rows - pages.at(-1)! >= DELTA_BLOCK_ROWS) pages.push(rows);
 }
 
-/** Writes the rows as one row group: every column of one page as a rule, the times of the pages of the group. */
+/** Writes the rows as one row group: every column as one page, the times as the pages of the group. */
 export function writeRowGroup(parquet: ParquetWriter, group: RowGroup): void {
   const start = parquet.writer.offset;
+  const words = (name: string, stats: boolean, word: (run: Run) => string | null) =>
+    chunkOf(parquet, name, wordsOf(group, word), { stats });
+  const numbers = group.values.map((value) => (typeof value === "number" ? value : null));
+  const texts = group.values.map((value) => (typeof value === "string" ? value : null));
   // Statistics where a reader may skip groups by them; elsewhere they would only take room.
   const columns = [
-    chunkOf(parquet, "measurement", group.measurement, { stats: false }),
-    chunkOf(parquet, "subject", group.subject, { stats: true }),
-    chunkOf(parquet, "entity_id", group.entityId, { stats: true }),
-    chunkOf(parquet, "field", group.field, { stats: false }),
+    words("measurement", false, ({ series }) => series.measurement),
+    words("subject", true, ({ series }) => series.subject),
+    words("entity_id", true, ({ entityId }) => entityId),
+    words("field", false, ({ series }) => series.field),
     timesOf(parquet, group),
-    chunkOf(parquet, "number", group.number, { stats: false, encoding: encodingOf(group.number) }),
-    chunkOf(parquet, "text", group.text, { stats: false }),
+    chunkOf(parquet, "number", numbers, { stats: false, encoding: encodingOf(numbers) }),
+    chunkOf(parquet, "text", texts, { stats: false }),
   ];
-  const rows = BigInt(group.ts.length);
+  const rows = BigInt(group.rows);
   parquet.row_groups.push({
     columns,
     num_rows: rows,
@@ -71,12 +75,22 @@ export function writeRowGroup(parquet: ParquetWriter, group: RowGroup): void {
   parquet.num_rows += rows;
 }
 
+function wordsOf({ rows, runs }: RowGroup, word: (run: Run) => string | null): (string | null)[] {
+  const words = new Array<string | null>(rows);
+  let row = 0;
+  for (const run of runs) {
+    words.fill(word(run), row, row + run.rows);
+    row += run.rows;
+  }
+  return words;
+}
+
 /** Few different numbers are smaller as a list and their places in it; of many, zstd finds what repeats by itself. */
-function encodingOf(numbers: RowGroup["number"]): Encoding {
+function encodingOf(numbers: readonly (number | null)[]): Encoding {
   return new Set(numbers).size <= numbers.length / DICTIONARY_PART ? "RLE_DICTIONARY" : "PLAIN";
 }
 
-type ColumnValues = string[] | bigint[] | (number | null)[] | (string | null)[];
+type ColumnValues = (number | null)[] | (string | null)[] | BigInt64Array;
 type ChunkOptions = { readonly stats: boolean; readonly encoding?: Encoding };
 
 function chunkOf({ writer }: ParquetWriter, name: string, values: ColumnValues, options: ChunkOptions): ColumnChunk {
@@ -89,15 +103,16 @@ function chunkOf({ writer }: ParquetWriter, name: string, values: ColumnValues, 
       element,
       schemaPath: [SCHEMA[0]!, element],
       codec: "ZSTD",
-      compressors: { ZSTD: compress },
-      pageSize: PAGE_BYTES,
+      compressors: { ZSTD: name === "number" ? compressNumbers : compress },
+      // A chunk is one page.
+      pageSize: 0,
       columnIndex: false,
       offsetIndex: false,
       ...options,
     },
     pageData: {
       values,
-      definitionLevels: isOptional ? values.map((value) => (value === null ? 0 : 1)) : [],
+      definitionLevels: isOptional ? levelsOf(values) : [],
       repetitionLevels: [],
       maxDefinitionLevel: isOptional ? 1 : 0,
     },
@@ -105,16 +120,20 @@ function chunkOf({ writer }: ParquetWriter, name: string, values: ColumnValues, 
   return chunk;
 }
 
+function levelsOf(values: ColumnValues): number[] {
+  return Array.from<unknown, number>(values as ArrayLike<unknown>, (value) => (value === null ? 0 : 1));
+}
+
 function elementOf(name: string): SchemaElement {
   return SCHEMA.find((element) => element.name === name)!;
 }
 
 /** The chunk of the times: one page after the other as if each were a chunk, and Parquet's own index of the pages. */
-function timesOf(parquet: ParquetWriter, { ts, pages }: RowGroup): ColumnChunk {
+function timesOf(parquet: ParquetWriter, { ts, rows, pages }: RowGroup): ColumnChunk {
   const pageLocations: OffsetIndex["page_locations"] = [];
   const chunks = pages.map((first, i) => {
     const offset = parquet.writer.offset;
-    const page = chunkOf(parquet, "ts", ts.slice(first, pages[i + 1]), {
+    const page = chunkOf(parquet, "ts", ts.subarray(first, pages[i + 1] ?? rows), {
       stats: true,
       encoding: "DELTA_BINARY_PACKED",
     });

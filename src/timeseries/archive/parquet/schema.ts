@@ -35,14 +35,19 @@ export const GROUP_ROWS = 8192;
 /** Rows of a series after which another page of times begins: reading unpacks the times of whole pages. */
 export const STRETCH_ROWS = 2048;
 
-/** From here on zstd searches for the best matches: a tenth less than at 6, for half a second of 1,000,000 samples. */
-const ZSTD_LEVEL = 15;
+/** Packed differences of times are as good as noise, and words repeat plainly. */
+const LEVEL = 3;
+/** Numbers are worth a search for the best matches: a tenth less than at 6, in six times its time. */
+const NUMBERS_LEVEL = 15;
 
-export const compress = (bytes: Uint8Array): Uint8Array =>
-  zstdCompressSync(bytes, {
-    // The checksum tells a page that rotted on its card from one that did not.
-    params: { [constants.ZSTD_c_compressionLevel]: ZSTD_LEVEL, [constants.ZSTD_c_checksumFlag]: 1 },
-  });
+export const compress = compressor(LEVEL);
+export const compressNumbers = compressor(NUMBERS_LEVEL);
+
+/** Compresses pages with zstd. The checksum tells a page that rotted on its card from one that did not. */
+function compressor(level: number): (bytes: Uint8Array) => Uint8Array {
+  const params = { [constants.ZSTD_c_compressionLevel]: level, [constants.ZSTD_c_checksumFlag]: 1 };
+  return (bytes) => zstdCompressSync(bytes, { params });
+}
 
 /** `length` is what the file says that comes out; more is not made, so that a damaged file cannot fill the memory. */
 export const decompress = (bytes: Uint8Array, length: number): Uint8Array =>
