@@ -8,7 +8,7 @@ import { abandon, waitUntil } from "./wait.ts";
 
 const REPOSITORY = join(import.meta.dirname, "..");
 /** As `npm start` has them. */
-const START_ARGUMENTS = ["--max-semi-space-size=4"];
+const START_ARGUMENTS = ["--max-semi-space-size=2", "--max-old-space-size=1024"];
 const START_TIMEOUT_MS = 30_000;
 const READY_TIMEOUT_MS = 60_000;
 const PAGE_ROWS = 1000;

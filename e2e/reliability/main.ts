@@ -11,14 +11,15 @@ import { fullDisk, slowDisk } from "./scenarios/disks.ts";
 import { burst, burstAtOnce, coalesced, disorder } from "./scenarios/floods.ts";
 import { kills } from "./scenarios/kills.ts";
 import { frozenReader, halfOpen, restart, slowRegistries, unreachable } from "./scenarios/outages.ts";
+import { bursts, sustained } from "./scenarios/queries.ts";
 import { removal, rename } from "./scenarios/registry.ts";
-import { sustained } from "./scenarios/sustained.ts";
 import { heading, isGood, type Row, showRow, total } from "./table.ts";
 import type { Scenario } from "./trial.ts";
 
 /** The long ones first, so that the others fill the time beside them. */
 const SCENARIOS: readonly Scenario[] = [
   sustained,
+  bursts,
   ...cuts,
   kills,
   ourClock,

@@ -2,6 +2,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Failure } from "../failure.ts";
+import type { Gap } from "../gaps.ts";
 import { tail } from "../process.ts";
 import { type Program, startProgram } from "../program.ts";
 import { startHome } from "./home.ts";
@@ -34,6 +35,7 @@ export async function runScenario(scenario: Scenario, { short, kills, seed, fold
   let done = "";
   try {
     await using home = await startHome({ entities: scenario.entities ?? ENTITIES, seed, folder });
+    await scenario.past?.(home, short);
     const prepared = (await scenario.prepare?.(folder)) ?? {};
     await using program = await startProgram({
       homeAssistantUrl: home.url,
@@ -46,6 +48,7 @@ export async function runScenario(scenario: Scenario, { short, kills, seed, fold
     const trial: Trial = { home, program, short, kills, random: seeded(seed), folder };
     done = await scenario.run(trial);
     const gaps = await settle(trial);
+    expectEnds(gaps ?? [], scenario.homeGoesDown === true);
     const verdict = await compareWithTruth(home, program);
     const after = await settledRssMb(program, before + RSS_GROWTH_MAX_MB);
     const row: Row = { name: scenario.name, done, verdict, gaps, seconds: seconds(), rssMb: [before, after] };
@@ -54,6 +57,15 @@ export async function runScenario(scenario: Scenario, { short, kills, seed, fold
   } catch (error) {
     return { name: scenario.name, done, seconds: seconds(), fault: describe(error, folder) };
   }
+}
+
+/** The time in which HA was down is unknown for ever, and for all entities; of everything else nothing is. */
+function expectEnds(gaps: readonly Gap[], homeWentDown: boolean): void {
+  const partial = gaps.filter(({ state }) => state === "partial");
+  if (homeWentDown === partial.length > 0 && partial.every(({ missing_entities }) => missing_entities.length > 0))
+    return;
+  const ends = gaps.map(({ reason, state, note }) => `${reason} ${state}${note === null ? "" : ` (${note})`}`);
+  throw new Failure(`Gaps ended as they should not: ${ends.join(", ")}`);
 }
 
 function describe(error: unknown, folder: string): string {

@@ -30,6 +30,10 @@ export interface Scenario {
   readonly alone?: boolean;
   /** Entities of the home; without it 500. */
   readonly entities?: number;
+  /** Home Assistant itself goes down: a gap of that ends partial. Of other troubles none does. */
+  readonly homeGoesDown?: boolean;
+  /** What the home lives through before the program meets it. */
+  past?(home: Home, short: boolean): Promise<void>;
   /** How the program is started, beyond the usual. Throws a Failure when this machine lacks what it takes. */
   prepare?(folder: string): Promise<Pick<ProgramOptions, "env" | "wrapper">>;
   /** Makes the trouble and resolves when it is over, with one line that says what it was. */

@@ -4,6 +4,7 @@ import { load, type Scenario } from "../trial.ts";
 /** HA goes down in the midst of a flood and comes back through its own start. */
 export const restart: Scenario = {
   name: "HA restart in mid-burst",
+  homeGoesDown: true,
   async run({ home, short }) {
     const restarts = short ? 2 : 5;
     for (let count = 0; count < restarts; count++) {
