@@ -15,8 +15,6 @@ export interface RetentionPolicy {
   blocked(): string | null;
   /** Bytes that the data directory may take; 0: no bound. */
   readonly budgetBytes: number;
-  /** Samples from this time on are not yet acknowledged by whoever copies them, and are kept. Absent: all are. */
-  readonly acknowledgedUntil?: () => Micros;
 }
 
 /** A part of the archive that goes, or went, as a whole. */

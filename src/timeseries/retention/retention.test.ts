@@ -4,7 +4,10 @@ import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import type { Limits, RetentionPolicy } from "../../domain/retention.ts";
+import { RECORDED, startInfluxDouble } from "../../testing/influx-double.ts";
 import { all, DAY, faults, open, put, type Sample, seriesOf, T0, temporary } from "../archive/parquet/testing.ts";
+import type { ForwardSettings } from "../forward/forwarding.ts";
+import type { TargetSettings } from "../forward/target-settings.ts";
 import type { Store } from "../store.ts";
 
 const YEAR_AFTER = T0 + 400 * DAY;
@@ -36,6 +39,27 @@ function files(directory: string): string[] {
   return readdirSync(join(directory, "archive"), { recursive: true, encoding: "utf8" })
     .filter((name) => name.endsWith(".parquet"))
     .sort();
+}
+
+function mirrorAt(url: string): TargetSettings {
+  return {
+    ...{ name: "copy", url, token: "secret-token", org: "home", bucket: "ha", database: null, retentionPolicy: null },
+    ...{ username: null, password: null, version: "auto", layout: "native", retentionDays: null },
+    ...{ batchSamplesMax: 100, batchSeconds: 0 },
+  };
+}
+
+async function aTurn(_milliseconds: number, signal: AbortSignal): Promise<void> {
+  await new Promise((resolve) => setImmediate(resolve));
+  signal.throwIfAborted();
+}
+
+async function until(what: string, condition: () => boolean): Promise<void> {
+  const deadline = Date.now() + 20_000;
+  while (!condition()) {
+    assert.ok(Date.now() < deadline, `Waited in vain until ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
 }
 
 /** What the tool says that users look with. */
@@ -86,20 +110,31 @@ test("retain() never drops what is not archived, however old it is", async (t) =
   assert.deepEqual(await all(store, 0), samplesOf([0]));
 });
 
-test("retain() keeps what a mirror has not acknowledged, and says so", async (t) => {
+test("what a mirror has not acknowledged reaches it after its files are dropped, also after a restart", async (t) => {
+  await using mirror = await startInfluxDouble();
+  mirror.answer = (lines) => (lines.length === 0 ? RECORDED.taken : RECORDED.down);
   const directory = temporary(t);
-  let acknowledged = T0 + 5;
-  const acknowledgedUntil = () => acknowledged;
-  await using store = await open(directory, YEAR_AFTER, { retention: policy(FOR_A_YEAR, { acknowledgedUntil }) });
-  await put(store, 0, samplesOf([0]));
-  await store.rollUp();
-  await store.seal();
-  const done = await store.retain({ dryRun: false });
-  assert.equal(done.rows, 0);
-  assert.match(done.notes.join(), /"2026\/11\/2026-11.parquet" is kept/);
-  assert.match(store.status().retention!.notes.join(), /is kept/);
-  acknowledged = T0 + DAY;
-  assert.equal((await store.retain({ dryRun: false })).rows, 10);
+  const forward: ForwardSettings = {
+    archive: null,
+    mirrors: [mirrorAt(mirror.url)],
+    place: () => ({ deviceId: null, areaId: null }),
+    sleep: aTurn,
+  };
+  const options = { retention: policy(FOR_A_YEAR), forward };
+  {
+    await using store = await open(directory, YEAR_AFTER, options);
+    await put(store, 0, samplesOf([0]));
+    await store.rollUp();
+    await store.seal();
+    assert.equal((await store.retain({ dryRun: false })).rows, 10);
+    assert.deepEqual(await all(store, 0), []);
+    assert.equal(store.forwarding.status()[0]!.waiting, 10);
+  }
+  mirror.writes.length = 0;
+  mirror.answer = () => RECORDED.taken;
+  await using store = await open(directory, YEAR_AFTER, options);
+  await until("nothing waits", () => store.forwarding.status()[0]!.waiting === 0);
+  assert.equal(new Set(mirror.writes.join("").split("\n").filter(Boolean)).size, 10);
 });
 
 test("retain() writes a file again without the series that are past, and drops it with the last", async (t) => {

@@ -93,9 +93,8 @@ export function createRetention(options: RetentionOptions): RetentionWork {
     (error) => log.error({ err: error }, "The thread that looks at tables ended; another one takes over"),
   );
 
-  /** Whether all rollups of a file's days are computed, and its samples are where they are to be copied to. */
+  /** Whether all rollups of a file's days are computed. Mirrors need no file: what they still have to get is queued. */
   function mayGo(file: ArchiveFile): boolean {
-    if (file.maxTs >= (policy.acknowledgedUntil?.() ?? Number.POSITIVE_INFINITY)) return false;
     for (let day = dayOf(file.minTs); day <= dayOf(file.maxTs); day++) if (rollups.lacks(day)) return false;
     return true;
   }
