@@ -39,11 +39,16 @@ export interface Gap extends Span {
   /** Entities that changed in the gap and that HA's recorder does not have; all that are recorded when HA was down. */
   readonly missingEntities: readonly string[];
   readonly note: string | null;
+  /** When Home Assistant itself was down in it, so that nobody recorded anything; null: it was not, or not yet known. */
+  readonly downtime: Span | null;
 }
 
 /** What can be set on a gap while it is worked on. */
 export type GapUpdate = Partial<
-  Pick<Gap, "start" | "end" | "state" | "closedAt" | "added" | "done" | "total" | "missingEntities" | "note">
+  Pick<
+    Gap,
+    "start" | "end" | "state" | "closedAt" | "added" | "done" | "total" | "missingEntities" | "note" | "downtime"
+  >
 >;
 
 /** An interrupted backfill's two notes: what it asks for (written once), and how far it came (written often). */

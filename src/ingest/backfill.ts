@@ -433,6 +433,7 @@ export function createBackfill(options: BackfillOptions): Backfill {
       total: hours,
       missingEntities: missing.slice(0, MISSING_NAMES_MAX),
       note: notes.length === 0 ? null : notes.join("; "),
+      downtime: down,
     });
     log.info(
       { reason: gap.reason, added: work.added, missing: missing.length },

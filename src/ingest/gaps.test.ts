@@ -118,6 +118,7 @@ function assertTellsOfDowntime(gap: Gap, recorder: Recorder, home: SimulatedHome
   const restartedAt = rows.findIndex((at) => isoFromMicros(at) === to);
   assert.ok(restartedAt > 0, gap.note!);
   assert.equal(from, isoFromMicros(rows[restartedAt - 1]!), "the last row before it");
+  assert.deepEqual(gap.downtime, { start: rows[restartedAt - 1], end: rows[restartedAt] });
 }
 
 test("a restart of Home Assistant while we were away is seen in its history", async (t) => {

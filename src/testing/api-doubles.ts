@@ -163,6 +163,7 @@ export function createHomeDouble(): HomeDouble {
       const inArea = (row: EntityRow) => filter.areaId === undefined || row.area_id === filter.areaId;
       return paged([...double.entityRows.values()].filter(inArea), filter);
     },
+    searchEntities: async (filter) => double.entities(filter),
     entity: (id) => double.entityRows.get(id) ?? double.entityRows.values().find((row) => row.id === id),
     entityIdsOfArea: (areaId) =>
       [...double.entityRows.values()].filter((row) => row.area_id === areaId).map((row) => row.entity_id),
@@ -386,6 +387,7 @@ const GAP: Gap = {
   total: 2,
   missingEntities: ["sensor.hall"],
   note: null,
+  downtime: null,
 };
 
 /** A ledger of three gaps, newest first. */

@@ -1,4 +1,5 @@
 import type { Gap, GapLedger, ProgressPart } from "../domain/gaps.ts";
+import type { Micros } from "../domain/sample.ts";
 import type { LedgerChange, StoredGap } from "./hot/ledger.ts";
 
 export interface GapLedgerOptions {
@@ -6,18 +7,31 @@ export interface GapLedgerOptions {
   /** Hands a change to the next transaction, behind everything that was appended before. */
   readonly record: (change: LedgerChange) => void;
   readonly now: () => number;
+  /** It became known that nobody recorded anything from this moment on. */
+  readonly silent?: (from: Micros) => void;
+}
+
+export interface StoredGapLedger extends GapLedger {
+  /** When Home Assistant's downtimes began, ascending. */
+  silences(): readonly Micros[];
 }
 
 /** The table `gaps` in memory; what changes it goes to the disk together with the samples appended before. */
-export function createGapLedger({ stored, record, now }: GapLedgerOptions): GapLedger {
+export function createGapLedger({ stored, record, now, silent }: GapLedgerOptions): StoredGapLedger {
   const gaps = new Map<number, Gap>();
   const progress = new Map<number, Partial<Record<ProgressPart, string>>>();
   let lastId = 0;
+  let silences: readonly Micros[] = [];
   for (const { gap, plan, position } of stored) {
     gaps.set(gap.id, gap);
     progress.set(gap.id, { ...(plan === null ? {} : { plan }), ...(position === null ? {} : { position }) });
     lastId = Math.max(lastId, gap.id);
   }
+  const listSilences = (): void => {
+    const starts = [...gaps.values()].flatMap(({ downtime }) => (downtime === null ? [] : downtime.start));
+    silences = starts.sort((a, b) => a - b);
+  };
+  listSilences();
 
   const known = (id: number): Gap => {
     const gap = gaps.get(id);
@@ -45,6 +59,7 @@ export function createGapLedger({ stored, record, now }: GapLedgerOptions): GapL
         total: null,
         missingEntities: [],
         note: null,
+        downtime: null,
       });
     },
     update(id, change) {
@@ -53,8 +68,13 @@ export function createGapLedger({ stored, record, now }: GapLedgerOptions): GapL
         record({ kind: "progress", id, part: "plan", text: null });
         record({ kind: "progress", id, part: "position", text: null });
       }
+      if (change.downtime != null) {
+        listSilences();
+        silent?.(change.downtime.start);
+      }
       return gap;
     },
+    silences: () => silences,
     list: () => [...gaps.values()].reverse(),
     progress: (id, part) => progress.get(id)?.[part] ?? null,
     saveProgress(id, part, text) {

@@ -5,7 +5,7 @@ import type { Forwarding } from "../domain/forwarding.ts";
 import type { GapLedger, GapStore, LastRun } from "../domain/gaps.ts";
 import type { Retention, RetentionPolicy } from "../domain/retention.ts";
 import type { Micros, ReadColumns, SampleColumns, Value } from "../domain/sample.ts";
-import type { SeriesNumber } from "../domain/series.ts";
+import { type SeriesNumber, STATE_MEASUREMENT } from "../domain/series.ts";
 import type { StatisticsReader } from "../domain/statistics.ts";
 import type { ReadRequest, SampleReader, SampleSink, StoreStatus } from "../domain/store.ts";
 import type { Logger } from "../lib/log.ts";
@@ -155,7 +155,12 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   const catalog = createCatalog(stored, (change) => committer.record(change));
   const formerSubjects = new Map<SeriesNumber, string[]>();
   for (const [series, subject] of stored.formerSubjects) noteFormerSubject(series, subject);
-  const gaps = createGapLedger({ stored: stored.gaps, record: committer.record, now });
+  const gaps = createGapLedger({
+    stored: stored.gaps,
+    record: committer.record,
+    now,
+    silent: (from) => rollups.silenced(dayOf(from)),
+  });
   restoreLog(stored);
   const rollups = createRollups({
     stored: stored.rolledDays,
@@ -170,6 +175,8 @@ export async function openStore(options: StoreOptions): Promise<Store> {
       within: (series, span) => mergeAll((generation) => generation.slice(series, span, Number.POSITIVE_INFINITY)),
       before: (series, ts, isOne) => lastOf(mergeAll((generation) => generation.before(series, ts, isOne))),
     },
+    silences: gaps.silences,
+    isOfHome: (series) => catalog.entry(series)?.subject.measurement === STATE_MEASUREMENT,
     allSeries: () => catalog.seriesOf(null, null),
     read,
     build: committer.rollUp,

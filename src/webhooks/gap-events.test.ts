@@ -15,6 +15,7 @@ const GAP: Gap = {
   done: 0,
   total: null,
   missingEntities: [],
+  downtime: null,
   note: null,
 };
 

@@ -32,12 +32,14 @@ export interface LedgerWriter {
 
 export function createLedgerWriter(db: DatabaseSync): LedgerWriter {
   const gap = db.prepare(
-    `INSERT INTO gaps (id, reason, state, from_ts, to_ts, opened_at, closed_at, added, done, total, missing_entities, note)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    `INSERT INTO gaps (id, reason, state, from_ts, to_ts, opened_at, closed_at, added, done, total, missing_entities, note,
+       down_from, down_to)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
      ON CONFLICT (id) DO UPDATE SET
        state = excluded.state, from_ts = excluded.from_ts, to_ts = excluded.to_ts, closed_at = excluded.closed_at,
        added = excluded.added, done = excluded.done, total = excluded.total,
-       missing_entities = excluded.missing_entities, note = excluded.note`,
+       missing_entities = excluded.missing_entities, note = excluded.note,
+       down_from = excluded.down_from, down_to = excluded.down_to`,
   );
   const progress: Readonly<Record<ProgressPart, StatementSync>> = {
     plan: db.prepare("UPDATE gaps SET plan = ? WHERE id = ?"),
@@ -54,12 +56,15 @@ export function createLedgerWriter(db: DatabaseSync): LedgerWriter {
     `INSERT INTO rollup_days (day, statistics) VALUES (?, 1)
      ON CONFLICT (day) DO UPDATE SET statistics = 1 WHERE statistics = 0`,
   );
+  const unbuild = db.prepare("UPDATE rollup_days SET cuts = NULL WHERE day = ?");
   const meta = db.prepare("INSERT OR REPLACE INTO meta VALUES (?, ?)");
   return {
     apply(change) {
       switch (change.kind) {
         case "gap":
           gap.run(...gapColumns(change.gap));
+          // What was in force ends there, and so says the day's rollups another time.
+          if (change.gap.downtime !== null) unbuild.run(dayOf(change.gap.downtime.start));
           break;
         case "progress":
           progress[change.part].run(change.text, change.id);
@@ -104,6 +109,7 @@ export function readGaps(db: DatabaseSync): StoredGap[] {
         total: row.total as number | null,
         missingEntities: JSON.parse(row.missing_entities as string) as string[],
         note: row.note as string | null,
+        downtime: row.down_from === null ? null : { start: row.down_from as number, end: row.down_to as number },
       },
       plan: row.plan as string | null,
       position: row.position as string | null,
@@ -113,7 +119,9 @@ export function readGaps(db: DatabaseSync): StoredGap[] {
 type Column = string | number | null;
 
 function gapColumns(gap: Gap): Column[] {
-  const { id, reason, state, start, end, openedAt, closedAt, added, done, total, missingEntities, note } = gap;
+  const { id, reason, state, start, end, openedAt, closedAt, added, done, total, missingEntities, note, downtime } =
+    gap;
   const missing = JSON.stringify(missingEntities);
-  return [id, reason, state, start, end, openedAt, closedAt, added, done, total, missing, note];
+  const down = [downtime?.start ?? null, downtime?.end ?? null];
+  return [id, reason, state, start, end, openedAt, closedAt, added, done, total, missing, note, ...down];
 }

@@ -71,9 +71,11 @@ function contentOfLog(db: DatabaseSync): TableContent {
   };
 }
 
+/** Of a table and its indexes. */
 function bytesOf(db: DatabaseSync, table: string): number {
-  const row = db.prepare("SELECT sum(pgsize) AS bytes FROM dbstat WHERE name = ? AND aggregate = TRUE").get(table);
-  return Number(row?.bytes ?? 0);
+  const own = db.prepare("SELECT sum(pgsize) AS bytes FROM dbstat WHERE name = ? AND aggregate = TRUE");
+  const names = db.prepare("SELECT name FROM sqlite_schema WHERE tbl_name = ? AND rootpage > 0").all(table);
+  return names.reduce((sum, { name }) => sum + Number(own.get(name)?.bytes ?? 0), 0);
 }
 
 function content(db: DatabaseSync): TablesContent {

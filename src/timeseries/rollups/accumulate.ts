@@ -191,6 +191,12 @@ export class Walk {
     this.#number = value;
   }
 
+  /** Nothing is known from here on until the next sample. */
+  silence(ts: Micros): void {
+    this.#advance(ts);
+    this.#value = undefined;
+  }
+
   /** Samples that were added up before, all of them in the bucket, with the time until the summary's end. */
   summary(summary: Summary): void {
     this.#advance(summary.firstTs);

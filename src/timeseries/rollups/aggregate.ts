@@ -10,6 +10,7 @@ import { type Carried, isNumber, NOTHING, type SeriesKind, Tally, Walk } from ".
 import { type FigureColumns, packFigures } from "./figures.ts";
 import type { Stretch } from "./plan.ts";
 import { carriedBy, fromRow, ROLLUP_COLUMNS, type RollupRow } from "./row.ts";
+import { inOrder, type Silences, silencesWithin } from "./silences.ts";
 
 /** A sample that was found by itself. */
 export interface Found {
@@ -20,6 +21,8 @@ export interface Found {
 export interface SeriesQuestion {
   readonly number: SeriesNumber;
   readonly kind: SeriesKind;
+  /** Of Home Assistant, whose silences end what is in force. */
+  readonly isOfHome: boolean;
   /** Of stretches from samples what day tables do not have, of those from the archive everything; null: nothing. */
   readonly memory: PackedSamples | null;
   /** In memory: the last sample before the first border, and the last number. */
@@ -34,6 +37,8 @@ export interface AggregateRequest {
   readonly until: Micros;
   readonly group: boolean;
   readonly stretches: readonly Stretch[];
+  /** Ascending: those within the borders, and the last one before them. */
+  readonly silences: Silences;
   /** Midnights of the home within the stretches answered from `rollup_day`, ascending. */
   readonly cuts: readonly Micros[];
   /**
@@ -86,11 +91,18 @@ function walkSeries(prepare: Prepare, request: AggregateRequest, question: Serie
   walk.begin(borders[0]!);
   for (const stretch of request.stretches) {
     if (stretch.from === "samples" || stretch.from === "archive") {
-      const { ts, values } = samplesOf(prepare, request, question, stretch);
-      for (let i = 0; i < ts.length; i++) {
-        reach(ts[i]!);
-        walk.sample(ts[i]!, values[i]!);
-      }
+      inOrder(
+        samplesOf(prepare, request, question, stretch),
+        question.isOfHome ? silencesWithin(request.silences, stretch) : [],
+        (ts, value) => {
+          reach(ts);
+          walk.sample(ts, value);
+        },
+        (ts) => {
+          reach(ts);
+          walk.silence(ts);
+        },
+      );
     } else {
       for (const row of rowsOf<RollupRow>(prepare, ROLLUP_COLUMNS, question.number, stretch)) {
         reach(row[0]);
@@ -156,11 +168,16 @@ export function carriedInto(prepare: Prepare, request: AggregateRequest, questio
   const value = newest(lastInDays(prepare, request, question.number, "TRUE"), question.before);
   const carried = value !== undefined && (rolled === undefined || value.ts >= rolled.start) ? value : rolled?.carried;
   if (carried === undefined) return NOTHING;
-  if (isNumber(carried.value)) return { value: carried.value, number: carried.value };
+  const since = carried === value ? value.ts : rolled!.start + HOUR_MICROS - 1;
+  const isSilent = question.isOfHome && request.silences.some((silence) => silence > since && silence < start);
+  if (isNumber(carried.value)) return { value: isSilent ? undefined : carried.value, number: carried.value };
   const number = newest(lastInDays(prepare, request, question.number, IS_NUMBER), question.numberBefore);
   const rolledNumber = rolled === undefined ? undefined : numberBefore(prepare, question.number, rolled);
   const newer = number !== undefined && (rolledNumber === undefined || number.ts >= rolledNumber.ts);
-  return { value: carried.value, number: (newer ? number : rolledNumber)?.value as number | undefined };
+  return {
+    value: isSilent ? undefined : carried.value,
+    number: (newer ? number : rolledNumber)?.value as number | undefined,
+  };
 }
 
 /** Infinity is a real to SQLite, and no number here. */

@@ -8,12 +8,14 @@ import { DAY_MICROS, HOUR_MICROS } from "../../lib/calendar.ts";
 import { SamplePacker } from "../hot/columns.ts";
 import { type Day, dayOf } from "../hot/day.ts";
 import { daysBefore, daysWithin } from "../hot/days.ts";
+import { lowerBound } from "../hot/memory.ts";
 import { isNumber, type SeriesKind, Tally } from "./accumulate.ts";
 import type { AggregateRequest, Found, SeriesQuestion } from "./aggregate.ts";
 import type { RolledDay } from "./build.ts";
 import { type FigureColumns, unpackFigures } from "./figures.ts";
 import type { CountRequest, DayCountRequest, MeanColumns } from "./lone-figure.ts";
 import { plan, type Stretch } from "./plan.ts";
+import { type Silences, silencesWithin } from "./silences.ts";
 
 /** Series of one question to the thread that reads: others get their turn in between. */
 const SERIES_AT_ONCE = 64;
@@ -50,6 +52,10 @@ export interface AnswersOptions {
   /** Whether any samples of the day are kept elsewhere than in its table and in memory. */
   readonly isArchived: (day: Day) => boolean;
   readonly memory: MemoryLevel;
+  /** All that are known, ascending. */
+  readonly silences: () => Silences;
+  /** Whether silences concern the series. */
+  readonly isOfHome: (series: SeriesNumber) => boolean;
   readonly kind: (series: SeriesNumber) => SeriesKind;
   /** Samples of all tiers. */
   readonly read: SampleReader["read"];
@@ -74,12 +80,16 @@ export function createAnswers(options: AnswersOptions): Pick<StatisticsReader, "
   function courseOf({ borders, until, group }: StatisticsRequest): Course {
     const start = borders[0]!;
     const end = borders[borders.length - 1]!;
+    const all = options.silences();
+    const silences = all.slice(Math.max(0, lowerBound(all, start) - 1), lowerBound(all, end));
     const withTable = new Set(daysWithin(tables(), start, end));
     const { stretches, tooCoarse } = plan(borders, until, {
       rolled,
       hasSamples: (day) => withTable.has(day) || isArchived(day),
       isArchived,
       inMemory: memory.hasDay,
+      hasSilence: (day) =>
+        silencesWithin(silences, { start: day * DAY_MICROS, end: (day + 1) * DAY_MICROS }).length > 0,
     });
     return {
       question: {
@@ -87,6 +97,7 @@ export function createAnswers(options: AnswersOptions): Pick<StatisticsReader, "
         until,
         group,
         stretches,
+        silences,
         cuts: stretches.flatMap((stretch) => (stretch.from === "parts" ? cutsWithin(stretch) : [])),
         days: [...withTable],
         // What is known of an archived day is known to its rollups or, where they lack some of it, looked for in all tiers.
@@ -138,6 +149,7 @@ export function createAnswers(options: AnswersOptions): Pick<StatisticsReader, "
     return {
       number: series,
       kind: options.kind(series),
+      isOfHome: options.isOfHome(series),
       memory: await samplesFor(series, course),
       before: startsInArchive ? await lookBack(series, start) : found(memory.before(series, start)),
       numberBefore: startsInArchive

@@ -3,16 +3,20 @@ import type { BucketFigures } from "../../domain/statistics.ts";
 
 /**
  * The definitions of docs/statistics.md as plainly as they can be written, for tests: for each bucket the whole list of
- * samples is looked at. Samples ascend, each time once.
+ * samples is looked at. Samples and silences ascend, each time once.
  */
 export function figuresOf(
   samples: readonly (readonly [Micros, Value])[],
   start: Micros,
   end: Micros,
   meter: boolean,
+  silences: readonly Micros[] = [],
 ): BucketFigures | null {
   const inForce = samples
-    .map(([ts, value], i) => ({ value, from: Math.max(ts, start), to: Math.min(samples[i + 1]?.[0] ?? end, end) }))
+    .map(([ts, value], i) => {
+      const next = Math.min(samples[i + 1]?.[0] ?? end, silences.find((silence) => silence > ts) ?? end);
+      return { value, from: Math.max(ts, start), to: Math.min(next, end) };
+    })
     .filter(({ from, to }) => to > from);
   const numbers = inForce.filter((piece): piece is typeof piece & { value: number } => Number.isFinite(piece.value));
   const within = samples.filter(([ts]) => ts >= start && ts < end);

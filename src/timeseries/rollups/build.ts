@@ -1,28 +1,61 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { Micros, SampleColumns, Value } from "../../domain/sample.ts";
-import type { SeriesNumber } from "../../domain/series.ts";
+import { type SeriesNumber, STATE_MEASUREMENT } from "../../domain/series.ts";
+import type { BucketFigures } from "../../domain/statistics.ts";
 import { HOUR_MICROS } from "../../lib/calendar.ts";
 import { DAY_MICROS, type Day } from "../hot/day.ts";
 import { isNumber, type SeriesKind, type Summary, Walk } from "./accumulate.ts";
 import { ROLLUP_COLUMNS, toRow } from "./row.ts";
+import { inOrder, type Silences } from "./silences.ts";
 
-/** One summary for each [borders[i], borders[i + 1]) that has samples; all samples lie within the borders. */
-export function summarize({ ts, values }: SampleColumns, borders: readonly Micros[], kind: SeriesKind): Summary[] {
+/**
+ * One summary for each [borders[i], borders[i + 1]) that has samples or silences; all of them lie within the borders. A
+ * summary of a silence alone has no samples: it says that nothing is in force any more.
+ */
+export function summarize(
+  columns: SampleColumns,
+  silences: Silences,
+  borders: readonly Micros[],
+  kind: SeriesKind,
+): Summary[] {
   const summaries: Summary[] = [];
-  let at = 0;
-  for (let i = 0; i + 1 < borders.length && at < ts.length; i++) {
-    const start = borders[i]!;
-    const end = borders[i + 1]!;
-    if (ts[at]! >= end) continue;
-    const firstTs = ts[at]!;
-    const walk = new Walk(kind);
-    walk.begin(start);
-    for (; at < ts.length && ts[at]! < end; at++) walk.sample(ts[at]!, values[at]!);
-    // There is a sample, so there are figures.
-    summaries.push({ start, end, firstTs, ...walk.end(end).figures()!, endValue: kept(walk.carried.value) });
-  }
+  let walk = new Walk(kind);
+  let firstTs: Micros | undefined;
+  let border = 0;
+  const close = (): void => {
+    const [start, end] = [borders[border]!, borders[++border]!];
+    if (firstTs === undefined) return;
+    const figures = walk.end(end).figures() ?? SILENCE;
+    summaries.push({ start, end, firstTs, ...figures, endValue: kept(walk.carried.value) });
+    firstTs = undefined;
+  };
+  const reach = (ts: Micros): void => {
+    while (ts >= borders[border + 1]!) close();
+    if (firstTs !== undefined) return;
+    firstTs = ts;
+    walk = new Walk(kind);
+    walk.begin(borders[border]!);
+  };
+  inOrder(
+    columns,
+    silences,
+    (ts, value) => {
+      reach(ts);
+      walk.sample(ts, value);
+    },
+    (ts) => {
+      reach(ts);
+      walk.silence(ts);
+    },
+  );
+  if (firstTs !== undefined) close();
   return summaries;
 }
+
+const SILENCE: BucketFigures = {
+  ...{ count: 0, weight: 0, mean: null, min: null, max: null, first: null, last: null, sum: null, change: null },
+  ...{ durations: null, otherDuration: 0 },
+};
 
 function kept(value: Value | undefined): Value {
   return isNumber(value) || typeof value === "string" ? value : null;
@@ -68,7 +101,7 @@ export interface BuiltPart {
 
 /**
  * Computes the rollups of a UTC day from its samples, for the series after `after` (0: all), until about
- * `samplesMax` samples are read; inside the caller's transaction. Building again gives the same rows, those of late
+ * `samplesMax` samples are read; `silences` are those of the day; inside the caller's transaction. Building again gives the same rows, those of late
  * samples included. The day counts as built once a call answered `after: null`, and only if none of its samples
  * changed between the first call and that one.
  */
@@ -77,7 +110,7 @@ export function buildDay(
   day: Day,
   cuts: readonly Micros[],
   samples: DaySamples,
-  { after = 0, samplesMax = Number.POSITIVE_INFINITY }: { after?: SeriesNumber; samplesMax?: number } = {},
+  { after, samplesMax, silences }: { after: SeriesNumber; samplesMax: number; silences: Silences },
 ): BuiltPart {
   const kind = kindOf(db);
   const store = summaryStore(db, day);
@@ -86,14 +119,27 @@ export function buildDay(
   if (after === 0) unbuildDays(db, [day]);
   let read = 0;
   let last = after;
-  for (let series = samples.next(last); series !== undefined; series = samples.next(last)) {
+  const isOfHome = db.prepare(`SELECT 1 FROM series WHERE number = ? AND measurement = '${STATE_MEASUREMENT}'`);
+  // A silence ends what is in force of series without samples on the day, too.
+  const nextOfHome = db.prepare(
+    `SELECT min(number) AS series FROM series
+     WHERE number > ? AND measurement = '${STATE_MEASUREMENT}' AND first_ts < ?`,
+  );
+  const next = (after: SeriesNumber): SeriesNumber | undefined => {
+    const withSamples = samples.next(after);
+    if (silences.length === 0) return withSamples;
+    const ofHome = nextOfHome.get(after, silences[silences.length - 1]!)?.series as SeriesNumber | null;
+    return ofHome === null || withSamples! < ofHome ? withSamples : ofHome;
+  };
+  for (let series = next(last); series !== undefined; series = next(last)) {
     if (read >= samplesMax) return { samples: read, after: last };
     const columns = samples.read(series);
     read += columns.ts.length;
+    const silent = silences.length > 0 && isOfHome.get(series) !== undefined ? silences : [];
     store({
       series,
-      hours: summarize(columns, hours, kind(series)),
-      parts: summarize(columns, parts, kind(series)),
+      hours: summarize(columns, silent, hours, kind(series)),
+      parts: summarize(columns, silent, parts, kind(series)),
     });
     last = series;
   }

@@ -11,6 +11,7 @@ import {
   samplesOf,
 } from "./aggregate.ts";
 import type { Stretch } from "./plan.ts";
+import { inOrder, silencesWithin } from "./silences.ts";
 
 /**
  * Means and counts by themselves: what most charts are drawn from. They take few columns of the rollups and make no
@@ -78,12 +79,13 @@ function walkMeans(
   };
   for (const stretch of request.stretches) {
     if (stretch.from === "samples" || stretch.from === "archive") {
-      const { ts, values } = samplesOf(prepare, request, question, stretch);
-      for (let i = 0; i < ts.length; i++) {
-        while (ts[i]! >= borders[bucket + 1]!) end();
-        advance(ts[i]!);
-        number = numberOf(values[i]);
-      }
+      const reach = (ts: Micros, value: Value): void => {
+        while (ts >= borders[bucket + 1]!) end();
+        advance(ts);
+        number = numberOf(value);
+      };
+      const silences = question.isOfHome ? silencesWithin(request.silences, stretch) : [];
+      inOrder(samplesOf(prepare, request, question, stretch), silences, reach, (ts) => reach(ts, null));
       continue;
     }
     for (const [firstTs, mean, held, atEnd] of rowsOf<MeanRow>(prepare, MEAN_COLUMNS, question.number, stretch)) {

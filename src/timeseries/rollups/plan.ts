@@ -19,6 +19,8 @@ export interface Tiers {
   isArchived(day: Day): boolean;
   /** Whether samples of that day are in memory: they are not part of its rollups yet. */
   inMemory(day: Day): boolean;
+  /** Whether Home Assistant went down on that day; its rollups, once they are built, know. */
+  hasSilence(day: Day): boolean;
 }
 
 export interface Plan {
@@ -70,6 +72,7 @@ function tierOf(day: Day, inside: readonly Micros[], tiers: Tiers): Tier {
   const hasSamples = tiers.hasSamples(day);
   const complete = (rolled?.cuts != null || !hasSamples) && !tiers.inMemory(day);
   if (!complete) return "samples";
+  if (rolled?.cuts == null && rolled?.statistics !== true && tiers.hasSilence(day)) return "samples";
   if (rolled === undefined) return "nothing";
   const { cuts, statistics } = rolled;
   if (cuts !== null && !statistics && inside.every((border) => cuts.includes(border))) return "parts";

@@ -82,11 +82,17 @@ function rounded(figures: BucketFigures | null): unknown {
 
 type Samples = readonly (readonly [Micros, Value])[];
 
-function wanted(samples: Samples, borders: readonly Micros[], until: Micros, meter: boolean): unknown[] {
+function wanted(
+  samples: Samples,
+  borders: readonly Micros[],
+  until: Micros,
+  meter: boolean,
+  silences: readonly Micros[],
+): unknown[] {
   const known = samples.filter(([ts]) => ts < until);
   return borders.slice(1).map((end, i) => {
     const start = borders[i]!;
-    return start < until ? rounded(figuresOf(known, start, Math.min(end, until), meter)) : null;
+    return start < until ? rounded(figuresOf(known, start, Math.min(end, until), meter, silences)) : null;
   });
 }
 
@@ -102,6 +108,7 @@ const time = fc.oneof(
 );
 const step = fc.record({
   samples: fc.array(fc.tuple(fc.constantFrom(0, 1), time, value), { maxLength: 25 }),
+  downtimes: fc.array(time, { maxLength: 2 }),
   next: fc.constantFrom("nothing", "fold", "roll up", "seal", "restart", "other zone"),
 });
 const zone = fc.constantFrom("UTC", "Europe/Amsterdam", "Asia/Kolkata", "Australia/Lord_Howe", "Pacific/Apia");
@@ -123,7 +130,12 @@ test("statistics() gives the figures of the samples wherever they are", { timeou
       await using opened = await openOne(clock);
       const numbers = makeSeries(opened.store);
       const model = KINDS.map(() => new Map<Micros, Value>());
-      for (const { samples, next } of steps) {
+      const silences = new Set<Micros>();
+      for (const { samples, downtimes, next } of steps) {
+        for (const offset of downtimes) {
+          goDown(opened.store, T0 + offset);
+          silences.add(T0 + offset);
+        }
         for (const [series, offset, sample] of samples) {
           opened.store.append(numbers[series]!, T0 + offset, sample);
           if (!model[series]!.has(T0 + offset)) model[series]!.set(T0 + offset, sample);
@@ -140,6 +152,7 @@ test("statistics() gives the figures of the samples wherever they are", { timeou
         }
         if (next === "restart") await opened.reopen();
       }
+      const silent = [...silences].sort((a, b) => a - b);
       const all = model.map((samples) => [...samples].sort((a, b) => a[0] - b[0]));
       for (const { period, start, length } of questions) {
         const borders = periodBorders(period, T0 + start, T0 + start + length, clock.timeZone);
@@ -147,7 +160,7 @@ test("statistics() gives the figures of the samples wherever they are", { timeou
         const { series, warnings } = await opened.store.statistics(request);
         assert.deepEqual(warnings, []);
         for (const [i, { field }] of KINDS.entries()) {
-          const expected = wanted(all[i]!, borders, clock.now, field === "energy");
+          const expected = wanted(all[i]!, borders, clock.now, field === "energy", silent);
           assert.deepEqual(series[i]!.map(rounded), expected, `${field} by ${period}`);
         }
         const counts = await opened.store.figure({ ...request, group: true }, "count");
@@ -163,6 +176,58 @@ test("statistics() gives the figures of the samples wherever they are", { timeou
   );
   await fc.assert(property, { numRuns: 40, endOnFailure: true });
 });
+
+/** Home Assistant was down for a minute from then on, as its history shows afterwards. */
+function goDown(store: Store, start: Micros): void {
+  const gap = store.gaps.open("socket_closed", start);
+  const end = start + 60_000_000;
+  store.gaps.update(gap.id, { end, state: "partial", closedAt: end, downtime: { start, end } });
+}
+
+for (const tier of ["tables", "archive"])
+  test(`nothing is bridged over a downtime that becomes known later: ${tier}`, async () => {
+    const clock = { now: T0 + 9 * DAY + HOUR, timeZone: "UTC" };
+    await using opened = await openOne(clock);
+    const { store } = opened;
+    const hall = store.series({ measurement: "state", subject: "hall", field: "state" }, "sensor.hall", T0);
+    const rain = store.series({ measurement: "weather", subject: "here", field: "rain" }, null, T0);
+    // Of the hall there is no sample on the day itself.
+    for (const series of [hall, rain]) {
+      store.append(series, series === hall ? T0 - HOUR : T0, 10);
+      store.append(series, T0 + DAY + 18 * HOUR, 30);
+    }
+    const means = async (series: SeriesNumber) => {
+      const request = { series: [series], borders: [T0, T0 + DAY, T0 + 2 * DAY], until: clock.now, group: false };
+      const [figures] = (await opened.store.statistics(request)).series;
+      const [lone] = (await opened.store.figure(request, "mean")).series;
+      assert.deepEqual(
+        figures!.map((bucket) => bucket?.mean ?? Number.NaN),
+        [...lone!],
+      );
+      return figures!.map((bucket) => [bucket?.mean, (bucket?.weight ?? 0) / HOUR]);
+    };
+    const bridged = [
+      [10, 24],
+      [15, 24],
+    ];
+    const ended = [
+      [10, 6],
+      [30, 6],
+    ];
+    await store.fold();
+    assert.equal(await store.rollUp(), 3);
+    if (tier === "archive") assert.equal(await store.seal(), 4);
+    assert.deepEqual(await means(hall), bridged);
+    goDown(store, T0 + 6 * HOUR);
+    assert.deepEqual(await means(hall), ended, "before the rollups are built again");
+    assert.equal(await store.rollUp(), 3);
+    assert.deepEqual(await means(hall), ended, "from rollups");
+    assert.deepEqual(await means(rain), bridged, "the weather goes on");
+    await store.flush();
+    await opened.reopen();
+    assert.equal(await opened.store.rollUp(), 3);
+    assert.deepEqual(await means(hall), ended, "after a restart");
+  });
 
 async function filled(opened: Opened, days: number): Promise<SeriesNumber[]> {
   const numbers = makeSeries(opened.store);

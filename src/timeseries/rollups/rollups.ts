@@ -10,6 +10,7 @@ import type { RollUpRequest, StoreRollupsRequest } from "../hot/writer.ts";
 import type { SeriesKind } from "./accumulate.ts";
 import { createAnswers, type FigureReader, type MemoryLevel } from "./answers.ts";
 import { type BuiltPart, hoursOf, partsOf, type RolledDay, summarize } from "./build.ts";
+import { type Silences, silencesWithin } from "./silences.ts";
 
 /** Series that are added up at once of an archived day. */
 const SERIES_AT_ONCE = 64;
@@ -36,6 +37,8 @@ export interface RollupsOptions {
   readonly read: SampleReader["read"];
   readonly kind: (series: SeriesNumber) => SeriesKind;
   readonly memory: MemoryLevel;
+  readonly silences: () => Silences;
+  readonly isOfHome: (series: SeriesNumber) => boolean;
   readonly build: (request: RollUpRequest) => Promise<BuiltPart>;
   readonly store: (request: StoreRollupsRequest) => Promise<boolean>;
   readonly reader: FigureReader;
@@ -44,6 +47,8 @@ export interface RollupsOptions {
 export interface Rollups extends Pick<StatisticsReader, "statistics" | "figure"> {
   /** Samples of these days went to their tables: what was computed from them no longer holds. */
   changed(days: Iterable<Day>): void;
+  /** It became known that Home Assistant went down on this day. */
+  silenced(day: Day): void;
   /** Hours of Home Assistant's statistics were added to this day. */
   addedStatistics(day: Day): void;
   /** Builds the days that are over, and resolves when there is none left or the disk refuses. */
@@ -74,6 +79,8 @@ export function createRollups(options: RollupsOptions): Rollups {
   const timer = setInterval(() => void catchUp(), LOOK_EVERY_MS);
   timer.unref();
 
+  const spanOf = (day: Day): Span => ({ start: day * DAY_MICROS, end: (day + 1) * DAY_MICROS });
+  const silencesOn = (day: Day): Silences => silencesWithin(options.silences(), spanOf(day));
   const cutsOf = (day: Day): number[] => midnightsBetween(day * DAY_MICROS, (day + 1) * DAY_MICROS, options.timeZone());
 
   const setCuts = (day: Day, cuts: readonly Micros[] | null): void => {
@@ -104,7 +111,7 @@ export function createRollups(options: RollupsOptions): Rollups {
     let after: SeriesNumber | null = 0;
     while (after !== null) {
       if (closed || !isDue(day)) return false;
-      after = (await options.build({ day, cuts, after })).after;
+      after = (await options.build({ day, cuts, silences: silencesOn(day), after })).after;
     }
     return true;
   }
@@ -112,7 +119,8 @@ export function createRollups(options: RollupsOptions): Rollups {
   /** Late samples of an archived day: all tiers have a part of it. */
   async function buildArchived(day: Day, cuts: readonly Micros[]): Promise<boolean> {
     const all = options.allSeries();
-    const span = { start: day * DAY_MICROS, end: (day + 1) * DAY_MICROS };
+    const span = spanOf(day);
+    const silences = silencesOn(day);
     const hours = hoursOf(day);
     const parts = partsOf(day, cuts);
     // Said before anything is read, so that a fold from now on makes the writer refuse what is read before it.
@@ -124,9 +132,14 @@ export function createRollups(options: RollupsOptions): Rollups {
         const columns = await readWhole(series, span);
         // What cannot be read now may be there again; until then each question says what is missing.
         if (columns.warnings !== undefined) return false;
-        if (columns.ts.length === 0) continue;
+        const silent = options.isOfHome(series) ? silences : [];
+        if (columns.ts.length === 0 && silent.length === 0) continue;
         const kind = options.kind(series);
-        summaries.push({ series, hours: summarize(columns, hours, kind), parts: summarize(columns, parts, kind) });
+        summaries.push({
+          series,
+          hours: summarize(columns, silent, hours, kind),
+          parts: summarize(columns, silent, parts, kind),
+        });
       }
       const builtCuts = from + SERIES_AT_ONCE >= all.length ? cuts : null;
       if (!(await options.store({ day, summaries, begin: false, builtCuts }))) return false;
@@ -188,6 +201,12 @@ export function createRollups(options: RollupsOptions): Rollups {
     ...createAnswers({ ...options, rolled, readWhole }),
     changed(days) {
       for (const day of days) setCuts(day, null);
+      changes++;
+      void catchUp();
+    },
+    silenced(day) {
+      if (!rolled.has(day)) return;
+      setCuts(day, null);
       changes++;
       void catchUp();
     },

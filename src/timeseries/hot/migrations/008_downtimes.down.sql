@@ -1,0 +1,2 @@
+ALTER TABLE gaps DROP COLUMN down_from;
+ALTER TABLE gaps DROP COLUMN down_to;

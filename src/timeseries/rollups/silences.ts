@@ -1,0 +1,28 @@
+import type { Micros, SampleColumns, Span, Value } from "../../domain/sample.ts";
+import { lowerBound } from "../hot/memory.ts";
+
+/**
+ * Moments from which on nobody recorded anything, since Home Assistant was down: what was in force ends there, until the
+ * next sample of each series. They are no samples, since Home Assistant has none. A sample of the same time comes after.
+ */
+export type Silences = readonly Micros[];
+
+/** Those of an ascending list within a span. */
+export function silencesWithin(silences: Silences, { start, end }: Span): Silences {
+  return silences.slice(lowerBound(silences, start), lowerBound(silences, end));
+}
+
+/** Passes samples and silences in the order of time. */
+export function inOrder(
+  { ts, values }: SampleColumns,
+  silences: Silences,
+  sample: (ts: Micros, value: Value) => void,
+  silence: (ts: Micros) => void,
+): void {
+  let next = 0;
+  for (let i = 0; i < ts.length; i++) {
+    for (; next < silences.length && silences[next]! <= ts[i]!; next++) silence(silences[next]!);
+    sample(ts[i]!, values[i]!);
+  }
+  for (; next < silences.length; next++) silence(silences[next]!);
+}
