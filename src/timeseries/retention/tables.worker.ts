@@ -75,7 +75,7 @@ function contentOfLog(db: DatabaseSync): TableContent {
 function bytesOf(db: DatabaseSync, table: string): number {
   const own = db.prepare("SELECT sum(pgsize) AS bytes FROM dbstat WHERE name = ? AND aggregate = TRUE");
   const names = db.prepare("SELECT name FROM sqlite_schema WHERE tbl_name = ? AND rootpage > 0").all(table);
-  return names.reduce((sum, { name }) => sum + Number(own.get(name)?.bytes ?? 0), 0);
+  return names.reduce((sum, { name }) => sum + Number(own.get(name as string)?.bytes ?? 0), 0);
 }
 
 function content(db: DatabaseSync): TablesContent {
