@@ -6,10 +6,37 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { test } from "node:test";
 import type { Value } from "../../../domain/sample.ts";
-import { ARCHIVING, all, DAY, faults, open, put, type Sample, SETTINGS, T0, temporary } from "./testing.ts";
+import type { Store } from "../../store.ts";
+import { ARCHIVING, all, DAY, faults, open, put, type Sample, SETTINGS, seriesOf, T0, temporary } from "./testing.ts";
 
 const samplesOf = (days: readonly number[], offset = 0): Sample[] =>
   days.flatMap((day) => Array.from({ length: 30 }, (_, i): Sample => [T0 + day * DAY + offset + i * 1000, i / 4]));
+
+/** Count, least and greatest number and the last of each day, as rollups tell them and as the samples do. */
+async function figuresOfDays(store: Store, days: number): Promise<unknown[]> {
+  const borders = Array.from({ length: days + 1 }, (_, day) => T0 + day * DAY);
+  await store.rollUp();
+  const { series } = await store.statistics({
+    series: [seriesOf(store, 0)],
+    borders,
+    until: borders[days]!,
+    group: false,
+  });
+  return series[0]!.map((figures) => figures && [figures.count, figures.min, figures.max, figures.last]);
+}
+
+function figuresOfSamples(samples: readonly Sample[], days: number): unknown[] {
+  let carried: number | null = null;
+  return Array.from({ length: days }, (_, day) => {
+    const own = samples.filter(([ts]) => ts >= T0 + day * DAY && ts < T0 + (day + 1) * DAY);
+    const numbers = own.flatMap(([, value]) => (typeof value === "number" ? [value] : []));
+    const inForce = carried === null ? numbers : [carried, ...numbers];
+    const last = own.at(-1)?.[1];
+    if (own.length > 0) carried = typeof last === "number" ? last : null;
+    if (inForce.length === 0 && own.length === 0) return null;
+    return [own.length, Math.min(...inForce), Math.max(...inForce), inForce.at(-1)!];
+  });
+}
 
 /** What is archived when the sealing process dies: nothing yet, the day already, or days that become a month. */
 const BEFORE: { name: string; sealedBefore: number[]; put: Sample[]; at: number }[] = [
@@ -43,6 +70,7 @@ for (const { name, sealedBefore, put: more, at } of BEFORE) {
       await after.seal();
       assert.deepEqual(await all(after, 0), expected);
       assert.equal(after.status().archive?.samples, expected.length);
+      assert.deepEqual(await figuresOfDays(after, 25), figuresOfSamples(expected, 25));
       assert.deepEqual(faults(directory), []);
       const left = readdirSync(join(directory, "archive"), { recursive: true, encoding: "utf8" });
       assert.deepEqual(
@@ -113,5 +141,6 @@ test("kill -9 of the program at random moments of archiving loses nothing and do
     }
   }
   assert.equal(store.status().archive?.samples, next);
+  assert.deepEqual(await figuresOfDays(store, 90), figuresOfSamples(await all(store, 0), 90));
   assert.deepEqual(faults(directory), []);
 });
