@@ -8,7 +8,7 @@ import { answers, exactly, homeQuery, listAnswer, listBody, pageRequest, text } 
 const tags = ["home"];
 
 /** Entities with their current state: those of the registry and those that only have a state. */
-export function entityRoutes(api: Api, home: Pick<HomeReader, "entities" | "entity">): void {
+export function entityRoutes(api: Api, home: Pick<HomeReader, "entities" | "searchEntities" | "entity">): void {
   api.get(
     "/api/entities",
     {
@@ -21,7 +21,8 @@ export function entityRoutes(api: Api, home: Pick<HomeReader, "entities" | "enti
     },
     async ({ query }) => {
       const filter = { ...pageRequest(query), ...entityFilterOf(query) };
-      return listBody("entities", home.entities(filter), filter.limit);
+      const page = filter.q === undefined ? home.entities(filter) : await home.searchEntities(filter);
+      return listBody("entities", page, filter.limit);
     },
   );
 

@@ -221,6 +221,8 @@ export interface HomeReader {
   devices(filter: DeviceFilter): Page<DeviceRow>;
   device(deviceId: string): DeviceRow | undefined;
   entities(filter: EntityFilter): Page<EntityRow>;
+  /** The same for a filter with `q`, which has to look at every row: in a large home not on the caller's thread. */
+  searchEntities(filter: EntityFilter): Promise<Page<EntityRow>>;
   /** By entity_id or registry id: the present one, else the one removed last. */
   entity(id: string): EntityRow | undefined;
   /** The entity_ids of all that are there with this effective area, in no order; quick also for thousands. */

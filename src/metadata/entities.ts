@@ -27,6 +27,39 @@ const LIST: ListQuery = {
 };
 
 export function readEntities(queries: Queries, states: CurrentStates, filter: EntityFilter): Page<EntityRow> {
+  const found = createStateSearch(filter);
+  if (found.isNeeded) for (const state of states.values()) found.look(state);
+  return showEntities(readEntityColumns(queries, filter, found.ids()), states);
+}
+
+/** What a filter asks of the current states, which are in memory: JSON arrays of the entity_ids that fit. */
+export interface StateIds {
+  readonly ofClass: string;
+  readonly named: string;
+}
+
+/** Device class and the name that HA shows are parts of the state, so they are looked up there. */
+export function createStateSearch(filter: EntityFilter): {
+  readonly isNeeded: boolean;
+  look(state: State): void;
+  ids(): StateIds;
+} {
+  const ofClass: string[] = [];
+  const named: string[] = [];
+  const { deviceClass } = filter;
+  const q = filter.q?.toLowerCase();
+  return {
+    isNeeded: deviceClass !== undefined || Boolean(q),
+    look(state) {
+      if (deviceClass !== undefined && state.attributes.device_class === deviceClass) ofClass.push(state.entityId);
+      if (q && friendlyName(state)?.toLowerCase().includes(q)) named.push(state.entityId);
+    },
+    ids: () => ({ ofClass: JSON.stringify(ofClass), named: JSON.stringify(named) }),
+  };
+}
+
+/** The part of a list that is read from the database. */
+export function readEntityColumns(queries: Queries, filter: EntityFilter, ids: StateIds): Page<Columns> {
   const conditions: Condition[] = [
     ...(filter.includeRemoved ? [] : [{ sql: "e.removed_at IS NULL", values: [] }]),
     ...ofDomain(filter.domain),
@@ -39,18 +72,19 @@ export function readEntities(queries: Queries, states: CurrentStates, filter: En
     const sql = "e.key IN (SELECT l.key FROM entity_labels l WHERE l.label_id = ?)";
     conditions.push({ sql, values: [filter.label] });
   }
-  // Device class and the name that HA shows are parts of the state, so they are looked up in memory.
   if (filter.deviceClass !== undefined) {
-    const ids = idsWhere(states, (state) => state.attributes.device_class === filter.deviceClass);
-    conditions.push({ sql: "e.entity_id IN (SELECT value FROM json_each(?))", values: [ids], fleeting: true });
+    const sql = "e.entity_id IN (SELECT value FROM json_each(?))";
+    conditions.push({ sql, values: [ids.ofClass], fleeting: true });
   }
   if (filter.q) {
-    const q = filter.q.toLowerCase();
-    const ids = idsWhere(states, (state) => friendlyName(state)?.toLowerCase().includes(q) === true);
     const sql = `(instr(e.search_text, ?) > 0 OR e.key = ? OR e.entity_id IN (SELECT value FROM json_each(?)))`;
-    conditions.push({ sql, values: [q, filter.q, ids], fleeting: true });
+    conditions.push({ sql, values: [filter.q.toLowerCase(), filter.q, ids.named], fleeting: true });
   }
-  return readPage(queries, LIST, filter, conditions, (row) => entityRow(row, states));
+  return readPage(queries, LIST, filter, conditions, (row) => row);
+}
+
+export function showEntities(page: Page<Columns>, states: CurrentStates): Page<EntityRow> {
+  return { ...page, rows: page.rows.map((row) => entityRow(row, states)) };
 }
 
 /** The domain is the beginning of the entity_id, so the index of entity_ids finds it: from "light." to before "light/". */
@@ -63,12 +97,6 @@ function ofDomain(domain: string | undefined): Condition[] {
 function ofCategory(category: string | undefined): Condition[] {
   if (category === "none") return [{ sql: "e.entity_category IS NULL", values: [] }];
   return equals("e.entity_category", category);
-}
-
-function idsWhere(states: CurrentStates, matches: (state: State) => boolean): string {
-  const ids: string[] = [];
-  for (const state of states.values()) if (matches(state)) ids.push(state.entityId);
-  return JSON.stringify(ids);
 }
 
 /** By entity_id or registry id: the present one, else the one removed last. */

@@ -488,6 +488,38 @@ test("entities show their state, and are found by what it says", async (t) => {
   assert.equal(home.entities({ limit: 9 }).rows[1]!.state, "13", "a remembered page shows the present state");
 });
 
+test("searchEntities() answers in a large home, from its own thread, what entities() does", async (t) => {
+  const { home } = await openTestHome(t);
+  const rows = Array.from({ length: 10_002 }, (_, index) =>
+    entity(`e${index}`, `light.l${index}`, { name: `N ${index}` }),
+  );
+  await home.applyRegistry("entity", rows, AT);
+  for (const index of [7, 10_000]) home.states.set(state(`light.l${index}`, "on", { friendly_name: "Näh" }));
+  for (const filter of [
+    { q: "NÄH", limit: 1 },
+    { q: "l100", limit: 5, sort: "-entity_id", domain: "light" },
+    { q: "no such", limit: 5 },
+  ]) {
+    const found = await home.searchEntities(filter);
+    assert.deepEqual(found, home.entities(filter));
+    const { nextCursor } = found;
+    if (nextCursor === null) continue;
+    const next = { ...filter, cursor: nextCursor };
+    assert.deepEqual(await home.searchEntities(next), home.entities(next));
+  }
+  assert.equal((await home.searchEntities({ q: "näh", limit: 1 })).total, 2);
+  await home.applyRegistry("entity", rows.slice(1), AT + 1);
+  assert.equal((await home.searchEntities({ q: "light.l0", limit: 1 })).total, 0, "it sees what was committed");
+  await assert.rejects(
+    home.searchEntities({ q: "l", limit: 1, sort: "odd" }),
+    refusal("invalid", /Cannot sort by "odd"/),
+  );
+  const many = await Promise.allSettled(Array.from({ length: 101 }, () => home.searchEntities({ q: "l7", limit: 1 })));
+  assert.deepEqual(new Set(many.map(({ status }) => status).slice(0, 100)), new Set(["fulfilled"]));
+  const last = many.at(-1);
+  assert.match(String(last?.status === "rejected" && last.reason), /100 searches are waiting already/);
+});
+
 test("pages in every order hold each row once, while rows come and go", async (t) => {
   const { home } = await openTestHome(t);
   const rows = Array.from({ length: 53 }, (_, i) =>

@@ -11,7 +11,11 @@ import { readEntities, readEntity, readEntityIdsOfArea } from "./entities.ts";
 import { readHealth } from "./health.ts";
 import { readIntegrationAnalytics, readIntegrations } from "./integrations.ts";
 import { createQueries, type Queries } from "./page.ts";
+import { createEntitySearch } from "./search.ts";
 import { openWriter, type WriterCounters } from "./writer.ts";
+
+/** In a home of so many entities a search takes some 5 ms; in a larger one it is another thread's. */
+const SEARCH_HERE_MAX = 10_000;
 
 export interface HomeOptions {
   /** The database; its directory exists. */
@@ -52,10 +56,12 @@ export async function openHome({ file, settings = DEFAULT_SETTINGS, log }: HomeO
   const database = openDatabase(file, settings, { readOnly: true });
   const inode = statSync(file).ino;
   const queries = createQueries(database);
+  const search = createEntitySearch({ file, settings }, states, log);
   states.load(readStates(database));
   const close = async (): Promise<void> => {
     // The last connection to close folds the WAL into the file, and only a writing one can.
     if (database.isOpen) database.close();
+    await search.close();
     await writer.close();
   };
 
@@ -67,6 +73,8 @@ export async function openHome({ file, settings = DEFAULT_SETTINGS, log }: HomeO
     devices: (filter) => readDevices(queries, filter),
     device: (deviceId) => readDevice(queries, deviceId),
     entities: (filter) => readEntities(queries, states, filter),
+    searchEntities: async (filter) =>
+      readCounts(queries).entities > SEARCH_HERE_MAX ? search.find(filter) : readEntities(queries, states, filter),
     entity: (id) => readEntity(queries, states, id),
     entityIdsOfArea: (areaId) => readEntityIdsOfArea(queries, areaId),
     areas: (request) => readAreas(queries, request),

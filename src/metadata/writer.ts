@@ -1,12 +1,13 @@
-import { AppError, type ErrorCode, messageOf } from "../domain/errors.ts";
+import { AppError, messageOf } from "../domain/errors.ts";
 import type { HomeConfig, RegistryKind, RegistryRow } from "../domain/home.ts";
 import type { HomeWriter } from "../domain/home-store.ts";
 import type { Logger } from "../lib/log.ts";
 import { nowMicros } from "../lib/time.ts";
-import { type Remote, startWorker, WorkerFailure } from "../lib/worker-rpc.ts";
+import { type Remote, startWorker } from "../lib/worker-rpc.ts";
 import type { EncodedRows } from "./commands.ts";
 import type { SavableStates } from "./current-states.ts";
-import { type DatabaseSettings, sqliteCode, sqliteReason } from "./database.ts";
+import type { DatabaseSettings } from "./database.ts";
+import { asAppError } from "./failures.ts";
 import { isRow, keyOf } from "./rows.ts";
 import type { OpenReport, WriterCommands, WriterData } from "./writer.worker.ts";
 
@@ -166,20 +167,4 @@ async function encodeRows(kind: RegistryKind, rows: readonly RegistryRow[]): Pro
     encoded.texts.push(JSON.stringify(row));
   }
   return encoded;
-}
-
-const CODES: ReadonlySet<string> = new Set<ErrorCode>(["invalid", "not_found", "conflict", "too_large", "unavailable"]);
-
-/** A failure that a caller can act on: the worker's own AppErrors as they are, SQLite's and a dead thread `unavailable`. */
-function asAppError(purpose: string, error: unknown): unknown {
-  if (error instanceof AppError) return error;
-  if (error instanceof WorkerFailure && error.code !== undefined && CODES.has(error.code)) {
-    return new AppError(error.code as ErrorCode, error.message, { cause: error });
-  }
-  if (sqliteCode(error) !== undefined) {
-    return new AppError("unavailable", `${purpose}: ${sqliteReason(error)}`, { cause: error });
-  }
-  // Anything else that the thread threw is a fault of ours; a thread that has ended rejects with a plain Error.
-  if (error instanceof WorkerFailure) return error;
-  return new AppError("unavailable", `${purpose}: ${messageOf(error)}`, { cause: error });
 }
