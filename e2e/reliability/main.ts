@@ -1,9 +1,10 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { Failure } from "../failure.ts";
 import { positive } from "./options.ts";
+import { withRows } from "./page.ts";
 import { runScenario } from "./run.ts";
 import { homeClock, ourClock } from "./scenarios/clocks.ts";
 import { cuts } from "./scenarios/cuts.ts";
@@ -41,6 +42,7 @@ const SCENARIOS: readonly Scenario[] = [
 
 const KILLS = 100;
 const KILLS_SHORT = 10;
+const PAGE = join(import.meta.dirname, "../../docs/reliability.md");
 /** Scenarios mostly wait; so many at once leave two cores room. */
 const AT_ONCE = 4;
 
@@ -52,6 +54,7 @@ const USAGE = `Nothing lost, nothing twice: the program against a simulated home
   npm run e2e:reliability -- --kills 1000      how often the program is killed
   npm run e2e:reliability -- --at-once 1       scenarios beside each other, ${AT_ONCE} without it
   npm run e2e:reliability -- --seed 7          another home and other moments
+  npm run e2e:reliability -- --write           its table into docs/reliability.md, when all of it passed
 
 Scenarios: ${SCENARIOS.map(({ name }) => name).join(", ")}`;
 
@@ -63,6 +66,7 @@ function readOptions() {
       kills: { type: "string" },
       "at-once": { type: "string", default: String(AT_ONCE) },
       seed: { type: "string", default: "1" },
+      write: { type: "boolean", default: false },
       help: { type: "boolean", default: false },
     },
   });
@@ -71,8 +75,12 @@ function readOptions() {
     ({ name }) => values.only.length === 0 || values.only.some((text) => name.includes(text)),
   );
   if (chosen.length === 0) throw new Failure(`--only does not know "${values.only.join('", "')}"`);
+  if (values.write && (values.short || chosen.length < SCENARIOS.length)) {
+    throw new Failure("--write takes a run of everything, at full length");
+  }
   return {
     chosen,
+    write: values.write,
     short: values.short,
     kills: positive("kills", values.kills ?? String(values.short ? KILLS_SHORT : KILLS)),
     atOnce: positive("at-once", values["at-once"]),
@@ -83,7 +91,7 @@ function readOptions() {
 type Options = NonNullable<ReturnType<typeof readOptions>>;
 
 /** Runs what was chosen and prints each row as it comes. The folders of what failed are kept. */
-async function main({ chosen, short, kills, atOnce, seed }: Options): Promise<boolean> {
+async function main({ chosen, write, short, kills, atOnce, seed }: Options): Promise<boolean> {
   const folder = mkdtempSync(join(tmpdir(), "ha-ingestor-reliability-"));
   const rows: Row[] = [];
   console.log(heading());
@@ -108,6 +116,11 @@ async function main({ chosen, short, kills, atOnce, seed }: Options): Promise<bo
   if (good) rmSync(folder, { recursive: true, force: true });
   else console.log(`\nlogs and data of what failed are kept in ${folder}`);
   console.log(total(rows));
+  if (write) {
+    const machine = `${availableParallelism()} cores; 500 entities; ${atOnce} scenarios at a time, but for those that measure.`;
+    const inOrder = chosen.flatMap(({ name }) => rows.filter((row) => row.name === name));
+    writeFileSync(PAGE, withRows(readFileSync(PAGE, "utf8"), inOrder, machine));
+  }
   return good;
 }
 

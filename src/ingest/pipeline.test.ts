@@ -278,6 +278,36 @@ test("a state that appears under the name of a removed entry is another subject,
   assert.deepEqual(s.model.samples("id1"), [[1, 1]]);
 });
 
+test("a device that Home Assistant 2026.8 splits at its start leaves the series of its entities as they are", async () => {
+  await using s = createScenario();
+  s.homeAssistant.registries.device = [{ id: "composite" }];
+  s.homeAssistant.registries.entity = [
+    entry("sensor.a", "id1", { device_id: "composite" }),
+    entry("sensor.b", "id2", { device_id: "composite" }),
+  ];
+  s.homeAssistant.states = [state("sensor.a", "1", { updated: 1 }), state("sensor.b", "10", { updated: 1 })];
+  await s.connectLive();
+  s.disconnect();
+  s.homeAssistant.registries.device = [{ id: "one" }, { id: "other" }];
+  s.homeAssistant.registries.entity = [
+    entry("sensor.a", "id1", { device_id: "one" }),
+    entry("sensor.b", "id2", { device_id: "other" }),
+  ];
+  s.homeAssistant.states = [state("sensor.a", "2", { updated: 5 }), state("sensor.b", "20", { updated: 5 })];
+  await s.connectLive();
+  assert.deepEqual(s.model.samples("id1"), [
+    [1, 1],
+    [5, 2],
+  ]);
+  assert.deepEqual(s.model.samples("id2"), [
+    [1, 10],
+    [5, 20],
+  ]);
+  assert.deepEqual(s.model.subjects(), ["id1", "id2"]);
+  assert.deepEqual(s.model.calls, [], "nothing is renamed, released or handed on");
+  assert.deepEqual(s.ingest.facts("sensor.b").devices, ["other"]);
+});
+
 test("a rename in an outage is seen in the snapshot", async () => {
   await using s = createScenario();
   s.homeAssistant.registries.entity = [entry("sensor.old", "id1")];
