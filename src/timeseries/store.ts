@@ -203,7 +203,10 @@ export async function openStore(options: StoreOptions): Promise<Store> {
       daysChanged(existing) {
         days = existing;
       },
-      beforeSeal: () => rollups.catchUp(),
+      async beforeSeal(end) {
+        if (generations().some((generation) => [...generation.days].some((day) => day < end))) await committer.fold();
+        await rollups.catchUp();
+      },
       series: catalog.key,
       find: catalog.find,
       learn(keys) {

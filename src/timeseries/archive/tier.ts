@@ -39,8 +39,8 @@ export interface TierOptions {
   readonly days: () => readonly Day[];
   /** Tables were dropped: these are left. */
   readonly daysChanged: (days: readonly Day[]) => void;
-  /** Whatever has to be computed from tables before they are dropped. */
-  readonly beforeSeal: () => Promise<unknown>;
+  /** Brings samples of the days before `end` to their tables, and computes what is needed of tables that are dropped. */
+  readonly beforeSeal: (end: Day) => Promise<unknown>;
   readonly series: (number: SeriesNumber) => ArchivedSeries | undefined;
   /** Gives numbers to series that only a file knows, durably. */
   readonly learn: (series: readonly SeriesKey[]) => Promise<void>;
@@ -119,9 +119,10 @@ export function createArchiveTier(options: TierOptions): ArchiveTier {
   async function run(): Promise<number> {
     const { writable, reason } = committer.status();
     if (!writable) throw new AppError("unavailable", `Cannot archive while the disk refuses writes: ${reason}`);
-    await options.beforeSeal();
     const today = dayOf(now());
-    const samples = await archive.append({ start: EARLIEST, end: (today - archiving.hotDays) * DAY_MICROS });
+    const end = today - archiving.hotDays;
+    await options.beforeSeal(end);
+    const samples = await archive.append({ start: EARLIEST, end: end * DAY_MICROS });
     sealedOn = today;
     if (samples > 0) log.info({ samples }, "Samples went to the archive");
     return samples;

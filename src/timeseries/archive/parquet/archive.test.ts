@@ -81,6 +81,23 @@ test("late samples of a sealed day are read at once and merged at the next seal;
   assert.deepEqual(faults(directory), []);
 });
 
+test("seal() archives old samples that are still in the log, and leaves a log of recent ones alone", async (t) => {
+  const directory = temporary(t);
+  await using store = await open(directory, T0 + 20 * DAY);
+  const series = seriesOf(store, 0);
+  store.append(series, T0 + 20 * DAY, "recent");
+  await store.flush();
+  assert.equal(await store.seal(), 0);
+  assert.equal(store.status().folds, 0);
+  store.append(series, T0 + 1, "old");
+  assert.equal(await store.seal(), 1);
+  assert.deepEqual(files(directory), ["2026/11/2026-11-24.parquet"]);
+  assert.deepEqual(await all(store, 0), [
+    [T0 + 1, "old"],
+    [T0 + 20 * DAY, "recent"],
+  ]);
+});
+
 test("a month that is over for 35 days becomes one file, also when something comes late", async (t) => {
   const directory = temporary(t);
   let now = T0 + 41 * DAY;

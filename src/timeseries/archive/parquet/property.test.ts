@@ -8,6 +8,9 @@ import type { Value } from "../../../domain/sample.ts";
 import { ask, DAY, faults, open, put, seriesOf, T0 } from "./testing.ts";
 
 const SERIES = 3;
+/** One run takes a second or less. What hangs is told of with its steps, while the test still has time to do so. */
+const RUN_MS = 60_000;
+const ALL_MS = 240_000;
 
 const time = fc.oneof(
   // Few different ones, so that the same come again, on the borders of days and months.
@@ -86,6 +89,6 @@ test("answers are those of a plain model, wherever the borders of the tiers are"
         await store.close();
       }
     }),
-    { numRuns: 25 },
+    { numRuns: 25, timeout: RUN_MS, interruptAfterTimeLimit: ALL_MS, markInterruptAsFailure: true },
   );
 });
