@@ -164,7 +164,6 @@ export function createHomeDouble(): HomeDouble {
       return paged([...double.entityRows.values()].filter(inArea), filter);
     },
     searchEntities: async (filter) => double.entities(filter),
-    searchEntities: async (filter) => double.entities(filter),
     entity: (id) => double.entityRows.get(id) ?? double.entityRows.values().find((row) => row.id === id),
     entityIdsOfArea: (areaId) =>
       [...double.entityRows.values()].filter((row) => row.area_id === areaId).map((row) => row.entity_id),
