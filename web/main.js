@@ -16,7 +16,7 @@ const QUESTIONS = /** @type {const} */ ({
   stats: ["api/v1/stats", 2],
   gaps: ["api/v1/gaps?limit=8", 4],
   live: ["api/v1/games/live?limit=20", 10],
-  webhooks: ["api/v1/webhooks/list", 10],
+  webhooks: ["api/v1/webhooks/list?limit=50", 10],
   letters: ["api/v1/webhooks/dead-letters?limit=1", 10],
   mirrors: ["api/v1/mirrors", 10],
   storage: ["api/v1/storage?limit=1", 60],

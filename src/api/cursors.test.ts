@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { decodeCursor, encodeCursor } from "./cursors.ts";
+import { decodeCursor, encodeCursor, pageOf } from "./cursors.ts";
 
 const QUERY = ["states", { domain: "light" }];
 
@@ -24,4 +24,17 @@ test("decodeCursor() refuses a cursor with any character changed", () => {
   for (const nonsense of ["", "x", "AAAA", "{}", "%", cursor.slice(0, -4), `${cursor}AAAA`]) {
     assert.throws(() => decodeCursor(QUERY, nonsense), { code: "invalid" }, nonsense);
   }
+});
+
+test("pageOf() gives each row once, also when the row that a page ended at is gone", () => {
+  const rows = ["a", "b", "c", "d", "e"];
+  const key = (row: string) => row;
+  const first = pageOf("rows", rows, key, { limit: 2 });
+  assert.deepEqual([first.rows, first.total], [["a", "b"], 5]);
+  const cursor = first.nextCursor ?? "";
+  assert.deepEqual(pageOf("rows", rows, key, { limit: 2, cursor }).rows, ["c", "d"]);
+  assert.deepEqual(pageOf("rows", ["0", ...rows], key, { limit: 9, cursor }).rows, ["c", "d", "e"]);
+  assert.deepEqual(pageOf("rows", ["a", "c", "d"], key, { limit: 9, cursor }).rows, ["c", "d"]);
+  assert.equal(pageOf("rows", rows, key, { limit: 5 }).nextCursor, null);
+  assert.throws(() => pageOf("others", rows, key, { limit: 2, cursor }), { code: "invalid" });
 });

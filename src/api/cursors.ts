@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { AppError } from "../domain/errors.ts";
+import type { Page } from "../domain/home-store.ts";
 
 const DIGEST_LENGTH = 12;
 
@@ -21,6 +22,28 @@ export function decodeCursor(query: unknown, cursor: string): unknown {
     throw new AppError("invalid", `The query parameter "cursor" does not belong to this query: ${remedy}`);
   }
   return JSON.parse(text);
+}
+
+/**
+ * One page of a list that is in memory, in its own order. A page begins after the row at which the last one ended; where
+ * that row is gone, at its place.
+ */
+export function pageOf<Row>(
+  list: string,
+  rows: readonly Row[],
+  keyOf: (row: Row) => string,
+  { limit, cursor }: { readonly limit: number; readonly cursor?: string | undefined },
+): Page<Row> {
+  let start = 0;
+  if (cursor !== undefined) {
+    const [key, place] = decodeCursor(list, cursor) as [key: string, place: number];
+    const at = rows.findIndex((row) => keyOf(row) === key);
+    start = at === -1 ? place : at + 1;
+  }
+  const end = start + limit;
+  const page = rows.slice(start, end);
+  const nextCursor = end < rows.length ? encodeCursor(list, [keyOf(page.at(-1)!), end - 1]) : null;
+  return { rows: page, total: rows.length, nextCursor };
 }
 
 function digest(query: unknown, text: string): string {

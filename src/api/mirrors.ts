@@ -2,7 +2,7 @@ import { Counter, Gauge, type Registry } from "prom-client";
 import { type DeadLetter, type Forwarding, TARGET_STATES, type TargetStatus } from "../domain/forwarding.ts";
 import { isoFromMicros, nowMicros } from "../lib/time.ts";
 import type { Api } from "./api.ts";
-import { decodeCursor, encodeCursor } from "./cursors.ts";
+import { decodeCursor, encodeCursor, pageOf } from "./cursors.ts";
 import {
   answers,
   count,
@@ -65,12 +65,13 @@ export function mirrorRoutes(api: Api, forwarding: Forwarding): void {
       schema: {
         tags,
         summary: "Servers that get samples, and how far each has taken them",
-        response: answers({ 200: exactly({ mirrors: Type.Array(Target), count: count("Mirrors") }) }),
+        querystring: listQuery({}),
+        response: answers({ 200: listAnswer("mirrors", Target) }),
       },
     },
-    async () => {
-      const mirrors = forwarding.status().map(targetBody);
-      return { mirrors, count: mirrors.length };
+    async ({ query: { limit = LIST_LIMIT_DEFAULT, cursor } }) => {
+      const page = pageOf("mirrors", forwarding.status(), ({ name }) => name, { limit, cursor });
+      return listBody("mirrors", { ...page, rows: page.rows.map(targetBody) }, limit);
     },
   );
 

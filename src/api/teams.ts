@@ -2,8 +2,21 @@ import { AppError } from "../domain/errors.ts";
 import type { FollowedTeam, LeagueId, Team } from "../domain/game.ts";
 import { foldName, namesOf, splitTeamName } from "../domain/team-names.ts";
 import type { Api } from "./api.ts";
+import { pageOf } from "./cursors.ts";
 import { leagueOf, leagueQuery, parseLeague, type SportsSources } from "./game-lists.ts";
-import { answers, count, exactly, nullableText, queryText, text, VALUE_LENGTH_MAX } from "./schemas.ts";
+import {
+  answers,
+  count,
+  exactly,
+  LIST_LIMIT_DEFAULT,
+  listAnswer,
+  listBody,
+  listQuery,
+  nullableText,
+  queryText,
+  text,
+  VALUE_LENGTH_MAX,
+} from "./schemas.ts";
 import { Type } from "./type.ts";
 
 const tags = ["sports"];
@@ -27,7 +40,6 @@ const FollowedRow = exactly({
   name: nullableText("Full name"),
   configured: Type.Boolean({ description: "Named in SPORTS_TEAMS, so it stays" }),
 });
-const FollowedAnswer = exactly({ teams: Type.Array(FollowedRow), count: count("Teams") });
 
 const name = (description: string) => Type.String({ minLength: 1, maxLength: VALUE_LENGTH_MAX, description });
 const names = (description: string) =>
@@ -45,9 +57,9 @@ export function teamRoutes(api: Api, sports: SportsSources): void {
         summary: "Teams of a league",
         description:
           "Without a league those of the leagues in which somebody is followed; with q and without a league, of all.",
-        querystring: exactly({ ...leagueQuery, q: queryText("Text within a name, or an abbreviation or id") }),
+        querystring: listQuery({ ...leagueQuery, q: queryText("Text within a name, or an abbreviation or id") }),
         response: answers(
-          { 200: exactly({ league: nullableText("As asked"), teams: Type.Array(TeamRow), count: count("Teams") }) },
+          { 200: exactly({ league: nullableText("As asked"), ...listAnswer("teams", TeamRow).properties }) },
           503,
         ),
       },
@@ -57,14 +69,26 @@ export function teamRoutes(api: Api, sports: SportsSources): void {
       const teams = await teamsOf(league, query.q !== undefined);
       const q = query.q === undefined ? null : foldName(query.q);
       const found = teams.filter((team) => q === null || isNamed(team, q));
-      return { league: league ?? null, teams: found.map(teamRow), count: found.length };
+      const { limit = LIST_LIMIT_DEFAULT, cursor } = query;
+      const page = pageOf(`teams ${league} ${q}`, found, (team) => `${team.league}:${team.id}`, { limit, cursor });
+      return { league: league ?? null, ...listBody("teams", { ...page, rows: page.rows.map(teamRow) }, limit) };
     },
   );
 
   api.get(
     "/api/v1/teams/followed",
-    { schema: { tags, summary: "Teams that are followed", response: answers({ 200: FollowedAnswer }) } },
-    async () => ({ teams: sports.followed().map(followedRow), count: sports.followed().length }),
+    {
+      schema: {
+        tags,
+        summary: "Teams that are followed",
+        querystring: listQuery({}),
+        response: answers({ 200: listAnswer("teams", FollowedRow) }),
+      },
+    },
+    async ({ query: { limit = LIST_LIMIT_DEFAULT, cursor } }) => {
+      const page = pageOf("followed", sports.followed(), ({ league, text }) => `${league}:${text}`, { limit, cursor });
+      return listBody("teams", { ...page, rows: page.rows.map(followedRow) }, limit);
+    },
   );
 
   api.post(

@@ -92,7 +92,13 @@ test("register refuses what cannot be, and names the field", async (t) => {
     assert.match(json().message, message, name);
     assert.ok(!body.includes(EXAMPLE.secret), name);
   }
-  assert.deepEqual((await api.inject("/api/v1/webhooks/list")).json(), { webhooks: [] });
+  assert.deepEqual((await api.inject("/api/v1/webhooks/list")).json(), {
+    webhooks: [],
+    count: 0,
+    total: 0,
+    limit: 100,
+    next_cursor: null,
+  });
 });
 
 test("a name that does not resolve is accepted with a warning, a generated secret is shown once", async (t) => {

@@ -2,7 +2,7 @@ import type { Static } from "typebox";
 import { AppError } from "../domain/errors.ts";
 import { type DeliveryRow, EVENT_TYPES, type Registered, type WebhookInput, type Webhooks } from "../domain/webhook.ts";
 import type { Api } from "./api.ts";
-import { decodeCursor, encodeCursor } from "./cursors.ts";
+import { decodeCursor, encodeCursor, pageOf } from "./cursors.ts";
 import {
   answers,
   count,
@@ -169,10 +169,15 @@ export function webhookRoutes(api: Api, webhooks: Webhooks): void {
           hide,
           tags,
           summary: "All webhooks",
-          response: answers({ 200: exactly({ webhooks: Type.Array(Webhook) }) }),
+          description: "In the order in which they were registered.",
+          querystring: listQuery({}),
+          response: answers({ 200: listAnswer("webhooks", Webhook) }),
         },
       },
-      async () => ({ webhooks: await webhooks.list() }),
+      async ({ query: { limit = LIST_LIMIT_DEFAULT, cursor } }) => {
+        const page = pageOf("webhooks", await webhooks.list(), ({ id }) => id, { limit, cursor });
+        return listBody("webhooks", page, limit);
+      },
     );
 
     api.delete(

@@ -1,8 +1,6 @@
 import { away, number } from "../format.js";
 import { card, html, state, table } from "../html.js";
 
-const SHOWN_MAX = 50;
-
 /** @param {any} webhook */
 function condition(webhook) {
   if (!webhook.enabled) return state("disabled", "idle");
@@ -15,7 +13,7 @@ export function webhooks(list, letters, now) {
   if (!list) return null;
   return card(
     "Webhooks",
-    html`<p class="soft">${number(list.webhooks.length)} registered, ${number(letters?.total)} deliveries given up</p>
+    html`<p class="soft">${number(list.total)} registered, ${number(letters?.total)} deliveries given up</p>
     ${table(
       ["Address", "State", "Events", "#Waiting", "#Delivered", "#Failed attempts", "Last success", "Why"],
       list.webhooks
