@@ -4,8 +4,8 @@
  *
  *   node bench/year.ts [--scale 0.02] [--days 365] [--raw-days 365] [--seed 1] [--keep]
  *
- * At scale 1 it is 500 entities and 10 events a second: 315 M samples, half an hour on two cores and 2 GB of disk. A smaller
- * scale has fewer entities with as many samples each, so that sizes grow in proportion.
+ * At scale 1 it is 500 entities and 10 events a second: 315 M samples, half an hour on two cores and 2 GB of disk. A
+ * smaller scale has fewer entities with as many samples each, so that sizes grow in proportion.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
