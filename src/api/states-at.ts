@@ -56,15 +56,17 @@ async function readInForce(
   at: Micros,
   series: readonly Series[],
 ): Promise<(Known | undefined)[]> {
-  const known: (Known | undefined)[] = [];
+  const known: (Known | undefined)[] = new Array(series.length);
+  // Series are stored in the order of their numbers: those that are next to each other are read together.
+  const order = series.map((_, i) => i).sort((a, b) => series[a]!.number - series[b]!.number);
   // What began at the very moment is in force, so the question ends just after it.
   const span = { start: at + 1, end: at + 1, includeStart: true, limit: 0 };
-  for (let from = 0; from < series.length; from += READ_AT_ONCE) {
-    const part = series.slice(from, from + READ_AT_ONCE);
-    const answers = await samples.read(part.map(({ number }) => ({ ...span, series: number })));
-    for (const [i, { ts, values }] of answers.entries()) {
+  for (let from = 0; from < order.length; from += READ_AT_ONCE) {
+    const part = order.slice(from, from + READ_AT_ONCE);
+    const answers = await samples.read(part.map((i) => ({ ...span, series: series[i]!.number })));
+    for (const [at, { ts, values }] of answers.entries()) {
       const value = values[0];
-      known.push(value == null ? undefined : { series: part[i]!, ts: ts[0]!, value });
+      if (value != null) known[part[at]!] = { series: series[part[at]!]!, ts: ts[0]!, value };
     }
   }
   return known;

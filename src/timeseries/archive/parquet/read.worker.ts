@@ -8,7 +8,7 @@ import { serveCommands } from "../../../lib/worker-rpc.ts";
 import { type PackedSamples, SamplePacker } from "../../hot/columns.ts";
 import { merge } from "../../hot/memory.ts";
 import { Condenser } from "../condense.ts";
-import { type FileReader, openFile, type Stretch } from "./file-reader.ts";
+import { type FileReader, type GroupValues, openFile, type Stretch } from "./file-reader.ts";
 
 export interface ReaderOptions {
   /** The folder of the archive's files. */
@@ -103,6 +103,23 @@ function stretchesOf(file: FileReader, series: ArchivedSeries): readonly Stretch
   return number === undefined ? [] : file.stretches(number);
 }
 
+/**
+ * Of each file the row group that was read last, while one question is answered: series next to each other share it,
+ * also where each of them is looked for in the files of several days.
+ */
+const unpacked = new Map<FileReader, GroupValues>();
+const UNPACKED_MAX = 8;
+
+function valuesOf(file: FileReader, stretch: Stretch): GroupValues {
+  const known = unpacked.get(file);
+  if (known?.group === stretch.group) return known;
+  unpacked.delete(file);
+  if (unpacked.size >= UNPACKED_MAX) unpacked.delete(unpacked.keys().next().value!);
+  const values = file.values(stretch);
+  unpacked.set(file, values);
+  return values;
+}
+
 /** A file of another data directory has numbers of its own. */
 function numberIn({ index }: FileReader, series: ArchivedSeries): SeriesNumber | undefined {
   if (index.store === store) return series.number;
@@ -121,7 +138,7 @@ function within(ref: FileRef, { series, start, end, limit }: FileQuestion): Samp
     if (found.ts.length >= limit || stretch.firstTs >= end) break;
     const next = stretches[i + 1];
     if (next !== undefined && next.firstTs <= start) continue;
-    const rows = file.read(stretch, { start, end });
+    const rows = file.read(stretch, { start, end }, valuesOf(file, stretch));
     found = merge(found, { ts: rows.ts, values: rows.values });
   }
   return found;
@@ -132,7 +149,7 @@ function before(ref: FileRef, { series, start }: FileQuestion): SampleColumns {
   const file = fileOf(ref);
   const stretch = stretchesOf(file, series).findLast(({ firstTs }) => firstTs < start);
   if (stretch === undefined) return EMPTY;
-  const { ts, values } = file.read(stretch, { start: stretch.firstTs, end: start });
+  const { ts, values } = file.read(stretch, { start: stretch.firstTs, end: start }, valuesOf(file, stretch));
   return { ts: ts.slice(-1), values: values.slice(-1) };
 }
 
@@ -229,8 +246,20 @@ function contentOf({ path }: FileRef): FileContent | Damage {
 
 const commands: ReaderCommands = {
   content: (files) => files.map(contentOf),
-  read: (questions) => questions.map(readOne),
-  aggregate: (questions) => questions.map(aggregateOne),
+  read(questions) {
+    try {
+      return questions.map(readOne);
+    } finally {
+      unpacked.clear();
+    }
+  },
+  aggregate(questions) {
+    try {
+      return questions.map(aggregateOne);
+    } finally {
+      unpacked.clear();
+    }
+  },
   close() {
     for (const path of [...open.keys()]) close(path);
   },
