@@ -12,6 +12,7 @@ const SETTINGS = { busyTimeoutSeconds: 30, cacheSize: -64_000, synchronous: "FUL
 const SERIES = 500;
 const DAYS = 30;
 const SAMPLES = 5_000_000;
+const HOUR = 3_600_000_000;
 const DAY = 86_400_000_000;
 const FIRST_DAY = Date.UTC(2026, 9, 25) * 1000;
 /** What one turn of the event loop appends, as if it had just come from a socket. */
@@ -94,12 +95,26 @@ async function loadAndRead(directory: string): Promise<Figure[]> {
     store.read([{ series: pick(run), start: day(run), end: day(run) + DAY, limit: 10_000, includeStart: true }]);
   const page = () => store.read([{ series: numbers[1]!, start: FIRST_DAY, end, limit: 10_000 }]);
   const recent = (run: number) => store.read([{ series: pick(run), start: end - (100 / 333) * DAY, end, limit: 100 }]);
+  const borders = (period: number): number[] =>
+    Array.from({ length: (DAYS * DAY) / period + 1 }, (_, i) => FIRST_DAY + i * period);
+  const of = (series: readonly SeriesNumber[], period: number, group: boolean) => ({
+    ...{ series, borders: borders(period), until: end, group },
+  });
+  const means = (run: number) => store.figure(of([pick(run)], HOUR, false), "mean");
+  const counts = () => store.figure(of(numbers, DAY, true), "count");
+  const allFigures = (run: number) => store.statistics(of([pick(run)], HOUR, false));
+  await store.rollUp();
   await timed(200, oneDay);
+  await timed(200, means);
+  await timed(10, counts);
   const rows = [
     { what: "append and commit, folds included", value: SAMPLES / seconds, unit: "samples/s" },
     { what: "longest turn of 2,000 appends", value: lag, unit: "ms" },
     { what: "fold", value: foldable / foldSeconds, unit: "samples/s" },
     { what: "A: one entity, 24 h raw, p50", value: await timed(500, oneDay), unit: "ms" },
+    { what: "B: one entity, 30 days, hourly mean, p50", value: await timed(300, means), unit: "ms" },
+    { what: "the same, all figures, p50", value: await timed(100, allFigures), unit: "ms" },
+    { what: "C: samples of all by day, 30 days, p50", value: await timed(30, counts), unit: "ms" },
     { what: "the last 100 of one entity, p50", value: await timed(500, recent), unit: "ms" },
     { what: "a page of 10,000 over 30 days, p50", value: await timed(30, page), unit: "ms" },
     { what: "RSS after the load", value: process.memoryUsage.rss() / 1e6, unit: "MB" },
