@@ -8,6 +8,7 @@ import type { SampleColumns, Value } from "../domain/sample.ts";
 import type { SeriesNumber } from "../domain/series.ts";
 import { silentLog } from "../lib/log.ts";
 import { downgrade, readMigrations, upgrade } from "../lib/migrate.ts";
+import { COMMIT_SAMPLES } from "./hot/committer.ts";
 import { openForWriting } from "./hot/database.ts";
 import { openStore, type Store, type StoreOptions } from "./store.ts";
 
@@ -299,6 +300,26 @@ test("samples are committed by the clock and when 2,000 wait", async (t) => {
   assert.equal(large.status().waiting, 1_999);
   large.append(other, T0 + 1_999, 1);
   await until(() => large.status().waiting === 0);
+});
+
+test("rollUp() computes nothing as long as a flood lasts, and all of it then", async (t) => {
+  await using store = await open(temporary(t), { now: () => T0 + 10 * DAY });
+  const series = entity(store, "flooded");
+  const flood = async (from: number) => {
+    for (let i = 0; i < COMMIT_SAMPLES; i++) store.append(series, from + i, i);
+    await store.flush();
+  };
+  await flood(T0);
+  await store.fold();
+  const order: string[] = [];
+  const rolledUp = store.rollUp().then(() => order.push("rollups"));
+  for (let i = 0; i < 5; i++) {
+    await flood(T0 + 5 * DAY + i * COMMIT_SAMPLES);
+    order.push("flood");
+  }
+  await rolledUp;
+  assert.deepEqual(order, ["flood", "flood", "flood", "flood", "flood", "rollups"]);
+  assert.equal(await store.rollUp(), 1);
 });
 
 test("the log is folded when its oldest sample is 6 hours old", async (t) => {

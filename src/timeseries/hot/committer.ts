@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { AppError, messageOf } from "../../domain/errors.ts";
 import type { Micros, Value } from "../../domain/sample.ts";
 import type { SeriesNumber } from "../../domain/series.ts";
@@ -24,6 +25,12 @@ export const CHUNK_SAMPLES_MAX = 16_384;
 export const FOLD_SAMPLES = 250_000;
 /** The age of the log's oldest sample, by arrival, that makes a fold due: 6 hours. */
 export const FOLD_MICROS = 21_600_000_000;
+
+/** A chunk of as many samples as wait for no clock is part of a flood, which has passed when none came for so long. */
+const FLOOD_PASSED_MS = 1_000;
+/** A step of rollups waits so long at most for a flood to pass: days get theirs in the longest one, if slowly. */
+const ROLLUP_WAIT_MS = 10_000;
+const ROLLUP_LOOK_MS = 50;
 
 const RETRY_FIRST_MS = 500;
 const RETRY_CAP_MS = 30_000;
@@ -88,7 +95,7 @@ export interface Committer {
     freePages(): Promise<number>;
     returnPages(keep: number): Promise<number>;
   };
-  /** A step of building a day's rollups; rejects when the disk refuses, and nothing tries it again. */
+  /** A step of building a day's rollups, once a flood has passed; rejects when the disk refuses, and nothing tries it again. */
   rollUp(request: RollUpRequest): Promise<BuiltPart>;
   storeRollups(request: StoreRollupsRequest): Promise<boolean>;
   status(): {
@@ -144,6 +151,8 @@ export function createCommitter(options: CommitterOptions): Committer {
   /** Who wants to know of the next fold, and of the one that is due or under way. */
   let foldWaiters: Waiter[] = [];
   let sealedWaiters: Waiter[] = [];
+
+  let flooded = Number.NEGATIVE_INFINITY;
 
   let waiting = 0;
   let commits = 0;
@@ -228,6 +237,7 @@ export function createCommitter(options: CommitterOptions): Committer {
       return false;
     }
     line.shift();
+    if (chunk.count >= COMMIT_SAMPLES) flooded = performance.now();
     waiting -= chunk.count;
     commits++;
     if (beforeFold !== undefined) beforeFold--;
@@ -282,6 +292,16 @@ export function createCommitter(options: CommitterOptions): Committer {
     }
   }
 
+  /** Rollups of days that more samples come to would have to be built again, and commits would wait for them. */
+  async function calm(): Promise<void> {
+    const latest = performance.now() + ROLLUP_WAIT_MS;
+    await folding;
+    for (let now = performance.now(); !closing && now < flooded + FLOOD_PASSED_MS && now < latest; ) {
+      await sleep(ROLLUP_LOOK_MS, undefined, { ref: false });
+      now = performance.now();
+    }
+  }
+
   const flush = (): Promise<void> => {
     const last = filling.empty ? line.at(-1) : filling;
     if (last === undefined) return Promise.resolve();
@@ -329,8 +349,14 @@ export function createCommitter(options: CommitterOptions): Committer {
       return folded;
     },
 
-    rollUp: (request) => remote().call("rollUp", { ...request, maxPages: options.maxPages?.() }),
-    storeRollups: (request) => remote().call("storeRollups", { ...request, maxPages: options.maxPages?.() }),
+    async rollUp(request) {
+      await calm();
+      return remote().call("rollUp", { ...request, maxPages: options.maxPages?.() });
+    },
+    async storeRollups(request) {
+      await calm();
+      return remote().call("storeRollups", { ...request, maxPages: options.maxPages?.() });
+    },
 
     forward: { call: (name, argument) => remote().call(name, argument) },
 

@@ -60,8 +60,7 @@ export class Fold {
     const days: Day[] = [];
     while (this.#next < end) {
       const day = this.#dayAt(this.#next);
-      let to = this.#next + 1;
-      while (to < end && this.#dayAt(to) === day) to++;
+      const to = this.#endOfDay(day, end);
       // Whatever was computed from the day's samples has to be computed again.
       unbuildDays(this.#db, [day]);
       this.#insert(day, this.#next, to);
@@ -80,6 +79,18 @@ export class Fold {
 
   #dayAt(place: number): Day {
     return dayOf(this.#content.ts[this.#order[place]!]!);
+  }
+
+  /** Where the samples of the day that is next end, `end` at most. */
+  #endOfDay(day: Day, end: number): number {
+    let low = this.#next + 1;
+    let high = end;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.#dayAt(middle) > day) high = middle;
+      else low = middle + 1;
+    }
+    return low;
   }
 
   #insert(day: Day, from: number, to: number): void {
