@@ -16,18 +16,16 @@ export function webhooks(list, letters, now) {
     html`<p class="soft">${number(list.total)} registered, ${number(letters?.total)} deliveries given up</p>
     ${table(
       ["Address", "State", "Events", "#Waiting", "#Delivered", "#Failed attempts", "Last success", "Why"],
-      list.webhooks
-        .slice(0, SHOWN_MAX)
-        .map((/** @type {any} */ webhook) => [
-          webhook.url,
-          condition(webhook),
-          webhook.events.join(", "),
-          number(webhook.waiting),
-          number(webhook.total_calls),
-          number(webhook.failed_calls),
-          webhook.last_success ? away(webhook.last_success, now) : "never",
-          webhook.disabled_reason ?? webhook.on_hold ?? "",
-        ]),
+      list.webhooks.map((/** @type {any} */ webhook) => [
+        webhook.url,
+        condition(webhook),
+        webhook.events.join(", "),
+        number(webhook.waiting),
+        number(webhook.total_calls),
+        number(webhook.failed_calls),
+        webhook.last_success ? away(webhook.last_success, now) : "never",
+        webhook.disabled_reason ?? webhook.on_hold ?? "",
+      ]),
       "None is registered.",
     )}`,
     { wide: true },
