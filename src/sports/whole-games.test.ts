@@ -146,6 +146,10 @@ test("followTeamsOf() asks again for teams that the source could not be asked ab
   const answers = [true, false, true];
   const watch = async (teams: readonly unknown[]) => asked.push(teams.length) > 0 && answers.shift()!;
   const teams = followTeamsOf(webhooks(), { watch }, log, 10);
+  await until(
+    () => asked.length === 1,
+    () => "it did not ask at the start",
+  );
   await teams.register({ url: receiver.url, events: ["score_changed"], team: "sf" });
   await until(
     () => answers.length === 0,
