@@ -254,7 +254,7 @@ const ASSASSIN = `
   import { existsSync } from "node:fs";
   import { isMainThread, workerData } from "node:worker_threads";
   if (!isMainThread && workerData?.directory) {
-    setInterval(() => existsSync(workerData.directory + "/armed") && process.exit(3), 20 + Math.random() * 50);
+    setInterval(() => existsSync(workerData.directory + "/armed") && process.exit(3), 20 + Math.random() * 150);
   }
 `;
 

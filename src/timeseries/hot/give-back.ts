@@ -3,7 +3,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { freePages, returnPages } from "./database.ts";
 
 /** Free pages that are left alone, whatever the days take: some have to be free for each commit. */
-const FREE_PAGES_MIN = 4096;
+const FREE_PAGES_MIN = 2048;
 
 /**
  * Returns to the file system what days left that went to the archive. What the last of them took stays free: the day

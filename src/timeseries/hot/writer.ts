@@ -205,13 +205,13 @@ export type WriterCommands = {
 const { directory, settings, targets = [] } = workerData as WriterOptions;
 const file = join(directory, DATABASE_FILE);
 
-/** Samples of one step of a fold: a millisecond or two, for which a commit may have to wait. */
-const FOLD_STEP_SAMPLES = 2_000;
+/** Samples of one step of a fold: half a millisecond or so, for which a commit may have to wait. */
+const FOLD_STEP_SAMPLES = 1_000;
 /**
- * So many samples are carried over for each that comes to the log meanwhile, or commits wait: with one, each fold under
- * a flood would be longer than the one before.
+ * A fold is done before so many samples have come to the log meanwhile, or commits wait: however long a flood lasts, no
+ * fold is much longer than the one before.
  */
-const FOLDED_PER_COMMITTED = 2;
+const FOLD_WITHIN_SAMPLES = 200_000;
 /** How far a fold may be behind that before commits wait for it. */
 const FOLD_BEHIND_MAX = 20_000;
 /** Samples of one step of a rollup: a tenth of a second, for which a commit may have to wait. */
@@ -221,7 +221,8 @@ const ROLLUP_ROWS_DROPPED = 10_000;
 
 /** The day whose rollups are half done, as long as no fold has changed it. */
 let rollingUp: Day | undefined;
-/** How many samples the fold under way should have carried over beyond those that it has. */
+/** How many samples the fold under way has to carry over for each that is committed, and how many it should have more. */
+let foldPace = 0;
 let foldBehind = 0;
 
 const sealing = new Sealing(() => opened?.db);
@@ -393,13 +394,14 @@ const commands: WriterCommands = {
       if (chunk.durableUntil !== null) current.ledger.durableUntil(chunk.durableUntil);
       return end;
     });
-    foldBehind += FOLDED_PER_COMMITTED * chunk.series.length;
+    foldBehind += foldPace * chunk.series.length;
     return { sizeBytes: sizeOnDisk(file), queued };
   },
   async fold({ ranges, ...limits }) {
     const current = database();
     const { db, log } = current;
     const fold = new Fold(db, log);
+    foldPace = fold.left / FOLD_WITHIN_SAMPLES;
     foldBehind = 0;
     try {
       while (fold.left > 0) {
