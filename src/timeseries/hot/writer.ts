@@ -212,8 +212,9 @@ const FOLD_STEP_SAMPLES = 1_000;
  * fold is much longer than the one before.
  */
 const FOLD_WITHIN_SAMPLES = 200_000;
-/** How far a fold may be behind that before commits wait for it. */
+/** How far a fold may be behind that before commits wait for it; and samples of one step that makes up for it. */
 const FOLD_BEHIND_MAX = 20_000;
+const FOLD_LONG_STEP_SAMPLES = 10_000;
 /** Samples of one step of a rollup: a tenth of a second, for which a commit may have to wait. */
 const ROLLUP_SAMPLES = 50_000;
 /** Rows of rollups that one step deletes. */
@@ -405,11 +406,13 @@ const commands: WriterCommands = {
     foldBehind = 0;
     try {
       while (fold.left > 0) {
+        const isBehind = foldBehind > FOLD_BEHIND_MAX;
+        const step = isBehind ? FOLD_LONG_STEP_SAMPLES : FOLD_STEP_SAMPLES;
         // The log has all of it, so only the end has to be durable; the disk is spared the waiting.
-        const days = loosely(db, () => inTransaction(current, limits, () => fold.step(FOLD_STEP_SAMPLES)));
+        const days = loosely(db, () => inTransaction(current, limits, () => fold.step(step)));
         sealing.touched(days);
         if (rollingUp !== undefined && days.includes(rollingUp)) rollingUp = undefined;
-        foldBehind -= FOLD_STEP_SAMPLES;
+        foldBehind -= step;
         if (foldBehind <= FOLD_BEHIND_MAX) await nextTurn();
       }
       inTransaction(current, limits, () => fold.finish(ranges));
