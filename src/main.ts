@@ -4,6 +4,7 @@ import { parseArgs } from "node:util";
 import { type App, startApp } from "./app.ts";
 import { type Config, describeConfig, readConfig } from "./config.ts";
 import { AppError, messageOf } from "./domain/errors.ts";
+import { collectWhenQuiet } from "./lib/collect-garbage.ts";
 import { createLog } from "./lib/log.ts";
 
 const USAGE = `HA Ingestor: the memory of a smart home.
@@ -56,6 +57,7 @@ async function main(): Promise<void> {
     await demoHome?.close();
     throw error;
   }
+  collectWhenQuiet();
   await stopSignal();
   log.info("Stopping");
   setTimeout(() => {

@@ -6,6 +6,7 @@ import { Failure } from "../failure.ts";
 import { positive } from "./options.ts";
 import { withRows } from "./page.ts";
 import { runScenario } from "./run.ts";
+import { again } from "./scenarios/again.ts";
 import { homeClock, ourClock } from "./scenarios/clocks.ts";
 import { cuts } from "./scenarios/cuts.ts";
 import { fullDisk, slowDisk } from "./scenarios/disks.ts";
@@ -21,6 +22,7 @@ import type { Scenario } from "./trial.ts";
 const SCENARIOS: readonly Scenario[] = [
   sustained,
   bursts,
+  again,
   ...cuts,
   kills,
   ourClock,

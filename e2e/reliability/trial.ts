@@ -32,6 +32,8 @@ export interface Scenario {
   readonly entities?: number;
   /** Home Assistant itself goes down: a gap of that ends partial. Of other troubles none does. */
   readonly homeGoesDown?: boolean;
+  /** What the program may hold at the end beyond what it held at the start, where it is more than after other troubles. */
+  readonly rssGrowthMaxMb?: number;
   /** What the home lives through before the program meets it. */
   past?(home: Home, short: boolean): Promise<void>;
   /** How the program is started, beyond the usual. Throws a Failure when this machine lacks what it takes. */
@@ -77,6 +79,12 @@ export async function reconnect({ home, program }: Trial): Promise<void> {
 /** Connections to Home Assistant that stood, since the program's start. */
 export async function connectionsOf(program: Program): Promise<number> {
   return metric(String((await program.get("/metrics")).body), "home_assistant_connections_total");
+}
+
+/** What the program holds of the machine's memory, in MiB. */
+export async function rssMb(program: Program): Promise<number> {
+  const { process } = await program.read<{ process: { rss_bytes: number } }>("/api/v1/stats");
+  return Math.round(process.rss_bytes / 2 ** 20);
 }
 
 export function metric(text: string, name: string): number {

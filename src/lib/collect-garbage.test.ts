@@ -1,0 +1,15 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { getHeapStatistics } from "node:v8";
+import { collectWhenQuiet } from "./collect-garbage.ts";
+
+const physical = () => getHeapStatistics().total_physical_size;
+
+test("collectWhenQuiet() gives back what a flood took, once it is over", { timeout: 60_000 }, async () => {
+  const before = physical();
+  let flood: object[] | undefined = Array.from({ length: 500_000 }, (_, index) => ({ index, text: `${index}` }));
+  assert.ok(physical() > before + 30_000_000 && flood.length > 0);
+  flood = undefined;
+  collectWhenQuiet(50);
+  while (physical() > before + 10_000_000) await new Promise((resolve) => setTimeout(resolve, 10));
+});
