@@ -9,7 +9,8 @@ import { waitUntil } from "./wait.ts";
 /** Home Assistant builds its answers in memory, and the program takes up to 200 entities. */
 const ENTITIES_PER_QUESTION = 50;
 const RECORDED_TIMEOUT_MS = 60_000;
-const MARKER = "sensor.ha_ingestor_e2e_marker";
+/** The state of our own that `settle` writes. */
+export const MARKER = "sensor.ha_ingestor_e2e_marker";
 
 /** One entity's states by the microsecond of `last_changed`; null: it was removed then. */
 export type Timeline<Value> = ReadonlyMap<number, Value>;
