@@ -10,7 +10,7 @@ import { type Carried, isNumber, NOTHING, type SeriesKind, Tally, Walk } from ".
 import { type FigureColumns, packFigures } from "./figures.ts";
 import type { Stretch } from "./plan.ts";
 import { carriedBy, fromRow, ROLLUP_COLUMNS, type RollupRow } from "./row.ts";
-import { inOrder, type Silences, silencesWithin } from "./silences.ts";
+import { betweenSummaries, inOrder, type Silences, silencesWithin } from "./silences.ts";
 
 /** A sample that was found by itself. */
 export interface Found {
@@ -89,27 +89,29 @@ function walkSeries(prepare: Prepare, request: AggregateRequest, question: Serie
     }
   };
   walk.begin(borders[0]!);
+  const silence = (ts: Micros): void => {
+    reach(ts);
+    walk.silence(ts);
+  };
   for (const stretch of request.stretches) {
+    const silences = question.isOfHome ? silencesWithin(request.silences, stretch) : [];
     if (stretch.from === "samples" || stretch.from === "archive") {
-      inOrder(
-        samplesOf(prepare, request, question, stretch),
-        question.isOfHome ? silencesWithin(request.silences, stretch) : [],
-        (ts, value) => {
-          reach(ts);
-          walk.sample(ts, value);
-        },
-        (ts) => {
-          reach(ts);
-          walk.silence(ts);
-        },
-      );
+      const sample = (ts: Micros, value: Value): void => {
+        reach(ts);
+        walk.sample(ts, value);
+      };
+      inOrder(samplesOf(prepare, request, question, stretch), silences, sample, silence);
     } else {
+      const between = betweenSummaries(silences, silence);
       for (const row of rowsOf<RollupRow>(prepare, ROLLUP_COLUMNS, question.number, stretch)) {
+        const end = endOf(stretch, row[0], request.cuts);
+        between.before(row[0], end);
         reach(row[0]);
-        const item = fromRow(row, endOf(stretch, row[0], request.cuts));
+        const item = fromRow(row, end);
         if ("firstTs" in item) walk.summary(item);
         else walk.foreign(item);
       }
+      between.rest();
     }
   }
   for (; bucket < borders.length - 1; bucket++) {

@@ -11,7 +11,7 @@ import {
   samplesOf,
 } from "./aggregate.ts";
 import type { Stretch } from "./plan.ts";
-import { inOrder, silencesWithin } from "./silences.ts";
+import { betweenSummaries, inOrder, silencesWithin } from "./silences.ts";
 
 /**
  * Means and counts by themselves: what most charts are drawn from. They take few columns of the rollups and make no
@@ -77,21 +77,25 @@ function walkMeans(
     integral = 0;
     at = borders[++bucket]!;
   };
+  const reach = (ts: Micros, value: Value): void => {
+    while (ts >= borders[bucket + 1]!) end();
+    advance(ts);
+    number = numberOf(value);
+  };
+  const silence = (ts: Micros): void => reach(ts, null);
   for (const stretch of request.stretches) {
+    const silences = question.isOfHome ? silencesWithin(request.silences, stretch) : [];
     if (stretch.from === "samples" || stretch.from === "archive") {
-      const reach = (ts: Micros, value: Value): void => {
-        while (ts >= borders[bucket + 1]!) end();
-        advance(ts);
-        number = numberOf(value);
-      };
-      const silences = question.isOfHome ? silencesWithin(request.silences, stretch) : [];
-      inOrder(samplesOf(prepare, request, question, stretch), silences, reach, (ts) => reach(ts, null));
+      inOrder(samplesOf(prepare, request, question, stretch), silences, reach, silence);
       continue;
     }
+    const between = betweenSummaries(silences, silence);
     for (const [firstTs, mean, held, atEnd] of rowsOf<MeanRow>(prepare, MEAN_COLUMNS, question.number, stretch)) {
+      const rowEnd = endOf(stretch, firstTs, cuts);
+      between.before(firstTs, rowEnd);
       while (firstTs >= borders[bucket + 1]!) end();
       advance(firstTs);
-      at = endOf(stretch, firstTs, cuts);
+      at = rowEnd;
       if (mean !== null) {
         const micros = held === null || held === WHOLE_HOUR ? at - firstTs : held;
         weight += micros;
@@ -99,6 +103,7 @@ function walkMeans(
       }
       number = atEnd ?? Number.NaN;
     }
+    between.rest();
   }
   while (bucket < borders.length - 1) end();
 }

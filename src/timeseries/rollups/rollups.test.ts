@@ -174,7 +174,27 @@ test("statistics() gives the figures of the samples wherever they are", { timeou
       }
     },
   );
-  await fc.assert(property, { numRuns: 40, endOnFailure: true });
+  // A sample older than a downtime comes after the downtime's day was built.
+  const late: (typeof step extends fc.Arbitrary<infer Step> ? Step : never)[] = [
+    {
+      samples: [
+        [0, 222_714_001_679, null],
+        [0, 172_500_000_000, ""],
+      ],
+      downtimes: [],
+      next: "roll up",
+    },
+    {
+      samples: [
+        [1, 306_591_843_678, 46.5],
+        [1, 15, 0],
+      ],
+      downtimes: [237_900_000_000],
+      next: "fold",
+    },
+  ];
+  const week = { period: "week" as const, start: 208_617_069_020, length: 12 };
+  await fc.assert(property, { numRuns: 40, endOnFailure: true, examples: [[late, "UTC", "UTC", DAYS, [week]]] });
 });
 
 /** Home Assistant was down for a minute from then on, as its history shows afterwards. */

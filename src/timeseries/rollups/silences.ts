@@ -26,3 +26,21 @@ export function inOrder(
   }
   for (; next < silences.length; next++) silence(silences[next]!);
 }
+
+/**
+ * Passes silences that no summary tells of, while summaries are passed in the order of time: a day's summaries are of the
+ * series that it had when they were built, and a sample that comes later may be in force across a silence of such a day.
+ */
+export function betweenSummaries(silences: Silences, silence: (ts: Micros) => void) {
+  let next = 0;
+  return {
+    /** Before a summary, which tells of [firstTs, end) itself. */
+    before(firstTs: Micros, end: Micros): void {
+      for (; next < silences.length && silences[next]! < firstTs; next++) silence(silences[next]!);
+      while (next < silences.length && silences[next]! < end) next++;
+    },
+    rest(): void {
+      for (; next < silences.length; next++) silence(silences[next]!);
+    },
+  };
+}
