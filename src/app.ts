@@ -19,6 +19,7 @@ import { createSession } from "./homeassistant/session.ts";
 import type { FilterRules } from "./ingest/filter-rules.ts";
 import { createIngest, type Ingest } from "./ingest/pipeline.ts";
 import { isTimeZone } from "./lib/calendar.ts";
+import { collectGarbage } from "./lib/collect-garbage.ts";
 import { DirectoryHeld, lockDirectory } from "./lib/directory-lock.ts";
 import type { Logger } from "./lib/log.ts";
 import { createLineWriter } from "./lineprotocol/writer.ts";
@@ -203,8 +204,9 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
   stack.defer(() => data.close());
   const sportsApi = await createSportsApi(server);
   stack.defer(() => sportsApi.close());
-  // What follows, the first snapshot of the home, takes the most memory of all.
+  // What follows, the first snapshot of the home, takes the most memory of all, and so far nobody waits.
   await webhooks.rest();
+  collectGarbage();
   const urls = {
     data: await listen(data, config.host, config.dataApiPort, "DATA_API_PORT"),
     sports: await listen(sportsApi, config.host, config.sportsDataPort, "SPORTS_DATA_PORT"),

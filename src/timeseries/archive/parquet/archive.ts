@@ -12,14 +12,11 @@ import { DAY_MICROS, type Day, dayOf } from "../../hot/day.ts";
 import { daysWithin } from "../../hot/days.ts";
 import type { ArchiveChange } from "../../hot/sealing.ts";
 import type { PartContent } from "../../retention/plan.ts";
-import { openFile } from "./file-reader.ts";
-
 import type { ArchiveFile, Manifest } from "./manifest.ts";
-import { daysOfPath, monthOf, pathOfDay, pathOfMonth } from "./paths.ts";
+import { ARCHIVE_FOLDER, daysOfPath, monthOf, parquetFiles, pathOfDay, pathOfMonth } from "./paths.ts";
 import type { Damage, FileRef, ReaderCommands, ReaderOptions } from "./read.worker.ts";
-import { ARCHIVE_FOLDER, type SealJob, type SealResult } from "./seal.ts";
+import type { SealJob, SealResult } from "./seal.ts";
 import { createSealer, type Sealer } from "./sealer.ts";
-import { parquetFiles } from "./verify.ts";
 
 /** Days after its end when a month becomes one file: what comes late has come by then. */
 const MONTH_AGE_DAYS = 35;
@@ -141,6 +138,8 @@ export function openParquetArchive(options: ParquetOptions): ParquetArchive {
   }
 
   async function learn(path: string): Promise<void> {
+    // Loaded only here: other threads and processes do the reading, and this one can do without the code for it.
+    const { openFile } = await import("./file-reader.ts");
     using reader = openFile(join(folder, path));
     await hot.learn(reader.index.series);
   }

@@ -1,4 +1,9 @@
+import { readdirSync } from "node:fs";
+import { sep } from "node:path";
 import { type Day, dayOf } from "../../hot/day.ts";
+
+/** Below the data directory. */
+export const ARCHIVE_FOLDER = "archive";
 
 const DAY_MS = 86_400_000;
 
@@ -33,4 +38,12 @@ export function monthOf(day: Day): { readonly first: Day; readonly end: Day } {
   const date = new Date(day * DAY_MS);
   const [year, month] = [date.getUTCFullYear(), date.getUTCMonth()];
   return { first: dayOf(Date.UTC(year, month) * 1000), end: dayOf(Date.UTC(year, month + 1) * 1000) };
+}
+
+/** Below a folder, with slashes, in the order of their names. */
+export function parquetFiles(folder: string): string[] {
+  return readdirSync(folder, { recursive: true, encoding: "utf8" })
+    .filter((name) => name.endsWith(".parquet"))
+    .map((name) => name.replaceAll(sep, "/"))
+    .sort();
 }

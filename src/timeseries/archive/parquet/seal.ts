@@ -8,6 +8,7 @@ import type { Day } from "../../hot/day.ts";
 import { type FileReader, openFile } from "./file-reader.ts";
 import { createFileWriter, type FileFacts, type SeriesWords } from "./file-writer.ts";
 import { inspectFile, sha256Of } from "./inspect.ts";
+import { ARCHIVE_FOLDER } from "./paths.ts";
 import { mergeRows, rowsOfDay, rowsOfFile } from "./sorted-rows.ts";
 
 /** What the sealing process is asked to do: make one file of others and, for a day, of its table. */
@@ -34,8 +35,6 @@ export interface SealResult {
 }
 
 export type SealStep = "read" | "written" | "synced" | "renamed";
-
-export const ARCHIVE_FOLDER = "archive";
 
 /** Does one job; the output is there whole or not at all. Holds one row group of each input in memory. */
 export function seal(job: SealJob, step: (name: SealStep) => void = () => {}): SealResult {

@@ -2,7 +2,8 @@ import { setPriority } from "node:os";
 import { join } from "node:path";
 import { messageOf } from "../../../domain/errors.ts";
 import { lockDirectory } from "../../../lib/directory-lock.ts";
-import { ARCHIVE_FOLDER, type SealJob, type SealResult, type SealStep, seal } from "./seal.ts";
+import { ARCHIVE_FOLDER } from "./paths.ts";
+import { type SealJob, type SealResult, type SealStep, seal } from "./seal.ts";
 
 /**
  * The sealing process: does the jobs that its parent sends, one after the other, and ends with the parent. What it

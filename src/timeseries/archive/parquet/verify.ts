@@ -1,10 +1,10 @@
-import { existsSync, readdirSync } from "node:fs";
-import { join, sep } from "node:path";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { messageOf } from "../../../domain/errors.ts";
 import { DATABASE_FILE, openForReading, type SqliteSettings } from "../../hot/database.ts";
 import { inspectFile, sha256Of } from "./inspect.ts";
 import { type Manifest, readManifest } from "./manifest.ts";
-import { ARCHIVE_FOLDER } from "./seal.ts";
+import { ARCHIVE_FOLDER, parquetFiles } from "./paths.ts";
 
 /** What was found of one file. */
 export interface Finding {
@@ -59,12 +59,4 @@ function manifestOf(directory: string, settings: SqliteSettings): Pick<Manifest,
   } finally {
     db.close();
   }
-}
-
-/** Below a folder, with slashes, in the order of their names. */
-export function parquetFiles(folder: string): string[] {
-  return readdirSync(folder, { recursive: true, encoding: "utf8" })
-    .filter((name) => name.endsWith(".parquet"))
-    .map((name) => name.replaceAll(sep, "/"))
-    .sort();
 }
