@@ -3,6 +3,7 @@ import { userInfo } from "node:os";
 import { dirname, resolve } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { AppError, messageOf } from "../domain/errors.ts";
+import { isCorruption } from "../lib/damaged-database.ts";
 
 /** SQLITE_TIMEOUT, SQLITE_CACHE_SIZE and SQLITE_SYNCHRONOUS. */
 export interface DatabaseSettings {
@@ -56,11 +57,9 @@ export function sqliteCode(error: unknown): number | undefined {
 
 const SQLITE_BUSY = 5;
 const SQLITE_LOCKED = 6;
-export const SQLITE_CORRUPT = 11;
 const SQLITE_FULL = 13;
 export const SQLITE_TOOBIG = 18;
 export const SQLITE_CONSTRAINT = 19;
-export const SQLITE_NOTADB = 26;
 
 /** What a failure of SQLite means to a person: the state, not SQLite's wording of it. */
 export function sqliteReason(error: unknown): string {
@@ -70,11 +69,8 @@ export function sqliteReason(error: unknown): string {
       return "another program kept the database locked for longer than SQLITE_TIMEOUT";
     case SQLITE_FULL:
       return "the disk is full";
-    case SQLITE_CORRUPT:
-    case SQLITE_NOTADB:
-      return `the file is damaged (${messageOf(error)})`;
     default:
-      return messageOf(error);
+      return isCorruption(error) ? `the file is damaged (${messageOf(error)})` : messageOf(error);
   }
 }
 
@@ -96,8 +92,7 @@ export function openDatabase(
     return database;
   } catch (cause) {
     database?.close();
-    const code = sqliteCode(cause);
-    if (code === SQLITE_CORRUPT || code === SQLITE_NOTADB) throw cause;
+    if (isCorruption(cause)) throw cause;
     throw new AppError("unavailable", `Cannot open the database "${file}": ${sqliteReason(cause)}`, { cause });
   }
 }

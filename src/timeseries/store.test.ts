@@ -420,7 +420,7 @@ test("openStore() moves a file that is no database aside and begins a new one", 
   await store.close();
   const files = readdirSync(directory).filter((name) => name.startsWith("timeseries.db.corrupt-"));
   assert.equal(files.length, 1);
-  assert.match(files[0]!, /^timeseries\.db\.corrupt-\d{4}-\d\d-\d\dT[\d.-]+Z$/);
+  assert.match(files[0]!, /^timeseries\.db\.corrupt-\d{8}T\d{6}Z$/);
 });
 
 test("openStore() moves a file aside whose inside is damaged, with what belongs to it", async (t) => {

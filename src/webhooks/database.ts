@@ -1,8 +1,9 @@
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { AppError, messageOf } from "../domain/errors.ts";
+import { damageOf, moveAside } from "../lib/damaged-database.ts";
 import { readMigrations, upgrade } from "../lib/migrate.ts";
-import { moveAsideIfDamaged } from "./damaged.ts";
 
 /** SQLite's own settings, as SQLITE_TIMEOUT, SQLITE_CACHE_SIZE and SQLITE_SYNCHRONOUS say them. */
 export interface SqliteSettings {
@@ -24,7 +25,7 @@ const CACHE_KIB_MAX = 4_096;
 export function openWebhookDatabase(file: string, settings: SqliteSettings): DatabaseSync {
   let database: DatabaseSync | undefined;
   try {
-    moveAsideIfDamaged(file);
+    if (existsSync(file) && damageOf(() => new DatabaseSync(file)) !== null) moveAside(file);
     database = new DatabaseSync(file, { timeout: Math.round(settings.busyTimeoutSeconds * 1000) });
     database.exec("PRAGMA journal_mode = WAL");
     database.exec(`PRAGMA synchronous = ${settings.synchronous}`);

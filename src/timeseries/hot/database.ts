@@ -1,4 +1,4 @@
-import { existsSync, renameSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { readMigrations, upgrade } from "../../lib/migrate.ts";
@@ -76,25 +76,6 @@ function applySettings(db: DatabaseSync, settings: SqliteSettings): void {
   db.exec(`PRAGMA busy_timeout = ${Math.round(settings.busyTimeoutSeconds * 1000)}`);
   const kibibytes = settings.cacheSize < 0 ? -settings.cacheSize : (settings.cacheSize * PAGE_SIZE) / 1024;
   db.exec(`PRAGMA cache_size = ${-Math.min(CACHE_KIB_MAX, Math.round(kibibytes))}`);
-}
-
-const SQLITE_CORRUPT = 11;
-const SQLITE_NOTADB = 26;
-
-/** Whether SQLite says that the file is no database (any more). */
-export function isCorruption(error: unknown): boolean {
-  const errcode = (error as { errcode?: unknown } | null)?.errcode;
-  // The low byte of an extended code is the plain one.
-  return typeof errcode === "number" && [SQLITE_CORRUPT, SQLITE_NOTADB].includes(errcode & 0xff);
-}
-
-/** Renames the file and what belongs to it; nothing is deleted. Returns the new name of the file. */
-export function moveAside(file: string, at: Date): string {
-  const target = `${file}.corrupt-${at.toISOString().replaceAll(":", "-")}`;
-  for (const suffix of ["", "-wal", "-shm"]) {
-    if (existsSync(file + suffix)) renameSync(file + suffix, target + suffix);
-  }
-  return target;
 }
 
 /** What the file and its write-ahead log take, in bytes. */

@@ -6,6 +6,7 @@ import type { DeadLetter, DeadLetterQuestion } from "../../domain/forwarding.ts"
 import type { LastRun } from "../../domain/gaps.ts";
 import type { Micros } from "../../domain/sample.ts";
 import type { SeriesNumber } from "../../domain/series.ts";
+import { isCorruption, moveAside } from "../../lib/damaged-database.ts";
 import { serveCommands } from "../../lib/worker-rpc.ts";
 import { type Manifest, readManifest } from "../archive/parquet/manifest.ts";
 import { dropRollups, forgetRolledDays, type RollupDrop, readDroppedBefore } from "../retention/dropped.ts";
@@ -21,16 +22,7 @@ import {
 } from "../rollups/build.ts";
 import type { CatalogChange, Change, PackedChunk } from "./chunk.ts";
 import type { PackedSamples } from "./columns.ts";
-import {
-  DATABASE_FILE,
-  freePages,
-  isCorruption,
-  moveAside,
-  openForWriting,
-  returnPages,
-  type SqliteSettings,
-  sizeOnDisk,
-} from "./database.ts";
+import { DATABASE_FILE, freePages, openForWriting, returnPages, type SqliteSettings, sizeOnDisk } from "./database.ts";
 import { type Day, dayOfTable, tableOfDay } from "./day.ts";
 import { Fold, type FoldedRanges, isFoldUnfinished } from "./fold.ts";
 import {
@@ -379,7 +371,7 @@ function load(): StoredState {
     if (!isCorruption(error)) throw error;
     opened?.db.close();
     opened = undefined;
-    const movedTo = moveAside(file, new Date());
+    const movedTo = moveAside(file);
     return { ...begin(), movedTo };
   }
 }
