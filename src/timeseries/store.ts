@@ -5,7 +5,7 @@ import type { Forwarding } from "../domain/forwarding.ts";
 import type { GapLedger, GapStore, LastRun } from "../domain/gaps.ts";
 import type { Retention, RetentionPolicy } from "../domain/retention.ts";
 import type { Micros, ReadColumns, SampleColumns, Value } from "../domain/sample.ts";
-import { type SeriesNumber, STATE_MEASUREMENT } from "../domain/series.ts";
+import { type SeriesNumber, STATE_FIELD, STATE_MEASUREMENT } from "../domain/series.ts";
 import type { StatisticsReader } from "../domain/statistics.ts";
 import type { ReadRequest, SampleReader, SampleSink, StoreStatus } from "../domain/store.ts";
 import type { Logger } from "../lib/log.ts";
@@ -176,7 +176,10 @@ export async function openStore(options: StoreOptions): Promise<Store> {
       before: (series, ts, isOne) => lastOf(mergeAll((generation) => generation.before(series, ts, isOne))),
     },
     silences: gaps.silences,
-    isOfHome: (series) => catalog.entry(series)?.subject.measurement === STATE_MEASUREMENT,
+    isState: (series) => {
+      const entry = catalog.entry(series);
+      return entry?.subject.measurement === STATE_MEASUREMENT && entry.field === STATE_FIELD;
+    },
     allSeries: () => catalog.seriesOf(null, null),
     read,
     build: committer.rollUp,

@@ -21,8 +21,8 @@ export interface Found {
 export interface SeriesQuestion {
   readonly number: SeriesNumber;
   readonly kind: SeriesKind;
-  /** Of Home Assistant, whose silences end what is in force. */
-  readonly isOfHome: boolean;
+  /** The state of an entity: silences end what is in force. */
+  readonly isState: boolean;
   /** Of stretches from samples what day tables do not have, of those from the archive everything; null: nothing. */
   readonly memory: PackedSamples | null;
   /** In memory: the last sample before the first border, and the last number. */
@@ -94,7 +94,7 @@ function walkSeries(prepare: Prepare, request: AggregateRequest, question: Serie
     walk.silence(ts);
   };
   for (const stretch of request.stretches) {
-    const silences = question.isOfHome ? silencesWithin(request.silences, stretch) : [];
+    const silences = question.isState ? silencesWithin(request.silences, stretch) : [];
     if (stretch.from === "samples" || stretch.from === "archive") {
       const sample = (ts: Micros, value: Value): void => {
         reach(ts);
@@ -171,7 +171,7 @@ export function carriedInto(prepare: Prepare, request: AggregateRequest, questio
   const carried = value !== undefined && (rolled === undefined || value.ts >= rolled.start) ? value : rolled?.carried;
   if (carried === undefined) return NOTHING;
   const since = carried === value ? value.ts : rolled!.start + HOUR_MICROS - 1;
-  const isSilent = question.isOfHome && request.silences.some((silence) => silence > since && silence < start);
+  const isSilent = question.isState && request.silences.some((silence) => silence > since && silence < start);
   if (isNumber(carried.value)) return { value: isSilent ? undefined : carried.value, number: carried.value };
   const number = newest(lastInDays(prepare, request, question.number, IS_NUMBER), question.numberBefore);
   const rolledNumber = rolled === undefined ? undefined : numberBefore(prepare, question.number, rolled);

@@ -54,8 +54,8 @@ export interface AnswersOptions {
   readonly memory: MemoryLevel;
   /** All that are known, ascending. */
   readonly silences: () => Silences;
-  /** Whether silences concern the series. */
-  readonly isOfHome: (series: SeriesNumber) => boolean;
+  /** Whether it is the state of an entity: silences concern these alone. */
+  readonly isState: (series: SeriesNumber) => boolean;
   readonly kind: (series: SeriesNumber) => SeriesKind;
   /** Samples of all tiers. */
   readonly read: SampleReader["read"];
@@ -149,7 +149,7 @@ export function createAnswers(options: AnswersOptions): Pick<StatisticsReader, "
     return {
       number: series,
       kind: options.kind(series),
-      isOfHome: options.isOfHome(series),
+      isState: options.isState(series),
       memory: await samplesFor(series, course),
       before: startsInArchive ? await lookBack(series, start) : found(memory.before(series, start)),
       numberBefore: startsInArchive

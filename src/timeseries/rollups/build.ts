@@ -1,6 +1,6 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { Micros, SampleColumns, Value } from "../../domain/sample.ts";
-import { type SeriesNumber, STATE_MEASUREMENT } from "../../domain/series.ts";
+import { type SeriesNumber, STATE_FIELD, STATE_MEASUREMENT } from "../../domain/series.ts";
 import type { BucketFigures } from "../../domain/statistics.ts";
 import { HOUR_MICROS } from "../../lib/calendar.ts";
 import { DAY_MICROS, type Day } from "../hot/day.ts";
@@ -99,10 +99,13 @@ export interface BuiltPart {
   readonly after: SeriesNumber | null;
 }
 
+/** Rows of `series` that silences concern. */
+const IS_STATE = `measurement = '${STATE_MEASUREMENT}' AND field = '${STATE_FIELD}'`;
+
 /**
  * Computes the rollups of a UTC day from its samples, for the series after `after` (0: all), until about
- * `samplesMax` samples are read; `silences` are those of the day; inside the caller's transaction. Building again gives the same rows, those of late
- * samples included. The day counts as built once a call answered `after: null`, and only if none of its samples
+ * `samplesMax` samples are read; `silences` are those of the day; inside the caller's transaction. Building again gives
+ * the same rows, those of late samples included. The day counts as built once a call answered `after: null`, and only if none of its samples
  * changed between the first call and that one.
  */
 export function buildDay(
@@ -119,23 +122,23 @@ export function buildDay(
   if (after === 0) unbuildDays(db, [day]);
   let read = 0;
   let last = after;
-  const isOfHome = db.prepare(`SELECT 1 FROM series WHERE number = ? AND measurement = '${STATE_MEASUREMENT}'`);
+  const isState = db.prepare(`SELECT 1 FROM series WHERE number = ? AND ${IS_STATE}`);
   // A silence ends what is in force of series without samples on the day, too.
-  const nextOfHome = db.prepare(
+  const nextState = db.prepare(
     `SELECT min(number) AS series FROM series
-     WHERE number > ? AND measurement = '${STATE_MEASUREMENT}' AND first_ts < ?`,
+     WHERE number > ? AND ${IS_STATE} AND first_ts < ?`,
   );
   const next = (after: SeriesNumber): SeriesNumber | undefined => {
     const withSamples = samples.next(after);
     if (silences.length === 0) return withSamples;
-    const ofHome = nextOfHome.get(after, silences[silences.length - 1]!)?.series as SeriesNumber | null;
-    return ofHome === null || withSamples! < ofHome ? withSamples : ofHome;
+    const state = nextState.get(after, silences[silences.length - 1]!)?.series as SeriesNumber | null;
+    return state === null || withSamples! < state ? withSamples : state;
   };
   for (let series = next(last); series !== undefined; series = next(last)) {
     if (read >= samplesMax) return { samples: read, after: last };
     const columns = samples.read(series);
     read += columns.ts.length;
-    const silent = silences.length > 0 && isOfHome.get(series) !== undefined ? silences : [];
+    const silent = silences.length > 0 && isState.get(series) !== undefined ? silences : [];
     store({
       series,
       hours: summarize(columns, silent, hours, kind(series)),

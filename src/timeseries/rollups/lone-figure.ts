@@ -84,7 +84,7 @@ function walkMeans(
   };
   const silence = (ts: Micros): void => reach(ts, null);
   for (const stretch of request.stretches) {
-    const silences = question.isOfHome ? silencesWithin(request.silences, stretch) : [];
+    const silences = question.isState ? silencesWithin(request.silences, stretch) : [];
     if (stretch.from === "samples" || stretch.from === "archive") {
       inOrder(samplesOf(prepare, request, question, stretch), silences, reach, silence);
       continue;

@@ -38,7 +38,7 @@ export interface RollupsOptions {
   readonly kind: (series: SeriesNumber) => SeriesKind;
   readonly memory: MemoryLevel;
   readonly silences: () => Silences;
-  readonly isOfHome: (series: SeriesNumber) => boolean;
+  readonly isState: (series: SeriesNumber) => boolean;
   readonly build: (request: RollUpRequest) => Promise<BuiltPart>;
   readonly store: (request: StoreRollupsRequest) => Promise<boolean>;
   readonly reader: FigureReader;
@@ -132,7 +132,7 @@ export function createRollups(options: RollupsOptions): Rollups {
         const columns = await readWhole(series, span);
         // What cannot be read now may be there again; until then each question says what is missing.
         if (columns.warnings !== undefined) return false;
-        const silent = options.isOfHome(series) ? silences : [];
+        const silent = options.isState(series) ? silences : [];
         if (columns.ts.length === 0 && silent.length === 0) continue;
         const kind = options.kind(series);
         summaries.push({

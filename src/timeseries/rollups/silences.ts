@@ -2,8 +2,10 @@ import type { Micros, SampleColumns, Span, Value } from "../../domain/sample.ts"
 import { lowerBound } from "../hot/memory.ts";
 
 /**
- * Moments from which on nobody recorded anything, since Home Assistant was down: what was in force ends there, until the
- * next sample of each series. They are no samples, since Home Assistant has none. A sample of the same time comes after.
+ * Moments from which on nobody recorded anything, since Home Assistant was down: each state that was in force ends there,
+ * until its next sample. They are no samples, since Home Assistant has none. A sample of the same time comes after.
+ * Attributes go on: Home Assistant writes every state anew when it starts, but an attribute that is the same gets no
+ * sample then, and would be unknown until it changes.
  */
 export type Silences = readonly Micros[];
 
