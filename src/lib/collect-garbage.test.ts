@@ -1,11 +1,19 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { getHeapStatistics } from "node:v8";
-import { collectWhenQuiet } from "./collect-garbage.ts";
+import { getHeapStatistics, setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import { collectGarbage, collectWhenQuiet } from "./collect-garbage.ts";
+
+test("collectGarbage() does nothing where Node was started without --expose-gc", () => {
+  assert.equal(globalThis.gc, undefined);
+  collectGarbage();
+});
 
 const physical = () => getHeapStatistics().total_physical_size;
 
 test("collectWhenQuiet() gives back what a flood took, once it is over", { timeout: 60_000 }, async () => {
+  setFlagsFromString("--expose-gc");
+  globalThis.gc = runInNewContext("gc");
   const before = physical();
   let flood: object[] | undefined = Array.from({ length: 500_000 }, (_, index) => ({ index, text: `${index}` }));
   assert.ok(physical() > before + 30_000_000 && flood.length > 0);

@@ -1,5 +1,4 @@
-import { getHeapStatistics, setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
+import { getHeapStatistics } from "node:v8";
 
 /** A thread that has had nothing to do for so long is idle. */
 const IDLE_MS = 250;
@@ -12,21 +11,14 @@ const QUIET_PART_MAX = 0.1;
 /** A pause of the main thread must be worth more. */
 const MAIN_GROWTH_MIN_BYTES = 16_000_000;
 
-type Collect = (options: { readonly type: "major"; readonly flavor: "last-resort" }) => void;
-let collect: Collect | undefined;
-
 /**
  * Collects all garbage of this thread and gives the memory back: 5 to 10 ms for a small heap, some 80 for the main
- * thread's. A usual collection would keep half-empty pages and the room for new objects.
+ * thread's. A usual collection would keep half-empty pages and the room for new objects. Does nothing where Node was
+ * started without `--expose-gc`, which `start.mjs` adds: to switch that on here would switch it for all threads, at a
+ * moment that suits none of them.
  */
 export function collectGarbage(): void {
-  if (!collect) {
-    // The flag is off again at once: V8 takes cached code only where it was compiled with the same flags.
-    setFlagsFromString("--expose-gc");
-    collect = runInNewContext("gc") as Collect;
-    setFlagsFromString("--no-expose-gc");
-  }
-  collect({ type: "major", flavor: "last-resort" });
+  globalThis.gc?.({ type: "major", flavor: "last-resort" });
 }
 
 /**
