@@ -119,7 +119,7 @@ export async function createApi(options: ApiOptions): Promise<Api> {
   entityRoutes(api, home);
   areaRoutes(api, home);
   integrationRoutes(api, home);
-  stateRoutes(api, states, home, samples);
+  stateRoutes(api, states, home, samples, status.gaps);
   historyRoutes(api, samples, home);
   statisticsRoutes(api, samples, home, place);
   streamRoutes(api, stream, home, () => ({

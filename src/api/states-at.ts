@@ -1,3 +1,4 @@
+import type { Gap } from "../domain/gaps.ts";
 import type { Micros, Value } from "../domain/sample.ts";
 import { type Series, STATE_FIELD } from "../domain/series.ts";
 import type { SampleReader } from "../domain/store.ts";
@@ -15,11 +16,12 @@ interface Known {
 
 /**
  * The first `size` states in force at a moment, by name after `after`, and how many there are at all. An entity that had
- * no state then is left out.
+ * no state then is left out, and so is one of which nothing was heard since Home Assistant was last down.
  */
 export async function readStatesAt(
   samples: SampleReader,
   entityIds: readonly string[],
+  gaps: readonly Gap[],
   at: Micros,
   after: string,
   size: number,
@@ -34,7 +36,11 @@ export async function readStatesAt(
     at,
     ofState.map(([, one]) => one),
   );
-  const states = ofState.flatMap(([entityId], i) => (values[i] === undefined ? [] : [{ entityId, state: values[i] }]));
+  const since = lastDowntime(gaps, at);
+  const states = ofState.flatMap(([entityId], i) => {
+    const state = values[i];
+    return state === undefined || state.ts < since ? [] : [{ entityId, state }];
+  });
   const page = states
     .filter(({ entityId }) => entityId > after)
     .sort((a, b) => (a.entityId < b.entityId ? -1 : 1))
@@ -49,6 +55,15 @@ export async function readStatesAt(
   }
   const rows = page.map(({ entityId, state }) => body(entityId, state, attributes.get(state.series.subject) ?? []));
   return { rows, total: states.length };
+}
+
+/** When Home Assistant went down for the last time up to a moment. */
+function lastDowntime(gaps: readonly Gap[], at: Micros): Micros {
+  let last = Number.NEGATIVE_INFINITY;
+  for (const { downtime } of gaps) {
+    if (downtime !== null && downtime.start <= at) last = Math.max(last, downtime.start);
+  }
+  return last;
 }
 
 async function readInForce(

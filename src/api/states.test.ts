@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { apiOptions, createStatesDouble, entityRow, stateOf } from "../testing/api-doubles.ts";
+import { apiOptions, createStatesDouble, entityRow, GAPS, stateOf } from "../testing/api-doubles.ts";
 import { createApi } from "./server.ts";
 
 /** Names in an order that is not theirs. */
@@ -141,6 +141,32 @@ test("GET /api/v1/states?at= says when what was in force began, and no more than
   });
   assert.equal((await get(`/light.hall?at=${(AT - 1) / 1000}`)).code, "not_found");
   assert.equal((await get("/light.hall?at=yesterday")).code, "invalid");
+});
+
+test("GET /api/v1/states?at= knows no state from before Home Assistant was down", async (t) => {
+  const options = apiOptions({ states: createStatesDouble([]) });
+  const down = { start: AT + 15 * SECOND, end: AT + 18 * SECOND };
+  const status = {
+    ...options.status,
+    gaps: () => [
+      { ...GAPS[0]!, downtime: down },
+      { ...GAPS[0]!, downtime: null },
+    ],
+  };
+  const api = await createApi({ ...options, status });
+  t.after(() => api.close());
+  recorded(options.samples);
+  options.samples.add("switch.hall", "state", null, [
+    [AT, "on"],
+    [AT + 18 * SECOND, "on"],
+  ]);
+  const at = async (seconds: number) => {
+    const answer = (await api.inject(`/api/v1/states?at=${(AT + seconds * SECOND) / 1000}`)).json() as Answer;
+    return answer.states.map((state) => state.entity_id);
+  };
+  assert.deepEqual(await at(14), ["light.hall", "sensor.hall", "switch.hall"]);
+  assert.deepEqual(await at(16), []);
+  assert.deepEqual(await at(19), ["switch.hall"]);
 });
 
 test("GET /api/v1/states?at= pages and filters as the current states do", async (t) => {

@@ -1,4 +1,5 @@
 import { AppError } from "../domain/errors.ts";
+import type { Gap } from "../domain/gaps.ts";
 import type { CurrentStates, State } from "../domain/home.ts";
 import type { HomeReader } from "../domain/home-store.ts";
 import { STATE_MEASUREMENT } from "../domain/series.ts";
@@ -53,7 +54,7 @@ const at = queryText(
 const AT_LIMITS =
   "With `at` they are put together from what was recorded: numbers as they are written shortest, attributes that have a " +
   "history, unit and classes as they are now, no context, last_reported as last_updated; names and areas are the " +
-  "present ones.";
+  "present ones. While Home Assistant was down, as its gap tells, no state is known.";
 
 /** The current state of every entity, from memory, and those of any moment, from what was recorded. */
 export function stateRoutes(
@@ -61,6 +62,7 @@ export function stateRoutes(
   states: CurrentStates,
   home: Pick<HomeReader, "entityIdsOfArea">,
   samples: SampleReader,
+  gaps: () => readonly Gap[],
 ): void {
   api.get(
     "/api/v1/states",
@@ -86,7 +88,14 @@ export function stateRoutes(
         const names = query.entity_id === undefined ? samples.knownNames(STATE_MEASUREMENT) : listOf(query.entity_id);
         const matches = matcher(filter, home);
         const wanted = names.filter((entityId) => matches({ entityId, attributes: {} }));
-        const { rows, total } = await readStatesAt(samples, wanted, parseMoment("at", query.at), after, limit + 1);
+        const { rows, total } = await readStatesAt(
+          samples,
+          wanted,
+          gaps(),
+          parseMoment("at", query.at),
+          after,
+          limit + 1,
+        );
         const page = rows.slice(0, limit);
         const nextCursor = rows.length > limit ? encodeCursor(["states", filter], page.at(-1)!.entity_id) : null;
         return listBody("states", { rows: page, total, nextCursor }, limit);
@@ -113,7 +122,7 @@ export function stateRoutes(
     },
     async ({ params, query }) => {
       if (query.at !== undefined) {
-        const { rows } = await readStatesAt(samples, [params.entity_id], parseMoment("at", query.at), "", 1);
+        const { rows } = await readStatesAt(samples, [params.entity_id], gaps(), parseMoment("at", query.at), "", 1);
         if (rows[0]) return rows[0];
         throw new AppError("not_found", `Cannot find a state of entity "${params.entity_id}" at ${query.at}`);
       }
