@@ -1,3 +1,4 @@
+import { setImmediate as turn } from "node:timers/promises";
 import { AppError } from "../domain/errors.ts";
 import type { HomeReader } from "../domain/home-store.ts";
 import type { SeriesNumber } from "../domain/series.ts";
@@ -24,15 +25,29 @@ export interface Choice extends Question {
   readonly q?: string;
 }
 
-/** The names of the entities that the filters match. */
-function* filtered(choice: Choice, home: Pick<HomeReader, "entities">): Generator<string> {
+/** Where the entities of a choice are looked up. */
+type Home = Pick<HomeReader, "entity" | "entities" | "searchEntities">;
+
+/**
+ * The names of the entities that the filters match; `invalid` when they are more than `max`. Others get their turn
+ * between pages: there may be 100,000.
+ */
+async function filtered(choice: Choice, home: Home, max: number): Promise<string[]> {
   const filter = { ...entityFilterOf(choice), q: choice.q, limit: LIST_LIMIT_MAX };
+  const names: string[] = [];
   let cursor: string | undefined;
   do {
-    const page = home.entities({ ...filter, cursor });
-    for (const row of page.rows) yield row.entity_id;
+    const asked = { ...filter, cursor };
+    const page = choice.q === undefined ? home.entities(asked) : await home.searchEntities(asked);
+    if (page.total > max) {
+      const remedy = 'narrow them, or add "group_by"';
+      throw new AppError("invalid", `The filters match ${page.total} entities, ${max} are the most: ${remedy}`);
+    }
+    for (const row of page.rows) names.push(row.entity_id);
     cursor = page.nextCursor ?? undefined;
+    if (cursor !== undefined) await turn();
   } while (cursor !== undefined);
+  return names;
 }
 
 const FILTERS = [...(Object.keys(entityFilters) as (keyof typeof entityFilters)[]), "q"] as const;
@@ -47,35 +62,32 @@ function hasFilter(choice: Choice): boolean {
 }
 
 /** What the query asks for, in the order of the answer. `invalid` when filters match more than `max` entities. */
-export function chosenParts(
+export async function chosenParts(
   choice: Choice,
   samples: SampleReader,
-  home: Pick<HomeReader, "entity" | "entities">,
+  home: Home,
   max = ENTITIES_MAX,
-): HistoryPart[] {
+): Promise<HistoryPart[]> {
   if (!hasFilter(choice)) return partsOf(choice, samples, home);
-  const names = [...filtered(choice, home)];
-  if (names.length > max) {
-    const remedy = 'narrow them, or add "group_by"';
-    throw new AppError("invalid", `The filters match ${names.length} entities, ${max} are the most: ${remedy}`);
-  }
+  const names = await filtered(choice, home, max);
   const fields = new Set(choice.fields === undefined ? [STATE_FIELD] : listOf(choice.fields));
   return names.flatMap((name) => partsOfEntity(name, fields, samples, home));
 }
 
 /** What a group adds up. */
-export function membersOf(
+export async function membersOf(
   choice: Choice,
   samples: SampleReader & StatisticsReader,
-  home: Pick<HomeReader, "entity" | "entities">,
-): { series: readonly SeriesNumber[]; unit: string | null } {
+  home: Home,
+): Promise<{ readonly series: readonly SeriesNumber[]; readonly unit: string | null }> {
   const { entity_id, measurement, subject, fields } = choice;
   if (!hasFilter(choice) && entity_id === undefined && measurement === undefined && subject === undefined) {
     const wanted = fields === undefined ? [STATE_FIELD] : listOf(fields);
     const all = wanted.includes("*") ? [null] : wanted;
     return { series: all.flatMap((field) => samples.seriesOf(STATE_MEASUREMENT, field)), unit: null };
   }
-  const series = chosenParts(choice, samples, home, GROUP_SERIES_MAX).flatMap((part) => part.series ?? []);
+  const parts = await chosenParts(choice, samples, home, GROUP_SERIES_MAX);
+  const series = parts.flatMap((part) => part.series ?? []);
   const units = new Set(series.map(({ unit }) => unit));
   const [unit = null] = units;
   return { series: [...new Set(series.map(({ number }) => number))], unit: units.size === 1 ? unit : null };

@@ -71,7 +71,7 @@ export interface Place {
 export function statisticsRoutes(
   api: Api,
   samples: SampleReader & StatisticsReader,
-  home: Pick<HomeReader, "entity" | "entities">,
+  home: Pick<HomeReader, "entity" | "entities" | "searchEntities">,
   place: () => Place,
   now: () => number = nowMicros,
 ): void {
@@ -130,13 +130,13 @@ export function statisticsRoutes(
 
       if (query.group_by !== undefined) {
         const key = groupOf(query.group_by);
-        const members = membersOf(query, samples, home);
+        const members = await membersOf(query, samples, home);
         const { buckets, warnings } = await ask(members.series, true);
         const group = { key, name, field: query.fields ?? STATE_FIELD, unit: members.unit, buckets: buckets[0]! };
         return { ...head, series: [group], ...warned(warnings), next_cursor: null };
       }
 
-      const parts = chosenParts(query, samples, home);
+      const parts = await chosenParts(query, samples, home);
       const first = position === null ? 0 : indexOf(parts, position);
       const page = parts.slice(first, first + Math.floor(STATISTICS_BUCKETS_MAX / (borders.length - 1)));
       const next = parts[first + page.length];
