@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
+import { startFlags } from "../e2e/program.ts";
 import { Client } from "./client.ts";
 
 const REPOSITORY = join(import.meta.dirname, "..");
@@ -115,7 +116,7 @@ export interface Program extends AsyncDisposable {
 export async function startProgram(home?: Home, options: ProgramOptions = {}): Promise<Program> {
   const directory = options.directory ?? mkdtempSync(join(tmpdir(), "bench-program-"));
   const { PATH, HOME } = process.env;
-  const child = start(startArguments(), {
+  const child = start([...startFlags(), "src/start.mjs"], {
     PATH,
     HOME,
     HOST: "127.0.0.1",
@@ -147,12 +148,6 @@ export async function startProgram(home?: Home, options: ProgramOptions = {}): P
       if (options.directory === undefined) rmSync(directory, { recursive: true });
     },
   };
-}
-
-/** What `npm start` gives to node, its flags included. */
-function startArguments(): string[] {
-  const { scripts } = JSON.parse(readFileSync(join(REPOSITORY, "package.json"), "utf8"));
-  return String(scripts.start).split(" ").slice(1);
 }
 
 /** The address of the data API from the program's log; the rest of the log is read and let go. */
