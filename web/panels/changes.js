@@ -20,7 +20,7 @@ export function changes(changes) {
         new Date(time_fired).toLocaleTimeString("en-GB"),
         new_state?.attributes?.friendly_name ?? entity_id,
         old_state ? shown(old_state) : UNKNOWN,
-        shown(new_state),
+        old_state && old_state.state === new_state?.state ? `${shown(new_state)} (attributes)` : shown(new_state),
       ]),
       "Nothing has changed since this page was opened.",
     ),
