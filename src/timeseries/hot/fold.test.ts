@@ -5,9 +5,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
 import { type TestContext, test } from "node:test";
+import { allAtOnce } from "../../lib/steps.ts";
 import { startWorker } from "../../lib/worker-rpc.ts";
 import { Chunk } from "./chunk.ts";
-import { openForWriting } from "./database.ts";
+import { openForReading, openForWriting } from "./database.ts";
 import { DAY_MICROS, dayOf, tableOfDay } from "./day.ts";
 import { Fold, isFoldUnfinished } from "./fold.ts";
 import { Log, readLog } from "./log.ts";
@@ -60,12 +61,13 @@ const EXPECTED = Array.from({ length: SAMPLES }, (_, i) => sampleAt(i)).sort(
 
 /** Folds as the writer does and kills itself, with no warning, after so many steps, or after the log was emptied. */
 const CHILD = `
-  const [fold, log, database, file, steps] = process.argv.slice(1);
+  const [fold, log, database, begin, file, steps] = process.argv.slice(1);
   const { Fold } = await import(fold);
   const { Log } = await import(log);
   const { openForWriting } = await import(database);
+  const { allAtOnce } = await import(begin);
   const db = openForWriting(file, ${JSON.stringify(SETTINGS)});
-  const run = new Fold(db, new Log(db));
+  const run = allAtOnce(Fold.begin(db, new Log(db)));
   const transaction = (work) => { db.exec("BEGIN IMMEDIATE"); work(); db.exec("COMMIT"); };
   for (let step = 0; ; step++) {
     if (step === Number(steps)) process.kill(process.pid, "SIGKILL");
@@ -75,7 +77,9 @@ const CHILD = `
 `;
 
 test("a kill after any step of a fold, or at its end, loses nothing and doubles nothing", (t) => {
-  const modules = ["./fold.ts", "./log.ts", "./database.ts"].map((file) => import.meta.resolve(file));
+  const modules = ["./fold.ts", "./log.ts", "./database.ts", "../../lib/steps.ts"].map((file) =>
+    import.meta.resolve(file),
+  );
   const steps = Math.ceil((SAMPLES + SAMPLES / 7) / STEP);
   for (const kill of [0, 1, 2, steps - 1, steps, steps + 1]) {
     const directory = folder(t);
@@ -89,7 +93,7 @@ test("a kill after any step of a fold, or at its end, loses nothing and doubles 
     const isFolded = kill > steps;
     assert.equal(readLog(db).series.length, isFolded ? 0 : SAMPLES + SAMPLES / 7, `log after ${kill} steps`);
     assert.equal(isFoldUnfinished(db), kill > 0 && !isFolded, `unfinished after ${kill} steps`);
-    const fold = new Fold(db, new Log(db));
+    const fold = allAtOnce(Fold.begin(db, new Log(db)));
     while (fold.left > 0) fold.step(STEP);
     fold.finish([]);
     assert.deepEqual(allRows(db), EXPECTED, `tables after ${kill} steps`);
@@ -102,7 +106,7 @@ test("a fold leaves in the log what came after it began", (t) => {
   const directory = folder(t);
   makeLog(directory);
   using db = openForWriting(join(directory, "timeseries.db"), SETTINGS);
-  const fold = new Fold(db, new Log(db));
+  const fold = allAtOnce(Fold.begin(db, new Log(db)));
   fold.step(STEP);
   const chunk = new Chunk(1);
   chunk.push(9, T0, 9);
@@ -113,13 +117,37 @@ test("a fold leaves in the log what came after it began", (t) => {
   assert.deepEqual(allRows(db), EXPECTED);
 });
 
+test("a fold begins in steps, and leaves in the log what is committed between them", (t) => {
+  using db = openForWriting(join(folder(t), "timeseries.db"), SETTINGS);
+  const log = new Log(db);
+  const append = (from: number, to: number): void => {
+    const chunk = new Chunk(to - from);
+    for (let i = from; i < to; i++) chunk.push(1 + (i % 500), T0 + i * 1000, i);
+    log.append(chunk.packed());
+  };
+  for (let from = 0; from < 100_000; from += 10_000) append(from, from + 10_000);
+  const begin = Fold.begin(db, log);
+  let steps = 0;
+  let next = begin.next();
+  for (; !next.done; next = begin.next()) {
+    append(100_000 + steps, 100_001 + steps);
+    steps++;
+  }
+  const fold = next.value;
+  assert.ok(steps >= 10, `only ${steps} steps`);
+  while (fold.left > 0) fold.step(10_000);
+  fold.finish([]);
+  assert.equal(db.prepare(`SELECT count(*) AS rows FROM ${tableOfDay(dayOf(T0))}`).get()!.rows, 100_000);
+  assert.equal(readLog(db).series.length, steps);
+});
+
 test("whole numbers of up to 47 bits become SQLite's integers, all others stay as they are", (t) => {
   using db = openForWriting(join(folder(t), "timeseries.db"), SETTINGS);
   const values = [0, -5, 2 ** 47 - 1, 2 ** 47, -(2 ** 53), 0.5, Number.POSITIVE_INFINITY, "5", null];
   const chunk = new Chunk(16);
   for (const [i, value] of values.entries()) chunk.push(1, T0 + i, value);
   new Log(db).append(chunk.packed());
-  const fold = new Fold(db, new Log(db));
+  const fold = allAtOnce(Fold.begin(db, new Log(db)));
   fold.step(values.length);
   fold.finish([]);
   const found = db.prepare(`SELECT value, typeof(value) AS type FROM ${tableOfDay(dayOf(T0))} ORDER BY ts`).all();
@@ -157,7 +185,13 @@ test("the writer commits, and seals no day that is being folded, while a fold is
       order.push("fold");
       return answer;
     });
-    await writer.call("commit", { chunk: longChunk(60_000, 10) });
+    const meanwhile = openForReading(join(workerData.directory, "timeseries.db"), SETTINGS);
+    let end = 60_000;
+    // Not before the fold's first step, the day is like any other.
+    for (; end === 60_000 || !isFoldUnfinished(meanwhile); end += 10) {
+      await writer.call("commit", { chunk: longChunk(end, 10) });
+    }
+    meanwhile.close();
     order.push("commit");
     await writer.call("watch", day);
     const { sealed } = await writer.call("archive", { change: { day, file: null, obsolete: [] } });
@@ -171,7 +205,7 @@ test("the writer commits, and seals no day that is being folded, while a fold is
     assert.equal(after.sealed, true);
     await writer.call("close", null);
     using db = openForWriting(join(workerData.directory, "timeseries.db"), SETTINGS);
-    assert.equal(readLog(db).series.length, 10);
+    assert.equal(readLog(db).series.length, end - 60_000);
   } finally {
     await writer.terminate();
   }

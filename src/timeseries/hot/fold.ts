@@ -1,9 +1,10 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { Value } from "../../domain/sample.ts";
+import type { Steps } from "../../lib/steps.ts";
 import { unbuildDays } from "../rollups/build.ts";
 import { type PackedSamples, unpackValues } from "./columns.ts";
 import { type Day, dayOf, tableOfDay } from "./day.ts";
-import { type Log, type LogContent, sortLog, valueAt } from "./log.ts";
+import { type Log, type LogContent, sortInSteps, valueAt } from "./log.ts";
 
 /** Of each series in the log: its oldest time there, and its newest sample there. In no order. */
 export interface FoldedRanges {
@@ -20,7 +21,7 @@ const FOLDING = "folding";
 const INTEGER_MAX = 2 ** 47;
 
 /**
- * Carries the log, as it is when this is made, over to the day tables, in the order of day, series and time: some
+ * Carries the log, as it is when this is begun, over to the day tables, in the order of day, series and time: some
  * samples with each step, and nothing is lost when the last step is never taken: the log holds all of them until
  * `finish`, and to do it again changes nothing.
  *
@@ -37,12 +38,17 @@ export class Fold {
   readonly #row = new Array<number | bigint | string | null>(3);
   readonly #rows = new Array<number | bigint | string | null>(3 * ROWS_AT_ONCE);
 
-  /** Both of the same file. */
-  constructor(db: DatabaseSync, log: Log) {
+  private constructor(db: DatabaseSync, log: Log, content: LogContent, order: Uint32Array) {
     this.#db = db;
     this.#log = log;
-    this.#content = log.read();
-    this.#order = sortLog(this.#content);
+    this.#content = content;
+    this.#order = order;
+  }
+
+  /** Reads and sorts the log: 50 ms for 250,000 samples. Both of the same file. */
+  static *begin(db: DatabaseSync, log: Log): Steps<Fold> {
+    const content = yield* log.readInSteps();
+    return new Fold(db, log, content, yield* sortInSteps(content));
   }
 
   /** Samples that no step has carried over. */

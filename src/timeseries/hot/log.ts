@@ -1,11 +1,14 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { Micros, Value } from "../../domain/sample.ts";
+import { allAtOnce, type Steps } from "../../lib/steps.ts";
 import type { PackedChunk } from "./chunk.ts";
 import { type PackedSamples, SamplePacker } from "./columns.ts";
 import { dayOf } from "./day.ts";
 
 /** Samples that are put into words together, small enough that what it takes is soon garbage. */
 const ENCODED_AT_ONCE = 1_000;
+/** Samples that a step of reading or sorting is about: a few milliseconds. */
+const STEP_SAMPLES = 20_000;
 /** Batches of at least so many samples come in a flood, */
 const KEPT_BATCH_SAMPLES_MIN = 2_000;
 /** and so many samples of them are kept, 20 bytes each, to be folded without reading them again. */
@@ -36,7 +39,12 @@ export class Log {
   }
 
   read(): LogContent {
-    return readLog(this.#db, this.#kept);
+    return allAtOnce(this.readInSteps());
+  }
+
+  /** What is appended between the steps does not belong to it. */
+  readInSteps(): Steps<LogContent> {
+    return readInSteps(this.#db, this.#kept);
   }
 
   /** Samples up to and including this row are in the day tables. Belongs inside a transaction. */
@@ -97,18 +105,27 @@ export interface LogContent {
   readonly texts: ReadonlyMap<number, string | null>;
 }
 
+export function readLog(db: DatabaseSync): LogContent {
+  return allAtOnce(readInSteps(db, new Map()));
+}
+
 /** `kept`: samples of some of its rows, which need not be read then. */
-export function readLog(db: DatabaseSync, kept: ReadonlyMap<number, PackedChunk> = new Map()): LogContent {
+function* readInSteps(db: DatabaseSync, kept: ReadonlyMap<number, PackedChunk>): Steps<LogContent> {
   const batches = db.prepare("SELECT batch, count, start FROM log_batches ORDER BY batch").all();
   const samplesOf = db.prepare("SELECT samples FROM log_batches WHERE batch = ?");
   const count = batches.reduce((sum, batch) => sum + Number(batch.count), 0);
   const log = new LogColumns(count);
+  let stepEnd = STEP_SAMPLES;
   for (const { batch, start } of batches) {
     const known = kept.get(Number(batch));
     if (known !== undefined) log.addPacked(known);
     else log.addItems(JSON.parse(samplesOf.get(batch!)?.samples as string) as Value[], Number(start));
+    if (log.count < stepEnd) continue;
+    yield;
+    stepEnd = log.count + STEP_SAMPLES;
   }
-  return { lastBatch: Number(batches.at(-1)?.batch ?? 0), ...log };
+  const { series, ts, numbers, texts } = log;
+  return { lastBatch: Number(batches.at(-1)?.batch ?? 0), series, ts, numbers, texts };
 }
 
 class LogColumns {
@@ -116,7 +133,7 @@ class LogColumns {
   readonly ts: Float64Array<ArrayBuffer>;
   readonly numbers: Float64Array<ArrayBuffer>;
   readonly texts = new Map<number, string | null>();
-  #count = 0;
+  count = 0;
 
   constructor(count: number) {
     this.series = new Int32Array(count);
@@ -126,7 +143,7 @@ class LogColumns {
 
   addItems(items: readonly Value[], start: Micros): void {
     for (let i = 0; i < items.length; i += 3) {
-      const at = this.#count++;
+      const at = this.count++;
       const value = items[i + 2]!;
       this.series[at] = items[i] as number;
       this.ts[at] = start + (items[i + 1] as number);
@@ -136,17 +153,21 @@ class LogColumns {
   }
 
   addPacked({ series, samples }: PackedChunk): void {
-    this.series.set(series, this.#count);
-    this.ts.set(samples.ts, this.#count);
-    this.numbers.set(samples.numbers, this.#count);
-    for (let i = 0, text = 0; i < series.length; i++, this.#count++) {
-      if (Number.isNaN(samples.numbers[i])) this.texts.set(this.#count, samples.texts[text++]!);
+    this.series.set(series, this.count);
+    this.ts.set(samples.ts, this.count);
+    this.numbers.set(samples.numbers, this.count);
+    for (let i = 0, text = 0; i < series.length; i++, this.count++) {
+      if (Number.isNaN(samples.numbers[i])) this.texts.set(this.count, samples.texts[text++]!);
     }
   }
 }
 
 /** The places of the samples in the order of day, series, time and arrival. */
-export function sortLog({ series, ts }: LogContent): Uint32Array {
+export function sortLog(content: LogContent): Uint32Array {
+  return allAtOnce(sortInSteps(content));
+}
+
+export function* sortInSteps({ series, ts }: LogContent): Steps<Uint32Array> {
   // Loops, since `from` of a typed array takes ten times as long.
   const days = new Int32Array(ts.length);
   const arrived = new Uint32Array(ts.length);
@@ -154,8 +175,13 @@ export function sortLog({ series, ts }: LogContent): Uint32Array {
     days[place] = dayOf(ts[place]!);
     arrived[place] = place;
   }
-  const order = countingSort(countingSort(arrived, series), days);
+  yield;
+  const bySeries = countingSort(arrived, series);
+  yield;
+  const order = countingSort(bySeries, days);
+  yield;
   // Of one series most samples have arrived in the order of their times.
+  let stepEnd = STEP_SAMPLES;
   for (let from = 0, to = 0; from < order.length; from = to) {
     const first = order[from]!;
     let ascends = true;
@@ -165,6 +191,9 @@ export function sortLog({ series, ts }: LogContent): Uint32Array {
       ascends &&= ts[order[to - 1]!]! <= ts[place]!;
     }
     if (!ascends) order.subarray(from, to).sort((a, b) => ts[a]! - ts[b]! || a - b);
+    if (to < stepEnd) continue;
+    yield;
+    stepEnd = to + STEP_SAMPLES;
   }
   return order;
 }

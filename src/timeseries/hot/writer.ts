@@ -7,6 +7,7 @@ import type { LastRun } from "../../domain/gaps.ts";
 import type { Micros } from "../../domain/sample.ts";
 import type { SeriesNumber } from "../../domain/series.ts";
 import { isCorruption, moveAside } from "../../lib/damaged-database.ts";
+import { oneEachTurn } from "../../lib/steps.ts";
 import { serveCommands } from "../../lib/worker-rpc.ts";
 import { type Manifest, readManifest } from "../archive/parquet/manifest.ts";
 import { dropRollups, forgetRolledDays, type RollupDrop, readDroppedBefore } from "../retention/dropped.ts";
@@ -393,7 +394,7 @@ const commands: WriterCommands = {
   async fold({ ranges, ...limits }) {
     const current = database();
     const { db, log } = current;
-    const fold = new Fold(db, log);
+    const fold = await oneEachTurn(Fold.begin(db, log));
     foldPace = fold.left / FOLD_WITHIN_SAMPLES;
     foldBehind = 0;
     try {
