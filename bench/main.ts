@@ -8,6 +8,7 @@ import { ingest } from "./figures/ingest.ts";
 import { latency } from "./figures/latency.ts";
 import { lists } from "./figures/lists.ts";
 import { upsert } from "./figures/upsert.ts";
+import { growth } from "./growth.ts";
 import { lineProtocol } from "./line-protocol.ts";
 import { markdownTable, plainNumber } from "./markdown.ts";
 import { peers } from "./peers.ts";
@@ -23,6 +24,7 @@ const GROUPS: readonly Group[] = [
   lineProtocol,
   webhooks,
   footprint,
+  growth,
   peers,
 ];
 
@@ -31,6 +33,7 @@ const LARGE = 200_000_000;
 const USAGE = `npm run bench                             all figures but those of peers, about 15 minutes
 npm run bench -- --only ${GROUPS.map(({ name }) => name).join(",")}
 npm run bench -- --only peers             beside real InfluxDB, VictoriaMetrics and QuestDB, about 10 minutes
+npm run bench -- --only growth            our store with 200 M samples, half an hour; or --samples NUMBER
 npm run bench -- --only peers --large     with 200 M samples, hours and 40 GB of disk; or --samples NUMBER
 npm run bench -- --write                  also into docs/performance.md, each group's part by itself`;
 

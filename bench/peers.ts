@@ -1,10 +1,7 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { messageOf } from "../src/domain/errors.ts";
 import type { Bar, Figure, Group, GroupOptions } from "./figure.ts";
 import { markdownTable, plainNumber } from "./markdown.ts";
-import { type Dataset, writeDataset } from "./peers/dataset.ts";
+import { type Dataset, withDataset } from "./peers/dataset.ts";
 import { type Measured, measurePeer } from "./peers/measure.ts";
 import { measureOurs, type Ours } from "./peers/ours.ts";
 import type { Question, Times } from "./peers/question.ts";
@@ -14,7 +11,6 @@ const SAMPLES = 5_000_000;
 /** The bars of the design, in milliseconds. */
 const BARS: Readonly<Partial<Record<Question, number>>> = { a: 0.5, b: 0.5, c: 20 };
 const HTTP_ADDS_MS = 0.3;
-const GROWTH = 1.5;
 const TITLES: Readonly<Record<Question, string>> = {
   a: "A",
   b: "B",
@@ -33,8 +29,8 @@ const HEAD = [
 /** Our store beside the real peers, on the same data, each alone in turn. */
 async function measure({ samples, tell }: GroupOptions): Promise<Figure[]> {
   const total = samples ?? SAMPLES;
-  const small = total > SAMPLES ? await withDataset(SAMPLES, (dataset) => measureOurs(dataset, say)) : undefined;
-  return withDataset(total, async (dataset) => {
+  say(`making ${plainNumber(total)} samples`);
+  return withDataset(total, {}, async (dataset) => {
     const peers: Measured[] = [];
     for (const dialect of DIALECTS) {
       say(`${dialect.title}: loading and asking`);
@@ -57,7 +53,6 @@ async function measure({ samples, tell }: GroupOptions): Promise<Figure[]> {
     tell(section(dataset, [...peers, ...ours.rows]));
     return [
       ...figuresOf(ours, peers[0]!),
-      ...(small === undefined ? [] : growth(small, ours)),
       {
         what: "peers that failed",
         value: peers.filter(({ times }) => times === null).length,
@@ -70,16 +65,6 @@ async function measure({ samples, tell }: GroupOptions): Promise<Figure[]> {
 
 function say(line: string): void {
   console.error(`  ${line}`);
-}
-
-async function withDataset<T>(samples: number, use: (dataset: Dataset) => Promise<T>): Promise<T> {
-  const folder = mkdtempSync(join(tmpdir(), "bench-dataset-"));
-  try {
-    say(`making ${plainNumber(samples)} samples`);
-    return await use(writeDataset(folder, samples));
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
 }
 
 function figuresOf(ours: Ours, reference: Measured): Figure[] {
@@ -136,17 +121,6 @@ function timesOf(rows: readonly Measured[]): Figure[] {
     }
   }
   return figures;
-}
-
-function growth(small: Ours, large: Ours): Figure[] {
-  return [0, 2].flatMap((row) =>
-    (Object.keys(BARS) as Question[]).map((name) => ({
-      what: `${large.rows[row]!.title}: ${TITLES[name]}, times that of ${plainNumber(SAMPLES)} samples`,
-      value: large.rows[row]!.times![name] / small.rows[row]!.times![name],
-      unit: "×",
-      bar: { atMost: GROWTH },
-    })),
-  );
 }
 
 function section(dataset: Dataset, rows: readonly Measured[]): string {

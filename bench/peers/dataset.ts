@@ -1,4 +1,5 @@
-import { closeSync, openSync, readSync, writeSync } from "node:fs";
+import { closeSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Value } from "../../src/domain/sample.ts";
 
@@ -91,12 +92,35 @@ export function createRandom(seed: number): () => number {
   };
 }
 
+export interface DatasetOptions {
+  /** Whether they are also written as line protocol, which takes four times the room. */
+  readonly lines?: boolean;
+}
+
+/** Makes a dataset in a folder of its own, which goes when it was used. */
+export async function withDataset<T>(
+  samples: number,
+  options: DatasetOptions,
+  use: (dataset: Dataset) => Promise<T>,
+): Promise<T> {
+  const folder = mkdtempSync(join(tmpdir(), "bench-dataset-"));
+  try {
+    return await use(writeDataset(folder, samples, options));
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
 /** The days before the present one that hold so many samples. */
-export function writeDataset(folder: string, samples: number, now = Date.now()): Dataset {
+export function writeDataset(
+  folder: string,
+  samples: number,
+  { lines: withLines = true }: DatasetOptions = {},
+): Dataset {
   const days = Math.ceil(samples / SAMPLES_A_DAY);
-  const end = Math.floor((now * 1000) / DAY_MICROS) * DAY_MICROS;
+  const end = Math.floor((Date.now() * 1000) / DAY_MICROS) * DAY_MICROS;
   const start = end - days * DAY_MICROS;
-  const lines = openSync(join(folder, LINES_FILE), "w");
+  const lines = withLines ? openSync(join(folder, LINES_FILE), "w") : undefined;
   const binary = openSync(join(folder, SAMPLES_FILE), "w");
   const records = new Float64Array(BATCH * FIELDS);
   const values = Float64Array.from({ length: ENTITIES }, (_, entity) => kindOf(entity).first);
@@ -116,12 +140,12 @@ export function writeDataset(folder: string, samples: number, now = Date.now()):
       const value = isAway ? TEXT_BASE + UNAVAILABLE : kindOf(entity).next(values[entity]!, random);
       if (!isAway) values[entity] = value;
       records.set([entity, ts, value], i * FIELDS);
-      protocol += lineOf(entity, ts, value);
+      if (withLines) protocol += lineOf(entity, ts, value);
     }
     writeSync(binary, records.subarray(0, count * FIELDS));
-    writeLines(lines, protocol);
+    if (lines !== undefined) writeLines(lines, protocol);
   }
-  closeSync(lines);
+  if (lines !== undefined) closeSync(lines);
   closeSync(binary);
   return { folder, samples, days, start, end };
 }

@@ -12,6 +12,7 @@ import type { StoreJob, StoreResult } from "./store.child.ts";
 
 const CHILD = "bench/peers/store.child.ts";
 const HOT_DAYS = 3;
+const ARCHIVED = `HOT_DAYS=${HOT_DAYS}`;
 /** More than any data have. */
 const ALL_DAYS = 3_650;
 /** Entities that one request may name, and buckets of an answer. */
@@ -32,56 +33,96 @@ export interface Ours {
   readonly sealSeconds: number;
 }
 
-/** Loads our store and asks it everything, in process and over HTTP, before and after older days are archived. */
-export async function measureOurs(dataset: Dataset, say: (line: string) => void): Promise<Ours> {
+/** A data directory of its own, on which one job is done after the other, each in a process of its own. */
+function openWork(dataset: Dataset): OursAtWork {
   const directory = mkdtempSync(join(tmpdir(), "bench-ours-"));
   const data = join(directory, "data");
-  const job = async (what: StoreJob["do"], hotDays: number, into = data): Promise<StoreResult> => {
+  const job: OursAtWork["job"] = async (what, hotDays, into = data) => {
     const given: StoreJob = { do: what, directory: into, dataset, hotDays };
     return JSON.parse(await runNode([CHILD, JSON.stringify(given)])) as StoreResult;
   };
-  const reads = async (tier: string, hotDays: number): Promise<Measured[]> => {
-    const store = await job("ask", hotDays);
-    const row = { ingest: null, bytesPerSample: bytesOnDisk(data) / dataset.samples };
-    return [
-      { title: `ours, store, ${tier}`, ...row, times: store.times!, memory: store.memory },
-      { title: `ours, HTTP, ${tier}`, ...row, ...(await askProgram(data, dataset, hotDays)) },
-    ];
+  return {
+    directory,
+    data,
+    job,
+    async reads(tier, hotDays) {
+      const store = await job("ask", hotDays);
+      const row = { ingest: null, bytesPerSample: bytesOnDisk(data) / dataset.samples };
+      return [
+        { title: `ours, store, ${tier}`, ...row, times: store.times!, memory: store.memory },
+        { title: `ours, HTTP, ${tier}`, ...row, ...(await askProgram(data, dataset, hotDays)) },
+      ];
+    },
+    [Symbol.dispose]: () => rmSync(directory, { recursive: true, force: true }),
   };
-  try {
-    say("ours: loading");
-    const log = join(directory, "log-alone");
-    const appended = await job("append", ALL_DAYS, log);
-    rmSync(log, { recursive: true });
-    const loaded = await job("load", ALL_DAYS);
-    say("ours: loading over HTTP");
-    const lines = await measureLines(dataset, false);
-    say("ours: computing rollups");
-    const rolledUp = await job("rollUp", ALL_DAYS);
-    const hotBytesPerSample = bytesPerHotSample(data);
-    say("ours: asking, all days in SQLite");
-    const [store, http] = await reads("all hot", ALL_DAYS);
-    say("ours: archiving");
-    const sealed = await job("seal", HOT_DAYS);
-    say("ours: asking, older days in the archive");
-    const archived = await reads(`HOT_DAYS=${HOT_DAYS}`, HOT_DAYS);
-    return {
-      rows: [
-        { ...store!, ingest: dataset.samples / loaded.seconds!, memory: loaded.memory },
-        { ...http!, ingest: lines.perSecond },
-        ...archived,
-      ],
-      appendedPerSecond: appended.appendedPerSecond!,
-      foldedPerSecond: dataset.samples / (loaded.seconds! + loaded.foldSeconds!),
-      hotBytesPerSample,
-      archivedBytesPerSample: sealed.archivedBytesPerSample!,
-      foldSeconds: loaded.foldSeconds!,
-      rollUpSeconds: rolledUp.rollUpSeconds!,
-      sealSeconds: sealed.sealSeconds!,
-    };
-  } finally {
-    rmSync(directory, { recursive: true, force: true });
-  }
+}
+
+interface OursAtWork extends Disposable {
+  readonly directory: string;
+  readonly data: string;
+  job(what: StoreJob["do"], hotDays: number, into?: string): Promise<StoreResult>;
+  /** The store by itself, then over HTTP. */
+  reads(tier: string, hotDays: number): Promise<[Measured, Measured]>;
+}
+
+/** Loads our store and asks it everything, in process and over HTTP, before and after older days are archived. */
+export async function measureOurs(dataset: Dataset, say: (line: string) => void): Promise<Ours> {
+  using work = openWork(dataset);
+  say("ours: loading");
+  const log = join(work.directory, "log-alone");
+  const appended = await work.job("append", ALL_DAYS, log);
+  rmSync(log, { recursive: true });
+  const loaded = await work.job("load", ALL_DAYS);
+  say("ours: loading over HTTP");
+  const lines = await measureLines(dataset, false);
+  say("ours: computing rollups");
+  const rolledUp = await work.job("rollUp", ALL_DAYS);
+  const hotBytesPerSample = bytesPerHotSample(work.data);
+  say("ours: asking, all days in SQLite");
+  const [store, http] = await work.reads("all hot", ALL_DAYS);
+  say("ours: archiving");
+  const sealed = await work.job("seal", HOT_DAYS);
+  say("ours: asking, older days in the archive");
+  const archived = await work.reads(ARCHIVED, HOT_DAYS);
+  return {
+    rows: [
+      { ...store, ingest: dataset.samples / loaded.seconds!, memory: loaded.memory },
+      { ...http, ingest: lines.perSecond },
+      ...archived,
+    ],
+    appendedPerSecond: appended.appendedPerSecond!,
+    foldedPerSecond: dataset.samples / (loaded.seconds! + loaded.foldSeconds!),
+    hotBytesPerSample,
+    archivedBytesPerSample: sealed.archivedBytesPerSample!,
+    foldSeconds: loaded.foldSeconds!,
+    rollUpSeconds: rolledUp.rollUpSeconds!,
+    sealSeconds: sealed.sealSeconds!,
+  };
+}
+
+/** Our store with all rollups and older days in the archive, to be asked as often as is wanted. */
+export interface Grown extends Disposable {
+  readonly loadSeconds: number;
+  readonly rollUpSeconds: number;
+  readonly sealSeconds: number;
+  /** The store by itself, then over HTTP. */
+  ask(): Promise<[Measured, Measured]>;
+}
+
+export async function growOurs(dataset: Dataset): Promise<Grown> {
+  using stack = new DisposableStack();
+  const work = stack.use(openWork(dataset));
+  const loaded = await work.job("load", ALL_DAYS);
+  const rolledUp = await work.job("rollUp", ALL_DAYS);
+  const sealed = await work.job("seal", HOT_DAYS);
+  const owned = stack.move();
+  return {
+    loadSeconds: loaded.seconds! + loaded.foldSeconds!,
+    rollUpSeconds: rolledUp.rollUpSeconds!,
+    sealSeconds: sealed.sealSeconds!,
+    ask: () => work.reads(ARCHIVED, HOT_DAYS),
+    [Symbol.dispose]: () => owned.dispose(),
+  };
 }
 
 /** Over one connection to the program, as it is started for users. */
