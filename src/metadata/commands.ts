@@ -8,7 +8,7 @@ import { transaction } from "./database.ts";
 import { createDeviceWriter } from "./devices-writes.ts";
 import { createEntityWriter, type EntityWriter } from "./entities-writes.ts";
 import { PLAIN_TABLES, reference } from "./rows.ts";
-import { createPlainWriter, DiffBuilder, type Incoming, type WriteOptions } from "./writes.ts";
+import { createPlainWriter, DiffBuilder, type Incoming, NOBODY, type WriteOptions } from "./writes.ts";
 
 /** A registry's rows on their way between threads: keys and JSON texts side by side, cheap to copy. */
 export interface EncodedRows {
@@ -102,7 +102,7 @@ export function createHomeCommands(database: DatabaseSync): HomeCommands {
       once(() => {
         for (const slice of bulkRows(kind, body, faults)) {
           upserted += slice.length;
-          if (kind === "device") devices.write(slice, options, new DiffBuilder());
+          if (kind === "device") devices.write(slice, options, NOBODY);
           else writeEntities(entities, slice, options);
         }
       });
@@ -131,7 +131,7 @@ function writeEntities(entities: EntityWriter, rows: readonly BulkRow[], options
     const alike = rows.slice(from, next === -1 ? rows.length : next);
     const owners = hasId ? undefined : entities.owners(alike.map(({ key }) => key));
     const known = owners ? alike.map((row) => ({ ...row, key: owners.get(row.key) ?? row.key })) : alike;
-    entities.write(known, options, new DiffBuilder());
+    entities.write(known, options, NOBODY);
     from += alike.length;
   }
 }

@@ -17,7 +17,7 @@ import {
 import {
   attempt,
   createRowWriter,
-  type DiffBuilder,
+  type DiffSink,
   type Incoming,
   type Kept,
   type Known,
@@ -107,9 +107,9 @@ const FIELDS = [
 
 export interface DeviceWriter {
   /** Adds or changes rows; whatever is absent stays. */
-  write(rows: readonly Incoming[], options: WriteOptions, diff: DiffBuilder): void;
+  write(rows: readonly Incoming[], options: WriteOptions, diff: DiffSink): void;
   /** Marks Home Assistant's devices that are not among `keys` as removed. */
-  removeOthers(keys: ReadonlySet<string>, at: number, diff: DiffBuilder): void;
+  removeOthers(keys: ReadonlySet<string>, at: number, diff: DiffSink): void;
   /** Makes sure that the devices exist, if only as placeholders; answers their effective areas. */
   ensure(ids: ReadonlySet<string>, at: number): ReadonlyMap<string, string | null>;
   /** The integrations' names of devices, after the config entries changed. */

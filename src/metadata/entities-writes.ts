@@ -3,7 +3,7 @@ import type { RegistryRow } from "../domain/home.ts";
 import type { UnregisteredEntity } from "../domain/home-store.ts";
 import type { DeviceWriter } from "./devices-writes.ts";
 import { type Columns, entityId, moment, reference, type SqlValue, searchText, text, textList } from "./rows.ts";
-import { attempt, createRowWriter, type DiffBuilder, type Incoming, slices, type WriteOptions } from "./writes.ts";
+import { attempt, createRowWriter, type DiffSink, type Incoming, slices, type WriteOptions } from "./writes.ts";
 
 const ENTITIES: Columns = {
   table: "entities",
@@ -64,14 +64,8 @@ const FIELDS = [
 const PLACE = ["entity_id", "platform", "device_id", "config_entry_id", "effective_area_id"];
 const DEVICE = PLACE.indexOf("device_id");
 
-function placeOf(row: RegistryRow, effectiveArea: string | null): SqlValue[] {
-  return [
-    entityId(row),
-    reference(row.platform),
-    reference(row.device_id),
-    reference(row.config_entry_id),
-    effectiveArea,
-  ];
+function placeOf(name: string, row: RegistryRow, effectiveArea: string | null): SqlValue[] {
+  return [name, reference(row.platform), reference(row.device_id), reference(row.config_entry_id), effectiveArea];
 }
 
 interface Stored {
@@ -99,10 +93,10 @@ type StoredRow = readonly [
 
 export interface EntityWriter {
   /** Adds or changes registry rows; whatever is absent stays. */
-  write(rows: readonly Incoming[], options: WriteOptions, diff: DiffBuilder): void;
+  write(rows: readonly Incoming[], options: WriteOptions, diff: DiffSink): void;
   /** Marks registered entities that are not among `keys` as removed. */
-  removeOthers(keys: ReadonlySet<string>, at: number, diff: DiffBuilder): void;
-  writeUnregistered(entities: readonly UnregisteredEntity[], complete: boolean, at: number, diff: DiffBuilder): void;
+  removeOthers(keys: ReadonlySet<string>, at: number, diff: DiffSink): void;
+  writeUnregistered(entities: readonly UnregisteredEntity[], complete: boolean, at: number, diff: DiffSink): void;
   removeUnregistered(entityIds: readonly string[], at: number): void;
   /** The key of the live entity that goes by each entity_id; what nothing goes by is absent. */
   owners(entityIds: readonly string[]): Map<string, string>;
@@ -158,7 +152,7 @@ export function createEntityWriter(database: DatabaseSync, devices: DeviceWriter
     return rows;
   }
 
-  function markRemoved(key: string, at: number, diff: DiffBuilder): void {
+  function markRemoved(key: string, at: number, diff: DiffSink): void {
     remove.run(at, at, key);
     diff.remove(key);
   }
@@ -172,28 +166,28 @@ export function createEntityWriter(database: DatabaseSync, devices: DeviceWriter
     return known;
   }
 
-  function writeSlice(slice: readonly Incoming[], options: WriteOptions, diff: DiffBuilder): void {
+  function writeSlice(slice: readonly Incoming[], options: WriteOptions, diff: DiffSink): void {
     const before = storedRows(slice.map((incoming) => incoming.key));
-    const differing: { readonly incoming: Incoming; readonly sent: RegistryRow }[] = [];
+    const differing: { readonly incoming: Incoming; readonly sent: RegistryRow; readonly name: string }[] = [];
     const names = new Set<string>();
     const deviceIds = new Set<string>();
     for (const incoming of slice) {
       const old = before.get(incoming.key);
       if (old?.live && old.registered && !incoming.row && writer.holds(incoming.key, incoming.text)) continue;
       const sent = incoming.row ?? (JSON.parse(incoming.text) as RegistryRow);
-      differing.push({ incoming, sent });
-      names.add(entityId(sent)!);
+      const name = entityId(sent)!;
+      differing.push({ incoming, sent, name });
+      names.add(name);
       const device = "device_id" in sent ? reference(sent.device_id) : old?.place[DEVICE];
       if (device) deviceIds.add(device as string);
     }
     const areaOf = devices.ensure(deviceIds, options.at);
     const ownerOf = ownersOf(names, before);
-    for (const { incoming, sent } of differing) {
+    for (const { incoming, sent, name } of differing) {
       const { key } = incoming;
       attempt(incoming, options, () => {
         let old = before.get(key);
         const { row, raw } = writer.toKeep(sent, incoming, old?.registered === true, options.merge);
-        const name = entityId(row)!;
         const holder = ownerOf.get(name);
         if (holder !== undefined && holder !== key) {
           if (holder === name && old === undefined) {
@@ -213,7 +207,7 @@ export function createEntityWriter(database: DatabaseSync, devices: DeviceWriter
         }
         const device = reference(row.device_id);
         const area = reference(row.area_id) ?? (device === null ? null : (areaOf.get(device) ?? null));
-        const place = placeOf(row, area);
+        const place = placeOf(name, row, area);
         const known = old === undefined ? "new" : old.live && old.registered ? movedIn(old.place, place) : "replaced";
         if (!writer.write(known, key, [...ENTITIES.values(row), 1, ...place], options.at, raw)) return;
         diff.wrote(key, old?.live ?? false);
@@ -255,7 +249,7 @@ export function createEntityWriter(database: DatabaseSync, devices: DeviceWriter
           }
           if (entityId({ entity_id: id }) === null) continue;
           const row = { entity_id: id, platform };
-          const values = [...ENTITIES.values(row), 0, ...placeOf(row, null)];
+          const values = [...ENTITIES.values(row), 0, ...placeOf(id, row, null)];
           writer.write(before.has(id) ? "replaced" : "new", id, values, at, JSON.stringify(row));
           diff.wrote(id, holder !== undefined);
           ownerOf.set(id, id);

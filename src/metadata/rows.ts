@@ -110,11 +110,12 @@ export function identifierDomain(row: RegistryRow): string | null {
   return reference(first(first(row.identifiers)));
 }
 
-const RANDOM_ID = /^[0-9a-f]{32}$/;
+const RANDOM_ID_LENGTH = 32;
+const RANDOM_ID = /^[0-9a-f]+$/;
 
 /** Text that `q` is looked for in: names and ids in lower case. Random ids would match by accident and are left out. */
 export function searchText(...parts: readonly (string | null)[]): string {
-  const words = parts.filter((part) => part !== null && !RANDOM_ID.test(part));
+  const words = parts.filter((part) => part !== null && (part.length !== RANDOM_ID_LENGTH || !RANDOM_ID.test(part)));
   return words.join("\n").toLowerCase();
 }
 

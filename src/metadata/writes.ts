@@ -60,6 +60,12 @@ export class DiffBuilder {
   }
 }
 
+/** Who is told of each row that was written or removed. */
+export type DiffSink = Pick<DiffBuilder, "wrote" | "remove">;
+
+/** For writes whose difference nobody asks for. */
+export const NOBODY: DiffSink = { wrote: () => undefined, remove: () => undefined };
+
 /** What is to be kept: a row, and its JSON. */
 export interface Kept {
   readonly row: RegistryRow;
@@ -158,7 +164,7 @@ export function attempt(incoming: Incoming, options: WriteOptions, write: () => 
   }
 }
 
-export type PlainWriter = (rows: readonly Incoming[], at: number, diff: DiffBuilder) => void;
+export type PlainWriter = (rows: readonly Incoming[], at: number, diff: DiffSink) => void;
 
 /** Writes the complete list of a registry whose rows stand alone. */
 export function createPlainWriter(database: DatabaseSync, table: Columns): PlainWriter {
