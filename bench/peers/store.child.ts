@@ -1,8 +1,8 @@
 import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
+import { destination, pino } from "pino";
 import type { SeriesNumber } from "../../src/domain/series.ts";
 import { STATE_FIELD, STATE_MEASUREMENT } from "../../src/domain/series.ts";
 import type { LoneAnswer, LoneFigure } from "../../src/domain/statistics.ts";
-import { silentLog } from "../../src/lib/log.ts";
 import { openStore, type Store } from "../../src/timeseries/store.ts";
 import { createSampleReader, DAY_MICROS, type Dataset, ENTITIES, entityId } from "./dataset.ts";
 import { memoryOf } from "./measure.ts";
@@ -62,7 +62,9 @@ async function write(store: Store, dataset: Dataset, samplesMax = Number.POSITIV
     while (store.status().waiting > WAITING_MAX) await sleep(PAUSE_MS);
   }
   await store.flush();
-  return store.status().appended;
+  const { appended, dropped } = store.status();
+  if (dropped > 0) throw new Error(`${dropped} samples were turned away`);
+  return appended;
 }
 
 /** The log by itself: as fast as samples are taken while nothing is folded. */
@@ -151,7 +153,8 @@ let result: Partial<StoreResult>;
     directory: job.directory,
     commitSeconds: 5,
     settings: SETTINGS,
-    log: silentLog(),
+    // Standard output is the answer's.
+    log: pino({ level: "warn", base: null }, destination(process.stderr.fd)),
     archive: { hotDays: job.hotDays, firstMs: NEVER_MS },
     // Samples come as they do from a home: of a day that is not over, and so has no rollups yet.
     ...(isWriting ? { now: () => job.dataset.start } : {}),

@@ -211,3 +211,27 @@ test("the writer commits, and seals no day that is being folded, while a fold is
   }
   assert.deepEqual(deaths, []);
 });
+
+test("a flood does not outrun a fold, however long the log is", async (t) => {
+  const workerData: WriterOptions = { directory: folder(t), settings: SETTINGS };
+  const writer = startWorker<WriterCommands>(new URL("./writer.ts", import.meta.url), { workerData }, assert.ifError);
+  try {
+    await writer.call("load", null);
+    const long = 1_000_000;
+    await writer.call("commit", { chunk: longChunk(0, long) });
+    let isFolded = false;
+    const folded = writer.call("fold", { ranges: [] }).then(() => {
+      isFolded = true;
+    });
+    const count = 16_000;
+    let commits = 0;
+    while (!isFolded && commits < 60) {
+      await writer.call("commit", { chunk: longChunk(long + commits * count, count) });
+      commits++;
+    }
+    await folded;
+    assert.ok(commits * count <= 300_000, `${commits * count} samples came meanwhile`);
+  } finally {
+    await writer.terminate();
+  }
+});

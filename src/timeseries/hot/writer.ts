@@ -7,7 +7,7 @@ import type { LastRun } from "../../domain/gaps.ts";
 import type { Micros } from "../../domain/sample.ts";
 import type { SeriesNumber } from "../../domain/series.ts";
 import { isCorruption, moveAside } from "../../lib/damaged-database.ts";
-import { oneEachTurn } from "../../lib/steps.ts";
+import { inTurns } from "../../lib/steps.ts";
 import { serveCommands } from "../../lib/worker-rpc.ts";
 import { type Manifest, readManifest } from "../archive/parquet/manifest.ts";
 import { dropRollups, forgetRolledDays, type RollupDrop, readDroppedBefore } from "../retention/dropped.ts";
@@ -205,6 +205,8 @@ const FOLD_STEP_SAMPLES = 1_000;
  * fold is much longer than the one before.
  */
 const FOLD_WITHIN_SAMPLES = 200_000;
+/** So many samples may come while the log is read and sorted, or commits wait for that. */
+const FOLD_BEGIN_WITHIN_SAMPLES = 50_000;
 /** How far a fold may be behind that before commits wait for it; and samples of one step that makes up for it. */
 const FOLD_BEHIND_MAX = 20_000;
 const FOLD_LONG_STEP_SAMPLES = 10_000;
@@ -394,7 +396,9 @@ const commands: WriterCommands = {
   async fold({ ranges, ...limits }) {
     const current = database();
     const { db, log } = current;
-    const fold = await oneEachTurn(Fold.begin(db, log));
+    foldPace = 1;
+    foldBehind = 0;
+    const fold = await inTurns(Fold.begin(db, log), () => foldBehind < FOLD_BEGIN_WITHIN_SAMPLES);
     foldPace = fold.left / FOLD_WITHIN_SAMPLES;
     foldBehind = 0;
     try {
