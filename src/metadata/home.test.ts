@@ -683,6 +683,7 @@ test("states are saved when they changed, removed ones go, and the next start be
   assert.deepEqual(query("SELECT entity_id FROM states"), [{ entity_id: "light.a" }, { entity_id: "light.b" }]);
   const wanted = [...home.states.values()];
   const id = home.homeId;
+  assert.equal(home.config(), undefined);
   await home.saveConfig({
     version: "2026.11.0",
     locationName: "Home",
@@ -692,6 +693,7 @@ test("states are saved when they changed, removed ones go, and the next start be
     elevation: 0,
     state: "RUNNING",
   });
+  assert.equal(home.config()!.timeZone, "Europe/Amsterdam");
   await home.close();
   const again = (await openTestHome(t, { file })).home;
   assert.deepEqual([...again.states.values()], wanted);

@@ -58,6 +58,8 @@ export async function openHome({ file, settings = DEFAULT_SETTINGS, log }: HomeO
   const queries = createQueries(database);
   const search = createEntitySearch({ file, settings }, states, log);
   states.load(readStates(database));
+  /** Asked with each question for statistics, so it is kept. */
+  let config = readConfig(database);
   const close = async (): Promise<void> => {
     // The last connection to close folds the WAL into the file, and only a writing one can.
     if (database.isOpen) database.close();
@@ -82,7 +84,11 @@ export async function openHome({ file, settings = DEFAULT_SETTINGS, log }: HomeO
     integrationAnalytics: (platform) => readIntegrationAnalytics(queries, platform),
     counts: () => readCounts(queries),
     health: () => readHealth(queries, file, inode, writer.fault),
-    config: () => readConfig(database),
+    config: () => config,
+    async saveConfig(told) {
+      await writer.writes.saveConfig(told);
+      config = told;
+    },
     close,
     [Symbol.asyncDispose]: close,
   };
