@@ -399,8 +399,9 @@ const commands: WriterCommands = {
     foldPace = 1;
     foldBehind = 0;
     const fold = await inTurns(Fold.begin(db, log), () => foldBehind < FOLD_BEGIN_WITHIN_SAMPLES);
+    const tooMany = Math.max(0, foldBehind - FOLD_BEGIN_WITHIN_SAMPLES);
     foldPace = fold.left / FOLD_WITHIN_SAMPLES;
-    foldBehind = 0;
+    foldBehind = foldPace * tooMany;
     try {
       while (fold.left > 0) {
         const isBehind = foldBehind > FOLD_BEHIND_MAX;
