@@ -22,7 +22,7 @@ import {
 } from "./forward/forwarding.ts";
 import { createGapLedger } from "./gaps.ts";
 import { createCatalog, type SeriesEntry } from "./hot/catalog.ts";
-import { unpackValues } from "./hot/columns.ts";
+import { unpackSamples, unpackValues } from "./hot/columns.ts";
 import { createCommitter } from "./hot/committer.ts";
 import type { SqliteSettings } from "./hot/database.ts";
 import { type Day, dayOf } from "./hot/day.ts";
@@ -360,7 +360,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
 
   async function readDisk(requests: readonly DayRequest[]): Promise<SampleColumns[]> {
     const packed = await fromDisk((remote) => remote.call("read", requests));
-    return packed.map((samples) => ({ ts: Array.from(samples.ts), values: unpackValues(samples) }));
+    return packed.map(unpackSamples);
   }
 
   /** What memory, log and day tables have for each request; more than it asked for where they overlap. */

@@ -1,4 +1,4 @@
-import type { Micros, Value } from "../../domain/sample.ts";
+import type { Micros, SampleColumns, Value } from "../../domain/sample.ts";
 
 /**
  * Samples as they cross from thread to thread: two arrays of doubles that are handed over without a copy. A number
@@ -12,7 +12,7 @@ export interface PackedSamples {
 
 /** The values of packed samples, in order. */
 export function unpackValues(packed: PackedSamples): Value[] {
-  if (packed.texts.length === 0) return Array.from(packed.numbers);
+  if (packed.texts.length === 0) return listOf(packed.numbers);
   const values: Value[] = new Array(packed.numbers.length);
   let text = 0;
   for (let i = 0; i < values.length; i++) {
@@ -20,6 +20,17 @@ export function unpackValues(packed: PackedSamples): Value[] {
     values[i] = Number.isNaN(number) ? packed.texts[text++]! : number;
   }
   return values;
+}
+
+export function unpackSamples(packed: PackedSamples): SampleColumns {
+  return { ts: listOf(packed.ts), values: unpackValues(packed) };
+}
+
+/** A loop, since `Array.from` takes ten times as long. */
+function listOf(column: Float64Array): number[] {
+  const list: number[] = new Array(column.length);
+  for (let i = 0; i < column.length; i++) list[i] = column[i]!;
+  return list;
 }
 
 /** Packs samples that come one by one; grows by doubling. */

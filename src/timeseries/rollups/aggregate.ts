@@ -2,7 +2,7 @@ import type { StatementSync } from "node:sqlite";
 import type { Micros, SampleColumns, Value } from "../../domain/sample.ts";
 import type { SeriesNumber } from "../../domain/series.ts";
 import { HOUR_MICROS } from "../../lib/calendar.ts";
-import { type PackedSamples, unpackValues } from "../hot/columns.ts";
+import { type PackedSamples, unpackSamples } from "../hot/columns.ts";
 import { DAY_MICROS, type Day, dayOf, tableOfDay } from "../hot/day.ts";
 import { daysWithin } from "../hot/days.ts";
 import { lowerBound, merge } from "../hot/memory.ts";
@@ -33,7 +33,7 @@ export interface SeriesQuestion {
 /** A question to the file, for some of the series of a StatisticsRequest. */
 export interface AggregateRequest {
   readonly series: readonly SeriesQuestion[];
-  readonly borders: readonly Micros[];
+  readonly borders: Float64Array;
   readonly until: Micros;
   readonly group: boolean;
   readonly stretches: readonly Stretch[];
@@ -157,10 +157,10 @@ export function samplesOf(
     }
   }
   if (memory === null) return { ts, values };
-  const times = Array.from(memory.ts);
-  const from = lowerBound(times, start);
-  const to = lowerBound(times, end);
-  return merge({ ts, values }, { ts: times.slice(from, to), values: unpackValues(memory).slice(from, to) });
+  const inMemory = unpackSamples(memory);
+  const from = lowerBound(inMemory.ts, start);
+  const to = lowerBound(inMemory.ts, end);
+  return merge({ ts, values }, { ts: inMemory.ts.slice(from, to), values: inMemory.values.slice(from, to) });
 }
 
 /** What is in force just before the first border, and the last number there was before it. */

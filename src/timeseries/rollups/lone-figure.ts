@@ -159,7 +159,7 @@ export function dayCountsOf(
 }
 
 /** Adds to the bucket of a time; times ascend. */
-function adder(counts: Float64Array, offset: number, borders: readonly Micros[]): (ts: Micros, count: number) => void {
+function adder(counts: Float64Array, offset: number, borders: Float64Array): (ts: Micros, count: number) => void {
   let bucket = 0;
   return (ts, count) => {
     while (ts >= borders[bucket + 1]!) bucket++;

@@ -6,7 +6,7 @@ import type { Micros, ReadColumns, Span } from "../../../domain/sample.ts";
 import type { SeriesKey, SeriesNumber } from "../../../domain/series.ts";
 import type { Logger } from "../../../lib/log.ts";
 import { startOnDemand } from "../../../lib/worker-rpc.ts";
-import { unpackValues } from "../../hot/columns.ts";
+import { unpackSamples } from "../../hot/columns.ts";
 import type { SqliteSettings } from "../../hot/database.ts";
 import { DAY_MICROS, type Day, dayOf } from "../../hot/day.ts";
 import { daysWithin } from "../../hot/days.ts";
@@ -331,11 +331,7 @@ export function openParquetArchive(options: ParquetOptions): ParquetArchive {
       }
       const answers = await settled(() => ask("read", asked()));
       return answers.map(
-        ({ samples, damaged }): ReadColumns => ({
-          ts: Array.from(samples.ts),
-          values: unpackValues(samples),
-          ...warningsOf(damaged),
-        }),
+        ({ samples, damaged }): ReadColumns => ({ ...unpackSamples(samples), ...warningsOf(damaged) }),
       );
     },
 
