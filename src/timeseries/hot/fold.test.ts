@@ -230,7 +230,8 @@ test("a flood does not outrun a fold, however long the log is", async (t) => {
       commits++;
     }
     await folded;
-    assert.ok(commits * count <= 330_000, `${commits * count} samples came meanwhile`);
+    // 250,000 and what comes in the same turn; without a bound it is as much as the log has.
+    assert.ok(commits * count <= 640_000, `${commits * count} samples came meanwhile`);
   } finally {
     await writer.terminate();
   }

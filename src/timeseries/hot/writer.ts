@@ -198,8 +198,8 @@ export type WriterCommands = {
 const { directory, settings, targets = [] } = workerData as WriterOptions;
 const file = join(directory, DATABASE_FILE);
 
-/** Samples of one step of a fold: half a millisecond or so, for which a commit may have to wait. */
-const FOLD_STEP_SAMPLES = 1_000;
+/** Samples of one step of a fold: a millisecond or two, for which a commit may have to wait. */
+const FOLD_STEP_SAMPLES = 2_000;
 /**
  * A fold is done before so many samples have come to the log meanwhile, or commits wait: however long a flood lasts, no
  * fold is much longer than the one before.
@@ -223,6 +223,8 @@ let foldBehind = 0;
 
 const sealing = new Sealing(() => opened?.db);
 let opened: Database | undefined;
+/** As the open connection has it. */
+let synchronous = settings.synchronous;
 
 interface Database {
   readonly db: DatabaseSync;
@@ -235,6 +237,7 @@ interface Database {
 
 function open(): Database {
   const db = openForWriting(file, settings);
+  synchronous = settings.synchronous;
   try {
     return prepare(db);
   } catch (error) {
@@ -270,7 +273,14 @@ function database(): Database {
   return opened;
 }
 
-function inTransaction<T>({ db, outgoing }: Database, limits: Limits, work: () => T): T {
+function inTransaction<T>(
+  { db, outgoing }: Database,
+  limits: Limits,
+  work: () => T,
+  durability = settings.synchronous,
+): T {
+  if (durability !== synchronous) db.exec(`PRAGMA synchronous = ${durability}`);
+  synchronous = durability;
   if (limits.maxPages !== undefined) db.exec(`PRAGMA max_page_count = ${limits.maxPages}`);
   db.exec("BEGIN IMMEDIATE");
   try {
@@ -285,15 +295,9 @@ function inTransaction<T>({ db, outgoing }: Database, limits: Limits, work: () =
   }
 }
 
-/** Does what a loss of power may take back, though never a part of it and never more than what came last. */
-function loosely<T>(db: DatabaseSync, work: () => T): T {
-  if (settings.synchronous === "OFF") return work();
-  db.exec("PRAGMA synchronous = NORMAL");
-  try {
-    return work();
-  } finally {
-    db.exec(`PRAGMA synchronous = ${settings.synchronous}`);
-  }
+/** What a loss of power may take back, though never a part of it and never more than what came last. */
+function inLooseTransaction<T>(current: Database, limits: Limits, work: () => T): T {
+  return inTransaction(current, limits, work, settings.synchronous === "OFF" ? "OFF" : "NORMAL");
 }
 
 function applyChange({ change: statements, ledger }: Database, change: Change): void {
@@ -407,7 +411,7 @@ const commands: WriterCommands = {
         const isBehind = foldBehind > FOLD_BEHIND_MAX;
         const step = isBehind ? FOLD_LONG_STEP_SAMPLES : FOLD_STEP_SAMPLES;
         // The log has all of it, so only the end has to be durable; the disk is spared the waiting.
-        const days = loosely(db, () => inTransaction(current, limits, () => fold.step(step)));
+        const days = inLooseTransaction(current, limits, () => fold.step(step));
         sealing.touched(days);
         if (rollingUp !== undefined && days.includes(rollingUp)) rollingUp = undefined;
         foldBehind -= step;
