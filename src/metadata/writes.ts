@@ -25,7 +25,7 @@ export interface WriteOptions {
 }
 
 /**
- * Rows looked up and written at a time: so few that little of them is alive when the space for new objects (4 MB) is
+ * Rows looked up and written at a time: so few that little of them is alive when the space for new objects (2 MB) is
  * full. With all 5,000 of a bulk upsert at once a quarter of its time went into copying them about.
  */
 export const SLICE_ROWS = 100;
