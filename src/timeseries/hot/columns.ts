@@ -22,6 +22,7 @@ export function unpackValues(packed: PackedSamples): Value[] {
   return values;
 }
 
+/** All of them, in order. */
 export function unpackSamples(packed: PackedSamples): SampleColumns {
   return { ts: listOf(packed.ts), values: unpackValues(packed) };
 }
