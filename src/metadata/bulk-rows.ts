@@ -1,7 +1,7 @@
 import { AppError, messageOf } from "../domain/errors.ts";
 import type { RegistryRow } from "../domain/home.ts";
 import type { RowFault } from "../domain/home-store.ts";
-import { type JsonElements, jsonElements } from "../lib/json-elements.ts";
+import { type JsonElement, jsonElements } from "../lib/json-elements.ts";
 import { isRow, keyOf, reference } from "./rows.ts";
 import { type Incoming, SLICE_ROWS } from "./writes.ts";
 
@@ -19,34 +19,29 @@ export interface BulkRow extends Incoming {
  * Throws `invalid` where the body is no JSON array, maybe only after some slices.
  */
 export function* bulkRows(kind: "device" | "entity", body: Uint8Array, faults: RowFault[]): Generator<BulkRow[]> {
-  const elements = readable(() => jsonElements(body));
-  if (elements.length > BULK_ROWS_MAX) {
-    throw new AppError("too_large", `Cannot take ${elements.length} rows at once: at most ${BULK_ROWS_MAX}`);
-  }
-  for (let from = 0; from < elements.length; from += SLICE_ROWS) {
-    const slice: BulkRow[] = [];
-    for (let index = from; index < Math.min(from + SLICE_ROWS, elements.length); index++) {
-      const { row, text } = element(elements, index);
-      const key = isRow(row) ? keyOf(kind, row) : null;
-      if (isRow(row) && key !== null) slice.push({ index, key, text, row });
-      else faults.push({ index, ...faultOf(kind, row) });
+  const elements = jsonElements(body);
+  let slice: BulkRow[] = [];
+  for (let index = 0; ; index++) {
+    const element = nextElement(elements, index);
+    if (element === undefined) break;
+    if (index === BULK_ROWS_MAX) throw new AppError("too_large", `Cannot take more than ${BULK_ROWS_MAX} rows at once`);
+    const { value: row, text } = element;
+    const key = isRow(row) ? keyOf(kind, row) : null;
+    if (isRow(row) && key !== null) slice.push({ index, key, text, row });
+    else faults.push({ index, ...faultOf(kind, row) });
+    if (slice.length === SLICE_ROWS) {
+      yield slice;
+      slice = [];
     }
-    yield slice;
   }
+  yield slice;
 }
 
-/** An element, and its text without white space as Home Assistant's lists have none: the same row is the same text. */
-function element(elements: JsonElements, index: number): { readonly row: unknown; readonly text: string } {
-  const text = elements.text(index);
-  const row = readable((): unknown => JSON.parse(text), `row ${index}: `);
-  return { row, text: elements.compact ? text : JSON.stringify(row) };
-}
-
-function readable<Result>(read: () => Result, where = ""): Result {
+function nextElement(elements: Iterator<JsonElement, undefined>, index: number): JsonElement | undefined {
   try {
-    return read();
+    return elements.next().value;
   } catch (cause) {
-    const reason = `${where}${messageOf(cause)}`;
+    const reason = `row ${index}: ${messageOf(cause)}`;
     throw new AppError("invalid", `Cannot read the rows: the body is no JSON array (${reason})`, { cause });
   }
 }

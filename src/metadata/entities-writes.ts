@@ -2,71 +2,17 @@ import type { DatabaseSync } from "node:sqlite";
 import type { RegistryRow } from "../domain/home.ts";
 import type { UnregisteredEntity } from "../domain/home-store.ts";
 import type { DeviceWriter } from "./devices-writes.ts";
-import { type Columns, entityId, moment, reference, type SqlValue, searchText, text, textList } from "./rows.ts";
-import { attempt, createRowWriter, type DiffSink, type Incoming, slices, type WriteOptions } from "./writes.ts";
-
-const ENTITIES: Columns = {
-  table: "entities",
-  key: "key",
-  columns: [
-    "unique_id",
-    "name",
-    "area_id",
-    "entity_category",
-    "disabled_by",
-    "hidden_by",
-    "icon",
-    "labels",
-    "created_at",
-    "modified_at",
-    "search_text",
-    // Beyond the row itself.
-    "registered",
-  ],
-  values(row) {
-    const id = entityId(row);
-    const name = text(row.name) || text(row.original_name);
-    return [
-      text(row.unique_id),
-      name,
-      reference(row.area_id),
-      reference(row.entity_category),
-      reference(row.disabled_by),
-      reference(row.hidden_by),
-      text(row.icon) || text(row.original_icon),
-      textList(row.labels),
-      moment(row.created_at),
-      moment(row.modified_at),
-      searchText(id, name),
-    ];
-  },
-};
-
-/** What an entity registry's list has in each row, of all versions. */
-const FIELDS = [
-  "id",
-  "entity_id",
-  "unique_id",
-  "platform",
-  "device_id",
-  "config_entry_id",
-  "area_id",
-  "name",
-  "original_name",
-  "icon",
-  "entity_category",
-  "disabled_by",
-  "hidden_by",
-  "labels",
-];
-
-/** Where indexes find an entity. Most updates leave all of them as they were. */
-const PLACE = ["entity_id", "platform", "device_id", "config_entry_id", "effective_area_id"];
-const DEVICE = PLACE.indexOf("device_id");
-
-function placeOf(name: string, row: RegistryRow, effectiveArea: string | null): SqlValue[] {
-  return [name, reference(row.platform), reference(row.device_id), reference(row.config_entry_id), effectiveArea];
-}
+import { areaIn, DEVICE, ENTITIES, FIELDS, movedIn, PLACE, placeOf } from "./entities-columns.ts";
+import { entityId, reference, type SqlValue, textList } from "./rows.ts";
+import {
+  attempt,
+  createRowWriter,
+  type DiffSink,
+  type Incoming,
+  isRefusal,
+  slices,
+  type WriteOptions,
+} from "./writes.ts";
 
 interface Stored {
   /** The values of `PLACE`. */
@@ -91,6 +37,9 @@ type StoredRow = readonly [
   labels: string,
 ];
 
+/** What writing a row is: a new one, one that changes in nothing that indexes hold, or anything else. */
+type Kind = "new" | "there" | undefined;
+
 export interface EntityWriter {
   /** Adds or changes registry rows; whatever is absent stays. */
   write(rows: readonly Incoming[], options: WriteOptions, diff: DiffSink): void;
@@ -100,11 +49,6 @@ export interface EntityWriter {
   removeUnregistered(entityIds: readonly string[], at: number): void;
   /** The key of the live entity that goes by each entity_id; what nothing goes by is absent. */
   owners(entityIds: readonly string[]): Map<string, string>;
-}
-
-/** The columns of `PLACE` that differ. */
-function movedIn(before: readonly SqlValue[], after: readonly SqlValue[]): readonly string[] {
-  return PLACE.filter((_column, index) => before[index] !== after[index]);
 }
 
 export function createEntityWriter(database: DatabaseSync, devices: DeviceWriter): EntityWriter {
@@ -119,7 +63,7 @@ export function createEntityWriter(database: DatabaseSync, devices: DeviceWriter
   // Arrays instead of objects: half the time for thousands of rows.
   stored.setReturnArrays(true);
   owner.setReturnArrays(true);
-  const writer = createRowWriter(database, ENTITIES, FIELDS, PLACE);
+  const writer = createRowWriter(database, ENTITIES, FIELDS, PLACE, ["labels"]);
   const live = database.prepare("SELECT key FROM entities WHERE removed_at IS NULL AND registered = 1");
   const remove = database.prepare("UPDATE entities SET removed_at = ?, updated_at = ? WHERE key = ?");
   const rekey = database.prepare("UPDATE entities SET key = ? WHERE key = ?");
@@ -166,14 +110,64 @@ export function createEntityWriter(database: DatabaseSync, devices: DeviceWriter
     return known;
   }
 
+  function relabel(key: string, labels: string): void {
+    clearLabels.run(key);
+    for (const label of JSON.parse(labels) as string[]) addLabel.run(label, key);
+  }
+
+  /**
+   * What all rows of the last slice were. A long list is often all of one kind: then no row needs to be looked up, since
+   * SQLite itself tells of one that is not.
+   */
+  let lately: Kind;
+
+  /** Writes rows as those before them, until one is of another kind; answers how many were not. */
+  function writeAsLately(slice: readonly Incoming[], options: WriteOptions, diff: DiffSink): number {
+    const rows = slice.map(({ row, text }) => row ?? (JSON.parse(text) as RegistryRow));
+    const areaOf = devices.ensure(new Set(rows.flatMap((row) => reference(row.device_id) ?? [])), options.at);
+    const other = slice.findIndex(({ key, text }, index) => {
+      const row = rows[index]!;
+      const values = [...ENTITIES.values(row), 1, ...placeOf(entityId(row)!, row, areaIn(row, areaOf))];
+      if (lately === "new") {
+        if (!isNew(key, values, options.at, text)) return true;
+        const labels = textList(row.labels);
+        if (labels !== "[]") relabel(key, labels);
+      } else {
+        if (options.merge && !writer.isWhole(row)) return true;
+        if (!writer.rewrite(key, values, options.at, text)) return true;
+      }
+      diff.wrote(key, lately === "there");
+      return false;
+    });
+    return other === -1 ? slice.length : other;
+  }
+
+  function isNew(key: string, values: readonly SqlValue[], at: number, raw: string): boolean {
+    try {
+      return writer.write("new", key, values, at, raw);
+    } catch (error) {
+      if (isRefusal(error)) return false;
+      throw error;
+    }
+  }
+
   function writeSlice(slice: readonly Incoming[], options: WriteOptions, diff: DiffSink): void {
+    const written = lately && slice.length > 1 ? writeAsLately(slice, options, diff) : 0;
+    if (written < slice.length) lookUpAndWrite(slice.slice(written), options, diff);
+  }
+
+  function lookUpAndWrite(slice: readonly Incoming[], options: WriteOptions, diff: DiffSink): void {
+    const kinds = new Set<Kind>();
     const before = storedRows(slice.map((incoming) => incoming.key));
     const differing: { readonly incoming: Incoming; readonly sent: RegistryRow; readonly name: string }[] = [];
     const names = new Set<string>();
     const deviceIds = new Set<string>();
     for (const incoming of slice) {
       const old = before.get(incoming.key);
-      if (old?.live && old.registered && !incoming.row && writer.holds(incoming.key, incoming.text)) continue;
+      if (old?.live && old.registered && !incoming.row && writer.holds(incoming.key, incoming.text)) {
+        kinds.add(undefined);
+        continue;
+      }
       const sent = incoming.row ?? (JSON.parse(incoming.text) as RegistryRow);
       const name = entityId(sent)!;
       differing.push({ incoming, sent, name });
@@ -205,22 +199,19 @@ export function createEntityWriter(database: DatabaseSync, devices: DeviceWriter
             if (unseated) before.set(holder, { ...unseated, live: false });
           }
         }
-        const device = reference(row.device_id);
-        const area = reference(row.area_id) ?? (device === null ? null : (areaOf.get(device) ?? null));
-        const place = placeOf(name, row, area);
+        const place = placeOf(name, row, areaIn(row, areaOf));
         const known = old === undefined ? "new" : old.live && old.registered ? movedIn(old.place, place) : "replaced";
+        kinds.add(known === "new" ? "new" : known.length === 0 ? "there" : undefined);
         if (!writer.write(known, key, [...ENTITIES.values(row), 1, ...place], options.at, raw)) return;
         diff.wrote(key, old?.live ?? false);
         const labels = textList(row.labels);
-        if (labels !== (old?.labels ?? "[]")) {
-          clearLabels.run(key);
-          for (const label of JSON.parse(labels) as string[]) addLabel.run(label, key);
-        }
+        if (labels !== (old?.labels ?? "[]")) relabel(key, labels);
         if (old && old.entityId !== name && ownerOf.get(old.entityId) === key) ownerOf.delete(old.entityId);
         ownerOf.set(name, key);
         before.set(key, { place, live: true, registered: true, entityId: name, labels });
       });
     }
+    lately = kinds.size === 1 ? [...kinds][0] : undefined;
   }
 
   return {

@@ -87,11 +87,15 @@ export type Known = "new" | "replaced" | readonly string[];
 export interface RowWriter {
   /** Whether the row is there with this very JSON. */
   holds(key: string, text: string): boolean;
-  /**
-   * What is to be kept of a row. One that has every one of the table's `fields`, as Home Assistant's own have, is
-   * whole: nothing of what is stored has to be read. `stored`: a row of the same sender is there.
-   */
+  /** Whether a row has every one of the table's `fields`, as Home Assistant's own have: nothing of it has to be merged. */
+  isWhole(row: RegistryRow): boolean;
+  /** What is to be kept of a row. `stored`: a row of the same sender is there. */
   toKeep(row: RegistryRow, incoming: Incoming, stored: boolean, merge: boolean): Kept;
+  /**
+   * Writes a row that is thought to be live, with the same values of the `indexed` columns and of `settled`. False: it is
+   * not so, or the row has this very JSON.
+   */
+  rewrite(key: string, values: readonly SqlValue[], at: number, raw: string): boolean;
   /** Writes a row; `values` are the table's columns, then the indexed ones. False: it is live and has this very JSON. */
   write(known: Known, key: string, values: readonly SqlValue[], at: number, raw: string): boolean;
 }
@@ -107,6 +111,7 @@ export function createRowWriter(
   table: Columns,
   fields: readonly string[],
   indexed: readonly string[] = [],
+  settled: readonly string[] = [],
 ): RowWriter {
   const { table: name, key: id } = table;
   const columns = ["raw", "updated_at", ...table.columns, ...indexed];
@@ -117,6 +122,11 @@ export function createRowWriter(
   );
   const replace = database.prepare(
     `UPDATE ${name} SET ${assign(columns)}, removed_at = NULL WHERE ${id} = ?${columns.length + 1}`,
+  );
+  const alike = [...indexed, ...settled].map((column) => `${column} IS ?${columns.indexOf(column) + 1}`);
+  const rewrite = database.prepare(
+    `UPDATE ${name} SET ${assign(["raw", "updated_at", ...table.columns])}
+     WHERE ${[`${id} = ?${columns.length + 1}`, "removed_at IS NULL", "raw IS NOT ?1", ...alike].join(" AND ")}`,
   );
   const same = database.prepare(`SELECT 1 FROM ${name} WHERE ${id} = ? AND raw = ?`);
   const stored = database.prepare(`SELECT raw FROM ${name} WHERE ${id} = ?`);
@@ -133,13 +143,17 @@ export function createRowWriter(
     }
     return statement;
   };
+  const isWhole = (row: RegistryRow): boolean => fields.every((field) => field in row);
   return {
+    isWhole,
     holds: (key, text) => same.get(key, text) !== undefined,
 
     toKeep(row, { key, text }, isStored, merge) {
-      if (!merge || !isStored || fields.every((field) => field in row)) return { row, raw: text };
+      if (!merge || !isStored || isWhole(row)) return { row, raw: text };
       return mergeInto(stored.get(key)!.raw as string, row);
     },
+
+    rewrite: (key, values, at, raw) => rewrite.run(raw, at, ...values, key).changes > 0,
 
     write(known, key, values, at, raw) {
       if (known === "new" || known === "replaced") {
@@ -153,14 +167,19 @@ export function createRowWriter(
   };
 }
 
+/** Whether SQLite refuses a row as it is; anything else is a fault of all. */
+export function isRefusal(error: unknown): error is Error {
+  const code = sqliteCode(error);
+  return code === SQLITE_CONSTRAINT || code === SQLITE_TOOBIG;
+}
+
 /** Runs one row's writes; a row that SQLite itself refuses is told of and skipped, any other fault ends the write. */
 export function attempt(incoming: Incoming, options: WriteOptions, write: () => void): void {
   try {
     write();
   } catch (error) {
-    const code = sqliteCode(error);
-    if (code !== SQLITE_CONSTRAINT && code !== SQLITE_TOOBIG) throw error;
-    options.refused(incoming, error as Error);
+    if (!isRefusal(error)) throw error;
+    options.refused(incoming, error);
   }
 }
 

@@ -1,0 +1,75 @@
+import type { RegistryRow } from "../domain/home.ts";
+import { type Columns, entityId, moment, reference, type SqlValue, searchText, text, textList } from "./rows.ts";
+
+export const ENTITIES: Columns = {
+  table: "entities",
+  key: "key",
+  columns: [
+    "unique_id",
+    "name",
+    "area_id",
+    "entity_category",
+    "disabled_by",
+    "hidden_by",
+    "icon",
+    "labels",
+    "created_at",
+    "modified_at",
+    "search_text",
+    // Beyond the row itself.
+    "registered",
+  ],
+  values(row) {
+    const id = entityId(row);
+    const name = text(row.name) || text(row.original_name);
+    return [
+      text(row.unique_id),
+      name,
+      reference(row.area_id),
+      reference(row.entity_category),
+      reference(row.disabled_by),
+      reference(row.hidden_by),
+      text(row.icon) || text(row.original_icon),
+      textList(row.labels),
+      moment(row.created_at),
+      moment(row.modified_at),
+      searchText(id, name),
+    ];
+  },
+};
+
+/** What an entity registry's list has in each row, of all versions. */
+export const FIELDS = [
+  "id",
+  "entity_id",
+  "unique_id",
+  "platform",
+  "device_id",
+  "config_entry_id",
+  "area_id",
+  "name",
+  "original_name",
+  "icon",
+  "entity_category",
+  "disabled_by",
+  "hidden_by",
+  "labels",
+];
+
+/** Where indexes find an entity. Most updates leave all of them as they were. */
+export const PLACE = ["entity_id", "platform", "device_id", "config_entry_id", "effective_area_id"];
+export const DEVICE = PLACE.indexOf("device_id");
+
+export function placeOf(name: string, row: RegistryRow, effectiveArea: string | null): SqlValue[] {
+  return [name, reference(row.platform), reference(row.device_id), reference(row.config_entry_id), effectiveArea];
+}
+
+/** The columns of `PLACE` that differ. */
+export function movedIn(before: readonly SqlValue[], after: readonly SqlValue[]): readonly string[] {
+  return PLACE.filter((_column, index) => before[index] !== after[index]);
+}
+
+/** The row's own area, else its device's. */
+export function areaIn(row: RegistryRow, areaOfDevice: ReadonlyMap<string, string | null>): string | null {
+  return reference(row.area_id) ?? areaOfDevice.get(reference(row.device_id) ?? "") ?? null;
+}
