@@ -1,7 +1,9 @@
 import type { DecodedArray, SchemaElement } from "hyparquet";
 import { parquetHeader, readPage } from "hyparquet/src/column.js";
-import { convert, convertWithDictionary, DEFAULT_PARSERS } from "hyparquet/src/convert.js";
+import { convert, DEFAULT_PARSERS } from "hyparquet/src/convert.js";
 import { readDataPageV2 } from "hyparquet/src/datapage.js";
+import type { Micros } from "../../../domain/sample.ts";
+import { unpackDeltas } from "./deltas.ts";
 import { decompress, SCHEMA } from "./schema.ts";
 
 /** The columns that are read; the words beside them are in the index as well. */
@@ -9,15 +11,29 @@ export type ReadColumn = "ts" | "number" | "text";
 
 /** A column of some rows, unpacked. */
 interface Unpacked {
-  /** Of the rows that have one. */
-  readonly values: ArrayLike<unknown>;
+  /** The values of the rows that have one, by their order. */
+  readonly valueAt: (place: number) => unknown;
   /** By row, which of the values is its own, -1 for none; null: every row has one, in their order. */
   readonly places: Int32Array | null;
 }
 
-/** The times of one page, at least as many as are asked for. */
-export function unpackTimes(bytes: Uint8Array<ArrayBuffer>, rows: number): ArrayLike<bigint> {
-  return unpack(bytes, "ts", rows).values as ArrayLike<bigint>;
+/** With a dictionary, `data` are places in it: few of thousands are asked for. */
+interface Page {
+  readonly data: DecodedArray;
+  readonly dictionary: DecodedArray | undefined;
+}
+
+/** The first times of one page, as many as are asked for. */
+export function unpackTimes(bytes: Uint8Array<ArrayBuffer>, rows: number): ArrayLike<Micros> {
+  const reader = { view: new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), offset: 0 };
+  const { data_page_header_v2: header, compressed_page_size, uncompressed_page_size } = parquetHeader(reader);
+  if (header?.encoding === "DELTA_BINARY_PACKED" && header.num_values >= rows) {
+    const page = bytes.subarray(reader.offset, reader.offset + compressed_page_size);
+    const times = unpackDeltas(header.is_compressed === false ? page : decompress(page, uncompressed_page_size), rows);
+    if (times !== undefined) return times;
+  }
+  const { valueAt } = unpack(bytes, "ts", rows);
+  return Array.from({ length: rows }, (_, row) => Number(valueAt(row)));
 }
 
 /** What each row of a row group has in a column that may be empty, by the place of the row in the group. */
@@ -26,10 +42,10 @@ export function unpackOptional<T>(
   name: "number" | "text",
   rows: number,
 ): (row: number) => T | null {
-  const { values, places } = unpack(bytes, name, rows);
+  const { valueAt, places } = unpack(bytes, name, rows);
   return (row) => {
     const place = places === null ? row : places[row]!;
-    return place === -1 ? null : (values[place] as T);
+    return place === -1 ? null : (valueAt(place) as T);
   };
 }
 
@@ -40,7 +56,7 @@ export function unpackOptional<T>(
 function unpack(bytes: Uint8Array<ArrayBuffer>, name: ReadColumn, rows: number): Unpacked {
   const decoder = DECODERS[name];
   const reader = { view: new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), offset: 0 };
-  const pages: DecodedArray[] = [];
+  const pages: Page[] = [];
   const places = decoder.element.repetition_type === "OPTIONAL" ? new Int32Array(rows).fill(-1) : null;
   let dictionary: DecodedArray | undefined;
   let row = 0;
@@ -55,13 +71,24 @@ function unpack(bytes: Uint8Array<ArrayBuffer>, name: ReadColumn, rows: number):
     const page = bytes.subarray(reader.offset, reader.offset + header.compressed_page_size);
     reader.offset += header.compressed_page_size;
     const { definitionLevels, dataPage } = readDataPageV2(page, header, decoder);
-    pages.push(convertWithDictionary(dataPage, dictionary, header.data_page_header_v2!.encoding, decoder));
+    const isDictionary = header.data_page_header_v2!.encoding.endsWith("_DICTIONARY");
+    if (isDictionary) pages.push({ data: dataPage, dictionary });
+    else pages.push({ data: convert(dataPage, decoder), dictionary: undefined });
     if (places === null) row += dataPage.length;
     else for (const level of definitionLevels!) places[row++] = level === 0 ? -1 : place++;
   }
   if (row < rows) throw new Error(`its column "${name}" is too short`);
-  const values = pages.length === 1 ? pages[0]! : pages.flatMap((page) => Array.from(page as ArrayLike<unknown>));
-  return { values, places };
+  return { valueAt: valuesOf(pages), places };
+}
+
+function valuesOf(pages: readonly Page[]): Unpacked["valueAt"] {
+  const [page, another] = pages;
+  if (page !== undefined && another === undefined) {
+    const { data, dictionary } = page;
+    return dictionary ? (place) => dictionary[data[place] as number] : (place) => data[place];
+  }
+  const values = pages.flatMap((page) => Array.from({ length: page.data.length }, (_, i) => valuesOf([page])(i)));
+  return (place) => values[place];
 }
 
 const ROOT = { element: SCHEMA[0]!, children: [], count: 1, path: [] };

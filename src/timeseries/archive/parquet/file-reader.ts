@@ -127,7 +127,7 @@ function readerOf(fd: number): FileReader {
       if (from === to) return rows;
       const known = values ?? valuesOf(fd, group, place);
       for (let row = from; row < to; row++) {
-        rows.ts.push(Number(ts[row]!));
+        rows.ts.push(ts[row]!);
         rows.values.push(known.at(page.firstRow + row));
       }
       return rows;
@@ -210,12 +210,12 @@ function readBytes(fd: number, position: number, length: number): Uint8Array<Arr
   return bytes;
 }
 
-function lowerBound(times: ArrayLike<bigint>, from: number, to: number, ts: Micros): number {
+function lowerBound(times: ArrayLike<Micros>, from: number, to: number, ts: Micros): number {
   let low = from;
   let high = to;
   while (low < high) {
     const middle = (low + high) >>> 1;
-    if (Number(times[middle]!) < ts) low = middle + 1;
+    if (times[middle]! < ts) low = middle + 1;
     else high = middle;
   }
   return low;
