@@ -1,6 +1,11 @@
+/** A part of the bytes that a table of keys has kept. */
+interface Kept {
+  readonly at: number;
+  readonly length: number;
+}
+
 /** What a line's measurement and tags stand for, remembered by their raw bytes. */
-export interface Key<Target> {
-  readonly bytes: Uint8Array;
+export interface Key<Target> extends Kept {
   readonly hash: number;
   readonly target: Target;
   /** Fields in the order in which they came; most lines repeat the order of the one before. */
@@ -8,8 +13,7 @@ export interface Key<Target> {
   readonly byName: Map<string, Field>;
 }
 
-export interface Field {
-  readonly bytes: Uint8Array;
+export interface Field extends Kept {
   readonly name: string;
   /** Its place in the key's list. */
   readonly index: number;
@@ -17,7 +21,12 @@ export interface Field {
   series: number | undefined;
 }
 
+/** Of one measurement with its tags: beyond that, names are likely to be values. */
+export const FIELDS_MAX = 5_000;
 const SLOTS_FIRST = 1024;
+const BYTES_FIRST = 64 * 1024;
+/** Bytes of keys and names, some 300 for each of the most keys. */
+const BYTES_MAX = 64 * 1024 * 1024;
 /** Of the bytes; a function whose steps the hot loop repeats, see `parse.ts`. */
 export const HASH_SEED = 0x811c9dc5 | 0;
 export const HASH_PRIME = 0x01000193;
@@ -28,43 +37,80 @@ export function hashOf(bytes: Uint8Array): number {
   return hash;
 }
 
-export function sameBytes(part: Uint8Array, whole: Uint8Array, start: number): boolean {
-  for (let i = 0; i < part.length; i++) if (part[i] !== whole[start + i]) return false;
-  return true;
-}
-
-/** A hash table from bytes to keys that needs no text made of them: a look-up makes no garbage. */
+/**
+ * A hash table from bytes to keys that needs no text made of them: a look-up makes no garbage. All bytes stand in one
+ * array: an array for each key and name would be two places more in memory to go to, for each line.
+ */
 export class KeyTable<Target> {
   #slots: (Key<Target> | undefined)[] = new Array(SLOTS_FIRST);
   #size = 0;
   readonly #sizeMax: number;
+  #bytes = new Uint8Array(BYTES_FIRST);
+  #end = 0;
 
   /** It begins anew when there are `sizeMax`: forgetting costs a reading, no more. */
   constructor(sizeMax: number) {
     this.#sizeMax = sizeMax;
   }
 
-  find(bytes: Uint8Array, start: number, end: number, hash: number): Key<Target> | undefined {
+  find(body: Uint8Array, start: number, end: number, hash: number): Key<Target> | undefined {
     const mask = this.#slots.length - 1;
     for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
       const key = this.#slots[slot];
       if (key === undefined) return undefined;
-      if (key.hash === hash && key.bytes.length === end - start && sameBytes(key.bytes, bytes, start)) return key;
+      if (key.hash === hash && key.length === end - start && this.#isAt(key, body, start)) return key;
     }
   }
 
   add(bytes: Uint8Array, target: Target): Key<Target> {
-    if (this.#size >= this.#sizeMax) this.clear();
+    if (this.#size >= this.#sizeMax || this.#end >= BYTES_MAX) this.clear();
     if (this.#size * 2 >= this.#slots.length) this.#grow();
-    const key = { bytes, hash: hashOf(bytes), target, fields: [], byName: new Map() };
+    const at = this.#keep(bytes);
+    const key = { at, length: bytes.length, hash: hashOf(bytes), target, fields: [], byName: new Map() };
     this.#put(key);
     this.#size++;
     return key;
   }
 
+  /** Undefined where there are too many. */
+  addField(key: Key<Target>, name: string, bytes: Uint8Array): Field | undefined {
+    if (key.fields.length >= FIELDS_MAX) return undefined;
+    const at = this.#keep(bytes);
+    const field = { at, length: bytes.length, name, index: key.fields.length, series: undefined };
+    key.fields.push(field);
+    key.byName.set(name, field);
+    return field;
+  }
+
+  /** Whether the field's name stands there. */
+  isFieldAt(field: Field, body: Uint8Array, start: number): boolean {
+    return this.#isAt(field, body, start);
+  }
+
   clear(): void {
     this.#slots = new Array(SLOTS_FIRST);
     this.#size = 0;
+    this.#bytes = new Uint8Array(BYTES_FIRST);
+    this.#end = 0;
+  }
+
+  #isAt({ at, length }: Kept, body: Uint8Array, start: number): boolean {
+    const bytes = this.#bytes;
+    for (let i = 0; i < length; i++) if (bytes[at + i] !== body[start + i]) return false;
+    return true;
+  }
+
+  #keep(part: Uint8Array): number {
+    const at = this.#end;
+    const end = at + part.length;
+    if (end > this.#bytes.length) {
+      const bytes = new Uint8Array(Math.max(end, this.#bytes.length * 2));
+      bytes.set(this.#bytes);
+      this.#bytes = bytes;
+    }
+    this.#bytes.set(part, at);
+    this.#end = end;
+    return at;
   }
 
   #grow(): void {

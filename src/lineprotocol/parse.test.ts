@@ -5,7 +5,8 @@ import { PRECISIONS, type Precision } from "../domain/line-protocol.ts";
 import type { Value } from "../domain/sample.ts";
 import { LINE_CASES, type ReadPoint } from "../testing/line-protocol-cases.ts";
 import { LineFault } from "./fault.ts";
-import { createParser, FIELDS_MAX } from "./parse.ts";
+import { FIELDS_MAX } from "./keys.ts";
+import { createParser } from "./parse.ts";
 import { endOfLine, readPoint, skipBlanks, TEXT_BYTES_MAX } from "./scan.ts";
 
 /** What lines without a time get in these tests, in every precision: no other time is so. */

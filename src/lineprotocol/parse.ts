@@ -1,7 +1,7 @@
 import type { Precision } from "../domain/line-protocol.ts";
 import type { Micros, Value } from "../domain/sample.ts";
 import { LineFault } from "./fault.ts";
-import { type Field, HASH_PRIME, HASH_SEED, hashOf, type Key, KeyTable, sameBytes } from "./keys.ts";
+import { FIELDS_MAX, type Field, HASH_PRIME, HASH_SEED, hashOf, type Key, KeyTable } from "./keys.ts";
 import { stepMicros } from "./moment.ts";
 import { endOfLine, type Point, readPoint, skipBlanks, TEXT_BYTES_MAX, unescapeText } from "./scan.ts";
 
@@ -28,8 +28,6 @@ const TIME_DIGITS_MAX = 19;
 const TIME_EASY_MAX = 9e15;
 /** A key and a field's name of so many bytes together are within the bound. */
 const KEY_BYTES_EASY = 30_000;
-/** Of one measurement with its tags: beyond that, names are likely to be values. */
-export const FIELDS_MAX = 5_000;
 const BOOLEAN_BYTES_MAX = 5;
 
 const LINE_FEED = 10;
@@ -81,13 +79,15 @@ export function createParser<Target>(listener: PointListener<Target>): Parser {
     const known = keys.find(body, start, end, hash);
     if (known) return known;
     const { measurement, tags } = readPoint(Buffer.concat([body.subarray(start, end), ANY_FIELD]), precision);
-    return keys.add(Uint8Array.prototype.slice.call(body, start, end), listener.resolve(measurement, tags));
+    return keys.add(body.subarray(start, end), listener.resolve(measurement, tags));
   };
 
   /** The field whose name stands at `at`, with "=" behind it; undefined for a name that is out of the ordinary. */
   const fieldOf = (key: Key<Target>, body: Buffer, at: number): Field | undefined => {
     const expected = key.fields[count === 0 ? 0 : fields[count - 1]!.index + 1];
-    if (expected !== undefined && isFieldAt(expected, body, at)) return expected;
+    if (expected !== undefined && body[at + expected.length] === EQUALS && keys.isFieldAt(expected, body, at)) {
+      return expected;
+    }
     let end = at;
     for (; body[end] !== EQUALS; end++) {
       const byte = body[end];
@@ -95,7 +95,7 @@ export function createParser<Target>(listener: PointListener<Target>): Parser {
     }
     const name = body.toString("utf8", at, end);
     if (end === at || name === "time" || end - at > KEY_BYTES_EASY) return;
-    return key.byName.get(name) ?? addField(key, name, Uint8Array.prototype.slice.call(body, at, end));
+    return key.byName.get(name) ?? keys.addField(key, name, body.subarray(at, end));
   };
 
   /** Reads a value into `value`; where it ends. */
@@ -222,7 +222,7 @@ export function createParser<Target>(listener: PointListener<Target>): Parser {
     for (;;) {
       const field = fieldOf(key, body, at);
       if (field === undefined) return UNUSUAL;
-      at = readValue(body, at + field.bytes.length + 1);
+      at = readValue(body, at + field.length + 1);
       if (at === UNUSUAL) return UNUSUAL;
       fields[count] = field;
       values[count++] = value;
@@ -260,7 +260,7 @@ export function createParser<Target>(listener: PointListener<Target>): Parser {
     const bytes = Buffer.from(UNUSUAL_PREFIX + JSON.stringify([measurement, tags]));
     const known = keys.find(bytes, 0, bytes.length, hashOf(bytes));
     const key = known ?? keys.add(bytes, listener.resolve(measurement, tags));
-    const named = own.map(([name]) => key.byName.get(name) ?? addField(key, name, Buffer.from(name)));
+    const named = own.map(([name]) => key.byName.get(name) ?? keys.addField(key, name, Buffer.from(name)));
     if (named.includes(undefined)) throw new LineFault(`max fields exceeded: ${FIELDS_MAX} in one series`);
     for (let i = 0; i < own.length; i++) listener.field(key, named[i]!, at, own[i]![1]);
     if (own.length > 0) listener.pointEnds(key, at);
@@ -279,17 +279,4 @@ export function createParser<Target>(listener: PointListener<Target>): Parser {
       return at;
     },
   };
-}
-
-function isFieldAt(field: Field, body: Buffer, at: number): boolean {
-  return body[at + field.bytes.length] === EQUALS && sameBytes(field.bytes, body, at);
-}
-
-/** Undefined where there are too many. */
-function addField<Target>(key: Key<Target>, name: string, bytes: Uint8Array): Field | undefined {
-  if (key.fields.length >= FIELDS_MAX) return undefined;
-  const field = { bytes, name, index: key.fields.length, series: undefined };
-  key.fields.push(field);
-  key.byName.set(name, field);
-  return field;
 }
