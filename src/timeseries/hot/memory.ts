@@ -4,8 +4,19 @@ import { SamplePacker } from "./columns.ts";
 import { type Day, dayOf } from "./day.ts";
 import type { FoldedRanges } from "./fold.ts";
 
-/** Ascending by time, each time once. */
+/**
+ * Ascending by time, each time once. Numbers stand by themselves, since V8 keeps an array of nothing else as plain
+ * doubles: one text among them, and each number would be an object.
+ */
 interface Column {
+  readonly ts: Micros[];
+  /** NaN, which no sample is: the value is the text of that time. */
+  readonly numbers: number[];
+  /** What is no number; undefined as long as there is none. */
+  texts: Texts | undefined;
+}
+
+interface Texts {
   readonly ts: Micros[];
   readonly values: Value[];
 }
@@ -39,16 +50,20 @@ export class Generation {
   /** False when the series already has a sample at that time; the first one stays. */
   insert(series: SeriesNumber, ts: Micros, value: Value): boolean {
     const column = this.#columns.get(series);
+    const number = typeof value === "number" ? value : Number.NaN;
     if (column === undefined) {
-      this.#columns.set(series, { ts: [ts], values: [value] });
+      const texts = typeof value === "number" ? undefined : { ts: [ts], values: [value] };
+      this.#columns.set(series, { ts: [ts], numbers: [number], texts });
     } else if (ts > column.ts[column.ts.length - 1]!) {
       column.ts.push(ts);
-      column.values.push(value);
+      column.numbers.push(number);
+      if (typeof value !== "number") addText(column, ts, value);
     } else {
       const at = lowerBound(column.ts, ts);
       if (column.ts[at] === ts) return false;
       column.ts.splice(at, 0, ts);
-      column.values.splice(at, 0, value);
+      column.numbers.splice(at, 0, number);
+      if (typeof value !== "number") addText(column, ts, value);
     }
     this.#size++;
     const day = dayOf(ts);
@@ -73,10 +88,11 @@ export class Generation {
     const firstTs = new Float64Array(this.#columns.size);
     const last = new SamplePacker(Math.max(1, this.#columns.size));
     let at = 0;
-    for (const [number, { ts, values }] of this.#columns) {
+    for (const [number, column] of this.#columns) {
+      const { ts } = column;
       series[at] = number;
       firstTs[at++] = ts[0]!;
-      last.push(ts[ts.length - 1]!, values[values.length - 1]!);
+      last.push(ts[ts.length - 1]!, valueAt(column, ts.length - 1));
     }
     return { series, firstTs, last: last.packed() };
   }
@@ -88,7 +104,7 @@ export class Generation {
     const from = lowerBound(column.ts, span.start);
     const to = Math.min(lowerBound(column.ts, span.end), from + limit);
     if (to <= from) return EMPTY;
-    return { ts: column.ts.slice(from, to), values: column.values.slice(from, to) };
+    return { ts: column.ts.slice(from, to), values: valuesOf(column, from, to) };
   }
 
   /** The newest sample before a time whose value is one of these, as a column of one or none. */
@@ -96,10 +112,30 @@ export class Generation {
     const column = this.#columns.get(series);
     if (column === undefined) return EMPTY;
     let at = lowerBound(column.ts, ts);
-    while (at > 0 && !isOne(column.values[at - 1]!)) at--;
+    while (at > 0 && !isOne(valueAt(column, at - 1))) at--;
     if (at === 0) return EMPTY;
-    return { ts: [column.ts[at - 1]!], values: [column.values[at - 1]!] };
+    return { ts: [column.ts[at - 1]!], values: [valueAt(column, at - 1)] };
   }
+}
+
+function addText(column: Column, ts: Micros, value: Value): void {
+  column.texts ??= { ts: [], values: [] };
+  const at = lowerBound(column.texts.ts, ts);
+  column.texts.ts.splice(at, 0, ts);
+  column.texts.values.splice(at, 0, value);
+}
+
+function valueAt({ ts, numbers, texts }: Column, at: number): Value {
+  const number = numbers[at]!;
+  return Number.isNaN(number) ? texts!.values[lowerBound(texts!.ts, ts[at]!)]! : number;
+}
+
+function valuesOf({ ts, numbers, texts }: Column, from: number, to: number): Value[] {
+  const values: Value[] = numbers.slice(from, to);
+  if (texts === undefined) return values;
+  let next = lowerBound(texts.ts, ts[from]!);
+  for (let i = 0; i < values.length; i++) if (Number.isNaN(values[i])) values[i] = texts.values[next++]!;
+  return values;
 }
 
 /** Both in one, ascending; where both have a time the first one's value counts. */
