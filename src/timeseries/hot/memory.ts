@@ -120,9 +120,15 @@ export class Generation {
 
 function addText(column: Column, ts: Micros, value: Value): void {
   column.texts ??= { ts: [], values: [] };
-  const at = lowerBound(column.texts.ts, ts);
-  column.texts.ts.splice(at, 0, ts);
-  column.texts.values.splice(at, 0, value);
+  const { ts: times, values } = column.texts;
+  if (times.length === 0 || ts > times[times.length - 1]!) {
+    times.push(ts);
+    values.push(value);
+  } else {
+    const at = lowerBound(times, ts);
+    times.splice(at, 0, ts);
+    values.splice(at, 0, value);
+  }
 }
 
 function valueAt({ ts, numbers, texts }: Column, at: number): Value {
