@@ -23,7 +23,7 @@ const PAGE_SIZE = 2048;
 /** The samples themselves are read once and not again soon, so SQLite's cache is kept small; the kernel has its own. */
 const CACHE_KIB_MAX = 8192;
 /** Pages the write-ahead log may reach before it is carried over to the file; a fold ends with that anyway. */
-const CHECKPOINT_PAGES = 4000;
+const CHECKPOINT_PAGES = 1000;
 
 /** Pages of one step, during which no samples are committed. */
 const GIVE_BACK_PAGES = 2_048;
