@@ -25,7 +25,7 @@ export interface Field extends Kept {
 export const FIELDS_MAX = 5_000;
 const SLOTS_FIRST = 1024;
 const BYTES_FIRST = 64 * 1024;
-/** Bytes of keys and names, some 300 for each of the most keys. */
+/** Bytes of keys and names, some 300 for each of the most keys: with so many the next new key begins the table anew. */
 const BYTES_MAX = 64 * 1024 * 1024;
 /** Of the bytes; a function whose steps the hot loop repeats, see `parse.ts`. */
 export const HASH_SEED = 0x811c9dc5 | 0;
@@ -58,7 +58,7 @@ export class KeyTable<Target> {
     for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
       const key = this.#slots[slot];
       if (key === undefined) return undefined;
-      if (key.hash === hash && key.length === end - start && this.#isAt(key, body, start)) return key;
+      if (key.hash === hash && key.length === end - start && this.isAt(key, body, start)) return key;
     }
   }
 
@@ -82,11 +82,6 @@ export class KeyTable<Target> {
     return field;
   }
 
-  /** Whether the field's name stands there. */
-  isFieldAt(field: Field, body: Uint8Array, start: number): boolean {
-    return this.#isAt(field, body, start);
-  }
-
   clear(): void {
     this.#slots = new Array(SLOTS_FIRST);
     this.#size = 0;
@@ -94,7 +89,8 @@ export class KeyTable<Target> {
     this.#end = 0;
   }
 
-  #isAt({ at, length }: Kept, body: Uint8Array, start: number): boolean {
+  /** Whether these bytes stand there. */
+  isAt({ at, length }: Kept, body: Uint8Array, start: number): boolean {
     const bytes = this.#bytes;
     for (let i = 0; i < length; i++) if (bytes[at + i] !== body[start + i]) return false;
     return true;

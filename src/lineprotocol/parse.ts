@@ -85,7 +85,7 @@ export function createParser<Target>(listener: PointListener<Target>): Parser {
   /** The field whose name stands at `at`, with "=" behind it; undefined for a name that is out of the ordinary. */
   const fieldOf = (key: Key<Target>, body: Buffer, at: number): Field | undefined => {
     const expected = key.fields[count === 0 ? 0 : fields[count - 1]!.index + 1];
-    if (expected !== undefined && body[at + expected.length] === EQUALS && keys.isFieldAt(expected, body, at)) {
+    if (expected !== undefined && body[at + expected.length] === EQUALS && keys.isAt(expected, body, at)) {
       return expected;
     }
     let end = at;
