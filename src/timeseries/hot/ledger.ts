@@ -1,7 +1,7 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { Gap, GapReason, GapState, HourlyRollup, LastRun, ProgressPart } from "../../domain/gaps.ts";
-import type { Micros } from "../../domain/sample.ts";
 import { dayOf } from "./day.ts";
+import { readDurableUntil } from "./log-rows.ts";
 
 /** What a transaction does to the ledger of gaps and to rollups, beside its samples. */
 export type LedgerChange =
@@ -16,7 +16,6 @@ export interface StoredGap {
   readonly position: string | null;
 }
 
-const DURABLE_UNTIL = "durable_until";
 const STOPPED = "stopped";
 /** In `rollup_hour`: read from Home Assistant's own statistics, not computed from our samples. */
 const SOURCE = "home_assistant";
@@ -24,8 +23,6 @@ const SOURCE = "home_assistant";
 /** Writes ledger changes inside the caller's transaction. The same change again changes nothing. */
 export interface LedgerWriter {
   apply(change: LedgerChange): void;
-  /** Notes up to when everything that was heard is on disk. */
-  durableUntil(at: Micros): void;
   /** Whether the run that is under way has ended by a stop. */
   stopped(stopped: boolean): void;
 }
@@ -77,18 +74,13 @@ export function createLedgerWriter(db: DatabaseSync): LedgerWriter {
         }
       }
     },
-    durableUntil: (at) => void meta.run(DURABLE_UNTIL, at),
     stopped: (stopped) => void meta.run(STOPPED, stopped ? 1 : 0),
   };
 }
 
 export function readLastRun(db: DatabaseSync): LastRun {
-  const value = (key: string): unknown => db.prepare("SELECT value FROM meta WHERE key = ?").get(key)?.value;
-  const durableUntil = value(DURABLE_UNTIL);
-  return {
-    durableUntil: typeof durableUntil === "number" ? durableUntil : null,
-    stoppedCleanly: value(STOPPED) === 1,
-  };
+  const stopped = db.prepare("SELECT value FROM meta WHERE key = ?").get(STOPPED);
+  return { durableUntil: readDurableUntil(db), stoppedCleanly: stopped?.value === 1 };
 }
 
 export function readGaps(db: DatabaseSync): StoredGap[] {

@@ -1,9 +1,10 @@
-import type { DatabaseSync, StatementSync } from "node:sqlite";
+import type { DatabaseSync } from "node:sqlite";
 import type { Micros, Value } from "../../domain/sample.ts";
 import { allAtOnce, type Steps } from "../../lib/steps.ts";
 import type { PackedChunk } from "./chunk.ts";
 import { type PackedSamples, SamplePacker } from "./columns.ts";
 import { dayOf } from "./day.ts";
+import { LogRows, readFoldedBatch } from "./log-rows.ts";
 
 /** Samples that are put into words together, small enough that what it takes is soon garbage. */
 const ENCODED_AT_ONCE = 1_000;
@@ -14,28 +15,47 @@ const KEPT_BATCH_SAMPLES_MIN = 2_000;
 /** and so many samples of them are kept, 20 bytes each, to be folded without reading them again. */
 const KEPT_SAMPLES_MAX = 1_000_000;
 
-/** The log: one row for each commit, which takes a third of the time that a row for each sample does. */
+/** Bytes that a sample takes at least, with its commas. */
+const SAMPLE_BYTES_MIN = 6;
+
+/**
+ * The log: many samples to a row, which takes a third of the time that a row for each does. A commit's samples are a row,
+ * or what a page has room for is one.
+ */
 export class Log {
   readonly #db: DatabaseSync;
-  readonly #insert: StatementSync;
-  /** By the row that they stand in; an entry whose row is gone again, or never was, is not asked for. */
+  readonly #rows: LogRows;
+  /** By the batch that they are; an entry whose row is gone again, or never was, is not asked for. */
   readonly #kept = new Map<number, PackedChunk>();
   #keptSamples = 0;
 
   constructor(db: DatabaseSync) {
     this.#db = db;
-    this.#insert = db.prepare("INSERT INTO log_batches (count, start, samples) VALUES (?, ?, ?)");
+    this.#rows = new LogRows(db);
   }
 
-  /** Belongs inside a transaction. */
+  /** Belongs inside a transaction; after one that failed: `forget`. */
   append(chunk: PackedChunk): void {
-    const { series, samples } = chunk;
-    if (series.length === 0) return;
+    const { series, samples, durableUntil } = chunk;
+    const count = series.length;
+    if (count === 0) {
+      if (durableUntil !== null) this.durableUntil(durableUntil);
+      return;
+    }
+    const { open } = this.#rows;
+    if (open !== undefined && count * SAMPLE_BYTES_MIN <= open.room && haveExactDistance(samples.ts, open.start)) {
+      const items = encode(series, samples, open.start);
+      if (this.#rows.extend({ count, items, durableUntil })) return;
+    }
     const first = samples.ts[0]!;
-    // Times that lie centuries apart have no exact difference: those stand there as they are.
-    const start = samples.ts.every((ts) => Number.isSafeInteger(ts - first)) ? first : 0;
-    const { lastInsertRowid } = this.#insert.run(series.length, start, encode(series, samples, start));
-    this.#keep(Number(lastInsertRowid), chunk);
+    const start = haveExactDistance(samples.ts, first) ? first : 0;
+    this.#keep(this.#rows.add({ count, start, items: encode(series, samples, start), durableUntil }), chunk);
+  }
+
+  /** Up to when everything that was heard is on the disk. Belongs inside a transaction, as `append`. */
+  durableUntil(at: Micros): void {
+    const nothing = { count: 0, items: "", durableUntil: at };
+    if (!this.#rows.extend(nothing)) this.#rows.add({ ...nothing, start: at });
   }
 
   read(): LogContent {
@@ -43,17 +63,23 @@ export class Log {
   }
 
   /** What is appended between the steps does not belong to it. */
-  readInSteps(): Steps<LogContent> {
-    return readInSteps(this.#db, this.#kept);
+  *readInSteps(): Steps<LogContent> {
+    this.#rows.close();
+    return yield* readInSteps(this.#db, this.#kept);
   }
 
-  /** Samples up to and including this row are in the day tables. Belongs inside a transaction. */
+  /** Samples up to and including this batch are in the day tables. Belongs inside a transaction, as `append`. */
   remove(lastBatch: number): void {
-    this.#db.prepare("DELETE FROM log_batches WHERE batch <= ?").run(lastBatch);
+    this.#rows.release(lastBatch);
     for (const batch of this.#kept.keys()) if (batch <= lastBatch) this.#forget(batch);
   }
 
-  /** After a transaction that failed a row of the same number may come again, with other samples. */
+  /** After a transaction that failed. */
+  forget(): void {
+    this.#rows.forget();
+  }
+
+  /** After a transaction that failed a batch of the same number may come again, with other samples. */
   #keep(batch: number, chunk: PackedChunk): void {
     this.#forget(batch);
     const count = chunk.series.length;
@@ -68,7 +94,12 @@ export class Log {
   }
 }
 
-/** JSON: series, microseconds after `start`, value, series, … */
+/** Times that lie centuries apart have no exact difference: those stand in the log as they are. */
+function haveExactDistance(ts: Float64Array, start: Micros): boolean {
+  return ts.every((at) => Number.isSafeInteger(at - start));
+}
+
+/** The items of a JSON array: series, microseconds after `start`, value, series, … */
 function encode(series: Int32Array, { ts, numbers, texts }: PackedSamples, start: Micros): string {
   const parts: string[] = [];
   const items: Value[] = [];
@@ -84,7 +115,7 @@ function encode(series: Int32Array, { ts, numbers, texts }: PackedSamples, start
     }
     parts.push(allFinite ? JSON.stringify(items).slice(1, -1) : items.map(encodeItem).join());
   }
-  return `[${parts.join()}]`;
+  return parts.join();
 }
 
 /** JSON has no word for infinity; every reader takes a number that is too large for it. */
@@ -95,7 +126,7 @@ function encodeItem(item: Value): string {
 
 /** All samples of the log, in the order of arrival. */
 export interface LogContent {
-  /** The newest of the rows that they come from; 0 where there are none. */
+  /** The newest of the batches that they are; 0 where there are none. */
   readonly lastBatch: number;
   readonly series: Int32Array<ArrayBuffer>;
   readonly ts: Float64Array<ArrayBuffer>;
@@ -109,17 +140,19 @@ export function readLog(db: DatabaseSync): LogContent {
   return allAtOnce(readInSteps(db, new Map()));
 }
 
-/** `kept`: samples of some of its rows, which need not be read then. */
+/** `kept`: samples of some of its batches, which need not be read then. */
 function* readInSteps(db: DatabaseSync, kept: ReadonlyMap<number, PackedChunk>): Steps<LogContent> {
-  const batches = db.prepare("SELECT batch, count, start FROM log_batches ORDER BY batch").all();
-  const samplesOf = db.prepare("SELECT samples FROM log_batches WHERE batch = ?");
+  const batches = db
+    .prepare("SELECT slot, batch, count, start FROM log_batches WHERE batch > ? ORDER BY batch")
+    .all(readFoldedBatch(db));
+  const samplesOf = db.prepare("SELECT samples FROM log_batches WHERE slot = ?");
   const count = batches.reduce((sum, batch) => sum + Number(batch.count), 0);
   const log = new LogColumns(count);
   let stepEnd = STEP_SAMPLES;
-  for (const { batch, start } of batches) {
+  for (const { slot, batch, start } of batches) {
     const known = kept.get(Number(batch));
     if (known !== undefined) log.addPacked(known);
-    else log.addItems(JSON.parse(samplesOf.get(batch!)?.samples as string) as Value[], Number(start));
+    else log.addItems(JSON.parse(samplesOf.get(slot!)?.samples as string) as Value[], Number(start));
     if (log.count < stepEnd) continue;
     yield;
     stepEnd = log.count + STEP_SAMPLES;

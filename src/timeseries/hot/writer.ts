@@ -274,7 +274,7 @@ function database(): Database {
 }
 
 function inTransaction<T>(
-  { db, outgoing }: Database,
+  { db, log, outgoing }: Database,
   limits: Limits,
   work: () => T,
   durability = settings.synchronous,
@@ -291,6 +291,7 @@ function inTransaction<T>(
     // SQLite has already rolled back by itself after some faults, a full disk among them.
     if (db.isTransaction) db.exec("ROLLBACK");
     outgoing.forget();
+    log.forget();
     throw error;
   }
 }
@@ -391,7 +392,6 @@ const commands: WriterCommands = {
       for (const change of chunk.changes) applyChange(current, change);
       const end = current.outgoing.append(chunk);
       current.log.append(chunk);
-      if (chunk.durableUntil !== null) current.ledger.durableUntil(chunk.durableUntil);
       return end;
     });
     foldBehind += foldPace * chunk.series.length;
@@ -505,7 +505,7 @@ const commands: WriterCommands = {
     const current = opened;
     if (end !== null && current !== undefined) {
       inTransaction(current, {}, () => {
-        if (end.durableUntil !== null) current.ledger.durableUntil(end.durableUntil);
+        if (end.durableUntil !== null) current.log.durableUntil(end.durableUntil);
         current.ledger.stopped(true);
       });
     }
