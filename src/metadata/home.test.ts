@@ -486,6 +486,8 @@ test("entities show their state, and are found by what it says", async (t) => {
   assert.deepEqual(ids({ entityCategory: "none", platform: "hue" }), ["light.küche", "sensor.k"]);
   home.states.set(state("sensor.k", "13"));
   assert.equal(home.entities({ limit: 9 }).rows[1]!.state, "13", "a remembered page shows the present state");
+  home.states.delete("sensor.k");
+  assert.equal(home.entities({ limit: 9 }).rows[1]!.state, null, "and that there is none any more");
 });
 
 test("searchEntities() answers in a large home, from its own thread, what entities() does", async (t) => {
