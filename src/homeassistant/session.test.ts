@@ -417,15 +417,38 @@ test("a frame that is no JSON ends the connection as bad_message, and another on
   assert.deepEqual(started.session.status().oddMessages, { "broken JSON": 1 });
 });
 
-test("bytes that are no UTF-8 cost a character, not the connection", async () => {
+for (const frame of ["a message", "several in one frame"]) {
+  test(`bytes that are no UTF-8 cost a character, not the connection: ${frame}`, async () => {
+    const ha = await home();
+    const started = start(ha.url);
+    await connected(started);
+    const peer = ha.peers[0]!;
+    const event = JSON.stringify(peer.event("state_changed", rawChange("sensor.a", "~")));
+    const text = frame === "a message" ? event : `[${event},${event}]`;
+    peer.socket.send(Buffer.from(text.replaceAll("~", "\xff"), "latin1"), { binary: false });
+    await until(() => started.listener.changes.length > 0, "the change");
+    for (const { newState } of started.listener.changes) assert.equal(newState?.state, "\ufffd");
+  });
+}
+
+test("messages of one frame come in order, whatever they hold, up to one that is no JSON", async () => {
   const ha = await home();
   const started = start(ha.url);
   await connected(started);
   const peer = ha.peers[0]!;
-  const text = JSON.stringify(peer.event("state_changed", rawChange("sensor.a", "~")));
-  peer.socket.send(Buffer.from(text.replace("~", "\xff"), "latin1"), { binary: false });
-  await until(() => started.listener.changes.length === 1, "the change");
-  assert.equal(started.listener.changes[0]!.newState?.state, "\ufffd");
+  const values = ["1", "},{", '"}]', "ä\\", "5"];
+  const events = values.map((value) => peer.event("state_changed", rawChange("sensor.a", value)));
+  const whole = `[${events.map((event) => JSON.stringify(event)).join(", ")}]`;
+  peer.socket.send(whole);
+  peer.socket.send(whole.replaceAll("}, {", "},{"));
+  peer.socket.send("[]");
+  peer.socket.send(whole.replace('"5"', '5"'));
+  await connected(started, 2);
+  assert.deepEqual(
+    started.listener.changes.map(({ newState }) => newState?.state),
+    [...values, ...values, ...values.slice(0, -1)],
+  );
+  assert.deepEqual(started.session.status().oddMessages, { "broken JSON": 1 });
 });
 
 test("results are routed by id, whatever their order", async () => {
