@@ -85,7 +85,7 @@ const StorageAnswer = Type.Object(
     ...list.properties,
     at: time("When it was looked at; an answer is kept for a minute"),
     directory_bytes: count("What the data directory takes on the disk"),
-    free_bytes: count("Of timeseries.db: free pages, which new samples take first"),
+    free_bytes: count("Of timeseries.db: free pages and rows of the log, which new samples take first"),
     tiers: Type.Array(
       exactly({
         tier: text("memory (the log), hot, archive or rollups"),

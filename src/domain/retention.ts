@@ -109,7 +109,7 @@ export interface Forecast {
 export interface StorageReport {
   readonly at: Micros;
   readonly directoryBytes: number;
-  /** Pages of timeseries.db that are free: new samples take them before the file grows. */
+  /** Pages and rows of the log in timeseries.db that are free: new samples take them before the file grows. */
   readonly freeBytes: number;
   readonly tiers: readonly TierUsage[];
   /** Most bytes first. */

@@ -171,6 +171,12 @@ export function readFoldedBatch(db: DatabaseSync): number {
   return Number(db.prepare("SELECT value FROM meta WHERE key = ?").get(FOLDED_BATCH)?.value ?? 0);
 }
 
+/** Rows that wait to be filled, each on a page of its own. */
+export function countFreeRows(db: DatabaseSync): number {
+  const count = db.prepare("SELECT count(*) AS rows FROM log_batches WHERE batch <= ?").get(readFoldedBatch(db));
+  return Number(count?.rows);
+}
+
 /** Up to when everything that was heard is on the disk; null where no commit said so. */
 export function readDurableUntil(db: DatabaseSync): Micros | null {
   const newest = db

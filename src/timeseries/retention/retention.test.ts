@@ -26,6 +26,7 @@ function policy(limits: Limits | ((subject: string) => Limits), more: Partial<Re
   };
 }
 
+const PAGE_BYTES = 2048;
 const FOR_A_YEAR: Limits = { rawDays: 365, rollupDays: 0 };
 
 /** `perDay` samples on each of these days after T0. */
@@ -320,6 +321,29 @@ test("storage() says what each tier, series and day takes, and what a year would
   assert.ok(Math.abs(together - ofSeries) < 4096 * 20, `${together} and ${ofSeries}`);
   assert.equal(report.forecast?.days, 7);
   assert.equal(report.forecast?.rowsPerDay, Math.round((70 + 600) / 7));
+});
+
+test("storage() counts the log's rows that are free as free space, and those in use as the log's", async (t) => {
+  const directory = temporary(t);
+  const usageAfter = async (work: (store: Store) => Promise<void>) => {
+    await using store = await open(directory, T0, { retention: policy(FOR_A_YEAR) });
+    await work(store);
+    const { tiers, freeBytes } = await store.storage();
+    return { rows: tiers[0]!.rows, bytes: tiers[0]!.bytes, freeBytes };
+  };
+  const before = await usageAfter(async (store) => {
+    const series = seriesOf(store, 0);
+    for (let i = 0; i < 2_000; i++) {
+      store.append(series, T0 + i * 100_000, i / 8);
+      if (i % 50 === 49) await store.flush();
+    }
+  });
+  assert.equal(before.rows, 2_000);
+  assert.ok(before.bytes > 15 * PAGE_BYTES && before.bytes < 42 * PAGE_BYTES, `${before.bytes}`);
+  const after = await usageAfter((store) => store.fold());
+  assert.equal(after.rows, 0);
+  assert.ok(after.bytes <= 2 * PAGE_BYTES, `${after.bytes}`);
+  assert.ok(after.freeBytes - before.freeBytes > 15 * PAGE_BYTES, `${after.freeBytes} and ${before.freeBytes}`);
 });
 
 test("storage() draws no forecast from a single day", async (t) => {

@@ -6,6 +6,7 @@ import { serveCommands } from "../../lib/worker-rpc.ts";
 import { DATABASE_FILE, freePages, openForReading } from "../hot/database.ts";
 import { type Day, dayOfTable } from "../hot/day.ts";
 import { readLog } from "../hot/log.ts";
+import { countFreeRows } from "../hot/log-rows.ts";
 import type { WriterOptions } from "../hot/writer.ts";
 import { countRollups, type RollupDrop } from "./dropped.ts";
 
@@ -61,13 +62,22 @@ function contentOf(db: DatabaseSync, table: string): TableContent {
   };
 }
 
+function pageBytes(db: DatabaseSync): number {
+  return Number(db.prepare("PRAGMA page_size").get()?.page_size);
+}
+
+/** Of `timeseries.db`, besides its free pages: those of the log's rows that are not in use. */
+function freeBytesOfLog(db: DatabaseSync): number {
+  return countFreeRows(db) * pageBytes(db);
+}
+
 function contentOfLog(db: DatabaseSync): TableContent {
   const counts = new Map<SeriesNumber, number>();
   for (const series of readLog(db).series) counts.set(series, (counts.get(series) ?? 0) + 1);
   return {
     series: Int32Array.from(counts.keys()),
     rows: Float64Array.from(counts.values()),
-    bytes: bytesOf(db, "log_batches"),
+    bytes: bytesOf(db, "log_batches") - freeBytesOfLog(db),
   };
 }
 
@@ -86,7 +96,7 @@ function content(db: DatabaseSync): TablesContent {
     .prepare("SELECT count(cuts) AS rolled, min(day) AS oldest, max(day) AS newest FROM rollup_days")
     .get();
   return {
-    freeBytes: freePages(db) * Number(db.prepare("PRAGMA page_size").get()?.page_size),
+    freeBytes: freePages(db) * pageBytes(db) + freeBytesOfLog(db),
     log: contentOfLog(db),
     days: days.map((day) => ({ day, ...contentOf(db, names.get(day)!) })),
     rollupHours: contentOf(db, "rollup_hour"),
