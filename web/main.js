@@ -1,5 +1,5 @@
 import { follow, keepToken, read, TokenNeeded } from "./api.js";
-import { duration, UNKNOWN } from "./format.js";
+import { duration } from "./format.js";
 import { html, state } from "./html.js";
 import { changes } from "./panels/changes.js";
 import { gaps } from "./panels/gaps.js";
@@ -33,6 +33,7 @@ const failures = new Map();
 /** @type {any[]} */
 const recent = [];
 let tokenNeeded = false;
+let tokenRefused = false;
 let tick = 0;
 /** @type {AbortController | null} */
 let stream = null;
@@ -48,7 +49,6 @@ async function question(name, path) {
     answers[name] = await read(path);
     failures.delete(name);
   } catch (error) {
-    // What is not known any more is not shown any longer.
     delete answers[name];
     if (error instanceof TokenNeeded) tokenNeeded = true;
     else failures.set(name, error instanceof Error ? error.message : String(error));
@@ -76,13 +76,23 @@ function enterToken(event) {
   event.preventDefault();
   const form = /** @type {HTMLFormElement} */ (event.target);
   keepToken(String(new FormData(form).get("token")));
+  form.reset();
   tokenNeeded = false;
-  tick = 0;
+  // Until an answer comes: if it is the same question again, this one was wrong.
+  tokenRefused = true;
+  restart();
   work();
+}
+
+/** What is not known any more is not shown any longer. */
+function forget() {
+  for (const name of Object.keys(answers)) delete answers[name];
+  for (const name of failures.keys()) if (name !== "ready") failures.delete(name);
 }
 
 function summary() {
   if (failures.has("ready")) return state("the service does not answer", "bad");
+  if (tokenNeeded) return state("a token is needed", "idle");
   const { ready } = answers;
   if (!ready) return state("asking", "idle");
   return ready.status === "ready" ? state("ready", "good") : state("not ready", "bad");
@@ -96,12 +106,16 @@ function messages() {
   return html`<section class="wide" aria-label="Notes"><ul class="messages">${lines.map((line) => html`<li>${line}</li>`)}</ul></section>`;
 }
 
+/** One function for all renderings: the field gets the focus when it appears, not with each of them. @param {HTMLElement | null} field */
+const takeFocus = (field) => field?.focus();
+
 const tokenForm = () => html`<section class="wide" aria-label="Token">
   <h2>A token is needed</h2>
+  ${tokenRefused ? html`<p role="alert">This token was refused.</p>` : null}
   <p>It is what API_TOKEN says, or stands in the file <code>api-token</code> of the data directory. It is forgotten with
   this tab.</p>
   <form onSubmit=${enterToken}>
-    <label>Token <input name="token" type="password" required autocomplete="current-password" /></label>
+    <label>Token <input name="token" type="password" required autocomplete="current-password" ref=${takeFocus} /></label>
     <button>Open</button>
   </form>
 </section>`;
@@ -112,14 +126,14 @@ function page() {
   return html`<header>
       <h1>HA Ingestor</h1>
       <div role="status">${summary()}</div>
-      <p>Version ${health?.version ?? UNKNOWN}, running for ${duration(health?.uptime_seconds)}</p>
+      ${health?.version ? html`<p>Version ${health.version}, running for ${duration(health.uptime_seconds)}</p>` : null}
     </header>
     <main>
       ${tokenNeeded ? tokenForm() : messages()}
       ${homeAssistant(health, now)} ${activity(stats)} ${storage(answers.storage, health)}
       ${gaps(answers.gaps, stats?.gaps)} ${games(answers.live)} ${sources(health?.dependencies?.sports, now)}
       ${webhooks(answers.webhooks, answers.letters, now)} ${targets(answers.mirrors, now)}
-      ${tokenNeeded ? null : changes(recent)}
+      ${tokenNeeded ? null : changes(recent, stream !== null && !failures.has("ready"))}
     </main>
     <footer>
       <a href="docs/">API reference</a> · <a href="health">health</a> · <a href="ready">readiness</a>${" · "}
@@ -142,9 +156,19 @@ async function work() {
     if (stream === null && tick - streamEndedAt >= STREAM_AGAIN_TICKS) listen();
     const due = Object.entries(QUESTIONS).filter(([, [, seconds]]) => tick % seconds === 0);
     tick++;
+    const wasAway = failures.has("ready");
     await Promise.all(due.map(([name, [path]]) => question(name, path)));
+    if (failures.has("ready") || tokenNeeded) forget();
+    // All at once, the stream too, instead of each when it is its turn.
+    else if (wasAway) restart();
+    if (!tokenNeeded && answers.stats) tokenRefused = false;
   }
   draw();
+}
+
+function restart() {
+  tick = 0;
+  streamEndedAt = -STREAM_AGAIN_TICKS;
 }
 
 document.getElementById("page")?.replaceChildren();

@@ -14,6 +14,8 @@ import { SCORE, SOURCES, startScoreboards, TEAMS } from "./scoreboards.ts";
 
 const CHROMIUM = [process.env.CHROMIUM_BIN ?? "", "/usr/bin/chromium", "/usr/bin/chromium-browser"];
 const SHOWN_MS = 30_000;
+/** Every card goes, or is there again, within a few looks at the service. */
+const AWAY_MS = 6_000;
 const TOKEN = "token-of-the-dashboard-run";
 const HOSTILE = "<img src=x onerror=alert(1)>";
 const VIEWS = [
@@ -102,13 +104,22 @@ async function sourceOf(program: Program, league: string): Promise<string | unde
 async function away(browser: Browser, program: Program) {
   const page = await open(browser, program.url, []);
   await check("before: the card of Home Assistant", () => shows(page, "Home Assistant", "connected"));
+  await check("before: the card of storage", () => card(page, "Storage").waitFor());
   await program.stop("SIGTERM");
   await check("says that the service does not answer", () =>
     page.getByRole("status").getByText("the service does not answer").waitFor(),
   );
-  await check("shows no figure that it does not know", () => card(page, "Activity").waitFor({ state: "detached" }));
+  await check("shows no figure that it does not know", async () => {
+    for (const title of ["Activity", "Storage", "Gaps in the record", "Webhooks"]) {
+      await card(page, title).waitFor({ state: "detached", timeout: AWAY_MS });
+    }
+  });
+  await check("says that the list of changes is interrupted", () =>
+    shows(page, "Changes as they happen", "interrupted"),
+  );
   await program.start();
   await check("comes back by itself", () => page.getByRole("status").getByText("ready", { exact: true }).waitFor());
+  await check("with all of its cards", () => card(page, "Storage").waitFor({ timeout: AWAY_MS }));
   await page.close();
 }
 
@@ -127,7 +138,7 @@ async function token(browser: Browser, program: Program) {
     const refused = page.waitForResponse((response) => response.status() === 401);
     await enter("wrong");
     await refused;
-    await page.getByRole("heading", { name: "A token is needed" }).waitFor();
+    await page.getByRole("alert").getByText("refused").waitFor();
   });
   await check("shows the home after the right one", async () => {
     await enter(TOKEN);

@@ -1,7 +1,13 @@
-import { duration, moment, number } from "../format.js";
+import { duration, moment, number, UNKNOWN } from "../format.js";
 import { card, html, state, table } from "../html.js";
 
 const KINDS = /** @type {const} */ ({ filled: "good", filling: "warn", open: "bad", partial: "warn" });
+
+/** Times of the service's words as everywhere on the page. @param {string} text */
+const inLocalTime = (text) => text.replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, (iso) => moment(iso));
+
+/** What there was before the first start is no loss: it is asked for as far back as Home Assistant's memory may go. */
+const FIRST = "first_start";
 
 /** @param {any} gap */
 function row(gap) {
@@ -12,10 +18,16 @@ function row(gap) {
   return [
     state(word, KINDS[/** @type {keyof typeof KINDS} */ (gap.state)] ?? "idle"),
     gap.reason.replaceAll("_", " "),
-    moment(gap.from),
-    gap.to ? duration(seconds) : "goes on",
+    gap.reason === FIRST ? UNKNOWN : moment(gap.from),
+    gap.reason === FIRST ? UNKNOWN : gap.to ? duration(seconds) : "goes on",
     number(gap.added),
-    [missing > 0 ? `${number(missing)} entities are missing` : "", gap.note ?? ""].filter(Boolean).join(". "),
+    [
+      gap.reason === FIRST ? "What Home Assistant remembers of the time before" : "",
+      missing > 0 ? `of ${number(missing)} entities not every change is known` : "",
+      inLocalTime(gap.note ?? ""),
+    ]
+      .filter(Boolean)
+      .join(". "),
   ];
 }
 

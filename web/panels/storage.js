@@ -9,8 +9,8 @@ export function storage(storage, health) {
   return card(
     "Storage",
     html`${facts([
-      ["Store", state(store?.status, store?.status === "healthy" ? "good" : "bad")],
-      ["On disk", bytes(storage.directory_bytes)],
+      ["Store", state(store?.status, store ? (store.status === "healthy" ? "good" : "bad") : "idle")],
+      ["Data directory", bytes(storage.directory_bytes)],
       ["Growth", forecast ? `${bytes(forecast.bytes_per_year)} a year at this rate` : noForecast],
     ])}
     ${table(
