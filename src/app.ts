@@ -1,22 +1,12 @@
 import { randomBytes } from "node:crypto";
-import {
-  accessSync,
-  chmodSync,
-  constants,
-  mkdirSync,
-  readFileSync,
-  unwatchFile,
-  watchFile,
-  writeFileSync,
-} from "node:fs";
+import { accessSync, chmodSync, constants, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { userInfo } from "node:os";
 import { dirname, join } from "node:path";
 import { createApi, createSportsApi, type ServerOptions } from "./api/server.ts";
-import { CONFIG_FILE, type Config, isLoopback, readFilter } from "./config.ts";
+import { type Config, isLoopback } from "./config.ts";
 import { AppError, messageOf } from "./domain/errors.ts";
 import { createSession } from "./homeassistant/session.ts";
-import type { FilterRules } from "./ingest/filter-rules.ts";
 import { createIngest, type Ingest } from "./ingest/pipeline.ts";
 import { isTimeZone } from "./lib/calendar.ts";
 import { collectGarbage } from "./lib/collect-garbage.ts";
@@ -29,6 +19,7 @@ import { createSports } from "./sports/sports.ts";
 import { followTeamsOf } from "./sports/webhook-teams.ts";
 import type { EntityPlace } from "./timeseries/forward/forwarding.ts";
 import { openStore } from "./timeseries/store.ts";
+import { watchRules, watchToken } from "./watched-files.ts";
 import { tellOfGaps } from "./webhooks/gap-events.ts";
 import { createHomeGate } from "./webhooks/home-gate.ts";
 import { tellOfMirrors } from "./webhooks/mirror-events.ts";
@@ -37,7 +28,6 @@ import { openWebhooks } from "./webhooks/webhooks.ts";
 /** Current states are saved rarely: Home Assistant has them, and each save costs an SD card whole pages. */
 const SAVE_STATES_MS = 3_600_000;
 const UNKNOWN_HOME = "Nothing is dropped by rules until Home Assistant has told where entities belong";
-const WATCH_CONFIG_MS = 2_000;
 
 export interface AppOptions {
   readonly version: string;
@@ -178,6 +168,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     webhooks: followTeamsOf(webhooks, sports, component("sports")),
     sports: { ...sports, samples: store },
   };
+  const rules = watchRules(config, ingest.reload, log);
   const data = await createApi({
     ...server,
     home,
@@ -199,6 +190,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
       backfill: ingest.backfillStatus,
       engine: config.timeseriesEngine,
       targets: store.forwarding.status,
+      rulesFault: rules.fault,
     },
   });
   stack.defer(() => data.close());
@@ -216,7 +208,6 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
   const saving = setInterval(() => void saveStates(), SAVE_STATES_MS);
   const saveStates = (): Promise<void> =>
     home.saveStates().catch((error: unknown) => log.warn(`Cannot save current states: ${messageOf(error)}`));
-  const unwatch = watchFilter(config, ingest.reload, log);
   const unwatchToken = watchToken(config.haTokenFile, session.useToken, log);
   session.start();
   homeGate.connectionIs(session.status().state);
@@ -226,7 +217,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     urls,
     async close() {
       clearInterval(saving);
-      unwatch();
+      rules.close();
       unwatchToken();
       await session.close();
       await saveStates();
@@ -299,39 +290,4 @@ async function listen(api: Listener, host: string, port: number, setting: string
 /** Rules by area, label, device or integration would match nothing before the home is known, and spare nothing. */
 function mayRetain(ingest: Ingest | undefined): boolean {
   return ingest !== undefined && (!ingest.filter.retentionAsksHome || ingest.status().homeKnown);
-}
-
-/** Tells of changes of the rules in ha-ingestor.yaml; a faulty file changes nothing and is logged. */
-function watchFilter({ dataDir, keep }: Config, reload: (rules: FilterRules) => void, log: Logger): () => void {
-  const file = join(dataDir, CONFIG_FILE);
-  watchFile(file, { interval: WATCH_CONFIG_MS, persistent: false }, (now, before) => {
-    // An absent file is told of once although nothing changed.
-    if (now.mtimeMs === before.mtimeMs) return;
-    try {
-      reload(readFilter(dataDir, keep));
-      log.info(`The rules of ${CONFIG_FILE} were read again`);
-    } catch (error) {
-      log.error(`The rules stay as they were: ${messageOf(error)}`);
-    }
-  });
-  return () => unwatchFile(file);
-}
-
-/** Tells of another token in HA_TOKEN_FILE, so that a refused one can be replaced without a restart. */
-function watchToken(file: string | null, use: (token: string) => void, log: Logger): () => void {
-  if (file === null) return () => {};
-  let inUse = readFileSync(file, "utf8").trim();
-  watchFile(file, { interval: WATCH_CONFIG_MS, persistent: false }, () => {
-    try {
-      const token = readFileSync(file, "utf8").trim();
-      // An empty file is one that is being written.
-      if (token === "" || token === inUse) return;
-      inUse = token;
-      log.info("HA_TOKEN_FILE holds another token: connecting with it");
-      use(token);
-    } catch (error) {
-      log.warn(`The token stays as it was: HA_TOKEN_FILE cannot be read: ${messageOf(error)}`);
-    }
-  });
-  return () => unwatchFile(file);
 }

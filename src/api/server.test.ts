@@ -567,6 +567,7 @@ test("GET /ready answers 503 with every reason, and notes beside them", async (t
       lines: apiOptions().status.lines,
       gaps: () => GAPS,
       backfill: () => ({ filling: 2, questions: 3, rows: 200, samples: 100, failures: 1, rollups: 7 }),
+      rulesFault: () => "Unknown key exclud",
       targets: () => [],
       engine: "parquet",
     },
@@ -581,7 +582,11 @@ test("GET /ready answers 503 with every reason, and notes beside them", async (t
       "The time-series store takes no writes: disk is full",
       "The database of the home is unhealthy: file is not a database",
     ],
-    notes: ["A gap is being filled from Home Assistant's history (crash, 50 % of its span)", "The home is being read"],
+    notes: [
+      "The rules of ha-ingestor.yaml are not followed, those before it are: Unknown key exclud",
+      "A gap is being filled from Home Assistant's history (crash, 50 % of its span)",
+      "The home is being read",
+    ],
   });
   const health = await api.inject("/health");
   assert.equal(health.statusCode, 200);

@@ -23,6 +23,8 @@ export interface StatusSources {
   backfill(): BackfillStatus | undefined;
   /** Other servers that get samples, the archive first. */
   targets(): readonly TargetStatus[];
+  /** Why the rules in ha-ingestor.yaml are not those in force; null: they are. */
+  rulesFault(): string | null;
   /** The archive engine's name, e.g. "parquet". */
   readonly engine: string;
 }
@@ -173,7 +175,9 @@ export function readiness(home: Pick<HomeReader, "health">, status: StatusSource
     reasons.push(`The database of the home is unhealthy: ${database.reason ?? "no reason is known"}`);
   }
   const filling = status.backfill()?.filling ?? null;
+  const fault = status.rulesFault();
   const notes = [
+    ...(fault === null ? [] : [`The rules of ha-ingestor.yaml are not followed, those before it are: ${fault}`]),
     ...status.gaps().flatMap((gap) => (gap.id === filling ? [backfillNote(gap)] : [])),
     ...(ingest.synchronizing ? ["The home is being read"] : []),
     ...(store.archive?.healthy === false ? [`The archive is not whole: ${store.archive.reason}`] : []),

@@ -80,7 +80,8 @@ const connected = (started: Started, times = 1): Promise<void> =>
   until(() => started.listener.connections.length >= times, `connection ${times}`);
 
 test("start() without a url does nothing and says so", async () => {
-  const { session, listener } = start(null);
+  const { session, listener, lines } = start(null);
+  assert.match(lines.join(""), /HA_URL is not set: nothing of a home is recorded/);
   assert.equal(session.status().state, "unconfigured");
   assert.equal(session.status().reason, "HA_URL is not set");
   assert.equal(session.status().connectionAttempts, 0);

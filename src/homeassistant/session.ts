@@ -141,6 +141,9 @@ export function createSession(options: SessionOptions): HomeAssistantSession {
     start() {
       if (started) return;
       started = true;
+      const missing = whatIsMissing();
+      if (missing !== null)
+        log.warn(`${missing}: nothing of a home is recorded; see the README, "With your Home Assistant"`);
       connect();
     },
 

@@ -559,6 +559,7 @@ export function apiOptions(more: Partial<Omit<ApiOptions, keyof Driven>> = {}): 
       lines: () => ({ requests: 0, points: 0, faultyLines: 0, busy: 0 }),
       gaps: () => GAPS,
       backfill: () => undefined,
+      rulesFault: () => null,
       targets: () => [],
       engine: "parquet",
     },

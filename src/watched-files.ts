@@ -1,0 +1,59 @@
+import { readFileSync, unwatchFile, watchFile } from "node:fs";
+import { join } from "node:path";
+import { CONFIG_FILE, type Config, readFilter } from "./config.ts";
+import { messageOf } from "./domain/errors.ts";
+import type { FilterRules } from "./ingest/filter-rules.ts";
+import type { Logger } from "./lib/log.ts";
+
+/** Files that may be changed while the service runs. */
+
+const LOOK_MS = 2_000;
+
+export interface WatchedRules {
+  /** Why the file that is there now is not followed; null: it is, or there is none. */
+  fault(): string | null;
+  close(): void;
+}
+
+/** Tells of changes of the rules in ha-ingestor.yaml; a faulty file changes nothing, is logged, and has a `fault`. */
+export function watchRules(
+  { dataDir, keep }: Pick<Config, "dataDir" | "keep">,
+  reload: (rules: FilterRules) => void,
+  log: Logger,
+  lookMs = LOOK_MS,
+): WatchedRules {
+  const file = join(dataDir, CONFIG_FILE);
+  let fault: string | null = null;
+  watchFile(file, { interval: lookMs, persistent: false }, (now, before) => {
+    // An absent file is told of once although nothing changed.
+    if (now.mtimeMs === before.mtimeMs) return;
+    try {
+      reload(readFilter(dataDir, keep));
+      fault = null;
+      log.info(`The rules of ${CONFIG_FILE} were read again`);
+    } catch (error) {
+      fault = messageOf(error);
+      log.error(`The rules stay as they were: ${fault}`);
+    }
+  });
+  return { fault: () => fault, close: () => unwatchFile(file) };
+}
+
+/** Tells of another token in HA_TOKEN_FILE, so that a refused one can be replaced without a restart. */
+export function watchToken(file: string | null, use: (token: string) => void, log: Logger): () => void {
+  if (file === null) return () => {};
+  let inUse = readFileSync(file, "utf8").trim();
+  watchFile(file, { interval: LOOK_MS, persistent: false }, () => {
+    try {
+      const token = readFileSync(file, "utf8").trim();
+      // An empty file is one that is being written.
+      if (token === "" || token === inUse) return;
+      inUse = token;
+      log.info("HA_TOKEN_FILE holds another token: connecting with it");
+      use(token);
+    } catch (error) {
+      log.warn(`The token stays as it was: HA_TOKEN_FILE cannot be read: ${messageOf(error)}`);
+    }
+  });
+  return () => unwatchFile(file);
+}
