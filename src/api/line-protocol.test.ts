@@ -65,9 +65,13 @@ for (const path of PATHS) {
       "application/octet-stream",
       "application/json",
       "application/x-www-form-urlencoded",
+      "garbage",
+      "text",
+      "",
     ]) {
       assert.equal((await write(path, LINE, { "content-type": type })).statusCode, 204, type);
     }
+    assert.equal((await write(path, LINE, { "content-encoding": "" })).statusCode, 204);
   });
 
   test(`POST ${path} takes gzip, and refuses what does not unpack`, async (t) => {

@@ -58,6 +58,10 @@ function answersOf(good: object, form: object): Record<string, object> {
 export async function lineProtocolRoutes(api: Api, lines: LineWriter): Promise<void> {
   await api.register(async (scope) => {
     scope.removeAllContentTypeParsers();
+    // Whatever a client calls them, and though it be no type at all.
+    scope.addHook("onRequest", async ({ headers }) => {
+      if (headers["content-type"] !== undefined) headers["content-type"] = "text/plain";
+    });
     scope.addContentTypeParser<Buffer>("*", { parseAs: "buffer" }, (_request, body, done) => done(null, body));
     // Lines are for their reader to judge, and clients send parameters of many versions; schemas document.
     scope.setValidatorCompiler(() => () => true);
@@ -138,7 +142,7 @@ function precisionOf(given: unknown): Precision {
 }
 
 function encodingOf(header: string | undefined): BodyEncoding {
-  const encoding = header?.trim().toLowerCase() ?? "identity";
+  const encoding = header?.trim().toLowerCase() || "identity";
   if (encoding === "gzip" || encoding === "identity") return encoding;
   throw new AppError("invalid", `cannot read the body: Content-Encoding "${encoding.slice(0, 50)}" is not gzip`);
 }
@@ -215,7 +219,7 @@ function queryRoutes(api: Api): void {
         const given = request.query[name];
         return (typeof given === "string" ? given : (form.get(name) ?? "")).trim();
       };
-      const statement = read("q").replace(/;\s*$/, "");
+      const statement = read("q").replace(/\s*;\s*$/, "");
       if (statement === "") throw new AppError("invalid", 'missing required parameter "q"');
       if (SETUP.test(statement)) return NOTHING;
       if (SHOW_DATABASES.test(statement)) return databases(read("db"));

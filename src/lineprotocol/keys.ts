@@ -82,6 +82,11 @@ export class KeyTable<Target> {
     return field;
   }
 
+  /** Takes back the fields from this place on: they came with a line that is refused. */
+  dropFields(key: Key<Target>, from: number): void {
+    for (const { name } of key.fields.splice(from)) key.byName.delete(name);
+  }
+
   clear(): void {
     this.#slots = new Array(SLOTS_FIRST);
     this.#size = 0;

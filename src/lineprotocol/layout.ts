@@ -1,3 +1,4 @@
+import type { EntityPoint } from "../domain/line-protocol.ts";
 import { NATIVE_TAGS } from "../domain/native-layout.ts";
 import { STATE_MEASUREMENT } from "../domain/series.ts";
 import { plainName } from "../lib/line-protocol.ts";
@@ -35,14 +36,24 @@ export function entityOf(tags: Point["tags"]): string | undefined {
   return `${domain}.${objectId}`;
 }
 
+/** Home Assistant's own bound. */
+const STATE_LENGTH_MAX = 255;
+
+/** Whether the integration can have written these: a number as `value`, or the state's text, or both. */
+export function areOfState(fields: EntityPoint["fields"]): boolean {
+  const state = fields.get("state");
+  if (typeof state === "string") return state.length <= STATE_LENGTH_MAX;
+  return typeof fields.get("value") === "number" && !fields.has("state");
+}
+
 /** What a point in our own layout is about: an entity, of which the subject may be missing, or another subject. */
 export type NativeSubject =
   | { readonly entityId: string; readonly subject: string | null }
   | { readonly entityId: null; readonly subject: string };
 
 /**
- * The subject of a point in our own layout: a state with the whole entity_id ("light.kitchen") as a tag, or anything
- * with `subject`, and no tag that is not ours; undefined for any other point.
+ * The subject of a point in our own layout: a state with the whole entity_id ("light.kitchen") as a tag and no tag that
+ * is not ours, or anything with `subject` as its only tag; undefined for any other point.
  */
 export function nativeSubjectOf(measurement: string, tags: Point["tags"]): NativeSubject | undefined {
   if (!tags.every(([key]) => OWN_TAGS.has(key))) return undefined;
@@ -53,5 +64,5 @@ export function nativeSubjectOf(measurement: string, tags: Point["tags"]): Nativ
   if (entityId !== undefined && ENTITY_ID.test(entityId)) {
     return measurement === STATE_MEASUREMENT ? { entityId, subject } : undefined;
   }
-  return subject === null ? undefined : { entityId: null, subject };
+  return subject === null || tags.length > 1 ? undefined : { entityId: null, subject };
 }

@@ -121,9 +121,31 @@ test("parse() cuts the present to the precision", () => {
   assert.equal(at("h"), 1_795_518_000_000_000);
 });
 
-test("parse() drops the field time, and a point that has no other", () => {
+test("parse() drops the field time, and refuses a point that has no other", () => {
   const read = createReader();
-  assert.deepEqual(read("m time=5,v=1 1000\nm time=5 2000"), { points: [["m", [], { v: 1 }, 1]], faults: [] });
+  assert.deepEqual(read("m time=5,v=1 1000\nm time=5 2000"), {
+    points: [["m", [], { v: 1 }, 1]],
+    faults: ['invalid field name: input field "time" on measurement "m" is invalid'],
+  });
+});
+
+test("parse() bounds lines", () => {
+  const read = createReader();
+  const text = "x".repeat(60_000);
+  const fields = (bytes: number) => {
+    const line = Array.from({ length: 16 }, (_, i) => `f${i + 10}="${text}"`).join();
+    return `m ${line},g="${"y".repeat(bytes - line.length - 9)}" 1`;
+  };
+  const longest = fields(1_000_000);
+  assert.equal(longest.length, 1_000_000);
+  assert.equal(read(`${longest}\nm v=1 1`).points.length, 2);
+  assert.deepEqual(read(`m v=1 1\n${fields(1_000_001)}\nm v=1 1`), {
+    points: [
+      ["m", [], { v: 1 }, 0],
+      ["m", [], { v: 1 }, 0],
+    ],
+    faults: ["max line length exceeded: more than 1000000 bytes"],
+  });
 });
 
 test("parse() bounds keys, texts and fields", () => {

@@ -29,6 +29,8 @@ const TIME_EASY_MAX = 9e15;
 /** A key and a field's name of so many bytes together are within the bound. */
 const KEY_BYTES_EASY = 30_000;
 const BOOLEAN_BYTES_MAX = 5;
+/** Of a line, in bytes: a few milliseconds of work, during which nothing else has its turn. */
+const LINE_BYTES_MAX = 1_000_000;
 
 const LINE_FEED = 10;
 const SPACE = 32;
@@ -139,7 +141,7 @@ export function createParser<Target>(listener: PointListener<Target>): Parser {
     let at = start;
     let escaped = false;
     for (let byte = body[at]; byte !== QUOTE; byte = body[++at]) {
-      if (byte === undefined) return UNUSUAL;
+      if (byte === undefined || at - start > TEXT_BYTES_MAX) return UNUSUAL;
       if (byte !== BACKSLASH) continue;
       escaped = true;
       at++;
@@ -191,6 +193,38 @@ export function createParser<Target>(listener: PointListener<Target>): Parser {
     return ts <= TIME_EASY_MAX ? at : UNUSUAL;
   };
 
+  /** Reads a line's fields and its time; where it ends. */
+  const readRest = (key: Key<Target>, body: Buffer, start: number, now: Micros): number => {
+    const end = body.length;
+    let at = start;
+    let highest = -1;
+    count = 0;
+    for (let told = 0; ; told++) {
+      if (told === FIELDS_MAX) return UNUSUAL;
+      const field = fieldOf(key, body, at);
+      if (field === undefined) return UNUSUAL;
+      at = readValue(body, at + field.length + 1);
+      if (at === UNUSUAL) return UNUSUAL;
+      // One that the line has before: its last value counts.
+      const again = field.index <= highest && count > 0 ? fields.lastIndexOf(field, count - 1) : -1;
+      if (again >= 0) values[again] = value;
+      else {
+        fields[count] = field;
+        values[count++] = value;
+        if (field.index > highest) highest = field.index;
+      }
+      if (body[at] !== COMMA) break;
+      at++;
+    }
+    if (at >= end || body[at] === LINE_FEED) {
+      ts = now;
+      return at;
+    }
+    if (body[at] !== SPACE) return UNUSUAL;
+    at = readTime(body, at + 1);
+    return at < end && at !== UNUSUAL && body[at] !== LINE_FEED ? UNUSUAL : at;
+  };
+
   /** Reads the line that begins at `start`; where the next one begins, or UNUSUAL. Nothing is told before its end. */
   const readLine = (body: Buffer, start: number, precision: Precision, now: Micros): number => {
     const end = body.length;
@@ -218,22 +252,11 @@ export function createParser<Target>(listener: PointListener<Target>): Parser {
       if (error instanceof LineFault) return UNUSUAL;
       throw error;
     }
-    count = 0;
-    for (;;) {
-      const field = fieldOf(key, body, at);
-      if (field === undefined) return UNUSUAL;
-      at = readValue(body, at + field.length + 1);
-      if (at === UNUSUAL) return UNUSUAL;
-      fields[count] = field;
-      values[count++] = value;
-      if (body[at] !== COMMA) break;
-      at++;
-    }
-    if (at >= end || body[at] === LINE_FEED) ts = now;
-    else {
-      if (body[at] !== SPACE) return UNUSUAL;
-      at = readTime(body, at + 1);
-      if (at === UNUSUAL || (at < end && body[at] !== LINE_FEED)) return UNUSUAL;
+    const known = key.fields.length;
+    at = readRest(key, body, at, now);
+    if (at === UNUSUAL) {
+      keys.dropFields(key, known);
+      return UNUSUAL;
     }
     for (let i = 0; i < count; i++) listener.field(key, fields[i]!, ts, values[i]!);
     listener.pointEnds(key, ts);
@@ -242,7 +265,8 @@ export function createParser<Target>(listener: PointListener<Target>): Parser {
 
   /** The same for any line, by `readPoint`. */
   const readUnusual = (body: Buffer, start: number, precision: Precision, now: Micros): number => {
-    const end = endOfLine(body, start);
+    const end = endOfLine(body, start, Math.min(body.length, start + LINE_BYTES_MAX + 1));
+    if (end - start > LINE_BYTES_MAX) return skipLine(body, start);
     const first = skipBlanks(body.subarray(0, end), start);
     if (first === end || body[first] === HASH) return end + 1;
     const line = body.subarray(first, end);
@@ -256,14 +280,28 @@ export function createParser<Target>(listener: PointListener<Target>): Parser {
     return end + 1;
   };
 
-  const tell = ({ measurement, tags, fields: own }: Point, at: Micros): void => {
+  /** Refuses a line that is too long, and goes on behind the next line feed, be it that of a text or not. */
+  const skipLine = (body: Buffer, start: number): number => {
+    const feed = body.indexOf(LINE_FEED, start + LINE_BYTES_MAX);
+    const end = feed === -1 ? body.length : feed;
+    listener.fault(body.subarray(start, end), `max line length exceeded: more than ${LINE_BYTES_MAX} bytes`);
+    return end + 1;
+  };
+
+  const tell = ({ measurement, tags, fields: given }: Point, at: Micros): void => {
+    // Of a field that comes twice the last value counts.
+    const own = [...new Map(given)];
     const bytes = Buffer.from(UNUSUAL_PREFIX + JSON.stringify([measurement, tags]));
     const known = keys.find(bytes, 0, bytes.length, hashOf(bytes));
     const key = known ?? keys.add(bytes, listener.resolve(measurement, tags));
+    const before = key.fields.length;
     const named = own.map(([name]) => key.byName.get(name) ?? keys.addField(key, name, Buffer.from(name)));
-    if (named.includes(undefined)) throw new LineFault(`max fields exceeded: ${FIELDS_MAX} in one series`);
+    if (named.includes(undefined)) {
+      keys.dropFields(key, before);
+      throw new LineFault(`max fields exceeded: ${FIELDS_MAX} in one series`);
+    }
     for (let i = 0; i < own.length; i++) listener.field(key, named[i]!, at, own[i]![1]);
-    if (own.length > 0) listener.pointEnds(key, at);
+    listener.pointEnds(key, at);
   };
 
   return {
@@ -272,7 +310,17 @@ export function createParser<Target>(listener: PointListener<Target>): Parser {
       step = stepMicros(precision);
       const present = step > 1 ? Math.floor(now / step) * step : now;
       let at = start;
+      /** Lines that begin before it have a line feed, in a text or behind them, before they are too long. */
+      let fedUntil = body.length - at <= LINE_BYTES_MAX ? body.length : at;
       while (at < body.length && at < pause) {
+        if (at >= fedUntil) {
+          fedUntil =
+            body.length - at <= LINE_BYTES_MAX ? body.length : body.lastIndexOf(LINE_FEED, at + LINE_BYTES_MAX);
+          if (fedUntil < at) {
+            at = skipLine(body, at);
+            continue;
+          }
+        }
         const next = readLine(body, at, precision, present);
         at = next === UNUSUAL ? readUnusual(body, at, precision, present) : next;
       }

@@ -1,6 +1,7 @@
 import type { Precision } from "../domain/line-protocol.ts";
 import type { Micros, Value } from "../domain/sample.ts";
 import { LineFault } from "./fault.ts";
+import { FIELDS_MAX } from "./keys.ts";
 import { momentOf } from "./moment.ts";
 import { numberAt } from "./number.ts";
 
@@ -17,7 +18,7 @@ export interface Point {
   readonly measurement: string;
   /** In the order of their keys, each once. */
   readonly tags: readonly (readonly [key: string, value: string])[];
-  /** In the order of the line; InfluxDB drops a field named "time", and so is it here. */
+  /** In the order of the line, at least one; InfluxDB drops a field named "time", and so is it here. */
   readonly fields: readonly (readonly [name: string, value: Value])[];
   /** Undefined: the line has none. */
   readonly ts: Micros | undefined;
@@ -45,9 +46,11 @@ const BACKSLASH = 92;
 const LETTER_N = 110;
 const CAPITAL_N = 78;
 
-/** Where the line that begins at `start` ends: at its line feed, or at the end. Line feeds in texts are part of it. */
-export function endOfLine(bytes: Buffer, start: number): number {
-  const end = bytes.length;
+/**
+ * Where the line that begins at `start` ends: at its line feed, or at the end. Line feeds in texts are part of it. Looks
+ * as far as `end`.
+ */
+export function endOfLine(bytes: Buffer, start: number, end = bytes.length): number {
   let at = start;
   let quoted = false;
   let inFields = false;
@@ -90,6 +93,8 @@ export function readPoint(line: Buffer, precision: Precision): Point {
   if (fieldsEnd === fieldsStart) throw new LineFault("missing fields");
   const { measurement, tags } = readKey(line.subarray(0, keyEnd));
   const fields = readFields(line.subarray(fieldsStart, fieldsEnd), keyEnd);
+  if (fields.length === 0)
+    throw new LineFault(`invalid field name: input field "time" on measurement "${measurement}" is invalid`);
   return { measurement, tags, fields, ts: readTime(line, fieldsEnd, precision) };
 }
 
@@ -234,6 +239,7 @@ function readFields(block: Buffer, keyBytes: number): [string, Value][] {
     const name = unescapeFieldName(block.toString("utf8", at, equals));
     const value = readValue(block, equals + 1, end);
     if (name !== "time") fields.push([name, value]);
+    if (fields.length > FIELDS_MAX) throw new LineFault(`max fields exceeded: ${FIELDS_MAX} in one line`);
     at = end + 1;
   }
   return fields;

@@ -127,6 +127,96 @@ test("write() takes points of our own layout to the subjects that they name", as
   assert.deepEqual(await values("state", "entity_id=hall", "value"), [4]);
 });
 
+test("write() takes points that only look like ours as what they are, with every value", async (t) => {
+  const { write, values, entityPoints } = await open(t);
+  const lines = [
+    'nats,subject=orders kind="ok",my_kind="removed",v=1 1000',
+    'nats,subject=orders x_str="a",x=1,y="b" 2000',
+    "mach,device_id=5,subject=m9 v=1 1000",
+    "mach,device_id=6,subject=m9 v=2 1000",
+    'plug,domain=energy,entity_id=p1 value="on" 1000',
+    "plug,domain=energy,entity_id=p1 value=true,other=3 2000",
+    "plug,domain=energy,entity_id=p1 value=9007199254740993i 3000",
+    "plug,domain=energy,entity_id=p1 state=5 4000",
+    `plug,domain=energy,entity_id=p1 state="${"x".repeat(256)}" 5000`,
+    `plug,domain=energy,entity_id=p2 state="${"x".repeat(255)}" 5000`,
+  ];
+  assert.deepEqual(await write(lines.join("\n")), { points: lines.length, faults: [], faultyLines: 0 });
+  assert.deepEqual(await values("nats", "orders", "kind"), ["ok"]);
+  assert.deepEqual(await values("nats", "orders", "my"), [null]);
+  assert.deepEqual(await values("nats", "orders", "v"), [1]);
+  assert.deepEqual(await values("nats", "orders", "x"), ["a"]);
+  assert.deepEqual(await values("nats", "orders", "x_str"), undefined);
+  assert.deepEqual(await values("nats", "orders", "y"), ["b"]);
+  assert.deepEqual(await values("mach", "device_id=5,subject=m9", "v"), [1]);
+  assert.deepEqual(await values("mach", "device_id=6,subject=m9", "v"), [2]);
+  const plug = "domain=energy,entity_id=p1";
+  assert.deepEqual(await values("plug", plug, "value"), ["on", "true", "9007199254740993"]);
+  assert.deepEqual(await values("plug", plug, "other"), [3]);
+  assert.deepEqual(await values("plug", plug, "state"), [5, "x".repeat(256)]);
+  assert.deepEqual(
+    entityPoints.map(({ entityId }) => entityId),
+    ["energy.p2"],
+  );
+});
+
+test("write() gives points without a time one of their own, whatever the clock says", async (t) => {
+  let clock = 1_795_000_000_000_000;
+  const { write, values } = await open(t, { writer: { now: () => clock } });
+  for (let i = 0; i < 50; i++) await write(`m v=${i}`);
+  assert.equal((await values("m", "-", "v"))!.length, 50);
+  // Set back: what comes now is not told of a time to come.
+  clock -= 3_600_000_000;
+  await write("m v=99");
+  assert.equal((await values("m", "-", "v"))![0], 99);
+});
+
+test("write() keeps the last value of a field that a line has twice, as InfluxDB does", async (t) => {
+  const { write, values } = await open(t);
+  await write("m v=.5,v=1 1000\nm a=1,b=2,a=3,c=4,a=5 1000\nm a=1e1,a=7 2000\nm c=8,b=9,c=10 2000");
+  assert.deepEqual(await values("m", "-", "v"), [1]);
+  assert.deepEqual(await values("m", "-", "a"), [5, 7]);
+  assert.deepEqual(await values("m", "-", "b"), [2, 9]);
+  assert.deepEqual(await values("m", "-", "c"), [4, 10]);
+});
+
+test("write() refuses a line with too many fields, and no other of the series for it", async (t) => {
+  const { write, values } = await open(t);
+  const fields = (count: number) => Array.from({ length: count }, (_, i) => `f${i}=1`).join();
+  for (const line of [`m ${fields(5_001)} 1000`, `m ${fields(5_001).replace("f7=1", "f7=1e1")} 1000`]) {
+    const { faults, faultyLines } = await write(line);
+    assert.equal(faultyLines, 1);
+    assert.match(faults[0]!, /max fields exceeded: 5000/);
+  }
+  assert.deepEqual((await write("m good=1 2000\nm a=1,good=1e1 3000")).faults, []);
+  assert.deepEqual(await values("m", "-", "good"), [1, 10]);
+});
+
+test("write() refuses a line with the field time alone, and leaves it out beside others", async (t) => {
+  const { write, values } = await open(t);
+  const { faults } = await write("m time=5 1000\nm time=5,v=1 2000");
+  assert.equal(faults.length, 1);
+  assert.match(faults[0]!, /invalid field name: input field "time" on measurement "m" is invalid/);
+  assert.deepEqual(await values("m", "-", "v"), [1]);
+  assert.equal(await values("m", "-", "time"), undefined);
+});
+
+for (const [what, line] of [
+  ["fields", (bytes: number) => `st ${"f1=1,".repeat(bytes / 5)}f2=1 1000`],
+  ["one text", (bytes: number) => `st v="${"y".repeat(bytes)}" 1000`],
+  ["line feeds in a text", (bytes: number) => `st v="${"\n".repeat(bytes)}" 1000`],
+  ["a name", (bytes: number) => `${"n".repeat(bytes)} v=1 1000`],
+  ["digits", (bytes: number) => `st v=${"1".repeat(bytes)} 1000`],
+] as const) {
+  test(`write() refuses a line of megabytes of ${what}, and takes those around it`, async (t) => {
+    const { write, values } = await open(t);
+    const { faults } = await write(`m v=1 1000\n${line(20_000_000)}\nm v=2 2000`);
+    assert.match(faults[0]!, /max line length exceeded: more than 1000000 bytes/);
+    assert.deepEqual(await values("m", "-", "v"), [1, 2]);
+    assert.equal(await values("st", "-", "v"), undefined);
+  });
+}
+
 test("write() asks anew where entities belong once that may have changed, and tells whom it appended to", async (t) => {
   let subject = "light.hall";
   let version = 1;

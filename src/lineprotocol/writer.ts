@@ -17,7 +17,7 @@ import type { SampleSink, StoreStatus } from "../domain/store.ts";
 import { plainName } from "../lib/line-protocol.ts";
 import { nowMicros } from "../lib/time.ts";
 import type { Field, Key } from "./keys.ts";
-import { entityOf, nativeSubjectOf, subjectOf } from "./layout.ts";
+import { areOfState, entityOf, nativeSubjectOf, subjectOf } from "./layout.ts";
 import { stepMicros } from "./moment.ts";
 import { createParser } from "./parse.ts";
 import type { Point } from "./scan.ts";
@@ -55,10 +55,20 @@ export interface LineWriterOptions {
 const NOT_RECORDED = -1;
 
 /** What measurement and tags are: of an entity in Home Assistant's layout, in our own layout, or anything else. */
-type Target = { readonly measurement: string } & (
-  | { readonly entityId: string }
-  | { readonly subject: string; readonly native: NativeTarget | null }
-);
+type Target = EntityTarget | PlainTarget;
+
+interface EntityTarget {
+  readonly measurement: string;
+  readonly entityId: string;
+  /** Where points go that only look like those of an entity. */
+  readonly plain: PlainTarget;
+}
+
+interface PlainTarget {
+  readonly measurement: string;
+  readonly subject: string;
+  readonly native: NativeTarget | null;
+}
 
 interface NativeTarget {
   /** Null for what is no entity. */
@@ -70,6 +80,8 @@ interface NativeTarget {
 
 /** Names of fields in our own layout that mark what is neither number nor text. */
 const KIND = /(?:^|_)kind$/;
+/** A clock that was set back by more is followed. */
+const CLOCK_AHEAD_MAX_MICROS = 1_000_000;
 
 const unpack = promisify(gunzip);
 
@@ -92,16 +104,14 @@ export function createLineWriter(options: LineWriterOptions): LineWriter {
   let refusedSeries = 0;
   let entityPoints: EntityPoint[] = [];
   let entityFields: Map<string, Value> | undefined;
+  /** In our own layout: the series that the point under way has samples of. */
+  const pointSeries: number[] = [];
   /** Entities whose series got samples of our own layout. */
   let appendedTo: string[] = [];
   let request = 0;
   let placesVersion = entities.placesVersion();
 
-  const seriesOf = (
-    { measurement, subject, native }: Extract<Target, { subject: string }>,
-    name: string,
-    ts: Micros,
-  ): number | undefined => {
+  const seriesOf = ({ measurement, subject, native }: PlainTarget, name: string, ts: Micros): number | undefined => {
     const field = native === null ? name : fieldOfName(measurement, name).field;
     if (native?.place.records(field) === false) return NOT_RECORDED;
     const key = { measurement, subject, field };
@@ -122,12 +132,24 @@ export function createLineWriter(options: LineWriterOptions): LineWriter {
     return { measurement: plainName(measurement), subject: place.subject, native: own };
   };
 
+  /** A field under its own name, whatever that means in a layout. */
+  const appendPlain = ({ measurement, subject }: PlainTarget, name: string, ts: Micros, value: Value): void => {
+    const series = seriesOf({ measurement, subject, native: null }, name, ts);
+    if (series === undefined) refusedSeries++;
+    else store.append(series, ts, value);
+  };
+
   /** A sample in our own layout, whose fields are of a kind each. */
-  const appendNative = (target: NativeTarget, field: Field, ts: Micros, given: Value): void => {
+  const appendNative = (plain: PlainTarget, target: NativeTarget, field: Field, ts: Micros, given: Value): void => {
     if (field.series === NOT_RECORDED) return;
     const isKind = typeof given === "string" && KIND.test(field.name);
     const value = isKind ? valueOfKind(given) : given;
-    if (value === undefined) return;
+    // Ours have one field of a series in a point. A subject may be anybody's; an entity is ours.
+    if (value === undefined || pointSeries.includes(field.series!)) {
+      if (target.entityId === null) appendPlain(plain, field.name, ts, given);
+      return;
+    }
+    pointSeries.push(field.series!);
     store.append(field.series!, ts, value);
     if (target.entityId === null || target.lastRequest === request) return;
     target.lastRequest = request;
@@ -137,8 +159,9 @@ export function createLineWriter(options: LineWriterOptions): LineWriter {
   const parser = createParser<Target>({
     resolve(measurement, tags) {
       const entityId = entityOf(tags);
-      if (entityId !== undefined) return { measurement, entityId };
-      return nativeTarget(measurement, tags) ?? { measurement, subject: subjectOf(tags), native: null };
+      const plain = { measurement, subject: subjectOf(tags), native: null };
+      if (entityId !== undefined) return { measurement, entityId, plain };
+      return nativeTarget(measurement, tags) ?? plain;
     },
     field({ target }: Key<Target>, field, ts, value) {
       if ("entityId" in target) {
@@ -149,20 +172,32 @@ export function createLineWriter(options: LineWriterOptions): LineWriter {
       field.series ??= seriesOf(target, field.name, ts);
       if (field.series === undefined) refusedSeries++;
       else if (target.native === null) store.append(field.series, ts, value);
-      else appendNative(target.native, field, ts, value);
+      else appendNative(target, target.native, field, ts, value);
     },
     pointEnds({ target }, ts) {
       points++;
+      pointSeries.length = 0;
       if (!("entityId" in target)) return;
-      const { measurement, entityId } = target;
-      entityPoints.push({ measurement, entityId, ts, fields: entityFields! });
+      const { measurement, entityId, plain } = target;
+      const fields = entityFields!;
       entityFields = undefined;
+      if (areOfState(fields)) entityPoints.push({ measurement, entityId, ts, fields });
+      else for (const [name, value] of fields) appendPlain(plain, name, ts, value);
     },
     fault(line, reason) {
       faultyLines++;
       if (faults.length < FAULTS_TOLD_MAX) faults.push(`unable to parse '${excerpt(line)}': ${reason}`);
     },
   });
+
+  let arrived = 0;
+  /** What points without a time get: another one for each body, though the clock counts milliseconds. */
+  const arrival = (): Micros => {
+    const present = now();
+    const isAhead = arrived >= present && arrived - present < CLOCK_AHEAD_MAX_MICROS;
+    arrived = isAhead ? arrived + 1 : present;
+    return arrived;
+  };
 
   const unavailable = (reason: string): AppError => new AppError("unavailable", `Cannot take these points: ${reason}`);
 
@@ -184,7 +219,7 @@ export function createLineWriter(options: LineWriterOptions): LineWriter {
   };
 
   const parseAll = async (body: Buffer, precision: Precision): Promise<void> => {
-    const present = now();
+    const present = arrival();
     const resolution = Math.max(1, stepMicros(precision));
     let start = performance.now();
     for (let at = 0; at < body.length; ) {

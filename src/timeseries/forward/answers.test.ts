@@ -39,6 +39,11 @@ test("readAnswer() reads Retry-After as seconds or date, within bounds", () => {
   assert.equal(after("soon"), null);
 });
 
+test("readAnswer() knows that VictoriaMetrics speaks of a line", () => {
+  const body = 'cannot process influx line protocol data: incorrect influx line "mix u=\\"t": cannot parse field value';
+  assert.equal(read(400, body).kind, "refused");
+});
+
 test("readAnswer() does not take an unknown 400 for a fault of lines, lest all of them are buried", () => {
   assert.equal(read(400, "<html>Bad Request</html>").kind, "stopped");
   assert.equal(read(400, '{"error":"invalid precision"}').kind, "stopped");

@@ -28,7 +28,8 @@ const REASON_LENGTH_MAX = 1_000;
 /**
  * What an answer to a write means. The servers' texts differ at their ends, so only beginnings count.
  *
- * Source: answers of InfluxDB 1.6.7, 1.8.3 and 2.7.12; of 3.x and QuestDB as they document them.
+ * Source: answers of InfluxDB 1.6.7, 1.8.3 and 2.7.12, and VictoriaMetrics 1.151; of 3.x and QuestDB as they document
+ * them.
  */
 export function readAnswer(status: number, headers: Headers, body: string, now: number): WriteOutcome {
   if (status >= 200 && status < 300) return { kind: "taken" };
@@ -52,7 +53,7 @@ export function readAnswer(status: number, headers: Headers, body: string, now: 
 const NUMBERED = /error in line (\d+): ([^\n]*)/g;
 const DROPPED = /\bdropped=(\d+)/;
 const SPEAKS_OF_LINES =
-  /unable to parse|partial write|field type conflict|points? beyond retention|failed to parse line|error in line \d/;
+  /unable to parse|partial write|field type conflict|points? beyond retention|failed to parse line|error in line \d|incorrect influx line/;
 
 function readRefusal(body: string, message: string): Refusal | undefined {
   const numbered = numberedLines(body);

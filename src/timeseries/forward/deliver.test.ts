@@ -47,6 +47,15 @@ for (const keeps of [true, false]) {
   }
 }
 
+test("deliver() finds all lines that are too old with few requests, wherever they stand", async () => {
+  const all = Array.from({ length: 2_000 }, (_, i) => `m v=${i} ${i % 10 === 0 ? i : 1_000_000 + i}`);
+  const target = server((line) => Number(line.split(" ")[2]) < 1_000_000, { keeps: true });
+  const delivery = await deliver(all, target.send);
+  assert.equal(delivery.kind === "delivered" && delivery.refused.length, 200);
+  assert.equal(target.stored.size, 1_800);
+  assert.ok(target.requests() < 30, `${target.requests()}`);
+});
+
 test("deliver() asks once where the server drops all, and not without end where it drops many", async () => {
   const all = lines(5000);
   const none = server(() => true, { keeps: true });

@@ -25,6 +25,7 @@ export async function deliver(
   const refused: Omit<NewDeadLetter, "at">[] = [];
   /** What is still to be sent, the next at the end. */
   const waiting: (readonly string[])[] = [lines];
+  let inOrder = false;
   let requests = 0;
   for (let part = waiting.pop(); part !== undefined; part = waiting.pop()) {
     if (part.length === 0) continue;
@@ -40,11 +41,19 @@ export async function deliver(
     } else if (part.length === 1 || all || requests >= REFUSAL_REQUESTS_MAX) {
       for (const line of part) refused.push({ reason: outcome.reason, line });
     } else {
-      const middle = part.length >> 1;
-      waiting.push(part.slice(middle), part.slice(0, middle));
+      const ordered = inOrder ? part : byTime(part);
+      inOrder = true;
+      const middle = ordered.length >> 1;
+      waiting.push(ordered.slice(middle), ordered.slice(0, middle));
     }
   }
   return { kind: "delivered", refused };
+}
+
+/** Lines that a server finds too old are beside each other then, so that few halves hold both kinds. */
+function byTime(lines: readonly string[]): readonly string[] {
+  const timed = lines.map((line) => ({ line, ts: Number(line.slice(line.lastIndexOf(" ") + 1)) }));
+  return timed.sort((a, b) => a.ts - b.ts).map(({ line }) => line);
 }
 
 const NONE: ReadonlyMap<number, string> = new Map();
