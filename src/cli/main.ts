@@ -17,22 +17,54 @@ const USAGE = `Commands for a data directory (DATA_DIR):
   npm run cli -- verify [FILE | DIR]                 read the archive, or one file of it, and name what is damaged
   npm run cli -- check-config                        the effective configuration, secrets masked
 
-"seal" asks a running service to do it, and so does "retention", which needs one; "migrate current", "verify" and "check-config" only read. The others need
-the service to be stopped.`;
+"seal" asks a running service to do it, and so does "retention", which needs one; "migrate current", "verify" and
+"check-config" only read. The others need the service to be stopped.`;
 
-type Command = (
-  argument: readonly string[],
-  config: Config,
-  options: { readonly force: boolean; readonly dryRun: boolean },
-) => unknown;
+interface Options {
+  readonly force: boolean;
+  readonly dryRun: boolean;
+}
 
-const COMMANDS: Readonly<Record<string, Command>> = {
-  migrate,
-  retention,
-  seal,
-  verify,
-  "check-config": (_argument, config) => console.log(describeConfig(config)),
-};
+interface Command {
+  /** How many words may follow its name. */
+  readonly words: number;
+  readonly options: readonly (keyof Options)[];
+  run(words: readonly string[], config: Config, options: Options): unknown;
+}
+
+const COMMANDS: ReadonlyMap<string, Command> = new Map<string, Command>([
+  ["migrate", { words: 2, options: ["force"], run: migrate }],
+  ["retention", { words: 0, options: ["dryRun"], run: retention }],
+  ["seal", { words: 0, options: [], run: seal }],
+  ["verify", { words: 1, options: [], run: verify }],
+  ["check-config", { words: 0, options: [], run: (_words, config) => console.log(describeConfig(config)) }],
+]);
+
+const FLAGS: readonly (readonly [keyof Options, flag: string])[] = [
+  ["force", "--force"],
+  ["dryRun", "--dry-run"],
+];
+
+/** A word or an option too many is refused: what was meant to only look must not change anything. */
+function assertUnderstood(
+  name: string,
+  { words, options: known }: Command,
+  given: readonly string[],
+  options: Options,
+) {
+  if (given.length > words) throw new AppError("invalid", `Cannot ${name}: "${given[words]}" means nothing to it`);
+  for (const [option, flag] of FLAGS) {
+    if (options[option] && !known.includes(option)) throw new AppError("invalid", `Cannot ${name}: it has no ${flag}`);
+    // npm keeps options before "--" for itself, and says so here alone.
+    const isKept = process.env[`npm_config_${flag.slice(2).replace("-", "_")}`] === "true";
+    if (isKept && known.includes(option) && !options[option]) {
+      throw new AppError(
+        "invalid",
+        `Cannot ${name}: npm took ${flag} for itself; write: npm run cli -- ${name} ${flag}`,
+      );
+    }
+  }
+}
 
 try {
   // "-1" is a revision, not an option.
@@ -46,14 +78,14 @@ try {
     allowPositionals: true,
   });
   const [name = "help", ...rest] = positionals.map((argument) => argument.replace("\u2212", "-"));
-  const command = COMMANDS[name];
+  const command = COMMANDS.get(name);
   if (values.help || name === "help") console.log(USAGE);
   else if (!command) throw new AppError("invalid", `There is no command "${name}"\n\n${USAGE}`);
-  else
-    await command(rest, readConfig(process.env, { dataDir: "./data" }), {
-      force: values.force,
-      dryRun: values["dry-run"],
-    });
+  else {
+    const options = { force: values.force, dryRun: values["dry-run"] };
+    assertUnderstood(name, command, rest, options);
+    await command.run(rest, readConfig(process.env, { dataDir: "./data" }), options);
+  }
 } catch (error) {
   const known = error instanceof AppError || (error as { code?: string }).code?.startsWith("ERR_PARSE_ARGS");
   console.error(known ? messageOf(error) : error);

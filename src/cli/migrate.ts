@@ -14,6 +14,10 @@ export function migrate(
   config: Config,
   options: { readonly force: boolean },
 ): void {
+  if (action === "current" && target !== undefined) {
+    throw new AppError("invalid", `Cannot migrate current: "${target}" means nothing to it`);
+  }
+  if (action !== "stamp" && options.force) throw new AppError("invalid", `Cannot ${action}: it has no --force`);
   if (action === "current" && !existsSync(config.metadataFile)) {
     console.log(`"${config.metadataFile}" does not exist yet: the next start makes it`);
   } else if (action === "current") {

@@ -1,0 +1,45 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+
+const MAIN = join(import.meta.dirname, "main.ts");
+
+interface Case {
+  readonly words: string;
+  readonly says: RegExp;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+const CASES: readonly Case[] = [
+  { words: "retention dry-run", says: /^Cannot retention: "dry-run" means nothing to it$/m },
+  { words: "seal --dry-run", says: /^Cannot seal: it has no --dry-run$/m },
+  { words: "seal extra", says: /"extra" means nothing to it/ },
+  { words: "verify a b", says: /"b" means nothing to it/ },
+  { words: "migrate downgrade -1 --dry-run", says: /^Cannot migrate: it has no --dry-run$/m },
+  { words: "migrate current extra", says: /"extra" means nothing to it/ },
+  { words: "migrate upgrade --force", says: /^Cannot upgrade: it has no --force$/m },
+  { words: "retention", env: { npm_config_dry_run: "true" }, says: /write: npm run cli -- retention --dry-run$/m },
+  { words: "migrate stamp head", env: { npm_config_force: "true" }, says: /write: npm run cli -- migrate --force$/m },
+  { words: "back", says: /^There is no command "back"/ },
+  { words: "retention --dry", says: /Unknown option '--dry'/ },
+];
+
+for (const { words, says, env = {} } of CASES) {
+  const before = Object.entries(env).map(([name, value]) => `${name}=${value} `);
+  test(`"${before}${words}" is refused, and changes nothing`, (t) => {
+    const directory = mkdtempSync(join(tmpdir(), "cli-test-"));
+    t.after(() => rmSync(directory, { recursive: true }));
+    const { PATH, HOME } = process.env;
+    const { status, stderr, stdout } = spawnSync(process.execPath, [MAIN, ...words.split(" ")], {
+      env: { PATH, HOME, DATA_DIR: directory, ...env },
+      encoding: "utf8",
+    });
+    assert.equal(status, 1, stdout);
+    assert.match(stderr, says);
+    assert.doesNotMatch(stderr, /^ {4}at /m);
+    assert.deepEqual(readdirSync(directory), []);
+  });
+}
