@@ -156,6 +156,23 @@ const CASES: readonly Case[] = [
     has: ['Unknown query parameter \\"dry\\"'],
   },
   {
+    name: "POST /internal/retention refuses a body, which might say dry_run",
+    method: "POST",
+    url: "/internal/retention",
+    body: { dry_run: true },
+    status: 400,
+    has: ["takes no body"],
+  },
+  {
+    name: "POST /internal/seal takes an empty object",
+    method: "POST",
+    url: "/internal/seal",
+    body: {},
+    status: 200,
+    has: [],
+  },
+  { name: "__proto__ is a name like any other", url: "/api/devices?__proto__=1", status: 400, has: ["Unknown query"] },
+  {
     name: "GET /openapi.json refuses parameters",
     url: "/openapi.json?format=yaml",
     status: 400,

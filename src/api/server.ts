@@ -1,6 +1,7 @@
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import Fastify, { type FastifyBaseLogger, LogController } from "fastify";
 import type { Sealing } from "../domain/archive.ts";
+import { AppError } from "../domain/errors.ts";
 import type { Forwarding } from "../domain/forwarding.ts";
 import type { CurrentStates } from "../domain/home.ts";
 import type { HomeReader, HomeWriter } from "../domain/home-store.ts";
@@ -200,12 +201,14 @@ function createServer({ access, log, demo }: ServerOptions): Api {
   server.addSchema(ErrorSchema);
   // Fastify hands text on as it is; here it is as wrong as any other type that no route asks for.
   server.removeContentTypeParser("text/plain");
-  // Many clients name the type of a body also where they send none, as with DELETE.
+  // Many clients name the type of a body also where they send none, as with DELETE, or send an empty object. What one
+  // that says something means, a route without a body cannot know: {"dry_run": true} would pass for nothing.
   const parseJson = server.getDefaultJsonParser("error", "error");
   server.removeContentTypeParser("application/json");
   server.addContentTypeParser<string>("application/json", { parseAs: "string" }, (request, body, done) => {
-    if (body === "" && request.routeOptions.schema?.body === undefined) done(null);
-    else parseJson(request, body, done);
+    if (request.routeOptions.schema?.body !== undefined) parseJson(request, body, done);
+    else if (/^\s*(\{\s*\}\s*)?$/.test(body)) done(null);
+    else done(new AppError("invalid", "This route takes no body: what it knows are query parameters"));
   });
   // Who misspells a parameter shall hear of it also where a route takes none. Probes and scrapers may add what they like.
   server.addHook("onRoute", (route) => {

@@ -60,16 +60,15 @@ function assertKnown(shape: Shape, types: readonly string[] = ["object"]): void 
   if (shape.type === "array") assertKnown(shape.items ?? {}, ["string"]);
 }
 
+/** By entries, so that "__proto__" is a name like any other. */
 function fromText(shape: Shape, texts: Record<string, unknown>): Record<string, unknown> {
-  const values: Record<string, unknown> = {};
-  for (const name of Object.keys(texts)) {
-    const text = texts[name];
-    const type = shape.properties?.[name]?.type;
-    if (type === "integer" && typeof text === "string" && /^-?\d{1,15}$/.test(text)) values[name] = Number(text);
-    else if (type === "boolean" && (text === "true" || text === "false")) values[name] = text === "true";
-    else values[name] = text;
-  }
-  return values;
+  return Object.fromEntries(Object.keys(texts).map((name) => [name, valueFromText(shape, name, texts[name])]));
+}
+
+function valueFromText({ properties = {} }: Shape, name: string, text: unknown): unknown {
+  const type = Object.hasOwn(properties, name) ? properties[name]!.type : undefined;
+  if (type === "integer" && typeof text === "string" && /^-?\d{1,15}$/.test(text)) return Number(text);
+  return type === "boolean" && (text === "true" || text === "false") ? text === "true" : text;
 }
 
 /** What is wrong with a request's part; undefined: nothing. */
