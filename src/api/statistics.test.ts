@@ -171,6 +171,23 @@ test("GET /api/v1/statistics group_by=home counts every sample of every entity",
   );
   const all = await get(`group_by=home&period=day&types=count&fields=*&${span(25)}`);
   assert.equal(all.body.series[0]!.buckets[0]!.count, 16);
+  for (const [field, value] of [
+    ["idle", 99],
+    ["usage", 1],
+  ] as const) {
+    store.append(store.series({ measurement: "cpu", subject: "host=a", field }, null, T0), T0, value);
+  }
+  const cpu = "measurement=cpu&subject=host%3Da&group_by=home";
+  const fields = await Promise.all(
+    ["", "&fields=idle"].map(async (more) => (await get(`${cpu}${more}&${span(1)}`)).body.series[0]),
+  );
+  assert.deepEqual(
+    fields.map((group) => [group!.field, group!.buckets[0]!.count]),
+    [
+      ["*", 2],
+      ["idle", 1],
+    ],
+  );
 });
 
 test("GET /api/v1/statistics chooses by the filters of /api/entities", async (t) => {

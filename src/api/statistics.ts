@@ -132,7 +132,9 @@ export function statisticsRoutes(
         const key = groupOf(query.group_by);
         const members = await membersOf(query, samples, home);
         const { buckets, warnings } = await ask(members.series, true);
-        const group = { key, name, field: query.fields ?? STATE_FIELD, unit: members.unit, buckets: buckets[0]! };
+        // As the choice of fields: of an entity the state, of another subject all.
+        const field = query.fields ?? (query.measurement === undefined ? STATE_FIELD : "*");
+        const group = { key, name, field, unit: members.unit, buckets: buckets[0]! };
         return { ...head, series: [group], ...warned(warnings), next_cursor: null };
       }
 

@@ -563,6 +563,8 @@ test("lists tell their total and refuse odd sorts and cursors", async (t) => {
     ["!", undefined],
     ["W10", undefined],
     [cursor, "model"],
+    // Of the list with another filter: it would skip rows of this one.
+    [cursor, undefined],
     ["bnVsbA", undefined],
   ] as const) {
     assert.throws(
@@ -570,6 +572,7 @@ test("lists tell their total and refuse odd sorts and cursors", async (t) => {
       refusal("invalid", /Cannot continue from cursor/),
     );
   }
+  assert.equal(home.devices({ limit: 5, model: "M", cursor, sort: "name" }).rows.length, 1);
 });
 
 test("areas and integrations come with their counts", async (t) => {

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { AppError } from "../domain/errors.ts";
 import type { Page, PageRequest } from "../domain/home-store.ts";
@@ -100,7 +101,9 @@ export function readPage<Row>(
   const sort = request.sort ?? query.defaultSort;
   const descending = sort.startsWith("-");
   const expression = sortExpression(query, descending ? sort.slice(1) : sort);
-  const place = request.cursor === undefined ? undefined : readCursor(request.cursor, sort);
+  const { cursor, limit: _limit, ...filters } = request;
+  const asked = digestOf({ ...filters, sort });
+  const place = cursor === undefined ? undefined : readCursor(cursor, asked);
 
   const where = conditions.map((condition) => condition.sql);
   const values = conditions.flatMap((condition) => condition.values);
@@ -120,7 +123,7 @@ export function readPage<Row>(
   return {
     rows: found.slice(0, request.limit).map(row),
     total,
-    nextCursor: last ? writeCursor(sort, last.page_sort!, last.page_id!) : null,
+    nextCursor: last ? writeCursor(asked, last.page_sort!, last.page_id!) : null,
   };
 }
 
@@ -130,11 +133,18 @@ function sortExpression(query: ListQuery, name: string): string {
   throw new AppError("invalid", `Cannot sort by "${name}": choose one of ${names}, with "-" before it for descending`);
 }
 
-function writeCursor(sort: string, value: SqlValue, id: SqlValue): string {
-  return Buffer.from(JSON.stringify([sort, value, id])).toString("base64url");
+const DIGEST_LENGTH = 12;
+
+/** Of all that decides which rows a list has, and in which order: a cursor of another list would skip some of this one. */
+function digestOf(query: object): string {
+  return createHash("sha256").update(JSON.stringify(query)).digest("base64url").slice(0, DIGEST_LENGTH);
 }
 
-function readCursor(cursor: string, sort: string): readonly [string | number, string] {
+function writeCursor(asked: string, value: SqlValue, id: SqlValue): string {
+  return Buffer.from(JSON.stringify([asked, value, id])).toString("base64url");
+}
+
+function readCursor(cursor: string, asked: string): readonly [string | number, string] {
   let parts: unknown;
   try {
     parts = JSON.parse(Buffer.from(cursor, "base64url").toString());
@@ -142,11 +152,12 @@ function readCursor(cursor: string, sort: string): readonly [string | number, st
     // Falls through to the refusal below, as any other text that is no cursor.
   }
   if (Array.isArray(parts) && parts.length === 3) {
-    const [cursorSort, value, id] = parts as unknown[];
+    const [of, value, id] = parts as unknown[];
     const sortable = typeof value === "string" || typeof value === "number";
-    if (cursorSort === sort && sortable && typeof id === "string") return [value, id];
+    if (of === asked && sortable && typeof id === "string") return [value, id];
   }
-  throw new AppError("invalid", `Cannot continue from cursor "${cursor}": it is none of a list sorted by ${sort}`);
+  const remedy = "give a next_cursor as it came, with the parameters it came from";
+  throw new AppError("invalid", `Cannot continue from cursor "${cursor}": it is none of this list; ${remedy}`);
 }
 
 /** Equality with a column, when a value is asked for. */
