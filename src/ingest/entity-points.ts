@@ -91,6 +91,8 @@ export function createEntityPoints(options: EntityPointsOptions): EntityPointSin
       store.append(store.series(key, place.name, ts), ts, given);
       return true;
     }
+    // It may have lost its name with the file that had it.
+    if (place.name !== null) store.series(key, place.name, ts);
     const known = await around(series, ts, resolution);
     const value = likeBefore(given, typeHint(entityId, field, known));
     if (known.includes(value) && !force) return false;

@@ -325,6 +325,21 @@ test("a rename in an outage is seen in the snapshot", async () => {
   assert.equal(s.states.get("sensor.old"), undefined);
 });
 
+test("a name that a Home Assistant has again, restored from a backup, is taken up since it was heard", async () => {
+  await using s = createScenario();
+  s.homeAssistant.registries.entity = [entry("sensor.a", "id1", { modified_at: at(1) / 1e6 })];
+  s.homeAssistant.states = [state("sensor.a", "1", { updated: 1 })];
+  await s.connectLive();
+  s.homeAssistant.registries.entity = [entry("sensor.b", "id1", { modified_at: at(50) / 1e6 })];
+  s.event("update", "sensor.b", 50, "sensor.a");
+  s.disconnect();
+  s.homeAssistant.registries.entity = [entry("sensor.a", "id1", { modified_at: at(1) / 1e6 })];
+  s.homeAssistant.states = [state("sensor.a", "2", { updated: 60 })];
+  await s.connectLive();
+  assert.equal(s.model.calls[0], "rename id1 sensor.b 50");
+  assert.match(s.model.calls[1]!, /^rename id1 sensor.a /);
+});
+
 test("names that two entities exchanged in an outage come out right", async () => {
   await using s = createScenario();
   s.homeAssistant.registries.entity = [entry("sensor.a", "id1"), entry("sensor.b", "id2")];

@@ -186,7 +186,7 @@ export function createIngest(options: IngestOptions): Ingest {
   });
 
   /** Gives a registry entry its series: those it had under another name, or those of the name before it had an entry. */
-  const adopt = ({ id, entityId }: AdoptedEntity, at: Micros): void => {
+  const adopt = ({ id, entityId }: AdoptedEntity, at: Micros, listedAt: Micros): void => {
     // An event that came after the list may have moved it on.
     if (index.idOf(entityId) !== id) return;
     sampler.forget(entityId);
@@ -194,6 +194,9 @@ export function createIngest(options: IngestOptions): Ingest {
     if (store.seriesOfSubject(STATE_MEASUREMENT, id).length > 0) {
       // Renamed while nobody listened, or removed and set up again.
       store.rename(STATE_MEASUREMENT, id, entityId, at);
+      // A Home Assistant that was restored from a backup has a name again that is older than the one known here.
+      const [known] = store.seriesOfSubject(STATE_MEASUREMENT, id);
+      if (known!.name !== entityId) store.rename(STATE_MEASUREMENT, id, entityId, listedAt);
     } else if (store.find(unregistered) !== undefined) store.rekey(STATE_MEASUREMENT, entityId, id);
   };
 
@@ -231,7 +234,7 @@ export function createIngest(options: IngestOptions): Ingest {
     }
     // An entry got its name no later than its last change. In that order, names that were exchanged come out right.
     const named = moves.adopted.map((entity) => ({ entity, at: Math.min(entity.modifiedAt ?? at, at) }));
-    for (const { entity, at: since } of named.sort((a, b) => a.at - b.at)) adopt(entity, since);
+    for (const { entity, at: since } of named.sort((a, b) => a.at - b.at)) adopt(entity, since, at);
   };
 
   const releaseAwaiting = (): void => {

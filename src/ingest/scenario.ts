@@ -39,6 +39,8 @@ export function createModelStore() {
   const ofSubject = (measurement: string, subject: string) =>
     all.filter((one) => one.measurement === measurement && one.subject === subject);
   const seconds = (ts: Micros) => (ts - at(0)) / 1_000_000;
+  /** As in the store, older news of a name changes nothing. */
+  const namedAt = new Map<string, Micros>();
   return {
     calls,
     /** Appends that met a sample at their time. */
@@ -79,7 +81,8 @@ export function createModelStore() {
     },
     rename(measurement, subject, name, from) {
       const known = ofSubject(measurement, subject);
-      if (known.every((one) => one.name === name)) return;
+      if (known.every((one) => one.name === name) || from < (namedAt.get(subject) ?? from)) return;
+      namedAt.set(subject, from);
       calls.push(`rename ${subject} ${name} ${seconds(from)}`);
       for (const { number } of known) change(number, { name });
     },

@@ -35,10 +35,14 @@ export function currentRevision(db: DatabaseSync): string | null {
 
 /**
  * Applies what is missing up to and including `target` (default: all), each step in a transaction of its own. A step
- * that fails leaves the revision before it and throws. Returns the revisions that were applied.
+ * that fails leaves the revision before it and throws, and so does a database of a version that is newer. Returns the
+ * revisions that were applied.
  */
 export function upgrade(db: DatabaseSync, migrations: readonly Migration[], target?: string): string[] {
   const current = currentRevision(db) ?? "";
+  if (current !== "" && !migrations.some(({ revision }) => revision === current)) {
+    throw new Error(`Its revision "${current}" is unknown to this version: start the newer one that made it`);
+  }
   const steps = migrations.filter((step) => step.revision > current && (!target || step.revision <= target));
   for (const step of steps) {
     inTransaction(db, `Cannot upgrade to revision "${step.revision}"`, () => {

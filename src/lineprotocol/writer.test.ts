@@ -127,6 +127,17 @@ test("write() takes points of our own layout to the subjects that they name", as
   assert.deepEqual(await values("state", "entity_id=hall", "value"), [4]);
 });
 
+test("write() names a series of ours that has lost its name", async (t) => {
+  const { write, store } = await open(t);
+  const series = store.series({ measurement: "state", subject: "light.hall", field: "state" }, null, 1);
+  assert.deepEqual(store.seriesOfEntity("light.hall"), []);
+  await write('state,entity_id=light.hall state="on" 2000');
+  assert.deepEqual(
+    store.seriesOfEntity("light.hall").map(({ number }) => number),
+    [series],
+  );
+});
+
 test("write() takes points that only look like ours as what they are, with every value", async (t) => {
   const { write, values, entityPoints } = await open(t);
   const lines = [

@@ -115,10 +115,11 @@ export function createLineWriter(options: LineWriterOptions): LineWriter {
     const field = native === null ? name : fieldOfName(measurement, name).field;
     if (native?.place.records(field) === false) return NOT_RECORDED;
     const key = { measurement, subject, field };
-    const known = store.find(key);
-    if (known !== undefined) return known;
-    if (seriesLeft <= 0) return undefined;
-    seriesLeft--;
+    if (store.find(key) === undefined) {
+      if (seriesLeft <= 0) return undefined;
+      seriesLeft--;
+    }
+    // One that is there may have lost its name with the file that had it.
     return store.series(key, native?.place.name ?? null, ts);
   };
 

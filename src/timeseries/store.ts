@@ -147,6 +147,12 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     await committer.terminate();
     throw new Error(`Cannot open the time-series store in "${directory}": ${messageOf(cause)}`, { cause });
   }
+  if (stored.logDamaged > 0) {
+    log.error(
+      { samples: stored.logDamaged },
+      "Samples in the log of timeseries.db are damaged and cannot be read: they are lost",
+    );
+  }
   if (stored.movedTo !== null) {
     log.error({ movedTo: stored.movedTo }, "timeseries.db is damaged: it was moved aside and a new one begins");
   }

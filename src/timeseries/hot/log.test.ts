@@ -101,6 +101,35 @@ test("a long log of the time before batches becomes several of them", () => {
   assert.equal(db.prepare("SELECT count(*) AS batches FROM log_batches").get()?.batches, 3);
 });
 
+test("a row that was damaged where it stands costs its own samples alone", () => {
+  for (const damage of [
+    "replace(samples, ',', '<')",
+    "substr(samples, 2)",
+    "'[1,2]'",
+    "replace(samples, '[2,', '[2.5,')",
+    "replace(samples, '[2,0', '[2,null')",
+    "''",
+  ]) {
+    using db = openLog();
+    append(db, [[1, 1, 1]]);
+    append(db, [
+      [2, 2, 2],
+      [2, 3, "x"],
+    ]);
+    append(db, [[3, 4, 3]]);
+    db.exec(`UPDATE log_batches SET samples = ${damage} WHERE batch = 2`);
+    assert.deepEqual(
+      contents(db),
+      [
+        [1, 1, 1],
+        [3, 4, 3],
+      ],
+      damage,
+    );
+    assert.equal(readLog(db).damaged, 2);
+  }
+});
+
 test("sortLog() orders by day, series, time and arrival", () => {
   fc.assert(
     fc.property(samples, (batch) => {

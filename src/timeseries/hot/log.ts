@@ -128,6 +128,8 @@ function encodeItem(item: Value): string {
 export interface LogContent {
   /** The newest of the batches that they are; 0 where there are none. */
   readonly lastBatch: number;
+  /** Samples of rows that were damaged where they stand; they are not among the others. */
+  readonly damaged: number;
   readonly series: Int32Array<ArrayBuffer>;
   readonly ts: Float64Array<ArrayBuffer>;
   /** NaN: the value stands in `texts`. */
@@ -149,16 +151,29 @@ function* readInSteps(db: DatabaseSync, kept: ReadonlyMap<number, PackedChunk>):
   const count = batches.reduce((sum, batch) => sum + Number(batch.count), 0);
   const log = new LogColumns(count);
   let stepEnd = STEP_SAMPLES;
-  for (const { slot, batch, start } of batches) {
+  for (const { slot, batch, start, count } of batches) {
     const known = kept.get(Number(batch));
     if (known !== undefined) log.addPacked(known);
-    else log.addItems(JSON.parse(samplesOf.get(slot!)?.samples as string) as Value[], Number(start));
+    else log.addItems(itemsOf(samplesOf.get(slot!)?.samples, Number(count)) ?? [], Number(start));
     if (log.count < stepEnd) continue;
     yield;
     stepEnd = log.count + STEP_SAMPLES;
   }
-  const { series, ts, numbers, texts } = log;
-  return { lastBatch: Number(batches.at(-1)?.batch ?? 0), series, ts, numbers, texts };
+  return { lastBatch: Number(batches.at(-1)?.batch ?? 0), damaged: count - log.count, ...log.columns() };
+}
+
+/** The items of a row; undefined for one that was damaged where it stands, which costs its own samples and no others. */
+function itemsOf(text: unknown, count: number): Value[] | undefined {
+  let items: unknown;
+  try {
+    items = JSON.parse(String(text));
+  } catch {
+    return undefined;
+  }
+  if (!Array.isArray(items) || items.length !== 3 * count) return undefined;
+  const isSample = (_item: unknown, at: number): boolean =>
+    at % 3 === 2 || (at % 3 === 0 ? Number.isInteger(items[at]) && items[at] >= 0 : Number.isSafeInteger(items[at]));
+  return items.every(isSample) ? (items as Value[]) : undefined;
 }
 
 class LogColumns {
@@ -172,6 +187,12 @@ class LogColumns {
     this.series = new Int32Array(count);
     this.ts = new Float64Array(count);
     this.numbers = new Float64Array(count);
+  }
+
+  columns(): Pick<LogContent, "series" | "ts" | "numbers" | "texts"> {
+    const { series, ts, numbers, texts, count } = this;
+    if (count === series.length) return { series, ts, numbers, texts };
+    return { series: series.slice(0, count), ts: ts.slice(0, count), numbers: numbers.slice(0, count), texts };
   }
 
   addItems(items: readonly Value[], start: Micros): void {

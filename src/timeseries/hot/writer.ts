@@ -84,6 +84,8 @@ export interface StoredState {
   readonly days: readonly Day[];
   readonly logSeries: Int32Array;
   readonly logSamples: PackedSamples;
+  /** Samples of the log that cannot be read any more. */
+  readonly logDamaged: number;
   /** Day tables hold a part of the log: it has to be folded soon. */
   readonly foldUnfinished: boolean;
   readonly sizeBytes: number;
@@ -351,6 +353,7 @@ function readState({ db, log, stored }: Database): Omit<StoredState, "movedTo"> 
     days: readDays(db),
     logSeries,
     logSamples,
+    logDamaged: content.damaged,
     foldUnfinished: isFoldUnfinished(db),
     sizeBytes: sizeOnDisk(file),
     gaps: readGaps(db),
