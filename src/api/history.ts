@@ -6,7 +6,18 @@ import type { Api } from "./api.ts";
 import { DOWNSAMPLED_MAX, POINTS_MIN, readDownsampled, type Thinning } from "./downsample.ts";
 import { type HistoryPart, type ReadPart, readPage } from "./history-page.ts";
 import { ENTITIES_MAX, partsOf } from "./parts.ts";
-import { answers, cursor, exactly, nullableText, queryList, querySwitch, queryText, text } from "./schemas.ts";
+import {
+  answers,
+  cursor,
+  exactly,
+  nullableText,
+  queryList,
+  querySwitch,
+  queryText,
+  text,
+  warned,
+  warnings,
+} from "./schemas.ts";
 import { parseSpan } from "./span.ts";
 import { Type } from "./type.ts";
 
@@ -29,11 +40,7 @@ const HistoryAnswer = exactly({
     }),
   ),
   next_cursor: nullableText("For the next page; null at the end"),
-  warnings: Type.Optional(
-    Type.Array(Type.String(), {
-      description: "What could not be read, and is missing in the samples; absent when all is there",
-    }),
-  ),
+  warnings,
 });
 
 /** Every change of state and attribute, as it happened. */
@@ -112,11 +119,10 @@ export function historyRoutes(
 }
 
 function answerOf(read: readonly ReadPart[], nextCursor: string | null) {
-  const warnings = [...new Set(read.flatMap(({ columns }) => columns.warnings ?? []))];
   return {
     series: read.map(seriesBody),
     next_cursor: nextCursor,
-    ...(warnings.length === 0 ? {} : { warnings }),
+    ...warned(read.flatMap(({ columns }) => columns.warnings ?? [])),
   };
 }
 

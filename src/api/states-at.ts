@@ -14,6 +14,13 @@ interface Known {
   readonly value: Exclude<Value, null>;
 }
 
+export interface StatesAt {
+  readonly rows: readonly StateBody[];
+  readonly total: number;
+  /** What could not be read: states may be older ones than those in force, or missing. */
+  readonly warnings: ReadonlySet<string>;
+}
+
 /**
  * The first `size` states in force at a moment, by name after `after`, and how many there are at all. An entity that had
  * no state then is left out, and so is one of which nothing was heard since Home Assistant was last down.
@@ -25,7 +32,8 @@ export async function readStatesAt(
   at: Micros,
   after: string,
   size: number,
-): Promise<{ readonly rows: readonly StateBody[]; readonly total: number }> {
+): Promise<StatesAt> {
+  const warnings = new Set<string>();
   const series = new Map(entityIds.map((entityId) => [entityId, samples.seriesOfEntity(entityId)]));
   const ofState = [...series].flatMap(([entityId, all]) => {
     const found = all.find(({ field }) => field === STATE_FIELD);
@@ -35,6 +43,7 @@ export async function readStatesAt(
     samples,
     at,
     ofState.map(([, one]) => one),
+    warnings,
   );
   const since = lastDowntime(gaps, at);
   const states = ofState.flatMap(([entityId], i) => {
@@ -48,13 +57,13 @@ export async function readStatesAt(
 
   const others = page.flatMap(({ entityId }) => series.get(entityId)!.filter(({ field }) => field !== STATE_FIELD));
   const attributes = new Map<string, Known[]>();
-  for (const known of await readInForce(samples, at, others)) {
+  for (const known of await readInForce(samples, at, others, warnings)) {
     if (known === undefined) continue;
     const { subject } = known.series;
     attributes.set(subject, [...(attributes.get(subject) ?? []), known]);
   }
   const rows = page.map(({ entityId, state }) => body(entityId, state, attributes.get(state.series.subject) ?? []));
-  return { rows, total: states.length };
+  return { rows, total: states.length, warnings };
 }
 
 /** When Home Assistant went down for the last time up to a moment. */
@@ -70,6 +79,7 @@ async function readInForce(
   samples: SampleReader,
   at: Micros,
   series: readonly Series[],
+  told: Set<string>,
 ): Promise<(Known | undefined)[]> {
   const known: (Known | undefined)[] = new Array(series.length);
   // Series are stored in the order of their numbers: those that are next to each other are read together.
@@ -79,7 +89,8 @@ async function readInForce(
   for (let from = 0; from < order.length; from += READ_AT_ONCE) {
     const part = order.slice(from, from + READ_AT_ONCE);
     const answers = await samples.read(part.map((i) => ({ ...span, series: series[i]!.number })));
-    for (const [at, { ts, values }] of answers.entries()) {
+    for (const [at, { ts, values, warnings = [] }] of answers.entries()) {
+      for (const warning of warnings) told.add(warning);
       const value = values[0];
       if (value != null) known[part[at]!] = { series: series[part[at]!]!, ts: ts[0]!, value };
     }

@@ -127,6 +127,18 @@ for (const { name, seconds, states } of MOMENTS) {
   });
 }
 
+test("GET /api/v1/states?at= warns where a file could not be read", async (t) => {
+  const { options, get } = await started(t);
+  recorded(options.samples);
+  const { read } = options.samples;
+  const warnings = ["archive/2026/11/2026-11-23.parquet is missing"];
+  options.samples.read = async (requests) => (await read(requests)).map((columns) => ({ ...columns, warnings }));
+  const moment = `at=${(AT + 12 * SECOND) / 1000}`;
+  assert.deepEqual((await get(`?${moment}`)).warnings, warnings);
+  assert.deepEqual((await get(`/light.hall?${moment}`)).warnings, warnings);
+  assert.equal((await get("")).warnings, undefined);
+});
+
 test("GET /api/v1/states?at= says when what was in force began, and no more than is known", async (t) => {
   const { options, get } = await started(t);
   recorded(options.samples);

@@ -19,6 +19,8 @@ import {
   queryText,
   text,
   time,
+  warned,
+  warnings,
 } from "./schemas.ts";
 import { parseMoment } from "./span.ts";
 import { stateBody } from "./state-json.ts";
@@ -28,7 +30,7 @@ import { Type } from "./type.ts";
 const tags = ["states"];
 const ENTITY_LIST_LENGTH_MAX = 100_000;
 
-const StateSchema = exactly({
+const state = {
   entity_id: text("Entity"),
   state: text("The state; text, as in Home Assistant"),
   attributes: Type.Record(Type.String(), Type.Unknown(), { description: "As Home Assistant published them" }),
@@ -46,7 +48,9 @@ const StateSchema = exactly({
     ],
     { description: "Who or what caused it" },
   ),
-});
+};
+const StateAnswer = exactly({ ...state, warnings });
+const StatesAnswer = exactly({ ...listAnswer("states", exactly(state)).properties, warnings });
 
 const at = queryText(
   "The states in force at this moment instead of the current ones: ISO 8601 with zone, or epoch milliseconds",
@@ -78,7 +82,7 @@ export function stateRoutes(
           q: queryText("Text within entity_id or friendly_name, without regard to case; with at entity_id alone"),
           at,
         }),
-        response: answers({ 200: listAnswer("states", StateSchema) }),
+        response: answers({ 200: StatesAnswer }),
       },
     },
     async ({ query }) => {
@@ -88,17 +92,14 @@ export function stateRoutes(
         const names = query.entity_id === undefined ? samples.knownNames(STATE_MEASUREMENT) : listOf(query.entity_id);
         const matches = matcher(filter, home);
         const wanted = names.filter((entityId) => matches({ entityId, attributes: {} }));
-        const { rows, total } = await readStatesAt(
-          samples,
-          wanted,
-          gaps(),
-          parseMoment("at", query.at),
-          after,
-          limit + 1,
-        );
+        const {
+          rows,
+          total,
+          warnings: told,
+        } = await readStatesAt(samples, wanted, gaps(), parseMoment("at", query.at), after, limit + 1);
         const page = rows.slice(0, limit);
         const nextCursor = rows.length > limit ? encodeCursor(["states", filter], page.at(-1)!.entity_id) : null;
-        return listBody("states", { rows: page, total, nextCursor }, limit);
+        return { ...listBody("states", { rows: page, total, nextCursor }, limit), ...warned(told) };
       }
       const chosen = query.entity_id === undefined ? states.values() : pick(states, listOf(query.entity_id));
       const { rows, total } = firstByName(chosen, matcher(filter, home), after, limit + 1);
@@ -117,13 +118,14 @@ export function stateRoutes(
         description: AT_LIMITS,
         params: exactly({ entity_id: text("Entity") }),
         querystring: exactly({ at }),
-        response: answers({ 200: StateSchema }, 404),
+        response: answers({ 200: StateAnswer }, 404),
       },
     },
     async ({ params, query }) => {
       if (query.at !== undefined) {
-        const { rows } = await readStatesAt(samples, [params.entity_id], gaps(), parseMoment("at", query.at), "", 1);
-        if (rows[0]) return rows[0];
+        const asked = parseMoment("at", query.at);
+        const { rows, warnings: told } = await readStatesAt(samples, [params.entity_id], gaps(), asked, "", 1);
+        if (rows[0]) return { ...rows[0], ...warned(told) };
         throw new AppError("not_found", `Cannot find a state of entity "${params.entity_id}" at ${query.at}`);
       }
       const state = states.get(params.entity_id);

@@ -11,7 +11,18 @@ import { decodeCursor, encodeCursor } from "./cursors.ts";
 import { entityFilters } from "./entity-filter.ts";
 import type { HistoryPart } from "./history-page.ts";
 import { ENTITIES_MAX } from "./parts.ts";
-import { answers, cursor, exactly, listOf, nullableText, queryList, queryText, text } from "./schemas.ts";
+import {
+  answers,
+  cursor,
+  exactly,
+  listOf,
+  nullableText,
+  queryList,
+  queryText,
+  text,
+  warned,
+  warnings,
+} from "./schemas.ts";
 import { parseSpan } from "./span.ts";
 import { chosenParts, membersOf } from "./statistics-choice.ts";
 import { Type } from "./type.ts";
@@ -57,7 +68,7 @@ const StatisticsAnswer = exactly({
       buckets: Type.Array(Bucket, { description: "Ascending; those of which nothing is known are left out" }),
     }),
   ),
-  warnings: Type.Optional(Type.Array(Type.String(), { description: "What the answer lacks; absent when nothing" })),
+  warnings,
   next_cursor: nullableText("For the next page; null at the end"),
 });
 
@@ -160,10 +171,6 @@ export function statisticsRoutes(
       };
     },
   );
-}
-
-function warned(warnings: readonly string[]): { warnings?: readonly string[] } {
-  return warnings.length === 0 ? {} : { warnings };
 }
 
 function typesOf(list: string | undefined): ReadonlySet<StatisticsType> {
