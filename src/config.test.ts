@@ -25,6 +25,11 @@ test("readConfig() has the documented defaults", () => {
 
 const FAULTS: [string, Record<string, string>, RegExp][] = [
   ["a URL without a token", { HA_URL: "http://ha:8123" }, /HA_TOKEN is not set/],
+  [
+    "a password in a URL",
+    { SPORTS_BASE_URL: "http://u:secretpw@h/s" },
+    /^(?!.*secretpw).*SPORTS_BASE_URL must not carry/s,
+  ],
   ["a token without a URL", { HA_TOKEN: "x" }, /HA_URL is not set/],
   ["a URL of another kind", { HA_URL: "ftp://ha", HA_TOKEN: "x" }, /HA_URL="ftp:\/\/ha": must be an address/],
   ["a port out of range", { DATA_API_PORT: "70000" }, /DATA_API_PORT="70000": must be a whole number from 0 to 65535/],

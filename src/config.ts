@@ -348,6 +348,8 @@ function followedTeam(value: string): TeamName {
 
 function httpUrl(name: string, value: string | null): string | null {
   const url = value === null ? null : URL.parse(value);
+  // Not repeated: it would stand in the log.
+  if (url?.username || url?.password) throw new AppError("invalid", `${name} must not carry a user or a password`);
   if (value === null || url?.protocol === "http:" || url?.protocol === "https:") return value;
   throw new AppError("invalid", `${name}=${JSON.stringify(value)}: must be an address with http or https`);
 }

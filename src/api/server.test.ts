@@ -580,7 +580,7 @@ test("GET /ready answers 503 with every reason, and notes beside them", async (t
     status: {
       homeAssistant: () => ({ ...CONNECTED, state: "refused", reason: "the token is not accepted: look at HA_TOKEN" }),
       ingest: () => ({ ...INGESTING, synchronizing: true }),
-      store: () => ({ ...STORING, writable: false, reason: "disk is full" }),
+      store: () => ({ ...STORING, writable: false, reason: "disk is full", loss: "timeseries.db was damaged" }),
       lines: apiOptions().status.lines,
       gaps: () => GAPS,
       backfill: () => ({ filling: 2, questions: 3, rows: 200, samples: 100, failures: 1, rollups: 7 }),
@@ -603,6 +603,7 @@ test("GET /ready answers 503 with every reason, and notes beside them", async (t
       "The rules of ha-ingestor.yaml are not followed, those before it are: Unknown key exclud",
       "A gap is being filled from Home Assistant's history (crash, 50 % of its span)",
       "The home is being read",
+      "timeseries.db was damaged",
     ],
   });
   const health = await api.inject("/health");

@@ -180,6 +180,7 @@ export function readiness(home: Pick<HomeReader, "health">, status: StatusSource
     ...(fault === null ? [] : [`The rules of ha-ingestor.yaml are not followed, those before it are: ${fault}`]),
     ...status.gaps().flatMap((gap) => (gap.id === filling ? [backfillNote(gap)] : [])),
     ...(ingest.synchronizing ? ["The home is being read"] : []),
+    ...(store.loss === null ? [] : [store.loss]),
     ...(store.archive?.healthy === false ? [`The archive is not whole: ${store.archive.reason}`] : []),
     ...status.targets().flatMap(targetNote),
     ...(store.retention?.notes ?? []),

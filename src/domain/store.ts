@@ -81,4 +81,6 @@ export interface StoreStatus {
   readonly archive: ArchiveHealth | null;
   /** Null where everything is kept. */
   readonly retention: RetentionStatus | null;
+  /** What is gone with a damaged file that was moved aside and still lies there; null: nothing. */
+  readonly loss: string | null;
 }

@@ -372,6 +372,7 @@ export const STORING: StoreStatus = {
     lastRunAt: AT_MICROS,
     notes: [],
   },
+  loss: null,
 };
 
 const GAP: Gap = {

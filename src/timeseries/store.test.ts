@@ -437,9 +437,14 @@ test("openStore() moves a file aside whose inside is damaged, with what belongs 
   writeFileSync(file, bytes);
   store = await open(directory);
   assert.equal(store.status().series, 0);
-  await store.close();
   const aside = readdirSync(directory).find((name) => name.includes(".corrupt-"));
   assert.deepEqual(readFileSync(join(directory, aside!)), bytes);
+  assert.match(store.status().loss!, /^timeseries.db was damaged and is now ".*timeseries\.db\.corrupt-/);
+  await store.close();
+  rmSync(join(directory, aside!));
+  store = await open(directory);
+  assert.equal(store.status().loss, null);
+  await store.close();
 });
 
 test("a fold that cannot be done is told, while commits go on", async (t) => {

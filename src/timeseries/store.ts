@@ -1,4 +1,5 @@
 import { mkdirSync } from "node:fs";
+import { basename, join } from "node:path";
 import type { Archive, Sealing } from "../domain/archive.ts";
 import { AppError, messageOf } from "../domain/errors.ts";
 import type { Forwarding } from "../domain/forwarding.ts";
@@ -8,6 +9,7 @@ import type { Micros, ReadColumns, SampleColumns, Value } from "../domain/sample
 import { type SeriesNumber, STATE_FIELD, STATE_MEASUREMENT } from "../domain/series.ts";
 import type { StatisticsReader } from "../domain/statistics.ts";
 import type { ReadRequest, SampleReader, SampleSink, StoreStatus } from "../domain/store.ts";
+import { lastMovedAside } from "../lib/damaged-database.ts";
 import type { Logger } from "../lib/log.ts";
 import { nowMicros } from "../lib/time.ts";
 import { type OnDemand, startOnDemand } from "../lib/worker-rpc.ts";
@@ -24,7 +26,7 @@ import { createGapLedger } from "./gaps.ts";
 import { createCatalog, type SeriesEntry } from "./hot/catalog.ts";
 import { unpackSamples, unpackValues } from "./hot/columns.ts";
 import { createCommitter } from "./hot/committer.ts";
-import type { SqliteSettings } from "./hot/database.ts";
+import { DATABASE_FILE, type SqliteSettings } from "./hot/database.ts";
 import { type Day, dayOf } from "./hot/day.ts";
 import { daysBefore, daysWithin } from "./hot/days.ts";
 import { Generation, merge } from "./hot/memory.ts";
@@ -156,6 +158,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   if (stored.movedTo !== null) {
     log.error({ movedTo: stored.movedTo }, "timeseries.db is damaged: it was moved aside and a new one begins");
   }
+  const loss = lossOf(directory);
   let days: readonly Day[] = stored.days;
   let droppedBefore = stored.droppedBefore ?? Number.NEGATIVE_INFINITY;
   const catalog = createCatalog(stored, (change) => committer.record(change));
@@ -502,6 +505,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
         sizeBytes,
         archive: tier?.archive.health() ?? null,
         retention: retention === undefined ? null : { ...retention.status(), tooOld },
+        loss,
       };
     },
 
@@ -540,4 +544,15 @@ function cleanValue(value: Value): Value {
   }
   if (typeof value === "string" && !value.isWellFormed()) return value.toWellFormed();
   return value;
+}
+
+function lossOf(directory: string): string | null {
+  const aside = lastMovedAside(join(directory, DATABASE_FILE));
+  if (aside === null) return null;
+  return (
+    `timeseries.db was damaged and is now "${aside}": the samples that were in it alone, those of the last days, are gone ` +
+    "from here but for what Home Assistant's history gives again; the archive is listed anew. Stop the service and put " +
+    `a backup in place of "${DATABASE_FILE}", or what "sqlite3 ${basename(aside)} .recover" still reads. Moving that ` +
+    "file elsewhere, and a start, end this notice"
+  );
 }
