@@ -33,7 +33,7 @@ export async function installDocumentation(api: Api, options: DocumentationOptio
       tags: TAGS,
       components: {
         securitySchemes: {
-          token: { type: "http", scheme: "bearer", description: "API_TOKEN; not needed on a loopback address" },
+          token: { type: "http", scheme: "bearer", description: "API_TOKEN; on a loopback address needed only where it is set" },
           key: { type: "apiKey", in: "header", name: "X-API-Key", description: "The same token" },
         },
       },
