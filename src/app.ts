@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { accessSync, chmodSync, constants, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { userInfo } from "node:os";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { createApi, createSportsApi, type ServerOptions } from "./api/server.ts";
 import { type Config, isLoopback } from "./config.ts";
 import { AppError, messageOf } from "./domain/errors.ts";
@@ -54,7 +54,10 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
   prepareDirectory(dirname(config.metadataFile), "DATABASE_URL");
 
   await using stack = new AsyncDisposableStack();
-  stack.use(lock(config.dataDir));
+  stack.use(lock(config.dataDir, "DATA_DIR"));
+  const metadataDirectory = dirname(config.metadataFile);
+  // Two services on one database of the home would each take the other's writes for its own.
+  if (resolve(metadataDirectory) !== resolve(config.dataDir)) stack.use(lock(metadataDirectory, "DATABASE_URL"));
   const home = await openHome({
     file: config.metadataFile,
     settings: config.sqlite,
@@ -238,12 +241,12 @@ function prepareDirectory(directory: string, setting: string): void {
   }
 }
 
-function lock(directory: string): Disposable {
+function lock(directory: string, setting: string): Disposable {
   try {
     return lockDirectory(directory);
   } catch (cause) {
     if (!(cause instanceof DirectoryHeld)) throw cause;
-    throw new AppError("conflict", `${cause.message}: stop it, or choose another DATA_DIR`, { cause });
+    throw new AppError("conflict", `${cause.message}: stop it, or choose another ${setting}`, { cause });
   }
 }
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -46,6 +46,23 @@ test("main() makes the directories of DATA_DIR and DATABASE_URL, and ends with 0
   assert.ok(existsSync(join(dir, "other/metadata.db")) && existsSync(join(dir, "deep/data/timeseries.db")), told.said);
   child.kill("SIGTERM");
   assert.deepEqual(await ended, [0, null], told.said);
+});
+
+test("main() refuses a second service on the database of the home of another one, and so does migrate", async (t) => {
+  const dir = temporary(t);
+  const first = run(t, dir, { DATA_DIR: "one" });
+  await first.until('"api":"sports"');
+  const shared = { DATA_DIR: "two", DATABASE_URL: "sqlite:///one/metadata.db" };
+  const second = run(t, dir, shared);
+  assert.deepEqual(await second.ended, [1, null]);
+  assert.match(second.told.said, /is in use by process \d+ .*: stop it, or choose another DATABASE_URL/);
+  const { PATH } = process.env;
+  const cli = join(import.meta.dirname, "cli/main.ts");
+  const migrated = spawnSync(process.execPath, [cli, "migrate", "downgrade", "-1"], {
+    cwd: dir,
+    env: { PATH, ...shared },
+  });
+  assert.match(String(migrated.stderr), /^Cannot migrate: .* is in use by process \d+ /);
 });
 
 test("main() stops once where a signal comes twice, as from a terminal and from npm", async (t) => {

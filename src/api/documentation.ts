@@ -33,7 +33,11 @@ export async function installDocumentation(api: Api, options: DocumentationOptio
       tags: TAGS,
       components: {
         securitySchemes: {
-          token: { type: "http", scheme: "bearer", description: "API_TOKEN; on a loopback address needed only where it is set" },
+          token: {
+            type: "http",
+            scheme: "bearer",
+            description: "API_TOKEN; on a loopback address needed only where it is set",
+          },
           key: { type: "apiKey", in: "header", name: "X-API-Key", description: "The same token" },
         },
       },

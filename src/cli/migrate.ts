@@ -1,5 +1,5 @@
 import { existsSync, mkdirSync } from "node:fs";
-import { dirname } from "node:path";
+import { dirname, resolve } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
 import type { Config } from "../config.ts";
 import { AppError } from "../domain/errors.ts";
@@ -40,15 +40,20 @@ export function migrate(
 }
 
 function changing(config: Config, change: (database: DatabaseSync) => unknown): void {
-  let lock: Disposable;
+  // The database may lie elsewhere, and belong to a service with another DATA_DIR.
+  const directories = new Set([config.dataDir, dirname(config.metadataFile)].map((directory) => resolve(directory)));
+  using held = new DisposableStack();
+  for (const directory of directories) held.use(lock(directory));
+  withDatabase(config, { readOnly: false }, change);
+}
+
+function lock(directory: string): Disposable {
   try {
-    lock = lockDirectory(config.dataDir);
+    return lockDirectory(directory);
   } catch (cause) {
     if (!(cause instanceof DirectoryHeld)) throw cause;
     throw new AppError("conflict", `Cannot migrate: ${cause.message}; stop the service first`, { cause });
   }
-  using _held = lock;
-  withDatabase(config, { readOnly: false }, change);
 }
 
 function withDatabase(
