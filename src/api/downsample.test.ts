@@ -57,6 +57,12 @@ test("Downsampler keeps a spike of one sample and the begin of an outage", () =>
   assert.ok(kept.some(([, value]) => value === 99) && kept.some(([, value]) => value === "unavailable"));
 });
 
+test("Downsampler spends its points on where the samples are, however early the span begins", () => {
+  const samples = Array.from({ length: 500 }, (_, i): [Micros, Value] => [SPAN.end - 1_000 + 2 * i, i % 7]);
+  const kept = thinned(samples, 100);
+  assert.ok(kept.length > 60, `${kept.length}`);
+});
+
 async function started(t: { after(end: () => unknown): void }) {
   const options = apiOptions();
   const api = await createApi(options);

@@ -58,12 +58,14 @@ interface Sample {
 }
 
 /**
- * Thins samples out so that a line through what is left looks like one through all: the span is cut into slots of equal
- * length, and of each the first and last sample, the lowest and highest number and the first that is no number are kept.
+ * Thins samples out so that a line through what is left looks like one through all: the span from the first sample on is cut
+ * into slots of equal length, and of each the first and last sample, the lowest and highest number and the first that is no number are kept.
  * So no spike is lost, and every sample that is left is a real one. Series of `points` samples or fewer stay whole.
  */
 export class Downsampler {
   readonly #span: Span;
+  /** Of the first slot: where the samples begin, since a chart of a span that reaches further back is of these alone. */
+  #start: Micros;
   readonly #points: number;
   readonly #slots: (Slot | undefined)[];
   /** The sample before the span, which stays. */
@@ -73,6 +75,7 @@ export class Downsampler {
 
   constructor(span: Span, points: number) {
     this.#span = span;
+    this.#start = span.start;
     this.#points = points;
     this.#slots = new Array(Math.max(1, Math.floor(points / PER_SLOT)));
   }
@@ -85,14 +88,14 @@ export class Downsampler {
     else {
       this.#few.push(sample);
       if (this.#few.length <= this.#points) return;
+      this.#start = this.#few[0]!.ts;
       for (const one of this.#few) this.#put(one);
       this.#few = undefined;
     }
   }
 
   #put(sample: Sample): void {
-    const { start, end } = this.#span;
-    const share = (sample.ts - start) / (end - start);
+    const share = (sample.ts - this.#start) / Math.max(1, this.#span.end - this.#start);
     // A clock that is ahead gives samples after the end.
     const index = Math.min(this.#slots.length - 1, Math.floor(share * this.#slots.length));
     let slot = this.#slots[index];
