@@ -80,10 +80,13 @@ function sideOf(league: LeagueId, competitor: Json): { homeAway: string | null; 
   return { homeAway: textOf(competitor.homeAway), side };
 }
 
+/** Beyond it a score is a fault of its sender, in every sport. */
+const SCORE_MAX = 9_999;
+
 /** Text on scoreboards, an object in schedules; whole and not below zero in every sport. */
 function scoreOf(score: unknown): number | null {
   const number = numberOf(score) ?? numberOf(objectOf(score).value);
-  return number !== null && Number.isSafeInteger(number) && number >= 0 ? number : null;
+  return number !== null && Number.isInteger(number) && number >= 0 && number <= SCORE_MAX ? number : null;
 }
 
 function recordOf(league: LeagueId, competitor: Json): SeasonRecord | null {
