@@ -245,7 +245,7 @@ function lock(directory: string, setting: string): Disposable {
   try {
     return lockDirectory(directory);
   } catch (cause) {
-    if (!(cause instanceof DirectoryHeld)) throw cause;
+    if (!(cause instanceof DirectoryHeld)) throw new AppError("unavailable", messageOf(cause), { cause });
     throw new AppError("conflict", `${cause.message}: stop it, or choose another ${setting}`, { cause });
   }
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -26,6 +26,23 @@ const CASES: readonly Case[] = [
   { words: "back", says: /^There is no command "back"/ },
   { words: "retention --dry", says: /Unknown option '--dry'/ },
 ];
+
+for (const words of ["verify", "migrate current"]) {
+  test(`"${words}" says of a damaged database what it is`, (t) => {
+    const directory = mkdtempSync(join(tmpdir(), "cli-test-"));
+    t.after(() => rmSync(directory, { recursive: true }));
+    for (const name of ["timeseries.db", "metadata.db"])
+      writeFileSync(join(directory, name), "no database ".repeat(100));
+    const { PATH, HOME } = process.env;
+    const { status, stderr } = spawnSync(process.execPath, [MAIN, ...words.split(" ")], {
+      env: { PATH, HOME, DATA_DIR: directory },
+      encoding: "utf8",
+    });
+    assert.equal(status, 1);
+    assert.match(stderr, /damaged|not a database/);
+    assert.doesNotMatch(stderr, /^ {4}at /m);
+  });
+}
 
 for (const { words, says, env = {} } of CASES) {
   const before = Object.entries(env).map(([name, value]) => `${name}=${value} `);

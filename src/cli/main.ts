@@ -1,6 +1,7 @@
 import { parseArgs } from "node:util";
 import { type Config, describeConfig, readConfig } from "../config.ts";
 import { AppError, messageOf } from "../domain/errors.ts";
+import { isCorruption } from "../lib/damaged-database.ts";
 import { migrate } from "./migrate.ts";
 import { retention } from "./retention.ts";
 import { seal } from "./seal.ts";
@@ -87,7 +88,10 @@ try {
     await command.run(rest, readConfig(process.env, { dataDir: "./data" }), options);
   }
 } catch (error) {
-  const known = error instanceof AppError || (error as { code?: string }).code?.startsWith("ERR_PARSE_ARGS");
-  console.error(known ? messageOf(error) : error);
+  const { code = "" } = error as { code?: string };
+  const known = error instanceof AppError || code.startsWith("ERR_PARSE_ARGS");
+  if (isCorruption(error))
+    console.error(`A database of the data directory is damaged: ${messageOf(error)}; the service says which`);
+  else console.error(known ? messageOf(error) : error);
   process.exitCode = 1;
 }

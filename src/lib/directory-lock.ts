@@ -2,6 +2,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { isCorruption } from "./damaged-database.ts";
 
 /** Who holds a directory, as far as its owner file tells. */
 export interface LockOwner {
@@ -29,13 +30,18 @@ export class DirectoryHeld extends Error {
  * `owner.json` beside it is for the message only.
  */
 export function lockDirectory(directory: string): Disposable {
-  const database = new DatabaseSync(join(directory, "lock.db"));
+  const file = join(directory, "lock.db");
+  const database = new DatabaseSync(file);
   const ownerFile = join(directory, "owner.json");
   try {
     // A transaction that is never ended; nothing is written, so a crash leaves nothing to be rolled back.
     database.exec("PRAGMA busy_timeout = 0; BEGIN EXCLUSIVE");
   } catch (error) {
     database.close();
+    if (isCorruption(error)) {
+      const remedy = "delete it, it holds nothing";
+      throw new Error(`"${file}" is damaged: ${remedy}`, { cause: error });
+    }
     if ((error as { errcode?: number }).errcode !== SQLITE_BUSY) throw error;
     throw new DirectoryHeld(directory, readOwner(ownerFile));
   }
