@@ -58,9 +58,10 @@ interface Sample {
 }
 
 /**
- * Thins samples out so that a line through what is left looks like one through all: the span from the first sample on is cut
- * into slots of equal length, and of each the first and last sample, the lowest and highest number and the first that is no number are kept.
- * So no spike is lost, and every sample that is left is a real one. Series of `points` samples or fewer stay whole.
+ * Thins samples out so that a line through what is left looks like one through all: the span, from its first sample on, is
+ * cut into slots of equal length, and of each the first and last sample, the lowest and highest number and the first that
+ * is no number are kept. So no spike is lost, and every sample that is left is a real one. Series of `points` samples or
+ * fewer stay whole.
  */
 export class Downsampler {
   readonly #span: Span;

@@ -92,11 +92,12 @@ export function listBody<Row>(noun: string, page: Page<Row>, limit = LIST_LIMIT_
   return { [noun]: rows, count: rows.length, total, limit, next_cursor: nextCursor };
 }
 
-/** What an answer lacks since a file could not be read, once each. */
+/** A field of answers that are put together from files. */
 export const warnings = Type.Optional(
   Type.Array(Type.String(), { description: "What could not be read, and is missing; absent when all is there" }),
 );
 
+/** The field with what was told, each once; nothing where all could be read. */
 export function warned(told: Iterable<string>): { warnings?: readonly string[] } {
   const list = [...new Set(told)];
   return list.length === 0 ? {} : { warnings: list };

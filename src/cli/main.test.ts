@@ -14,11 +14,11 @@ interface Case {
 }
 
 const CASES: readonly Case[] = [
-  { words: "retention dry-run", says: /^Cannot retention: "dry-run" means nothing to it$/m },
-  { words: "seal --dry-run", says: /^Cannot seal: it has no --dry-run$/m },
+  { words: "retention dry-run", says: /^Cannot run retention: "dry-run" means nothing to it$/m },
+  { words: "seal --dry-run", says: /^Cannot run seal: it has no --dry-run$/m },
   { words: "seal extra", says: /"extra" means nothing to it/ },
   { words: "verify a b", says: /"b" means nothing to it/ },
-  { words: "migrate downgrade -1 --dry-run", says: /^Cannot migrate: it has no --dry-run$/m },
+  { words: "migrate downgrade -1 --dry-run", says: /^Cannot run migrate: it has no --dry-run$/m },
   { words: "migrate current extra", says: /"extra" means nothing to it/ },
   { words: "migrate upgrade --force", says: /^Cannot upgrade: it has no --force$/m },
   { words: "retention", env: { npm_config_dry_run: "true" }, says: /write: npm run cli -- retention --dry-run$/m },

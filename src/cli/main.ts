@@ -53,15 +53,16 @@ function assertUnderstood(
   given: readonly string[],
   options: Options,
 ) {
-  if (given.length > words) throw new AppError("invalid", `Cannot ${name}: "${given[words]}" means nothing to it`);
+  if (given.length > words) throw new AppError("invalid", `Cannot run ${name}: "${given[words]}" means nothing to it`);
   for (const [option, flag] of FLAGS) {
-    if (options[option] && !known.includes(option)) throw new AppError("invalid", `Cannot ${name}: it has no ${flag}`);
+    if (options[option] && !known.includes(option))
+      throw new AppError("invalid", `Cannot run ${name}: it has no ${flag}`);
     // npm keeps options before "--" for itself, and says so here alone.
     const isKept = process.env[`npm_config_${flag.slice(2).replace("-", "_")}`] === "true";
     if (isKept && known.includes(option) && !options[option]) {
       throw new AppError(
         "invalid",
-        `Cannot ${name}: npm took ${flag} for itself; write: npm run cli -- ${name} ${flag}`,
+        `Cannot run ${name}: npm took ${flag} for itself; write: npm run cli -- ${name} ${flag}`,
       );
     }
   }

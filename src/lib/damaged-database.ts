@@ -47,6 +47,11 @@ export function moveAside(file: string, now = Date.now()): string {
   return target;
 }
 
+/** What its owner can do about a database that lies aside, as the middle of a sentence; `name` is the file's own. */
+export function remedyOf(aside: string, name: string): string {
+  return `Stop the service and put a backup in place of "${name}", or what "sqlite3 ${basename(aside)} .recover" still reads`;
+}
+
 /** Where the last damaged database of that name was put; null when there is none, or its owner took it away. */
 export function lastMovedAside(file: string): string | null {
   const names = readdirSync(dirname(file)).filter((name) => name.startsWith(basename(file)) && ASIDE.test(name));

@@ -1,5 +1,5 @@
 import { mkdirSync } from "node:fs";
-import { basename, join } from "node:path";
+import { join } from "node:path";
 import type { Archive, Sealing } from "../domain/archive.ts";
 import { AppError, messageOf } from "../domain/errors.ts";
 import type { Forwarding } from "../domain/forwarding.ts";
@@ -9,7 +9,7 @@ import type { Micros, ReadColumns, SampleColumns, Value } from "../domain/sample
 import { type SeriesNumber, STATE_FIELD, STATE_MEASUREMENT } from "../domain/series.ts";
 import type { StatisticsReader } from "../domain/statistics.ts";
 import type { ReadRequest, SampleReader, SampleSink, StoreStatus } from "../domain/store.ts";
-import { lastMovedAside } from "../lib/damaged-database.ts";
+import { lastMovedAside, remedyOf } from "../lib/damaged-database.ts";
 import type { Logger } from "../lib/log.ts";
 import { nowMicros } from "../lib/time.ts";
 import { type OnDemand, startOnDemand } from "../lib/worker-rpc.ts";
@@ -551,8 +551,7 @@ function lossOf(directory: string): string | null {
   if (aside === null) return null;
   return (
     `timeseries.db was damaged and is now "${aside}": the samples that were in it alone, those of the last days, are gone ` +
-    "from here but for what Home Assistant's history gives again; the archive is listed anew. Stop the service and put " +
-    `a backup in place of "${DATABASE_FILE}", or what "sqlite3 ${basename(aside)} .recover" still reads. Moving that ` +
-    "file elsewhere, and a start, end this notice"
+    "from here but for what Home Assistant's history gives again; the archive is listed anew. " +
+    `${remedyOf(aside, DATABASE_FILE)}. Moving that file elsewhere, and a start, end this notice`
   );
 }

@@ -1,11 +1,11 @@
 import { existsSync } from "node:fs";
-import { basename, join } from "node:path";
+import { join } from "node:path";
 import { AppError, type ErrorCode, messageOf } from "../domain/errors.ts";
 import type { StateChange } from "../domain/home.ts";
 import type { ChangeFeed } from "../domain/ingest.ts";
 import type { Micros } from "../domain/sample.ts";
 import type { NewEvent, Outbox, SystemEventType, WebhookInput, Webhooks } from "../domain/webhook.ts";
-import { lastMovedAside } from "../lib/damaged-database.ts";
+import { lastMovedAside, remedyOf } from "../lib/damaged-database.ts";
 import type { Logger } from "../lib/log.ts";
 import { nowMicros } from "../lib/time.ts";
 import { type Remote, startWorker, WorkerFailure } from "../lib/worker-rpc.ts";
@@ -228,9 +228,8 @@ export async function openWebhooks(options: WebhookOptions): Promise<OpenWebhook
 function lossOf(aside: string): string {
   return (
     `The database of the webhooks was damaged and is now "${aside}": the webhooks in it, their deliveries and the ` +
-    `teams followed over HTTP are gone from here. Stop the service and put a backup in place of "${DATABASE_FILE}", ` +
-    `or what "sqlite3 ${basename(aside)} .recover" still reads; or register them again. Moving that file elsewhere ` +
-    "ends this notice"
+    `teams followed over HTTP are gone from here. ${remedyOf(aside, DATABASE_FILE)}; or register them again. Moving ` +
+    "that file elsewhere ends this notice"
   );
 }
 

@@ -57,6 +57,11 @@ export function openForReading(file: string, settings: SqliteSettings): Database
   return db;
 }
 
+/** Bytes of a page, as the file has it: it is decided when it is made. */
+export function pageBytes(db: DatabaseSync): number {
+  return Number(db.prepare("PRAGMA page_size").get()?.page_size);
+}
+
 export function freePages(db: DatabaseSync): number {
   return Number(db.prepare("PRAGMA freelist_count").get()?.freelist_count);
 }

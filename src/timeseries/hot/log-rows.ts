@@ -1,5 +1,6 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { Micros } from "../../domain/sample.ts";
+import { pageBytes } from "./database.ts";
 
 /**
  * Rows with a slot below this are used again after a fold, one of them to a page; above it stand those that are larger
@@ -66,7 +67,7 @@ export class LogRows {
     this.#fill = db.prepare(
       "UPDATE log_batches SET batch = ?, count = ?, start = ?, durable_until = ?, samples = ? WHERE slot = ?",
     );
-    this.#capacity = Number(db.prepare("PRAGMA page_size").get()?.page_size) - PAGE_OVERHEAD_BYTES;
+    this.#capacity = pageBytes(db) - PAGE_OVERHEAD_BYTES;
   }
 
   /** The row that can take more, until `close`. */

@@ -3,7 +3,7 @@ import type { DatabaseSync } from "node:sqlite";
 import { workerData } from "node:worker_threads";
 import type { SeriesNumber } from "../../domain/series.ts";
 import { serveCommands } from "../../lib/worker-rpc.ts";
-import { DATABASE_FILE, freePages, openForReading } from "../hot/database.ts";
+import { DATABASE_FILE, freePages, openForReading, pageBytes } from "../hot/database.ts";
 import { type Day, dayOfTable } from "../hot/day.ts";
 import { readLog } from "../hot/log.ts";
 import { countFreeRows } from "../hot/log-rows.ts";
@@ -60,10 +60,6 @@ function contentOf(db: DatabaseSync, table: string): TableContent {
     rows: Float64Array.from(found, ({ rows }) => rows as number),
     bytes: bytesOf(db, table),
   };
-}
-
-function pageBytes(db: DatabaseSync): number {
-  return Number(db.prepare("PRAGMA page_size").get()?.page_size);
 }
 
 /** Of `timeseries.db`, besides its free pages: those of the log's rows that are not in use. */
