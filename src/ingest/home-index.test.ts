@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { inspect } from "node:util";
 import fc from "fast-check";
 import { REGISTRY_KINDS, type RegistryRow } from "../domain/home.ts";
 import { createHomeIndex } from "./home-index.ts";
@@ -110,7 +111,10 @@ test("replace() takes any rows", () => {
     fc.property(fc.constantFrom(...REGISTRY_KINDS), fc.array(row), (kind, rows) => {
       const index = createHomeIndex();
       index.replace(kind, rows);
-      for (const { entity_id } of rows) index.facts(String(entity_id));
+      // An object may have a "toString" that is none.
+      for (const { entity_id = "" } of rows)
+        index.facts(typeof entity_id === "string" ? entity_id : inspect(entity_id));
     }),
+    { examples: [["area", [{ entity_id: { toString: 0 } }]]] },
   );
 });
