@@ -40,7 +40,7 @@ export interface RetentionReport {
   readonly at: Micros;
   readonly dropped: readonly DroppedPart[];
   readonly thinned: readonly ThinnedPart[];
-  /** Rows of rollups, hours and days together. */
+  /** Rows of rollups: of a series on a day its hours, and each part. */
   readonly rollupRows: number;
   /** Samples that go with `dropped` and `thinned`. */
   readonly rows: number;

@@ -2,6 +2,7 @@ import { statSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { readMigrations, upgrade } from "../../lib/migrate.ts";
+import { packOldHours } from "../rollups/hours.ts";
 
 /** SQLite's own settings, as SQLITE_TIMEOUT, SQLITE_CACHE_SIZE and SQLITE_SYNCHRONOUS say them. */
 export interface SqliteSettings {
@@ -43,6 +44,7 @@ export function openForWriting(file: string, settings: SqliteSettings): Database
     db.exec("PRAGMA temp_store = MEMORY");
     applySettings(db, settings);
     upgrade(db, readMigrations(MIGRATIONS));
+    packOldHours(db);
     return db;
   } catch (error) {
     db.close();

@@ -17,8 +17,6 @@ export interface StoredGap {
 }
 
 const STOPPED = "stopped";
-/** In `rollup_hour`: read from Home Assistant's own statistics, not computed from our samples. */
-const SOURCE = "home_assistant";
 
 /** Writes ledger changes inside the caller's transaction. The same change again changes nothing. */
 export interface LedgerWriter {
@@ -43,11 +41,7 @@ export function createLedgerWriter(db: DatabaseSync): LedgerWriter {
     position: db.prepare("UPDATE gaps SET position = ? WHERE id = ?"),
   };
   const rollup = db.prepare(
-    `INSERT INTO rollup_hour (series, start, count, mean, min, max, last, increase, source)
-     VALUES (?, ?, 0, ?, ?, ?, ?, ?, '${SOURCE}')
-     ON CONFLICT (series, start) DO UPDATE SET
-       mean = excluded.mean, min = excluded.min, max = excluded.max, last = excluded.last, increase = excluded.increase
-     WHERE source = excluded.source`,
+    "INSERT OR REPLACE INTO statistics_hour (series, start, mean, min, max, last, increase) VALUES (?, ?, ?, ?, ?, ?, ?)",
   );
   const statisticsDay = db.prepare(
     `INSERT INTO rollup_days (day, statistics) VALUES (?, 1)

@@ -2,6 +2,7 @@ import type { DatabaseSync } from "node:sqlite";
 import type { Micros } from "../../domain/sample.ts";
 import type { SeriesNumber } from "../../domain/series.ts";
 import type { Day } from "../hot/day.ts";
+import { hoursBefore } from "../rollups/hours.ts";
 
 const DROPPED_BEFORE = "dropped_before";
 
@@ -19,7 +20,7 @@ export function noteDropped(db: DatabaseSync, before: Micros): void {
   );
 }
 
-/** A series' rollups go up to a time. */
+/** A series' rollups go up to a time, a midnight UTC. */
 export type RollupDrop = readonly [series: SeriesNumber, before: Micros];
 
 /**
@@ -27,13 +28,13 @@ export type RollupDrop = readonly [series: SeriesNumber, before: Micros];
  * many went, and at which place of `drops` to go on.
  */
 export function dropRollups(db: DatabaseSync, drops: readonly RollupDrop[], from: number, rowsMax: number) {
-  const hours = db.prepare("DELETE FROM rollup_hour WHERE series = ? AND start < ?");
+  const dropHours = hoursBefore(db, "DELETE");
   const parts = db.prepare("DELETE FROM rollup_day WHERE series = ? AND start < ?");
   let rows = 0;
   let next = from;
   for (; next < drops.length && rows < rowsMax; next++) {
     const [series, before] = drops[next]!;
-    rows += Number(hours.run(series, before).changes) + Number(parts.run(series, before).changes);
+    rows += dropHours(series, before) + Number(parts.run(series, before).changes);
   }
   return { rows, next };
 }
@@ -45,10 +46,10 @@ export function forgetRolledDays(db: DatabaseSync, before: Day): void {
 
 /** How many rows `dropRollups` would delete. */
 export function countRollups(db: DatabaseSync, drops: readonly RollupDrop[]): number {
-  const hours = db.prepare("SELECT count(*) AS rows FROM rollup_hour WHERE series = ? AND start < ?");
+  const countHours = hoursBefore(db, "SELECT count(*) AS rows");
   const parts = db.prepare("SELECT count(*) AS rows FROM rollup_day WHERE series = ? AND start < ?");
   return drops.reduce(
-    (sum, [series, before]) => sum + Number(hours.get(series, before)?.rows) + Number(parts.get(series, before)?.rows),
+    (sum, [series, before]) => sum + countHours(series, before) + Number(parts.get(series, before)?.rows),
     0,
   );
 }

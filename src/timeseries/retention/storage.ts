@@ -45,7 +45,7 @@ const startOf = (day: Day): Micros => day * DAY_MICROS;
 const rowsOf = ({ rows }: TableContent): number => rows.reduce((sum, count) => sum + count, 0);
 
 function tiersOf({ tables, parts }: StorageSources): TierUsage[] {
-  const { days, rollupHours, rollupDays, oldestRolled, newestRolled } = tables;
+  const { days, rollups, oldestRolled, newestRolled } = tables;
   const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0);
   const least = (numbers: readonly number[]): number | null => (numbers.length === 0 ? null : Math.min(...numbers));
   const most = (numbers: readonly number[]): number | null => (numbers.length === 0 ? null : Math.max(...numbers));
@@ -69,8 +69,8 @@ function tiersOf({ tables, parts }: StorageSources): TierUsage[] {
     },
     {
       tier: "rollups",
-      rows: rowsOf(rollupHours) + rowsOf(rollupDays),
-      bytes: rollupHours.bytes + rollupDays.bytes,
+      rows: sum(rollups.map(rowsOf)),
+      bytes: sum(rollups.map(({ bytes }) => bytes)),
       days: tables.rolledDays,
       oldest: oldestRolled === null ? null : startOf(oldestRolled),
       newest: newestRolled === null ? null : startOf(newestRolled + 1),
@@ -97,7 +97,7 @@ function seriesOf({ tables, contents }: StorageSources): SeriesUsage[] {
     }
   };
   for (const table of [tables.log, ...tables.days]) addTable(table, "hotRows");
-  for (const table of [tables.rollupHours, tables.rollupDays]) addTable(table, "rollupRows");
+  for (const table of tables.rollups) addTable(table, "rollupRows");
   for (const content of contents) {
     if (typeof content === "string") continue;
     for (let i = 0; i < content.series.length; i++) {
@@ -141,7 +141,7 @@ function forecastOf(
   const archivedRows = parts.reduce((sum, { rows }) => sum + rows, 0);
   const archivedBytes = parts.reduce((sum, { bytes }) => sum + bytes, 0);
   const bytesPerRow = archivedRows < ARCHIVE_ROWS_MIN ? ARCHIVE_BYTES_PER_SAMPLE : archivedBytes / archivedRows;
-  const rollupBytes = tables.rollupHours.bytes + tables.rollupDays.bytes;
+  const rollupBytes = tables.rollups.reduce((sum, { bytes }) => sum + bytes, 0);
   const forecast: Forecast = {
     days: recent.length,
     rowsPerDay,

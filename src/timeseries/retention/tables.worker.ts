@@ -22,8 +22,8 @@ export interface TablesContent {
   readonly log: TableContent;
   /** Ascending. */
   readonly days: readonly (TableContent & { readonly day: Day })[];
-  readonly rollupHours: TableContent;
-  readonly rollupDays: TableContent;
+  /** Hours, a row for each series and day; parts of days; hours of Home Assistant's own statistics. */
+  readonly rollups: readonly TableContent[];
   /** Days that have rollups of all their samples. */
   readonly rolledDays: number;
   readonly oldestRolled: Day | null;
@@ -95,8 +95,7 @@ function content(db: DatabaseSync): TablesContent {
     freeBytes: freePages(db) * pageBytes(db) + freeBytesOfLog(db),
     log: contentOfLog(db),
     days: days.map((day) => ({ day, ...contentOf(db, names.get(day)!) })),
-    rollupHours: contentOf(db, "rollup_hour"),
-    rollupDays: contentOf(db, "rollup_day"),
+    rollups: ["rollup_hours", "rollup_day", "statistics_hour"].map((table) => contentOf(db, table)),
     rolledDays: Number(rolled?.rolled),
     oldestRolled: (rolled?.oldest as Day | null) ?? null,
     newestRolled: (rolled?.newest as Day | null) ?? null,

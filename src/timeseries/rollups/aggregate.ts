@@ -1,5 +1,4 @@
-import type { StatementSync } from "node:sqlite";
-import type { Micros, SampleColumns, Value } from "../../domain/sample.ts";
+import type { Micros, SampleColumns, Span, Value } from "../../domain/sample.ts";
 import type { SeriesNumber } from "../../domain/series.ts";
 import { HOUR_MICROS } from "../../lib/calendar.ts";
 import { type PackedSamples, unpackSamples } from "../hot/columns.ts";
@@ -8,8 +7,9 @@ import { daysWithin } from "../hot/days.ts";
 import { lowerBound, merge } from "../hot/memory.ts";
 import { type Carried, isNumber, NOTHING, type SeriesKind, Tally, Walk } from "./accumulate.ts";
 import { type FigureColumns, packFigures } from "./figures.ts";
+import { hoursWithin, newestHour, type Prepare } from "./hours.ts";
 import type { Stretch } from "./plan.ts";
-import { carriedBy, fromRow, ROLLUP_COLUMNS, type RollupRow } from "./row.ts";
+import { carriedBy, fromRow, LAST, ROLLUP_COLUMNS, type RollupRow } from "./row.ts";
 import { betweenSummaries, inOrder, type Silences, silencesWithin } from "./silences.ts";
 
 /** A sample that was found by itself. */
@@ -48,9 +48,6 @@ export interface AggregateRequest {
   readonly days: readonly Day[];
   readonly daysBefore: readonly Day[];
 }
-
-/** Gives a kept statement; rows come as arrays. */
-export type Prepare = (sql: string) => StatementSync;
 
 /** Adds up samples and rollups of the file, and what is in memory. Runs in the thread that reads. */
 export function aggregate(prepare: Prepare, request: AggregateRequest): FigureColumns {
@@ -103,7 +100,11 @@ function walkSeries(prepare: Prepare, request: AggregateRequest, question: Serie
       inOrder(samplesOf(prepare, request, question, stretch), silences, sample, silence);
     } else {
       const between = betweenSummaries(silences, silence);
-      for (const row of rowsOf<RollupRow>(prepare, ROLLUP_COLUMNS, question.number, stretch)) {
+      const rows =
+        stretch.from === "hours"
+          ? hoursWithin(prepare, question.number, stretch)
+          : partsWithin<RollupRow>(prepare, ROLLUP_COLUMNS, question.number, stretch);
+      for (const row of rows) {
         const end = endOf(stretch, row[0], request.cuts);
         between.before(row[0], end);
         reach(row[0]);
@@ -127,12 +128,11 @@ export function endOf(stretch: Stretch, ts: Micros, cuts: readonly Micros[]): Mi
   return Math.min(midnight, cuts[lowerBound(cuts, ts + 1)] ?? midnight);
 }
 
-/** These columns of a series' rollups, ascending; handing over all of them takes longer than all the rest. */
-export function rowsOf<Row>(prepare: Prepare, columns: string, series: SeriesNumber, stretch: Stretch): Row[] {
-  const table = stretch.from === "hours" ? "rollup_hour" : "rollup_day";
+/** These columns of a series' parts of days, ascending; handing over all of them takes longer than all the rest. */
+export function partsWithin<Row>(prepare: Prepare, columns: string, series: SeriesNumber, span: Span): Row[] {
   const rows: unknown[] = prepare(
-    `SELECT ${columns} FROM ${table} WHERE series = ? AND start >= ? AND start < ? ORDER BY start`,
-  ).all(series, stretch.start, stretch.end);
+    `SELECT ${columns} FROM rollup_day WHERE series = ? AND start >= ? AND start < ? ORDER BY start`,
+  ).all(series, span.start, span.end);
   return rows as Row[];
 }
 
@@ -202,9 +202,7 @@ interface RolledBefore {
 
 /** By the newest hour that ended before `start`, or at it. */
 function rolledBefore(prepare: Prepare, series: SeriesNumber, start: Micros): RolledBefore | undefined {
-  const row = prepare(
-    `SELECT ${ROLLUP_COLUMNS} FROM rollup_hour WHERE series = ? AND start <= ? ORDER BY start DESC LIMIT 1`,
-  ).get(series, start - HOUR_MICROS) as unknown as RollupRow | undefined;
+  const row = newestHour(prepare, series, start - HOUR_MICROS);
   return row === undefined ? undefined : { start: row[0], carried: carriedBy(row) };
 }
 
@@ -212,17 +210,12 @@ function rolledBefore(prepare: Prepare, series: SeriesNumber, start: Micros): Ro
 function numberBefore(prepare: Prepare, series: SeriesNumber, { start, carried }: RolledBefore): Found | undefined {
   if (carried.number !== undefined) return { ts: start, value: carried.number };
   const midnight = dayOf(start) * DAY_MICROS;
-  const row =
-    lastNumber(prepare, "rollup_hour", series, midnight, start) ??
-    lastNumber(prepare, "rollup_day", series, Number.MIN_SAFE_INTEGER, midnight);
-  return row === undefined ? undefined : { ts: row[0], value: row[1] };
-}
-
-function lastNumber(prepare: Prepare, table: string, series: SeriesNumber, from: Micros, to: Micros) {
-  return prepare(
-    `SELECT start, last FROM ${table} WHERE series = ? AND start >= ? AND start < ? AND last IS NOT NULL
-     ORDER BY start DESC LIMIT 1`,
-  ).get(series, from, to) as unknown as [Micros, number] | undefined;
+  const hour = hoursWithin(prepare, series, { start: midnight, end: start }).findLast((row) => row[LAST] !== null);
+  if (hour !== undefined) return { ts: hour[0], value: hour[LAST] };
+  const day = prepare(
+    "SELECT start, last FROM rollup_day WHERE series = ? AND start < ? AND last IS NOT NULL ORDER BY start DESC LIMIT 1",
+  ).get(series, midnight) as unknown as [Micros, number] | undefined;
+  return day === undefined ? undefined : { ts: day[0], value: day[1] };
 }
 
 /** Of two at one time the first. */

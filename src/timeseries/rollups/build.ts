@@ -1,10 +1,11 @@
-import type { DatabaseSync, StatementSync } from "node:sqlite";
+import type { DatabaseSync } from "node:sqlite";
 import type { Micros, SampleColumns, Value } from "../../domain/sample.ts";
 import { type SeriesNumber, STATE_FIELD, STATE_MEASUREMENT } from "../../domain/series.ts";
 import type { BucketFigures } from "../../domain/statistics.ts";
 import { HOUR_MICROS } from "../../lib/calendar.ts";
 import { DAY_MICROS, type Day } from "../hot/day.ts";
 import { isNumber, type SeriesKind, type Summary, Walk } from "./accumulate.ts";
+import { hourStore } from "./hours.ts";
 import { ROLLUP_COLUMNS, toRow } from "./row.ts";
 import { inOrder, type Silences } from "./silences.ts";
 
@@ -164,14 +165,15 @@ export function storeSummaries(db: DatabaseSync, day: Day, summaries: readonly S
 }
 
 function summaryStore(db: DatabaseSync, day: Day): (summaries: SeriesSummaries) => void {
-  const hour = insertInto(db, "rollup_hour");
-  const part = insertInto(db, "rollup_day");
+  const storeHours = hourStore(db, day);
+  const places = Array(ROLLUP_COLUMNS.split(",").length + 1).fill("?");
+  const part = db.prepare(`INSERT INTO rollup_day (series, ${ROLLUP_COLUMNS}) VALUES (${places.join()})`);
   // Parts that were cut at other midnights, before the home's time zone changed, would count twice.
   const clear = db.prepare("DELETE FROM rollup_day WHERE series = ? AND start >= ? AND start < ?");
   return ({ series, hours, parts }) => {
     clear.run(series, day * DAY_MICROS, (day + 1) * DAY_MICROS);
-    for (const summary of hours) hour.run(...toRow(series, summary));
-    for (const summary of parts) part.run(...toRow(series, summary));
+    storeHours(series, hours.map(toRow));
+    for (const summary of parts) part.run(series, ...toRow(summary));
   };
 }
 
@@ -180,11 +182,6 @@ export function markBuilt(db: DatabaseSync, day: Day, cuts: readonly Micros[]): 
   db.prepare(
     "INSERT INTO rollup_days (day, cuts) VALUES (?, ?) ON CONFLICT (day) DO UPDATE SET cuts = excluded.cuts",
   ).run(day, JSON.stringify(cuts));
-}
-
-function insertInto(db: DatabaseSync, table: string): StatementSync {
-  const places = Array(ROLLUP_COLUMNS.split(",").length + 1).fill("?");
-  return db.prepare(`INSERT OR REPLACE INTO ${table} (series, ${ROLLUP_COLUMNS}) VALUES (${places.join()})`);
 }
 
 function kindOf(db: DatabaseSync): (series: SeriesNumber) => SeriesKind {
@@ -197,7 +194,7 @@ function kindOf(db: DatabaseSync): (series: SeriesNumber) => SeriesKind {
 export interface RolledDay {
   /** Where its parts in `rollup_day` are cut; null: its samples are not added up (any more). */
   readonly cuts: readonly Micros[] | null;
-  /** It has hours of Home Assistant's own statistics, which only `rollup_hour` has. */
+  /** It has hours of Home Assistant's own statistics, of which there are no parts. */
   readonly statistics: boolean;
 }
 

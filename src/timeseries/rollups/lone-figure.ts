@@ -1,15 +1,8 @@
 import type { Micros, Value } from "../../domain/sample.ts";
 import type { SeriesNumber } from "../../domain/series.ts";
 import { isNumber } from "./accumulate.ts";
-import {
-  type AggregateRequest,
-  carriedInto,
-  endOf,
-  type Prepare,
-  rowsOf,
-  type SeriesQuestion,
-  samplesOf,
-} from "./aggregate.ts";
+import { type AggregateRequest, carriedInto, endOf, partsWithin, type SeriesQuestion, samplesOf } from "./aggregate.ts";
+import { eachCount, eachMean, type Prepare } from "./hours.ts";
 import type { Stretch } from "./plan.ts";
 import { betweenSummaries, inOrder, silencesWithin } from "./silences.ts";
 
@@ -40,13 +33,8 @@ export function meansOf(prepare: Prepare, request: AggregateRequest): MeanColumn
   return { means: integrals.map((integral, i) => integral / weights[i]!), weights };
 }
 
-/**
- * What a mean takes of a row: when the first sample came, mean, weight (null: until the row's end; −1: an hour of Home
- * Assistant's statistics, which is whole), and the number in force at the end. Each column less is a twentieth less time.
- */
-const MEAN_COLUMNS = `start + ifnull(first_offset, 0), mean, iif(first_offset IS NULL, -1, weight),
-  iif(first_offset IS NULL OR state IS NOT NULL, NULL, last)`;
-const WHOLE_HOUR = -1;
+/** What a mean takes of a part of a day. */
+const MEAN_COLUMNS = "start + first_offset, mean, weight, iif(state IS NULL, last, NULL)";
 
 type MeanRow = [firstTs: Micros, mean: number | null, weight: number | null, atEnd: number | null];
 
@@ -90,18 +78,31 @@ function walkMeans(
       continue;
     }
     const between = betweenSummaries(silences, silence);
-    for (const [firstTs, mean, held, atEnd] of rowsOf<MeanRow>(prepare, MEAN_COLUMNS, question.number, stretch)) {
+    /** NaN stands for null. */
+    const summary = (firstTs: Micros, mean: number, held: number, atEnd: number): void => {
       const rowEnd = endOf(stretch, firstTs, cuts);
       between.before(firstTs, rowEnd);
       while (firstTs >= borders[bucket + 1]!) end();
       advance(firstTs);
       at = rowEnd;
-      if (mean !== null) {
-        const micros = held === null || held === WHOLE_HOUR ? at - firstTs : held;
+      if (!Number.isNaN(mean)) {
+        const micros = Number.isNaN(held) ? at - firstTs : held;
         weight += micros;
         integral += mean * micros;
       }
-      number = atEnd ?? Number.NaN;
+      number = atEnd;
+    };
+    if (stretch.from === "hours") {
+      eachMean(prepare, question.number, stretch, summary);
+    } else {
+      for (const [firstTs, mean, held, atEnd] of partsWithin<MeanRow>(
+        prepare,
+        MEAN_COLUMNS,
+        question.number,
+        stretch,
+      )) {
+        summary(firstTs, mean ?? Number.NaN, held ?? Number.NaN, atEnd ?? Number.NaN);
+      }
     }
     between.rest();
   }
@@ -125,8 +126,10 @@ export function countsOf(prepare: Prepare, request: CountRequest): Float64Array<
       const add = adder(counts, request.group ? 0 : i * buckets, request.borders);
       if (stretch.from === "samples" || stretch.from === "archive") {
         for (const ts of samplesOf(prepare, request, question, stretch).ts) add(ts, 1);
+      } else if (stretch.from === "hours") {
+        eachCount(prepare, question.number, stretch, add);
       } else {
-        const rows = rowsOf<[Micros, number]>(prepare, "start, count", question.number, stretch);
+        const rows = partsWithin<[Micros, number]>(prepare, "start, count", question.number, stretch);
         for (const [start, count] of rows) add(start, count);
       }
     }

@@ -6,7 +6,7 @@ import type { RolledDay } from "./build.ts";
 
 /**
  * From what a stretch of time is answered: samples of memory and day tables, of memory, day tables and archive,
- * `rollup_hour` or `rollup_day`.
+ * `rollup_hours` or `rollup_day`.
  */
 export interface Stretch extends Span {
   readonly from: "samples" | "archive" | "hours" | "parts";

@@ -1,9 +1,8 @@
 import type { Micros, Value } from "../../domain/sample.ts";
-import type { SeriesNumber } from "../../domain/series.ts";
 import { type Carried, type ForeignHour, NOTHING, type Summary } from "./accumulate.ts";
 
 /**
- * A row of `rollup_hour` or `rollup_day` as SQLite takes and gives it; see ../hot/FORMAT.md. `weight` null: a number was in
+ * An hour, or a row of `rollup_day` as SQLite takes and gives it; see ../hot/FORMAT.md. `weight` null: a number was in
  * force from the first sample to the end. `state` null: the number `last` is in force at the end; 0: neither a number
  * nor a text. `first_offset` null: an hour of Home Assistant's statistics.
  */
@@ -27,17 +26,18 @@ export type RollupRow = [
 export const ROLLUP_COLUMNS =
   "start, count, first_offset, mean, weight, min, max, first, last, sum, increase, state, durations";
 
+/** Where a RollupRow has its last number. */
+export const LAST = 8;
+
 /** What is in `durations` beside texts and their microseconds. A state is never an object's own key by accident. */
 interface StoredDurations {
   readonly states: Readonly<Record<string, number>>;
   readonly other?: number;
 }
 
-/** The row of a summary, behind its series. */
-export function toRow(series: SeriesNumber, summary: Summary): [SeriesNumber, ...RollupRow] {
+export function toRow(summary: Summary): RollupRow {
   const { start, end, count, firstTs, mean, weight, min, max, first, last, sum, change, endValue } = summary;
   return [
-    series,
     start,
     count,
     firstTs - start,
@@ -86,7 +86,7 @@ export function carriedBy(row: RollupRow): Carried {
 
 function endValueOf(row: RollupRow): Value {
   const state = row[11];
-  return typeof state === "string" ? state : state === null ? row[8] : null;
+  return typeof state === "string" ? state : state === null ? row[LAST] : null;
 }
 
 function storeDurations({ durations, otherDuration }: Summary): string | null {

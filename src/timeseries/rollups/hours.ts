@@ -1,0 +1,201 @@
+import type { DatabaseSync, StatementSync } from "node:sqlite";
+import type { Micros, Span } from "../../domain/sample.ts";
+import type { SeriesNumber } from "../../domain/series.ts";
+import { type Day, dayOf } from "../hot/day.ts";
+import { COLUMNS_OF_MEANS, HoursReader, type PackedHours, packHours, unpackHours } from "./pack.ts";
+import { ROLLUP_COLUMNS, type RollupRow } from "./row.ts";
+
+/**
+ * The hours of all series: those computed from our samples, packed by day in `rollup_hours`, and those of Home
+ * Assistant's own statistics in `statistics_hour`, which count where there is none of ours.
+ */
+
+/** Gives a kept statement; rows come as arrays. */
+export type Prepare = (sql: string) => StatementSync;
+
+/**
+ * Series and day in one key: a table without such a key would lay what is longer than a quarter of a page onto pages of
+ * its own. Days from 524,288 before 1970 to as many after it have room.
+ */
+const DAYS_OF_SERIES = 2 ** 20;
+const DAY_OFFSET = 2 ** 19;
+
+function keyOf(series: SeriesNumber, day: Day): number {
+  return series * DAYS_OF_SERIES + day + DAY_OFFSET;
+}
+
+function dayOfKey(key: number): Day {
+  return (key % DAYS_OF_SERIES) - DAY_OFFSET;
+}
+
+type PackedRow = [key: number, hours: Uint8Array, texts: string | null];
+
+function unpackRow([key, hours, texts]: PackedRow): RollupRow[] {
+  return unpackHours(dayOfKey(key), { hours, texts });
+}
+
+function packedWithin(prepare: Prepare, columns: string, series: SeriesNumber, { start, end }: Span): PackedRow[] {
+  const rows: unknown[] = prepare(
+    `SELECT series_day, hours${columns} FROM rollup_hours WHERE series_day BETWEEN ? AND ? ORDER BY series_day`,
+  ).all(keyOf(series, dayOf(start)), keyOf(series, dayOf(end - 1)));
+  return rows as PackedRow[];
+}
+
+/** A row of `statistics_hour` as a RollupRow. */
+const STATISTICS = "start, 0, NULL, mean, NULL, min, max, NULL, last, NULL, increase, NULL, NULL";
+
+function statisticsWithin(prepare: Prepare, series: SeriesNumber, { start, end }: Span): RollupRow[] {
+  const rows: unknown[] = prepare(
+    `SELECT ${STATISTICS} FROM statistics_hour WHERE series = ? AND start >= ? AND start < ? ORDER BY start`,
+  ).all(series, start, end);
+  return rows as RollupRow[];
+}
+
+/** The hours of a series that begin within a span, ascending. */
+export function hoursWithin(prepare: Prepare, series: SeriesNumber, span: Span): RollupRow[] {
+  const own = packedWithin(prepare, ", texts", series, span)
+    .flatMap(unpackRow)
+    .filter(([start]) => start >= span.start && start < span.end);
+  return united(own, statisticsWithin(prepare, series, span));
+}
+
+/** Of two rows of one hour ours. */
+function united(own: RollupRow[], statistics: readonly RollupRow[]): RollupRow[] {
+  if (statistics.length === 0) return own;
+  const starts = new Set(own.map(([start]) => start));
+  return [...own, ...statistics.filter(([start]) => !starts.has(start))].sort((a, b) => a[0] - b[0]);
+}
+
+/** What a mean takes of an hour, NaN for null: of one of Home Assistant's statistics all of it, and nothing at its end. */
+export type VisitMean = (firstTs: Micros, mean: number, weight: number, atEnd: number) => void;
+
+const [offsets, means, weights, lasts, counts] = Array.from({ length: 5 }, () => new Float64Array(24));
+
+/** The same hours, of each what a mean takes. */
+export function eachMean(prepare: Prepare, series: SeriesNumber, span: Span, visit: VisitMean): void {
+  const statistics = statisticsWithin(prepare, series, span);
+  if (statistics.length > 0) {
+    for (const [start, , offset, mean, weight, , , , last, , , state] of hoursWithin(prepare, series, span)) {
+      const atEnd = state === null && offset !== null ? last : null;
+      visit(start + (offset ?? 0), mean ?? Number.NaN, weight ?? Number.NaN, atEnd ?? Number.NaN);
+    }
+    return;
+  }
+  for (const [key, packed] of packedWithin(prepare, "", series, span)) {
+    const reader = new HoursReader(dayOfKey(key), packed);
+    for (const column of [offsets!, means!, weights!, lasts!]) reader.next(column);
+    for (const [i, start] of reader.starts.entries()) {
+      if (start < span.start || start >= span.end) continue;
+      visit(start + offsets![i]!, means![i]!, weights![i]!, reader.endsWithLast[i] ? lasts![i]! : Number.NaN);
+    }
+  }
+}
+
+/** The same hours, of each its count. */
+export function eachCount(
+  prepare: Prepare,
+  series: SeriesNumber,
+  span: Span,
+  visit: (start: Micros, count: number) => void,
+): void {
+  for (const [key, packed] of packedWithin(prepare, "", series, span)) {
+    const reader = new HoursReader(dayOfKey(key), packed);
+    reader.skip(COLUMNS_OF_MEANS);
+    reader.next(counts!);
+    for (const [i, start] of reader.starts.entries()) {
+      if (start >= span.start && start < span.end) visit(start, counts![i]!);
+    }
+  }
+}
+
+/** The newest hour that begins at `until` or before it. */
+export function newestHour(prepare: Prepare, series: SeriesNumber, until: Micros): RollupRow | undefined {
+  const statistics = prepare(
+    `SELECT ${STATISTICS} FROM statistics_hour WHERE series = ? AND start <= ? ORDER BY start DESC LIMIT 1`,
+  ).get(series, until) as unknown as RollupRow | undefined;
+  const own = newestOwn(prepare, series, until);
+  if (own === undefined || statistics === undefined) return own ?? statistics;
+  return own[0] >= statistics[0] ? own : statistics;
+}
+
+function newestOwn(prepare: Prepare, series: SeriesNumber, until: Micros): RollupRow | undefined {
+  const before = prepare(
+    `SELECT series_day, hours, texts FROM rollup_hours WHERE series_day BETWEEN ? AND ? ORDER BY series_day DESC LIMIT 1`,
+  );
+  for (let day = dayOf(until); ; ) {
+    const row = before.get(keyOf(series, -DAY_OFFSET), keyOf(series, day)) as unknown as PackedRow | undefined;
+    if (row === undefined) return undefined;
+    const found = unpackRow(row).findLast(([start]) => start <= until);
+    if (found !== undefined) return found;
+    // All of that day's hours are later.
+    day = dayOfKey(row[0]) - 1;
+  }
+}
+
+/** Stores the hours of series on a day; inside the caller's transaction. Hours that were there and are not given stay. */
+export function hourStore(db: DatabaseSync, day: Day): (series: SeriesNumber, rows: readonly RollupRow[]) => void {
+  const known = db.prepare("SELECT hours, texts FROM rollup_hours WHERE series_day = ?");
+  const store = db.prepare("INSERT OR REPLACE INTO rollup_hours (series_day, hours, texts) VALUES (?, ?, ?)");
+  return (series, rows) => {
+    const key = keyOf(series, day);
+    const before = known.get(key) as unknown as PackedHours | undefined;
+    const all = before === undefined ? rows : united([...rows], unpackHours(day, before));
+    if (all.length === 0) return;
+    const { hours, texts } = packHours(day, all);
+    store.run(key, hours, texts);
+  };
+}
+
+/** Where hours that begin before a time are: of series, in this order of parameters. */
+const BEFORE = [
+  "rollup_hours WHERE series_day >= ? AND series_day < ?",
+  "statistics_hour WHERE series = ? AND start < ?",
+] as const;
+
+/** Deletes, or counts, the rows of the hours of a series before a day. */
+export function hoursBefore(db: DatabaseSync, what: "DELETE" | "SELECT count(*) AS rows") {
+  const [own, statistics] = BEFORE.map((table) => db.prepare(`${what} FROM ${table}`));
+  const rowsOf = (statement: StatementSync, ...parameters: number[]): number =>
+    what === "DELETE" ? Number(statement.run(...parameters).changes) : Number(statement.get(...parameters)?.rows);
+  return (series: SeriesNumber, before: Micros): number =>
+    rowsOf(own!, keyOf(series, -DAY_OFFSET), keyOf(series, dayOf(before))) + rowsOf(statistics!, series, before);
+}
+
+/** What revision 010 leaves of the rows of before: it cannot be packed in SQL. */
+const UNPACKED = "rollup_hour_before";
+
+/** Packs the hours that a version before wrote as rows, all or none. A minute for some years of a home. */
+export function packOldHours(db: DatabaseSync): void {
+  const isThere = db.prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?").get(UNPACKED);
+  if (isThere === undefined) return;
+  db.exec("BEGIN IMMEDIATE");
+  try {
+    const old = db.prepare(
+      `SELECT series, ${ROLLUP_COLUMNS} FROM ${UNPACKED} WHERE source IS NULL ORDER BY series, start`,
+    );
+    old.setReturnArrays(true);
+    const store = db.prepare("INSERT INTO rollup_hours (series_day, hours, texts) VALUES (?, ?, ?)");
+    let key: number | undefined;
+    let rows: RollupRow[] = [];
+    const finish = (): void => {
+      if (key === undefined) return;
+      const { hours, texts } = packHours(dayOfKey(key), rows);
+      store.run(key, hours, texts);
+    };
+    for (const [series, ...row] of old.iterate() as unknown as Iterable<[SeriesNumber, ...RollupRow]>) {
+      const next = keyOf(series, dayOf(row[0]));
+      if (next !== key) {
+        finish();
+        key = next;
+        rows = [];
+      }
+      rows.push(row);
+    }
+    finish();
+    db.exec(`DROP TABLE ${UNPACKED}`);
+    db.exec("COMMIT");
+  } catch (error) {
+    if (db.isTransaction) db.exec("ROLLBACK");
+    throw error;
+  }
+}
