@@ -2,7 +2,7 @@ import { AppError } from "../domain/errors.ts";
 import type { HomeReader } from "../domain/home-store.ts";
 import type { Micros, Span } from "../domain/sample.ts";
 import { type SeriesNumber, STATE_FIELD } from "../domain/series.ts";
-import type { BucketFigures, LoneFigure, StatisticsReader, StatisticsRequest } from "../domain/statistics.ts";
+import type { BucketFigures, StatisticsReader, StatisticsRequest } from "../domain/statistics.ts";
 import type { SampleReader } from "../domain/store.ts";
 import { PERIODS, type Period, periodBorders, periodsAtMost } from "../lib/calendar.ts";
 import { nowMicros } from "../lib/time.ts";
@@ -10,6 +10,7 @@ import type { Api } from "./api.ts";
 import { decodeCursor, encodeCursor } from "./cursors.ts";
 import { entityFilters } from "./entity-filter.ts";
 import type { HistoryPart } from "./history-page.ts";
+import { loneBucketWriter } from "./lone-buckets.ts";
 import { ENTITIES_MAX } from "./parts.ts";
 import {
   answers,
@@ -86,6 +87,7 @@ export function statisticsRoutes(
   place: () => Place,
   now: () => number = nowMicros,
 ): void {
+  const writeLone = loneBucketWriter();
   api.get(
     "/api/v1/statistics",
     {
@@ -128,7 +130,7 @@ export function statisticsRoutes(
         response: answers({ 200: StatisticsAnswer }, 404),
       },
     },
-    async ({ query }) => {
+    async ({ query }, reply) => {
       const { timeZone, name } = place();
       const { cursor, ...question } = query;
       const types = typesOf(query.types);
@@ -137,7 +139,8 @@ export function statisticsRoutes(
       const { period, borders } = bordersOf(query.period, query.points, span, timeZone);
       const head = { period, time_zone: timeZone };
       const ask = (series: readonly SeriesNumber[], group: boolean): Promise<Buckets> =>
-        readBuckets(samples, { series, borders, until: now(), group }, types);
+        readBuckets(samples, { series, borders, until: now(), group }, types, writeLone);
+      reply.type("application/json; charset=utf-8");
 
       if (query.group_by !== undefined) {
         const key = groupOf(query.group_by);
@@ -145,8 +148,10 @@ export function statisticsRoutes(
         const { buckets, warnings } = await ask(members.series, true);
         // As the choice of fields: of an entity the state, of another subject all.
         const field = query.fields ?? (query.measurement === undefined ? STATE_FIELD : "*");
-        const group = { key, name, field, unit: members.unit, buckets: buckets[0]! };
-        return { ...head, series: [group], ...warned(warnings), next_cursor: null };
+        const group = { key, name, field, unit: members.unit };
+        return reply.send(
+          answerJson(head, [withBuckets(group, buckets[0]!)], { ...warned(warnings), next_cursor: null }),
+        );
       }
 
       const parts = await chosenParts(query, samples, home);
@@ -158,17 +163,11 @@ export function statisticsRoutes(
         false,
       );
       let answer = 0;
-      return {
-        ...head,
-        series: page.map((part) => ({
-          ...part.head,
-          field: part.field,
-          unit: part.series?.unit ?? null,
-          buckets: part.series === null ? [] : buckets[answer++]!,
-        })),
-        ...warned(warnings),
-        next_cursor: next ? encodeCursor(question, [span.start, span.end, next.name, next.field]) : null,
-      };
+      const series = page.map(({ head, field, series }) =>
+        withBuckets({ ...head, field, unit: series?.unit ?? null }, series === null ? NO_BUCKETS : buckets[answer++]!),
+      );
+      const nextCursor = next ? encodeCursor(question, [span.start, span.end, next.name, next.field]) : null;
+      return reply.send(answerJson(head, series, { ...warned(warnings), next_cursor: nextCursor }));
     },
   );
 }
@@ -229,9 +228,20 @@ function indexOf(parts: readonly HistoryPart[], { name, field }: Position): numb
 }
 
 interface Buckets {
-  /** As the answer has them, by series. */
-  readonly buckets: readonly (readonly object[])[];
+  /** As the answer has them, by series: lists in JSON. */
+  readonly buckets: readonly string[];
   readonly warnings: readonly string[];
+}
+
+const NO_BUCKETS = "[]";
+
+/** A series of the answer, in JSON. */
+function withBuckets(head: object, buckets: string): string {
+  return `${JSON.stringify(head).slice(0, -1)},"buckets":${buckets}}`;
+}
+
+function answerJson(head: object, series: readonly string[], rest: object): string {
+  return `${JSON.stringify(head).slice(0, -1)},"series":[${series.join()}],${JSON.stringify(rest).slice(1)}`;
 }
 
 /** The buckets that have begun, and of which something is known. A figure alone is read faster. */
@@ -239,28 +249,17 @@ async function readBuckets(
   samples: StatisticsReader,
   request: StatisticsRequest,
   types: ReadonlySet<StatisticsType>,
+  writeLone: ReturnType<typeof loneBucketWriter>,
 ): Promise<Buckets> {
   const { borders, until } = request;
   const [only] = types;
   if (types.size === 1 && (only === "mean" || only === "count")) {
     const { series, warnings } = await samples.figure(request, only);
-    return { buckets: series.map((figures) => loneBodies(only, figures, borders, until)), warnings };
+    return { buckets: series.map((figures) => writeLone(only, figures, borders, until)), warnings };
   }
   const { series, warnings } = await samples.statistics(request);
-  return { buckets: series.map((figures) => bucketBodies(figures, borders, until, types)), warnings };
-}
-
-/** Where counts alone are asked for, none is also a number. */
-function loneBodies(type: LoneFigure, figures: Float64Array, borders: readonly Micros[], until: Micros): object[] {
-  const bodies: object[] = [];
-  for (let i = 0; i < figures.length && borders[i]! < until; i++) {
-    const figure = figures[i]!;
-    if (Number.isNaN(figure)) continue;
-    const start = borders[i]! / 1000;
-    const end = borders[i + 1]! / 1000;
-    bodies.push(type === "mean" ? { start, end, mean: figure } : { start, end, count: figure });
-  }
-  return bodies;
+  const bodies = series.map((figures) => bucketBodies(figures, borders, until, types));
+  return { buckets: bodies.map((list) => JSON.stringify(list)), warnings };
 }
 
 function bucketBodies(

@@ -1,0 +1,54 @@
+import type { Micros } from "../domain/sample.ts";
+import type { LoneFigure } from "../domain/statistics.ts";
+
+/** Buckets whose beginnings are kept as text, at most. */
+const KEPT_MAX = 2_000;
+
+interface Beginnings {
+  readonly figure: LoneFigure;
+  readonly borders: readonly Micros[];
+  /** Of each bucket its JSON up to the figure, after the end of the one before. */
+  readonly texts: readonly string[];
+}
+
+/**
+ * Writes buckets with one figure each as JSON. Most of the work is the times, and the charts of a page ask for the same
+ * ones, one series after the other: the last ones are kept.
+ */
+export function loneBucketWriter() {
+  let kept: Beginnings | undefined;
+
+  function beginningsOf(figure: LoneFigure, borders: readonly Micros[]): readonly string[] {
+    if (kept !== undefined && kept.figure === figure && isSame(kept.borders, borders)) return kept.texts;
+    const texts: string[] = [];
+    let start = String(borders[0]! / 1000);
+    for (let i = 1; i < borders.length; i++) {
+      const end = String(borders[i]! / 1000);
+      texts.push(`},{"start":${start},"end":${end},"${figure}":`);
+      start = end;
+    }
+    kept = texts.length > KEPT_MAX ? undefined : { figure, borders, texts };
+    return texts;
+  }
+
+  /** A JSON list of the buckets that have begun by `until` and have a figure; where counts are asked for, 0 is one. */
+  return (figure: LoneFigure, figures: Float64Array, borders: readonly Micros[], until: Micros): string => {
+    const beginnings = beginningsOf(figure, borders);
+    let text = "";
+    for (let i = 0; i < figures.length && borders[i]! < until; i++) {
+      const value = figures[i]!;
+      if (Number.isNaN(value)) continue;
+      // One after the other: a piece made of two would be another string to copy.
+      text += beginnings[i]!;
+      // JSON has no infinity.
+      text += Number.isFinite(value) ? value : null;
+    }
+    return text === "" ? "[]" : `[${text.slice("},".length)}}]`;
+  };
+}
+
+function isSame(a: readonly Micros[], b: readonly Micros[]): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
+}
