@@ -262,3 +262,20 @@ test("installAccess() refuses options that would leave the home open", async () 
   await assert.rejects(start({ ...OUTSIDE, token: "" }), /API_TOKEN/);
   await assert.rejects(start({ ...LOOPBACK, corsOrigins: ["*"] }), /CORS_ORIGINS/);
 });
+
+test("a name is judged by itself, whatever name was taken or refused before it", async (t) => {
+  const api = await createApi({ ...apiOptions(), access: LOOPBACK });
+  t.after(() => api.close());
+  const names = [
+    "localhost:1",
+    "evil.example",
+    "localhost:1",
+    "evil.example",
+    "evil.example",
+    "127.0.0.1",
+    "localhost:1",
+  ];
+  const statuses: number[] = [];
+  for (const host of names) statuses.push((await api.inject({ url: "/api/areas", headers: { host } })).statusCode);
+  assert.deepEqual(statuses, [200, 403, 200, 403, 403, 200, 200]);
+});

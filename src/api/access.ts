@@ -58,11 +58,17 @@ export function installAccess(app: FastifyInstance, options: AccessOptions): voi
   const hosts = new Set(allowedHosts.map((host) => host.toLowerCase()));
   const origins = new Set(corsOrigins.map((origin) => origin.toLowerCase().replace(/\/$/, "")));
 
-  const checkHost = (request: FastifyRequest): void => {
-    const name = hostName(request.headers.host ?? "");
+  /** The last header that passed: most requests of a connection bring the same, and parsing takes as long as the rest. */
+  let passed: string | undefined;
+  const checkHost = ({ headers: { host = "" } }: FastifyRequest): void => {
+    if (host === passed) return;
+    const name = hostName(host);
     // A name can be made to point at us by whoever owns it; an address cannot. On loopback nobody calls from afar.
     const safe = name === "localhost" || name.endsWith(".localhost") || (loopback ? isLoopback(name) : isAddress(name));
-    if (safe || hosts.has(name)) return;
+    if (safe || hosts.has(name)) {
+      passed = host;
+      return;
+    }
     const remedy = "add this name to ALLOWED_HOSTS, or call by localhost or 127.0.0.1";
     throw new AppError("forbidden", `Cannot answer under the name "${name.slice(0, 100)}": ${remedy}`);
   };

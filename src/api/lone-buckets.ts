@@ -48,6 +48,7 @@ export function loneBucketWriter() {
 }
 
 function isSame(a: readonly Micros[], b: readonly Micros[]): boolean {
+  if (a === b) return true;
   if (a.length !== b.length) return false;
   for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
   return true;

@@ -4,7 +4,7 @@ import type { Micros, Span } from "../domain/sample.ts";
 import { type SeriesNumber, STATE_FIELD } from "../domain/series.ts";
 import type { BucketFigures, StatisticsReader, StatisticsRequest } from "../domain/statistics.ts";
 import type { SampleReader } from "../domain/store.ts";
-import { PERIODS, type Period, periodBorders, periodsAtMost } from "../lib/calendar.ts";
+import { keptPeriodBorders, PERIODS, type Period, periodsAtMost } from "../lib/calendar.ts";
 import { nowMicros } from "../lib/time.ts";
 import type { Api } from "./api.ts";
 import { decodeCursor, encodeCursor } from "./cursors.ts";
@@ -88,6 +88,7 @@ export function statisticsRoutes(
   now: () => number = nowMicros,
 ): void {
   const writeLone = loneBucketWriter();
+  const cut = keptPeriodBorders();
   api.get(
     "/api/v1/statistics",
     {
@@ -136,7 +137,7 @@ export function statisticsRoutes(
       const types = typesOf(query.types);
       const position = cursor === undefined ? null : positionOf(question, cursor);
       const span = position ?? parseSpan(query.start, query.end, now());
-      const { period, borders } = bordersOf(query.period, query.points, span, timeZone);
+      const { period, borders } = bordersOf(query.period, query.points, span, timeZone, cut);
       const head = { period, time_zone: timeZone };
       const ask = (series: readonly SeriesNumber[], group: boolean): Promise<Buckets> =>
         readBuckets(samples, { series, borders, until: now(), group }, types, writeLone);
@@ -187,14 +188,17 @@ function oneOf<T extends string>(parameter: string, text: string, known: readonl
   throw new AppError("invalid", `The query parameter "${parameter}" must be of ${known.join(", ")}, not "${text}"`);
 }
 
-function bordersOf(asked: string | undefined, points: number | undefined, span: Span, timeZone: string) {
+/** As `keptPeriodBorders` makes it. */
+type Cut = ReturnType<typeof keptPeriodBorders>;
+
+function bordersOf(asked: string | undefined, points: number | undefined, span: Span, timeZone: string, cut: Cut) {
   if (asked !== undefined && points !== undefined) {
     throw new AppError("invalid", 'Give either "period" or "points", not both');
   }
   const max = points ?? STATISTICS_BUCKETS_MAX;
   const candidates = points === undefined ? [oneOf("period", asked ?? "hour", PERIODS)] : PERIODS;
   for (const period of candidates) {
-    const borders = bordersWithin(period, span, timeZone, max);
+    const borders = bordersWithin(period, span, timeZone, max, cut);
     if (borders !== null) return { period, borders };
   }
   const period = candidates[candidates.length - 1];
@@ -203,10 +207,10 @@ function bordersOf(asked: string | undefined, points: number | undefined, span: 
 }
 
 /** Null when there would be more than `max` buckets; found out without cutting a span of thousands of years. */
-function bordersWithin(period: Period, span: Span, timeZone: string, max: number): number[] | null {
+function bordersWithin(period: Period, span: Span, timeZone: string, max: number, cut: Cut): readonly number[] | null {
   // Less than a tenth too many by this measure can still be few enough.
   if (periodsAtMost(period, span.start, span.end) > max * 1.2 + 3) return null;
-  const borders = periodBorders(period, span.start, span.end, timeZone);
+  const borders = cut(period, span.start, span.end, timeZone);
   return borders.length - 1 <= max ? borders : null;
 }
 

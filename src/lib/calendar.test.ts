@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { isTimeZone, midnightsBetween, PERIODS, periodBorders, periodsAtMost } from "./calendar.ts";
+import { isTimeZone, keptPeriodBorders, midnightsBetween, PERIODS, periodBorders, periodsAtMost } from "./calendar.ts";
 
 const HOUR = 3_600_000_000;
 const at = (iso: string): number => Date.parse(iso) * 1000;
@@ -87,4 +87,33 @@ test("periodBorders() ascends, covers the span with no period to spare, and keep
     },
   );
   fc.assert(property, { numRuns: 300 });
+});
+
+test("keptPeriodBorders() answers as periodBorders(), whatever was asked before", () => {
+  const cut = keptPeriodBorders();
+  const near = at("2026-10-25T00:00Z");
+  const property = fc.property(
+    fc.constantFrom(...PERIODS),
+    fc.integer({ min: near - 40 * HOUR, max: near + 40 * HOUR }),
+    fc.integer({ min: 1, max: 80 * HOUR }),
+    fc.constantFrom("Europe/Amsterdam", "Pacific/Apia", "UTC"),
+    fc.array(fc.tuple(fc.constantFrom(-HOUR, -1, 0, 1, HOUR), fc.constantFrom(-HOUR, -1, 0, 1, HOUR)), {
+      maxLength: 6,
+    }),
+    (period, start, length, zone, moves) => {
+      for (const [earlier, later] of [[0, 0], ...moves] as const) {
+        const asked = [period, start + earlier, Math.max(start + earlier + 1, start + length + later), zone] as const;
+        assert.deepEqual(cut(...asked), periodBorders(...asked));
+      }
+    },
+  );
+  fc.assert(property, { numRuns: 500 });
+});
+
+test("keptPeriodBorders() cuts nothing anew for a span that the same periods cover", () => {
+  const cut = keptPeriodBorders();
+  const start = at("2026-10-24T00:00Z");
+  const days = cut("day", start, start + 72 * HOUR, "Europe/Amsterdam");
+  assert.equal(cut("day", start + HOUR, start + 71.5 * HOUR, "Europe/Amsterdam"), days);
+  assert.notEqual(cut("day", start + HOUR, start + 71.5 * HOUR, "Europe/Madrid"), days);
 });

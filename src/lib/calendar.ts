@@ -58,6 +58,26 @@ export function periodBorders(period: Period, start: number, end: number, timeZo
   return borders;
 }
 
+/**
+ * `periodBorders` that gives its last answer again, the same list, where that covers the span with no period to spare: the
+ * charts of a page ask for the same periods, and cutting a month into days takes a sixth of a millisecond.
+ */
+export function keptPeriodBorders(): (...asked: Parameters<typeof periodBorders>) => readonly number[] {
+  let kept: { readonly period: Period; readonly timeZone: string; readonly borders: readonly number[] } | undefined;
+  return (period, start, end, timeZone) => {
+    if (kept?.period !== period || kept.timeZone !== timeZone || !isTight(kept.borders, start, end)) {
+      kept = { period, timeZone, borders: periodBorders(period, start, end, timeZone) };
+    }
+    return kept.borders;
+  };
+}
+
+/** Whether the first period holds `start`, and the last one what is just before `end`. */
+function isTight(borders: readonly number[], start: number, end: number): boolean {
+  const last = borders.length - 1;
+  return borders[0]! <= start && start < borders[1]! && borders[last - 1]! < end && end <= borders[last]!;
+}
+
 /** The moments within (start, end) at which a date begins in the time zone, ascending. */
 export function midnightsBetween(start: number, end: number, timeZone: string): number[] {
   return periodBorders("day", start, end, timeZone).filter((border) => border > start && border < end);
