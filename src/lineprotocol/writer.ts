@@ -104,8 +104,12 @@ export function createLineWriter(options: LineWriterOptions): LineWriter {
   let refusedSeries = 0;
   let entityPoints: EntityPoint[] = [];
   let entityFields: Map<string, Value> | undefined;
-  /** In our own layout: the series that the point under way has samples of. */
+  /**
+   * In our own layout: the series that the point under way has samples of, `pointFields` of them. The list itself stays:
+   * an emptied one would get new room for each point.
+   */
   const pointSeries: number[] = [];
+  let pointFields = 0;
   /** Entities whose series got samples of our own layout. */
   let appendedTo: string[] = [];
   let request = 0;
@@ -140,17 +144,22 @@ export function createLineWriter(options: LineWriterOptions): LineWriter {
     else store.append(series, ts, value);
   };
 
+  const isInPoint = (series: number): boolean => {
+    for (let i = 0; i < pointFields; i++) if (pointSeries[i] === series) return true;
+    return false;
+  };
+
   /** A sample in our own layout, whose fields are of a kind each. */
   const appendNative = (plain: PlainTarget, target: NativeTarget, field: Field, ts: Micros, given: Value): void => {
     if (field.series === NOT_RECORDED) return;
     const isKind = typeof given === "string" && KIND.test(field.name);
     const value = isKind ? valueOfKind(given) : given;
     // Ours have one field of a series in a point. A subject may be anybody's; an entity is ours.
-    if (value === undefined || pointSeries.includes(field.series!)) {
+    if (value === undefined || isInPoint(field.series!)) {
       if (target.entityId === null) appendPlain(plain, field.name, ts, given);
       return;
     }
-    pointSeries.push(field.series!);
+    pointSeries[pointFields++] = field.series!;
     store.append(field.series!, ts, value);
     if (target.entityId === null || target.lastRequest === request) return;
     target.lastRequest = request;
@@ -177,7 +186,7 @@ export function createLineWriter(options: LineWriterOptions): LineWriter {
     },
     pointEnds({ target }, ts) {
       points++;
-      pointSeries.length = 0;
+      pointFields = 0;
       if (!("entityId" in target)) return;
       const { measurement, entityId, plain } = target;
       const fields = entityFields!;

@@ -325,6 +325,12 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     return size;
   }
 
+  /** A loop of its own: what a closure in `append` needs would be made anew for each sample. */
+  function isSealed(series: SeriesNumber, ts: Micros): boolean {
+    for (const generation of sealed) if (generation.has(series, ts)) return true;
+    return false;
+  }
+
   function turnAway(ts: Micros): void {
     dropped++;
     if (overflowing) return;
@@ -447,7 +453,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
       const clean = cleanValue(value);
       const { lastTs } = entry;
       if (lastTs !== undefined && ts <= lastTs) {
-        if (ts === lastTs || sealed.some((generation) => generation.has(series, ts))) return;
+        if (ts === lastTs || isSealed(series, ts)) return;
       }
       if (inMemory() >= memorySamplesMax) return turnAway(ts);
       overflowing = false;
