@@ -84,9 +84,10 @@ export function eachMean(prepare: Prepare, series: SeriesNumber, span: Span, vis
   for (const [key, packed] of packedWithin(prepare, "", series, span)) {
     const reader = new HoursReader(dayOfKey(key), packed);
     for (const column of [offsets!, means!, weights!, lasts!]) reader.next(column);
-    for (const [i, start] of reader.starts.entries()) {
+    for (let i = 0; i < reader.hours.length; i++) {
+      const start = reader.startOf(i);
       if (start < span.start || start >= span.end) continue;
-      visit(start + offsets![i]!, means![i]!, weights![i]!, reader.endsWithLast[i] ? lasts![i]! : Number.NaN);
+      visit(start + offsets![i]!, means![i]!, weights![i]!, reader.endsWithLast(i) ? lasts![i]! : Number.NaN);
     }
   }
 }
@@ -102,7 +103,8 @@ export function eachCount(
     const reader = new HoursReader(dayOfKey(key), packed);
     reader.skip(COLUMNS_OF_MEANS);
     reader.next(counts!);
-    for (const [i, start] of reader.starts.entries()) {
+    for (let i = 0; i < reader.hours.length; i++) {
+      const start = reader.startOf(i);
       if (start >= span.start && start < span.end) visit(start, counts![i]!);
     }
   }

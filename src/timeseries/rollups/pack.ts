@@ -131,10 +131,10 @@ function stepsOf(values: readonly number[]): { base: number; exponent: number; w
 
 /** Reads packed hours column by column, in the order of PACKED. */
 export class HoursReader {
-  /** When each row begins, ascending. */
-  readonly starts: readonly Micros[];
-  /** By row: `last` is in force at its end. */
-  readonly endsWithLast: readonly boolean[];
+  /** Of each row its hour, ascending. */
+  readonly hours: readonly number[];
+  readonly #midnight: Micros;
+  readonly #withState: number;
   readonly #view: DataView;
   #at = HEADER_BYTES;
 
@@ -142,22 +142,24 @@ export class HoursReader {
   constructor(day: Day, hours: Uint8Array) {
     this.#view = new DataView(hours.buffer, hours.byteOffset, hours.byteLength);
     if (hours[0] !== VERSION) throw new Error(`The hours of a day are packed in version ${hours[0]}, not ${VERSION}`);
-    const present = this.#bits(1);
-    const withState = this.#bits(4);
-    const starts: Micros[] = [];
-    const endsWithLast: boolean[] = [];
-    for (let hour = 0; hour < HOURS_MAX; hour++) {
-      if ((present & (1 << hour)) === 0) continue;
-      starts.push(day * DAY_MICROS + hour * HOUR_MICROS);
-      endsWithLast.push((withState & (1 << hour)) === 0);
-    }
-    this.starts = starts;
-    this.endsWithLast = endsWithLast;
+    this.hours = hoursOf(this.#bits(1));
+    this.#withState = this.#bits(4);
+    this.#midnight = day * DAY_MICROS;
+  }
+
+  /** When a row begins. */
+  startOf(row: number): Micros {
+    return this.#midnight + this.hours[row]! * HOUR_MICROS;
+  }
+
+  /** Whether `last` is in force at the end of a row. */
+  endsWithLast(row: number): boolean {
+    return (this.#withState & (1 << this.hours[row]!)) === 0;
   }
 
   /** The next column by row; NaN stands for null. */
   next(into: Float64Array): void {
-    const rows = this.starts.length;
+    const rows = this.hours.length;
     const { coding, exponent, known, nulls } = this.#head();
     const view = this.#view;
     let at = this.#at;
@@ -189,7 +191,7 @@ export class HoursReader {
     for (let i = 0; i < columns; i++) {
       const { coding, known, nulls } = this.#head();
       if (coding === EMPTY) continue;
-      const rows = nulls ? bitCount(known) : this.starts.length;
+      const rows = nulls ? bitCount(known) : this.hours.length;
       this.#at += coding === DOUBLES ? rows * 8 : 8 + rows * STEP_BYTES[coding - STEPS]!;
     }
   }
@@ -207,6 +209,14 @@ export class HoursReader {
   }
 }
 
+const ALL_HOURS: readonly number[] = Array.from({ length: HOURS_MAX }, (_, hour) => hour);
+const ALL_BITS = 2 ** HOURS_MAX - 1;
+
+/** Those whose bit is set; most days have all of them. */
+function hoursOf(bits: number): readonly number[] {
+  return bits === ALL_BITS ? ALL_HOURS : ALL_HOURS.filter((hour) => (bits & (1 << hour)) !== 0);
+}
+
 function bitCount(bits: number): number {
   let count = 0;
   for (let rest = bits; rest !== 0; rest &= rest - 1) count++;
@@ -219,7 +229,7 @@ export const COLUMNS_OF_MEANS = PACKED.indexOf(COUNT);
 /** The rows that were packed. */
 export function unpackHours(day: Day, { hours, texts }: PackedHours): RollupRow[] {
   const reader = new HoursReader(day, hours);
-  const rows = reader.starts.map((start): RollupRow => [start, ...NULLS]);
+  const rows = reader.hours.map((_, row): RollupRow => [reader.startOf(row), ...NULLS]);
   const column = new Float64Array(HOURS_MAX);
   for (const index of PACKED) {
     reader.next(column);
