@@ -25,7 +25,7 @@ const DAYS_AT_ONCE = 100;
 const MEMORY_SAMPLES_AT_ONCE = 20_000;
 /** Samples before the first bucket that are looked through for a number, in days that have no rollups. */
 const LOOK_BACK_MAX = 100;
-/** Times that a question is planned again because a day's table went to the archive under it. */
+/** Times that a question is planned because a day's table went to the archive, or its rollups were built, under it. */
 const TRIES_MAX = 5;
 const RETRY_MS = 20;
 
@@ -71,6 +71,8 @@ interface Course {
   readonly startsInArchive: boolean;
   /** Of the answer; more come while it is read. */
   readonly warnings: Set<string>;
+  /** Whether days that are answered by rollups were built since, maybe with parts that are cut elsewhere. */
+  isOutdated(): boolean;
 }
 
 /** Answers for figures by rollups, by samples, and by both where they meet. */
@@ -107,8 +109,19 @@ export function createAnswers(options: AnswersOptions): Pick<StatisticsReader, "
         ),
       },
       startsInArchive: startsInArchive(start),
+      isOutdated: outdated(stretches),
       warnings: new Set(tooCoarse === 0 ? [] : [tooCoarseWarning(tooCoarse)]),
     };
+  }
+
+  /** Whether what is known now of the days of these stretches is not known any more when it is asked. */
+  function outdated(stretches: readonly Stretch[]): () => boolean {
+    const known: [Day, RolledDay | undefined][] = [];
+    for (const { from, start, end } of stretches) {
+      if (from !== "parts" && from !== "hours") continue;
+      for (let day = dayOf(start); day * DAY_MICROS < end; day++) known.push([day, rolled.get(day)]);
+    }
+    return () => known.some(([day, then]) => rolled.get(day) !== then);
   }
 
   function cutsWithin({ start, end }: Span): Micros[] {
@@ -201,8 +214,7 @@ export function createAnswers(options: AnswersOptions): Pick<StatisticsReader, "
     }
   }
 
-  async function statistics(request: StatisticsRequest): Promise<StatisticsAnswer> {
-    const course = courseOf(request);
+  async function statistics(request: StatisticsRequest, course: Course): Promise<StatisticsAnswer> {
     const buckets = request.borders.length - 1;
     const total = Array.from({ length: request.group ? buckets : 0 }, () => new Tally());
     const series: StatisticsAnswer["series"][number][] = [];
@@ -224,8 +236,7 @@ export function createAnswers(options: AnswersOptions): Pick<StatisticsReader, "
     };
   }
 
-  async function means(request: StatisticsRequest): Promise<LoneAnswer> {
-    const course = courseOf(request);
+  async function means(request: StatisticsRequest, course: Course): Promise<LoneAnswer> {
     const buckets = request.borders.length - 1;
     const integrals = new Float64Array(buckets);
     const total = new Float64Array(buckets);
@@ -251,8 +262,7 @@ export function createAnswers(options: AnswersOptions): Pick<StatisticsReader, "
     return { series: request.group ? [ofGroup] : series, warnings: [...course.warnings] };
   }
 
-  async function counts(request: StatisticsRequest): Promise<LoneAnswer> {
-    const course = courseOf(request);
+  async function counts(request: StatisticsRequest, course: Course): Promise<LoneAnswer> {
     const { borders, group, days } = course.question;
     const buckets = borders.length - 1;
     const total = new Float64Array(buckets);
@@ -279,22 +289,27 @@ export function createAnswers(options: AnswersOptions): Pick<StatisticsReader, "
     return { series: group ? [total] : series, warnings: [...course.warnings] };
   }
 
-  return {
-    statistics: (request) => whileTablesGo(() => statistics(request)),
-    figure: (request, figure) => whileTablesGo(() => (figure === "mean" ? means(request) : counts(request))),
-  };
-}
-
-/** Asks again where a day's table went to the archive after the answer was planned. */
-async function whileTablesGo<T>(ask: () => Promise<T>): Promise<T> {
-  for (let tries = 1; ; tries++) {
-    try {
-      return await ask();
-    } catch (error) {
-      if (tries === TRIES_MAX || !/no such table: samples_/.test(messageOf(error))) throw error;
-      await setTimeout(RETRY_MS);
+  /** Asks again where a day's table went to the archive after the answer was planned, or a day's rollups were built. */
+  async function whileDaysGo<T>(
+    request: StatisticsRequest,
+    ask: (request: StatisticsRequest, course: Course) => Promise<T>,
+  ): Promise<T> {
+    for (let tries = 1; ; tries++) {
+      const course = courseOf(request);
+      try {
+        const answer = await ask(request, course);
+        if (tries === TRIES_MAX || !course.isOutdated()) return answer;
+      } catch (error) {
+        if (tries === TRIES_MAX || !/no such table: samples_/.test(messageOf(error))) throw error;
+        await setTimeout(RETRY_MS);
+      }
     }
   }
+
+  return {
+    statistics: (request) => whileDaysGo(request, statistics),
+    figure: (request, figure) => whileDaysGo(request, figure === "mean" ? means : counts),
+  };
 }
 
 function slices(columns: Float64Array, length: number): Float64Array[] {

@@ -1,0 +1,54 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { DAY_MICROS } from "../hot/day.ts";
+import { type AnswersOptions, createAnswers } from "./answers.ts";
+import type { RolledDay } from "./build.ts";
+
+const HOUR = 3_600_000_000;
+
+/** One series with rollups of the days 0 to 2, of which `counts` are asked. */
+function answersOf(rolled: Map<number, RolledDay>, counts: AnswersOptions["reader"]["counts"]) {
+  const unused = () => assert.fail("is not asked");
+  return createAnswers({
+    rolled,
+    tables: () => [],
+    isArchived: () => true,
+    memory: { hasDay: () => false, within: unused, before: () => ({ ts: [], values: [] }) },
+    silences: () => [],
+    isState: () => false,
+    kind: () => "plain",
+    read: unused,
+    readWhole: unused,
+    reader: { aggregate: unused, means: unused, dayCounts: unused, counts },
+  });
+}
+
+const request = { series: [1], borders: [0, DAY_MICROS, 2 * DAY_MICROS], until: 9 * DAY_MICROS, group: false };
+
+test("a day that is built anew while it is read is asked for again", async () => {
+  const rolled = new Map<number, RolledDay>([0, 1, 2].map((day) => [day, { cuts: [], statistics: false }]));
+  const asked: (readonly string[])[] = [];
+  const { figure } = answersOf(rolled, async ({ stretches }) => {
+    asked.push(stretches.map(({ from, start, end }) => `${from} ${start / DAY_MICROS} to ${end / DAY_MICROS}`));
+    if (asked.length === 1) rolled.set(1, { cuts: [DAY_MICROS + HOUR], statistics: true });
+    return Float64Array.of(asked.length, 7);
+  });
+  const { series } = await figure(request, "count");
+  assert.deepEqual(asked, [["parts 0 to 2"], ["parts 0 to 1", "hours 1 to 2"]]);
+  assert.deepEqual([...series[0]!], [2, 7]);
+});
+
+test("other days that are built meanwhile are no reason to ask again, and an end comes to it", async () => {
+  const rolled = new Map<number, RolledDay>([0, 1, 2].map((day) => [day, { cuts: [], statistics: false }]));
+  let asked = 0;
+  let built = 2;
+  const { figure } = answersOf(rolled, async () => {
+    rolled.set(built, { cuts: [], statistics: false });
+    return Float64Array.of(++asked, 0);
+  });
+  await figure(request, "count");
+  assert.equal(asked, 1);
+  built = 0;
+  const { series } = await figure(request, "count");
+  assert.deepEqual([asked, series[0]![0]], [6, 6]);
+});
