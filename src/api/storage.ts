@@ -26,7 +26,7 @@ const RetentionAnswer = exactly({
   dry_run: Type.Boolean({ description: "Nothing was changed" }),
   at: time("When it was done"),
   rows: count("Samples that go"),
-  rollup_rows: count("Rows of rollups that go: the hours of a day and its parts"),
+  rollup_rows: count("Rows of rollups that go: the hours of a day, its parts, hours of Home Assistant's statistics"),
   bytes_before: count("Bytes of the data directory before"),
   bytes_after: Type.Integer({ description: "Bytes of it afterwards; an estimate with dry_run" }),
   budget_bytes: count("What DISK_BUDGET_MB allows; 0: no bound"),
@@ -75,7 +75,7 @@ const SeriesRow = exactly({
   field: nullableText("state, or an attribute's name"),
   hot_rows: count("Samples in SQLite"),
   archive_rows: count("Samples in Parquet files"),
-  rollup_rows: count("Rows of hours, one for each day, and of parts of days"),
+  rollup_rows: count("Rows of hours, one for each day, of parts of days, and of hours of Home Assistant's statistics"),
   bytes: count("Its share of all of these"),
 });
 

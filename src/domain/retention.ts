@@ -40,7 +40,7 @@ export interface RetentionReport {
   readonly at: Micros;
   readonly dropped: readonly DroppedPart[];
   readonly thinned: readonly ThinnedPart[];
-  /** Rows of rollups: of a series on a day its hours, and each part. */
+  /** Rows of rollups: of a series on a day its hours and each part, and each hour of Home Assistant's statistics. */
   readonly rollupRows: number;
   /** Samples that go with `dropped` and `thinned`. */
   readonly rows: number;

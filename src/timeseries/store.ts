@@ -155,6 +155,12 @@ export async function openStore(options: StoreOptions): Promise<Store> {
       "Samples in the log of timeseries.db are damaged and cannot be read: they are lost",
     );
   }
+  if (stored.hoursDamaged) {
+    log.warn(
+      "Hours of rollups in timeseries.db were damaged when they were to be packed: they are computed anew where samples " +
+        'are kept, and stay as they are in its table "rollup_hour_damaged"',
+    );
+  }
   if (stored.movedTo !== null) {
     log.error({ movedTo: stored.movedTo }, "timeseries.db is damaged: it was moved aside and a new one begins");
   }

@@ -2,7 +2,7 @@ import { statSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { readMigrations, upgrade } from "../../lib/migrate.ts";
-import { packOldHours } from "../rollups/hours.ts";
+import { packOldHours } from "../rollups/old-hours.ts";
 
 /** SQLite's own settings, as SQLITE_TIMEOUT, SQLITE_CACHE_SIZE and SQLITE_SYNCHRONOUS say them. */
 export interface SqliteSettings {

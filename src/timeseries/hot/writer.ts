@@ -21,6 +21,7 @@ import {
   storeSummaries,
   tableSamples,
 } from "../rollups/build.ts";
+import { hasDamagedHours } from "../rollups/old-hours.ts";
 import type { CatalogChange, Change, PackedChunk } from "./chunk.ts";
 import type { PackedSamples } from "./columns.ts";
 import { DATABASE_FILE, freePages, openForWriting, returnPages, type SqliteSettings, sizeOnDisk } from "./database.ts";
@@ -86,6 +87,8 @@ export interface StoredState {
   readonly logSamples: PackedSamples;
   /** Samples of the log that cannot be read any more. */
   readonly logDamaged: number;
+  /** Hours that a version before wrote could not be read. */
+  readonly hoursDamaged: boolean;
   /** Day tables hold a part of the log: it has to be folded soon. */
   readonly foldUnfinished: boolean;
   readonly sizeBytes: number;
@@ -215,7 +218,7 @@ const FOLD_LONG_STEP_SAMPLES = 10_000;
 /** Samples of one step of a rollup: a tenth of a second, for which a commit may have to wait. */
 const ROLLUP_SAMPLES = 50_000;
 /** Rows of rollups that one step deletes. */
-const ROLLUP_ROWS_DROPPED = 10_000;
+const ROLLUP_ROWS_DROPPED = 2_000;
 
 /** The day whose rollups are half done, as long as no fold has changed it. */
 let rollingUp: Day | undefined;
@@ -354,6 +357,7 @@ function readState({ db, log, stored }: Database): Omit<StoredState, "movedTo"> 
     logSeries,
     logSamples,
     logDamaged: content.damaged,
+    hoursDamaged: hasDamagedHours(db),
     foldUnfinished: isFoldUnfinished(db),
     sizeBytes: sizeOnDisk(file),
     gaps: readGaps(db),

@@ -7,9 +7,9 @@ import { daysWithin } from "../hot/days.ts";
 import { lowerBound, merge } from "../hot/memory.ts";
 import { type Carried, isNumber, NOTHING, type SeriesKind, Tally, Walk } from "./accumulate.ts";
 import { type FigureColumns, packFigures } from "./figures.ts";
-import { hoursWithin, newestHour, type Prepare } from "./hours.ts";
+import { hoursWithin, lastNumberWithin, type NewestHour, newestHour, type Prepare } from "./hours.ts";
 import type { Stretch } from "./plan.ts";
-import { carriedBy, fromRow, LAST, ROLLUP_COLUMNS, type RollupRow } from "./row.ts";
+import { fromRow, fromSql, ROLLUP_COLUMNS, type SqlRow } from "./row.ts";
 import { betweenSummaries, inOrder, type Silences, silencesWithin } from "./silences.ts";
 
 /** A sample that was found by itself. */
@@ -103,7 +103,7 @@ function walkSeries(prepare: Prepare, request: AggregateRequest, question: Serie
       const rows =
         stretch.from === "hours"
           ? hoursWithin(prepare, question.number, stretch)
-          : partsWithin<RollupRow>(prepare, ROLLUP_COLUMNS, question.number, stretch);
+          : partsWithin<SqlRow>(prepare, ROLLUP_COLUMNS, question.number, stretch).map(fromSql);
       for (const row of rows) {
         const end = endOf(stretch, row[0], request.cuts);
         between.before(row[0], end);
@@ -166,20 +166,45 @@ export function samplesOf(
 /** What is in force just before the first border, and the last number there was before it. */
 export function carriedInto(prepare: Prepare, request: AggregateRequest, question: SeriesQuestion): Carried {
   const start = request.borders[0]!;
-  const rolled = rolledBefore(prepare, question.number, start);
-  const value = newest(lastInDays(prepare, request, question.number, "TRUE"), question.before);
-  const carried = value !== undefined && (rolled === undefined || value.ts >= rolled.start) ? value : rolled?.carried;
-  if (carried === undefined) return NOTHING;
-  const since = carried === value ? value.ts : rolled!.start + HOUR_MICROS - 1;
-  const isSilent = question.isState && request.silences.some((silence) => silence > since && silence < start);
-  if (isNumber(carried.value)) return { value: isSilent ? undefined : carried.value, number: carried.value };
+  const sample = newest(lastInDays(prepare, request, question.number, "TRUE"), question.before);
+  const hour = hourBefore(prepare, question.number, start);
+  const fromSample = isNewer(sample, hour);
+  if (!fromSample && hour === undefined) return NOTHING;
+  const inForce = fromSample ? sample.value : valueAtEnd(hour!);
+  const value = isSilenced(request, question, fromSample ? sample.ts : lastMoment(hour!)) ? undefined : inForce;
+  if (isNumber(inForce)) return { value, number: inForce };
   const number = newest(lastInDays(prepare, request, question.number, IS_NUMBER), question.numberBefore);
-  const rolledNumber = rolled === undefined ? undefined : numberBefore(prepare, question.number, rolled);
-  const newer = number !== undefined && (rolledNumber === undefined || number.ts >= rolledNumber.ts);
-  return {
-    value: isSilent ? undefined : carried.value,
-    number: (newer ? number : rolledNumber)?.value as number | undefined,
-  };
+  const rolled = hour === undefined ? undefined : numberBefore(prepare, question.number, hour);
+  const newer = number !== undefined && (rolled === undefined || number.ts >= rolled.ts);
+  return { value, number: (newer ? number : rolled)?.value as number | undefined };
+}
+
+/** The number that is in force just before the first border; NaN: none. Less work than all that is carried. */
+export function numberInto(prepare: Prepare, request: AggregateRequest, question: SeriesQuestion): number {
+  const sample = newest(lastInDays(prepare, request, question.number, "TRUE"), question.before);
+  const hour = hourBefore(prepare, question.number, request.borders[0]!);
+  if (isNewer(sample, hour)) {
+    return isNumber(sample.value) && !isSilenced(request, question, sample.ts) ? sample.value : Number.NaN;
+  }
+  if (!hour?.endsWithLast || isSilenced(request, question, lastMoment(hour))) return Number.NaN;
+  return hour.last;
+}
+
+function isNewer(sample: Found | undefined, hour: NewestHour | undefined): sample is Found {
+  return sample !== undefined && (hour === undefined || sample.ts >= hour.start);
+}
+
+function valueAtEnd(hour: NewestHour): Value | undefined {
+  if (hour.endsWithLast) return Number.isNaN(hour.last) ? null : hour.last;
+  const state = hour.state();
+  return typeof state === "string" ? state : state === null ? undefined : null;
+}
+
+const lastMoment = ({ start }: NewestHour): Micros => start + HOUR_MICROS - 1;
+
+/** Whether Home Assistant went down between a moment and the first border. */
+function isSilenced({ silences, borders }: AggregateRequest, { isState }: SeriesQuestion, since: Micros): boolean {
+  return isState && silences.some((silence) => silence > since && silence < borders[0]!);
 }
 
 /** Infinity is a real to SQLite, and no number here. */
@@ -195,23 +220,17 @@ function lastInDays(prepare: Prepare, request: AggregateRequest, series: SeriesN
   return undefined;
 }
 
-interface RolledBefore {
-  readonly start: Micros;
-  readonly carried: Carried;
+/** The newest hour that ended before `start`, or at it. */
+function hourBefore(prepare: Prepare, series: SeriesNumber, start: Micros): NewestHour | undefined {
+  return newestHour(prepare, series, start - HOUR_MICROS);
 }
 
-/** By the newest hour that ended before `start`, or at it. */
-function rolledBefore(prepare: Prepare, series: SeriesNumber, start: Micros): RolledBefore | undefined {
-  const row = newestHour(prepare, series, start - HOUR_MICROS);
-  return row === undefined ? undefined : { start: row[0], carried: carriedBy(row) };
-}
-
-/** A text was in force for that whole hour: the last number is looked for by hours on its day, by days before it. */
-function numberBefore(prepare: Prepare, series: SeriesNumber, { start, carried }: RolledBefore): Found | undefined {
-  if (carried.number !== undefined) return { ts: start, value: carried.number };
+/** A text may be in force at the end of the hour: the last number is looked for by hours on its day, by days before it. */
+function numberBefore(prepare: Prepare, series: SeriesNumber, { start, last }: NewestHour): Found | undefined {
+  if (!Number.isNaN(last)) return { ts: start, value: last };
   const midnight = dayOf(start) * DAY_MICROS;
-  const hour = hoursWithin(prepare, series, { start: midnight, end: start }).findLast((row) => row[LAST] !== null);
-  if (hour !== undefined) return { ts: hour[0], value: hour[LAST] };
+  const hour = lastNumberWithin(prepare, series, { start: midnight, end: start });
+  if (hour !== undefined) return { ts: hour.start, value: hour.last };
   const day = prepare(
     "SELECT start, last FROM rollup_day WHERE series = ? AND start < ? AND last IS NOT NULL ORDER BY start DESC LIMIT 1",
   ).get(series, midnight) as unknown as [Micros, number] | undefined;

@@ -6,7 +6,7 @@ import { HOUR_MICROS } from "../../lib/calendar.ts";
 import { DAY_MICROS, type Day } from "../hot/day.ts";
 import { isNumber, type SeriesKind, type Summary, Walk } from "./accumulate.ts";
 import { hourStore } from "./hours.ts";
-import { ROLLUP_COLUMNS, toRow } from "./row.ts";
+import { ROLLUP_COLUMNS, toRow, toSql } from "./row.ts";
 import { inOrder, type Silences } from "./silences.ts";
 
 /**
@@ -173,7 +173,7 @@ function summaryStore(db: DatabaseSync, day: Day): (summaries: SeriesSummaries) 
   return ({ series, hours, parts }) => {
     clear.run(series, day * DAY_MICROS, (day + 1) * DAY_MICROS);
     storeHours(series, hours.map(toRow));
-    for (const summary of parts) part.run(series, ...toRow(summary));
+    for (const summary of parts) part.run(series, ...toSql(toRow(summary)));
   };
 }
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
+import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
@@ -8,15 +8,33 @@ import fc from "fast-check";
 import { downgrade, readMigrations } from "../../lib/migrate.ts";
 import { openForWriting } from "../hot/database.ts";
 import { DAY_MICROS } from "../hot/day.ts";
-import { eachCount, eachMean, hourStore, hoursBefore, hoursWithin, newestHour, type Prepare } from "./hours.ts";
+import {
+  eachCount,
+  eachMean,
+  hourStore,
+  hoursBefore,
+  hoursWithin,
+  lastNumberWithin,
+  newestHour,
+  type Prepare,
+} from "./hours.ts";
+import { hasDamagedHours } from "./old-hours.ts";
 import { packHours, unpackHours } from "./pack.ts";
-import { ROLLUP_COLUMNS, type RollupRow } from "./row.ts";
+import { type Durations, LAST, ROLLUP_COLUMNS, type RollupRow, STATE, toSql } from "./row.ts";
 
 const HOUR = 3_600_000_000;
 const MIGRATIONS = readMigrations(join(import.meta.dirname, "../hot/migrations"));
 const BEFORE_PACKING = "009";
 
-function opened(t: TestContext): { db: DatabaseSync; prepare: Prepare; reopen(): DatabaseSync } {
+interface Opened {
+  readonly folder: string;
+  readonly db: DatabaseSync;
+  readonly prepare: Prepare;
+  /** `meanwhile`: while the file is closed. */
+  reopen(meanwhile?: () => void): DatabaseSync;
+}
+
+function opened(t: TestContext): Opened {
   const folder = mkdtempSync(join(tmpdir(), "hours-test-"));
   const open = () =>
     openForWriting(join(folder, "timeseries.db"), { busyTimeoutSeconds: 1, cacheSize: -2000, synchronous: "OFF" });
@@ -26,14 +44,16 @@ function opened(t: TestContext): { db: DatabaseSync; prepare: Prepare; reopen():
     rmSync(folder, { recursive: true });
   });
   return {
+    folder,
     db,
     prepare(sql) {
       const statement = db.prepare(sql);
       statement.setReturnArrays(true);
       return statement;
     },
-    reopen() {
+    reopen(meanwhile) {
       db.close();
+      meanwhile?.();
       db = open();
       return db;
     },
@@ -50,6 +70,10 @@ const number = fc.oneof(
   fc.constantFrom(0, -0, 2 ** 53, -(2 ** 53), 1e300, Number.POSITIVE_INFINITY, 5e-324, 0.1 + 0.2),
 );
 const orNull = <T>(value: fc.Arbitrary<T>) => fc.option(value, { freq: 3 });
+const micros = fc.integer({ min: 1, max: HOUR });
+const durations: fc.Arbitrary<Durations> = fc
+  .tuple(fc.dictionary(fc.oneof(fc.string(), fc.constantFrom("on", "off", "1", "__proto__")), micros), fc.nat(3))
+  .map(([states, other]) => (other === 0 ? { states: { ...states } } : { states: { ...states }, other }));
 const rowOf = (start: number): fc.Arbitrary<RollupRow> =>
   fc.tuple(
     fc.constant(start),
@@ -64,7 +88,7 @@ const rowOf = (start: number): fc.Arbitrary<RollupRow> =>
     orNull(number),
     orNull(number),
     orNull(fc.oneof(fc.constant(0), fc.string())),
-    orNull(fc.string()),
+    orNull(durations),
   );
 const rowsOf = (day: number): fc.Arbitrary<RollupRow[]> =>
   fc
@@ -107,6 +131,18 @@ test("a day of a thermometer takes a fifth of what its rows took", () => {
   assert.equal(texts, null);
   assert.ok(hours.length < 520, `${hours.length} bytes`);
   assert.deepEqual(unpackHours(0, { hours, texts }), rows);
+  assert.ok(packHours(0, rows.slice(7, 8)).hours.length < 50, "an hour alone");
+});
+
+test("texts of a day are written once", () => {
+  const states = { unavailable: 1_000_000, heating: HOUR - 1_000_000 };
+  const rows = Array.from({ length: 24 }, (_, hour): RollupRow => {
+    return [hour * HOUR, 2, 0, null, 0, null, null, null, null, null, null, "heating", { states }];
+  });
+  const packed = packHours(0, rows);
+  assert.equal(packed.texts!.split("heating").length - 1, 1);
+  assert.ok(packed.texts!.length / 24 < 35, `${packed.texts!.length} bytes`);
+  assert.deepEqual(unpackHours(0, packed), rows);
 });
 
 test("bytes of another version are refused", () => {
@@ -183,9 +219,21 @@ test("hours are read as a list of rows would be, ours before Home Assistant's", 
             counted,
             expected.reduce((sum, [, count]) => sum + count, 0),
           );
+          const newest = newestHour(prepare, first + series, span.start);
+          const wanted = all.findLast(([start]) => start <= span.start);
           assert.deepEqual(
-            newestHour(prepare, first + series, span.start),
-            all.findLast(([start]) => start <= span.start),
+            newest && { ...newest, state: newest.state() },
+            wanted && {
+              start: wanted[0],
+              last: wanted[LAST] ?? Number.NaN,
+              endsWithLast: wanted[2] !== null && wanted[STATE] === null,
+              state: wanted[STATE],
+            },
+          );
+          const numbered = expected.findLast((row) => row[LAST] !== null);
+          assert.deepEqual(
+            lastNumberWithin(prepare, first + series, span),
+            numbered && { start: numbered[0], last: numbered[LAST] },
           );
         }
       }
@@ -221,9 +269,9 @@ test("opening a file of revision 009 packs its hours, and leaves Home Assistant'
   const insert = db.prepare(
     `INSERT INTO rollup_hour (series, ${ROLLUP_COLUMNS}, source) VALUES (${Array(15).fill("?").join()})`,
   );
-  for (const { series, rows: hours } of rows) for (const row of hours) insert.run(series, ...row, null);
+  for (const { series, rows: hours } of rows) for (const row of hours) insert.run(series, ...toSql(row), null);
   const foreign: RollupRow = [9 * DAY_MICROS, 0, null, 1.5, null, 1, 2, null, 7, null, 0.5, null, null];
-  insert.run(3, ...foreign, "home_assistant");
+  insert.run(3, ...toSql(foreign), "home_assistant");
   const again = reopen();
   const all = { start: -9 * DAY_MICROS, end: 10 * DAY_MICROS };
   for (const { series, rows: hours } of rows) {
@@ -267,3 +315,40 @@ test("taking packed hours back leaves Home Assistant's, and days to be built ane
     { series: 3, start: 9 * DAY_MICROS, mean: 1.5, source: "home_assistant" },
   );
 });
+
+for (const [what, place] of [
+  ["a page's header", 0],
+  ["a text", 1_800],
+] as const)
+  test(`damaged hours of before cost no samples, and are to be computed anew: ${what}`, (t) => {
+    const { db, folder, reopen } = opened(t);
+    downgrade(db, MIGRATIONS, BEFORE_PACKING);
+    db.exec(`
+    CREATE TABLE samples_19700106 (series INTEGER, ts INTEGER, value ANY, PRIMARY KEY (series, ts)) WITHOUT ROWID;
+    INSERT INTO samples_19700106 VALUES (1, 432000000001, 5);
+    INSERT INTO rollup_days (day, cuts) VALUES (5, '[]'), (6, '[]');
+  `);
+    const insert = db.prepare("INSERT INTO rollup_hour (series, start, count, durations) VALUES (1, ?, 1, ?)");
+    for (let hour = 0; hour < 300; hour++) insert.run(5 * DAY_MICROS + hour * HOUR, '{"states":{}}'.padEnd(300));
+    const { rootpage } = db.prepare("SELECT max(pageno) AS rootpage FROM dbstat WHERE name = 'rollup_hour'").get()!;
+    const { page_size: bytes } = db.prepare("PRAGMA page_size").get()!;
+    db.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+    const damage = (): void => {
+      const file = openSync(join(folder, "timeseries.db"), "r+");
+      writeSync(file, Buffer.alloc(200, 0xff), 0, 200, (Number(rootpage) - 1) * Number(bytes) + place);
+      closeSync(file);
+    };
+    for (const meanwhile of [damage, undefined]) {
+      const again = reopen(meanwhile);
+      assert.ok(hasDamagedHours(again));
+      assert.equal(again.prepare("SELECT value FROM samples_19700106").get()?.value, 5);
+      assert.deepEqual(
+        again
+          .prepare("SELECT day FROM rollup_days WHERE cuts IS NULL")
+          .all()
+          .map(({ day }) => day),
+        [5],
+      );
+      assert.equal(again.prepare("SELECT count(*) AS n FROM rollup_hours").get()?.n, 0);
+    }
+  });

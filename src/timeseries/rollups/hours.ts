@@ -2,8 +2,16 @@ import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { Micros, Span } from "../../domain/sample.ts";
 import type { SeriesNumber } from "../../domain/series.ts";
 import { type Day, dayOf } from "../hot/day.ts";
-import { COLUMNS_OF_MEANS, HoursReader, type PackedHours, packHours, unpackHours } from "./pack.ts";
-import { ROLLUP_COLUMNS, type RollupRow } from "./row.ts";
+import {
+  COLUMNS_BEFORE_LAST,
+  COLUMNS_OF_MEANS,
+  HoursReader,
+  type PackedHours,
+  packHours,
+  stateOf,
+  unpackHours,
+} from "./pack.ts";
+import { LAST, type RollupRow } from "./row.ts";
 
 /**
  * The hours of all series: those computed from our samples, packed by day in `rollup_hours`, and those of Home
@@ -20,11 +28,11 @@ export type Prepare = (sql: string) => StatementSync;
 const DAYS_OF_SERIES = 2 ** 20;
 const DAY_OFFSET = 2 ** 19;
 
-function keyOf(series: SeriesNumber, day: Day): number {
+export function keyOf(series: SeriesNumber, day: Day): number {
   return series * DAYS_OF_SERIES + day + DAY_OFFSET;
 }
 
-function dayOfKey(key: number): Day {
+export function dayOfKey(key: number): Day {
   return (key % DAYS_OF_SERIES) - DAY_OFFSET;
 }
 
@@ -110,28 +118,74 @@ export function eachCount(
   }
 }
 
-/** The newest hour that begins at `until` or before it. */
-export function newestHour(prepare: Prepare, series: SeriesNumber, until: Micros): RollupRow | undefined {
-  const statistics = prepare(
-    `SELECT ${STATISTICS} FROM statistics_hour WHERE series = ? AND start <= ? ORDER BY start DESC LIMIT 1`,
-  ).get(series, until) as unknown as RollupRow | undefined;
-  const own = newestOwn(prepare, series, until);
-  if (own === undefined || statistics === undefined) return own ?? statistics;
-  return own[0] >= statistics[0] ? own : statistics;
+/** An hour by itself: what it says of the time after it. */
+export interface NewestHour {
+  readonly start: Micros;
+  /** NaN: none. */
+  readonly last: number;
+  /** Whether that is in force at the end. */
+  readonly endsWithLast: boolean;
+  /** What is in force at the end otherwise: a text, 0 for neither number nor text; null: nothing is known. */
+  state(): string | number | null;
 }
 
-function newestOwn(prepare: Prepare, series: SeriesNumber, until: Micros): RollupRow | undefined {
+/** The newest hour that begins at `until` or before it. */
+export function newestHour(prepare: Prepare, series: SeriesNumber, until: Micros): NewestHour | undefined {
+  const statistics = prepare(
+    "SELECT start, last FROM statistics_hour WHERE series = ? AND start <= ? ORDER BY start DESC LIMIT 1",
+  ).get(series, until) as unknown as [Micros, number | null] | undefined;
+  const own = newestOwn(prepare, series, until);
+  if (statistics === undefined || (own !== undefined && own.start >= statistics[0])) return own;
+  const [start, last] = statistics;
+  return { start, last: last ?? Number.NaN, endsWithLast: false, state: () => null };
+}
+
+function newestOwn(prepare: Prepare, series: SeriesNumber, until: Micros): NewestHour | undefined {
   const before = prepare(
-    `SELECT series_day, hours, texts FROM rollup_hours WHERE series_day BETWEEN ? AND ? ORDER BY series_day DESC LIMIT 1`,
+    `SELECT series_day, hours, texts FROM rollup_hours
+     WHERE series_day BETWEEN ? AND ? ORDER BY series_day DESC LIMIT 1`,
   );
   for (let day = dayOf(until); ; ) {
     const row = before.get(keyOf(series, -DAY_OFFSET), keyOf(series, day)) as unknown as PackedRow | undefined;
     if (row === undefined) return undefined;
-    const found = unpackRow(row).findLast(([start]) => start <= until);
-    if (found !== undefined) return found;
+    const [key, packed, texts] = row;
+    const reader = new HoursReader(dayOfKey(key), packed);
+    for (let i = reader.hours.length - 1; i >= 0; i--) {
+      if (reader.startOf(i) > until) continue;
+      const state = () => stateOf(texts, reader.hours[i]!);
+      return { start: reader.startOf(i), last: lastsOf(reader)[i]!, endsWithLast: reader.endsWithLast(i), state };
+    }
     // All of that day's hours are later.
-    day = dayOfKey(row[0]) - 1;
+    day = dayOfKey(key) - 1;
   }
+}
+
+/** The last numbers by row; NaN: none. */
+function lastsOf(reader: HoursReader): Float64Array {
+  reader.skip(COLUMNS_BEFORE_LAST);
+  reader.next(lasts!);
+  return lasts!;
+}
+
+/** The newest number of the hours that begin within a span, at the beginning of its hour. */
+export function lastNumberWithin(
+  prepare: Prepare,
+  series: SeriesNumber,
+  span: Span,
+): { readonly start: Micros; readonly last: number } | undefined {
+  if (statisticsWithin(prepare, series, span).length > 0) {
+    const row = hoursWithin(prepare, series, span).findLast((row) => row[LAST] !== null);
+    return row && { start: row[0], last: row[LAST]! };
+  }
+  let found: { start: Micros; last: number } | undefined;
+  for (const [key, packed] of packedWithin(prepare, "", series, span)) {
+    const reader = new HoursReader(dayOfKey(key), packed);
+    for (const [i, last] of lastsOf(reader).subarray(0, reader.hours.length).entries()) {
+      const start = reader.startOf(i);
+      if (start >= span.start && start < span.end && !Number.isNaN(last)) found = { start, last };
+    }
+  }
+  return found;
 }
 
 /** Stores the hours of series on a day; inside the caller's transaction. Hours that were there and are not given stay. */
@@ -161,43 +215,4 @@ export function hoursBefore(db: DatabaseSync, what: "DELETE" | "SELECT count(*) 
     what === "DELETE" ? Number(statement.run(...parameters).changes) : Number(statement.get(...parameters)?.rows);
   return (series: SeriesNumber, before: Micros): number =>
     rowsOf(own!, keyOf(series, -DAY_OFFSET), keyOf(series, dayOf(before))) + rowsOf(statistics!, series, before);
-}
-
-/** What revision 010 leaves of the rows of before: it cannot be packed in SQL. */
-const UNPACKED = "rollup_hour_before";
-
-/** Packs the hours that a version before wrote as rows, all or none. A minute for some years of a home. */
-export function packOldHours(db: DatabaseSync): void {
-  const isThere = db.prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?").get(UNPACKED);
-  if (isThere === undefined) return;
-  db.exec("BEGIN IMMEDIATE");
-  try {
-    const old = db.prepare(
-      `SELECT series, ${ROLLUP_COLUMNS} FROM ${UNPACKED} WHERE source IS NULL ORDER BY series, start`,
-    );
-    old.setReturnArrays(true);
-    const store = db.prepare("INSERT INTO rollup_hours (series_day, hours, texts) VALUES (?, ?, ?)");
-    let key: number | undefined;
-    let rows: RollupRow[] = [];
-    const finish = (): void => {
-      if (key === undefined) return;
-      const { hours, texts } = packHours(dayOfKey(key), rows);
-      store.run(key, hours, texts);
-    };
-    for (const [series, ...row] of old.iterate() as unknown as Iterable<[SeriesNumber, ...RollupRow]>) {
-      const next = keyOf(series, dayOf(row[0]));
-      if (next !== key) {
-        finish();
-        key = next;
-        rows = [];
-      }
-      rows.push(row);
-    }
-    finish();
-    db.exec(`DROP TABLE ${UNPACKED}`);
-    db.exec("COMMIT");
-  } catch (error) {
-    if (db.isTransaction) db.exec("ROLLBACK");
-    throw error;
-  }
 }

@@ -1,7 +1,7 @@
 import type { Micros, Value } from "../../domain/sample.ts";
 import type { SeriesNumber } from "../../domain/series.ts";
 import { isNumber } from "./accumulate.ts";
-import { type AggregateRequest, carriedInto, endOf, partsWithin, type SeriesQuestion, samplesOf } from "./aggregate.ts";
+import { type AggregateRequest, endOf, numberInto, partsWithin, type SeriesQuestion, samplesOf } from "./aggregate.ts";
 import { eachCount, eachMean, type Prepare } from "./hours.ts";
 import type { Stretch } from "./plan.ts";
 import { betweenSummaries, inOrder, silencesWithin } from "./silences.ts";
@@ -48,7 +48,7 @@ function walkMeans(
   let bucket = 0;
   let at = borders[0]!;
   /** The number in force, NaN where there is none. */
-  let number = numberOf(carriedInto(prepare, request, question).value);
+  let number = numberInto(prepare, request, question);
   let weight = 0;
   let integral = 0;
   const advance = (ts: Micros): void => {

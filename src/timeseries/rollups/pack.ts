@@ -1,11 +1,12 @@
 import type { Micros } from "../../domain/sample.ts";
 import { HOUR_MICROS } from "../../lib/calendar.ts";
 import { DAY_MICROS, type Day } from "../hot/day.ts";
-import type { RollupRow } from "./row.ts";
+import { COUNT, DURATIONS, type Durations, LAST, type RollupRow, STATE } from "./row.ts";
 
 /**
- * The hours of one series on one UTC day as bytes, a fifth of what they take as rows: figures of one column lie near each
- * other, and most are whole numbers of a tenth or a hundredth. ../hot/FORMAT.md describes the layout. Little-endian.
+ * The hours of one series on one UTC day as bytes, half to a fifth of what they take as rows: figures of one column lie
+ * near each other, and most are whole numbers of a tenth or a hundredth. ../hot/FORMAT.md describes the layout.
+ * Little-endian.
  */
 export interface PackedHours {
   readonly hours: Uint8Array;
@@ -13,7 +14,11 @@ export interface PackedHours {
   readonly texts: string | null;
 }
 
-type HourTexts = [hour: number, state: string | number | null, durations: string | null];
+/** What is text: each text once, then of each hour that has any which ones. */
+type DayTexts = [texts: string[], ...hours: HourTexts[]];
+/** Texts go by their place in the list; NEITHER: neither a number nor a text. */
+type HourTexts = [hour: number, state: number | null, durations: number[] | null, other: number];
+const NEITHER = -1;
 
 const VERSION = 1;
 /** Version, hours that are there, hours at whose end `last` is not in force. */
@@ -21,15 +26,19 @@ const HEADER_BYTES = 7;
 const HOURS_MAX = 24;
 /** Of a RollupRow; first what a mean takes, then the count. */
 const PACKED = [2, 3, 4, 8, 1, 5, 6, 7, 9, 10] as const;
-const [COUNT, STATE, DURATIONS] = [1, 11, 12] as const;
 
 /** How a column is written. 0 alone: it is null everywhere. */
 const EMPTY = 0;
 /** Doubles as they are. */
 const DOUBLES = 1;
-/** A double, and of each row how much more it has: in units of a power of ten, in 0, 1, 2 or 4 bytes. */
+/** In units of a power of ten: a double, and of each row how much more it has, in 0, 1, 2 or 4 bytes. */
 const STEPS = 2;
+/** The same from 0 on, without the double, in 1, 2 or 4 bytes. */
+const UNITS = 6;
 const STEP_BYTES = [0, 1, 2, 4] as const;
+/** By coding: bytes of a row. */
+const WIDTHS = [0, 8, ...STEP_BYTES, 1, 2, 4] as const;
+const BASE_BYTES = 8;
 const EXPONENT_SHIFT = 4;
 const HAS_NULLS = 0x80;
 const CODING = 0x0f;
@@ -43,26 +52,44 @@ const scratch = new DataView(new ArrayBuffer(HEADER_BYTES + PACKED.length * (1 +
 export function packHours(day: Day, rows: readonly RollupRow[]): PackedHours {
   let present = 0;
   let withState = 0;
-  const texts: HourTexts[] = [];
   for (const row of rows) {
-    const hour = (row[0] - day * DAY_MICROS) / HOUR_MICROS;
-    present |= 1 << hour;
-    if (row[STATE] !== null) withState |= 1 << hour;
-    if (row[STATE] !== null || row[DURATIONS] !== null) texts.push([hour, row[STATE], row[DURATIONS]]);
+    present |= 1 << hourOf(day, row);
+    if (row[STATE] !== null) withState |= 1 << hourOf(day, row);
   }
   scratch.setUint8(0, VERSION);
   setBits(1, present);
   setBits(4, withState);
   let at = HEADER_BYTES;
-  for (const column of PACKED)
-    at = packColumn(
-      at,
-      rows.map((row) => row[column]),
-    );
-  return {
-    hours: new Uint8Array(scratch.buffer.slice(0, at)),
-    texts: texts.length === 0 ? null : JSON.stringify(texts),
+  for (const column of PACKED) {
+    const values = rows.map((row) => row[column]);
+    at = packColumn(at, values);
+  }
+  return { hours: new Uint8Array(scratch.buffer.slice(0, at)), texts: packTexts(day, rows) };
+}
+
+function hourOf(day: Day, row: RollupRow): number {
+  return (row[0] - day * DAY_MICROS) / HOUR_MICROS;
+}
+
+function packTexts(day: Day, rows: readonly RollupRow[]): string | null {
+  const places = new Map<string, number>();
+  const placeOf = (text: string): number => {
+    const place = places.get(text) ?? places.size;
+    places.set(text, place);
+    return place;
   };
+  const hours: HourTexts[] = [];
+  for (const row of rows) {
+    const [state, durations] = [row[STATE], row[DURATIONS]];
+    if (state === null && durations === null) continue;
+    hours.push([
+      hourOf(day, row),
+      typeof state === "string" ? placeOf(state) : state === null ? null : NEITHER,
+      durations && Object.entries(durations.states).flatMap(([text, micros]) => [placeOf(text), micros]),
+      durations?.other ?? 0,
+    ]);
+  }
+  return hours.length === 0 ? null : JSON.stringify([[...places.keys()], ...hours] satisfies DayTexts);
 }
 
 function setBits(at: number, bits: number): void {
@@ -86,45 +113,66 @@ function packColumn(start: number, values: readonly (number | null)[]): number {
     scratch.setUint8(start, EMPTY);
     return at;
   }
-  const steps = stepsOf(known);
-  if (steps === null) {
-    scratch.setUint8(start, DOUBLES | nulls);
-    for (const value of known) {
-      scratch.setFloat64(at, value, true);
-      at += 8;
-    }
-    return at;
+  const { coding, exponent, base } = codingOf(known);
+  scratch.setUint8(start, coding | (exponent << EXPONENT_SHIFT) | nulls);
+  if (coding >= STEPS && coding < UNITS) {
+    scratch.setFloat64(at, base, true);
+    at += BASE_BYTES;
   }
-  scratch.setUint8(start, (STEPS + steps.width) | (steps.exponent << EXPONENT_SHIFT) | nulls);
-  scratch.setFloat64(at, steps.base, true);
-  at += 8;
-  const bytes = STEP_BYTES[steps.width]!;
+  const width = WIDTHS[coding]!;
   for (const value of known) {
-    const step = Math.round(value * POWERS[steps.exponent]!) - steps.base;
-    if (bytes === 1) scratch.setUint8(at, step);
-    else if (bytes === 2) scratch.setUint16(at, step, true);
-    else if (bytes === 4) scratch.setUint32(at, step, true);
-    at += bytes;
+    const step = Math.round(value * POWERS[exponent]!) - base;
+    if (width === 8) scratch.setFloat64(at, value, true);
+    else if (width === 4) scratch.setUint32(at, step, true);
+    else if (width === 2) scratch.setUint16(at, step, true);
+    else if (width === 1) scratch.setUint8(at, step);
+    at += width;
   }
   return at;
 }
 
-/** How these numbers are written as steps above the least of them; null where any would not come back as it was. */
-function stepsOf(values: readonly number[]): { base: number; exponent: number; width: number } | null {
+interface Coding {
+  readonly coding: number;
+  readonly exponent: number;
+  readonly base: number;
+}
+
+const AS_DOUBLES: Coding = { coding: DOUBLES, exponent: 0, base: 0 };
+
+/** The shortest of those in which each value comes back as it was. */
+function codingOf(values: readonly number[]): Coding {
+  const found = unitsOf(values);
+  if (found === null) return AS_DOUBLES;
+  const { exponent, least, most } = found;
+  const steps = widthOf(most - least);
+  const units = least < 0 ? null : widthOf(Math.max(1, most));
+  const { length } = values;
+  const bytesOfSteps = steps === null ? Number.POSITIVE_INFINITY : BASE_BYTES + STEP_BYTES[steps]! * length;
+  const bytesOfUnits = units === null ? Number.POSITIVE_INFINITY : STEP_BYTES[units]! * length;
+  if (Math.min(bytesOfSteps, bytesOfUnits) >= 8 * length) return AS_DOUBLES;
+  if (bytesOfUnits <= bytesOfSteps) return { coding: UNITS + units! - 1, exponent, base: 0 };
+  return { coding: STEPS + steps!, exponent, base: least };
+}
+
+/** The place in STEP_BYTES of what whole numbers up to this take; null: more than there is. */
+function widthOf(most: number): number | null {
+  if (most > UINT32_MAX) return null;
+  return most === 0 ? 0 : most <= 0xff ? 1 : most <= 0xffff ? 2 : 3;
+}
+
+/** Values as whole numbers of a power of ten's fraction, where each comes back as it was. */
+function unitsOf(values: readonly number[]): { exponent: number; least: number; most: number } | null {
   for (const [exponent, power] of POWERS.entries()) {
-    let base = Number.POSITIVE_INFINITY;
+    let least = Number.POSITIVE_INFINITY;
     let most = Number.NEGATIVE_INFINITY;
     const isExact = values.every((value) => {
-      // A negative zero has no place among steps, and stays a double.
+      // A negative zero has no place among whole numbers, and stays a double.
       const units = Math.round(value * power) + 0;
-      base = Math.min(base, units);
+      least = Math.min(least, units);
       most = Math.max(most, units);
       return Number.isSafeInteger(units) && Object.is(units / power, value);
     });
-    if (!isExact) continue;
-    const range = most - base;
-    if (range > UINT32_MAX) return null;
-    return { base, exponent, width: range === 0 ? 0 : range <= 0xff ? 1 : range <= 0xffff ? 2 : 3 };
+    if (isExact) return { exponent, least, most };
   }
   return null;
 }
@@ -168,20 +216,23 @@ export class HoursReader {
       return;
     }
     const power = POWERS[exponent]!;
-    const bytes = coding === DOUBLES ? 8 : STEP_BYTES[coding - STEPS]!;
-    const base = coding === DOUBLES ? 0 : view.getFloat64(at, true);
-    if (coding !== DOUBLES) at += 8;
+    const width = WIDTHS[coding]!;
+    let base = 0;
+    if (coding >= STEPS && coding < UNITS) {
+      base = view.getFloat64(at, true);
+      at += BASE_BYTES;
+    }
     for (let row = 0; row < rows; row++) {
       if (nulls && (known & (1 << row)) === 0) {
         into[row] = Number.NaN;
         continue;
       }
-      if (bytes === 8) into[row] = view.getFloat64(at, true);
-      else if (bytes === 4) into[row] = (base + view.getUint32(at, true)) / power;
-      else if (bytes === 2) into[row] = (base + view.getUint16(at, true)) / power;
-      else if (bytes === 1) into[row] = (base + view.getUint8(at)) / power;
+      if (width === 8) into[row] = view.getFloat64(at, true);
+      else if (width === 4) into[row] = (base + view.getUint32(at, true)) / power;
+      else if (width === 2) into[row] = (base + view.getUint16(at, true)) / power;
+      else if (width === 1) into[row] = (base + view.getUint8(at)) / power;
       else into[row] = base / power;
-      at += bytes;
+      at += width;
     }
     this.#at = at;
   }
@@ -190,9 +241,8 @@ export class HoursReader {
   skip(columns: number): void {
     for (let i = 0; i < columns; i++) {
       const { coding, known, nulls } = this.#head();
-      if (coding === EMPTY) continue;
       const rows = nulls ? bitCount(known) : this.hours.length;
-      this.#at += coding === DOUBLES ? rows * 8 : 8 + rows * STEP_BYTES[coding - STEPS]!;
+      this.#at += WIDTHS[coding]! * rows + (coding >= STEPS && coding < UNITS ? BASE_BYTES : 0);
     }
   }
 
@@ -225,6 +275,7 @@ function bitCount(bits: number): number {
 
 /** Columns before the count: what a mean takes. */
 export const COLUMNS_OF_MEANS = PACKED.indexOf(COUNT);
+export const COLUMNS_BEFORE_LAST = PACKED.indexOf(LAST);
 
 /** The rows that were packed. */
 export function unpackHours(day: Day, { hours, texts }: PackedHours): RollupRow[] {
@@ -240,13 +291,38 @@ export function unpackHours(day: Day, { hours, texts }: PackedHours): RollupRow[
     }
   }
   if (texts === null) return rows;
-  const byStart = new Map(rows.map((row) => [row[0], row]));
-  for (const [hour, state, durations] of JSON.parse(texts) as HourTexts[]) {
-    const row = byStart.get(day * DAY_MICROS + hour * HOUR_MICROS)!;
+  const byHour = new Map(reader.hours.map((hour, row) => [hour, rows[row]!]));
+  for (const [hour, state, durations] of hourTexts(texts)) {
+    const row = byHour.get(hour)!;
     row[STATE] = state;
     row[DURATIONS] = durations;
   }
   return rows;
+}
+
+/** The state at the end of a row, where it has one that is not its last number. */
+export function stateOf(texts: string | null, hour: number): RollupRow[typeof STATE] {
+  if (texts === null) return null;
+  for (const [at, state] of hourTexts(texts)) if (at === hour) return state;
+  return null;
+}
+
+function* hourTexts(texts: string): Generator<[number, RollupRow[typeof STATE], Durations | null]> {
+  const [names, ...hours] = JSON.parse(texts) as DayTexts;
+  for (const [hour, state, stays, other] of hours) {
+    yield [
+      hour,
+      state === null ? null : state === NEITHER ? 0 : names[state]!,
+      stays && durationsOf(names, stays, other),
+    ];
+  }
+}
+
+function durationsOf(names: readonly string[], stays: readonly number[], other: number): Durations {
+  const states: [string, number][] = [];
+  for (let i = 0; i < stays.length; i += 2) states.push([names[stays[i]!]!, stays[i + 1]!]);
+  const durations = { states: Object.fromEntries(states) };
+  return other === 0 ? durations : { ...durations, other };
 }
 
 const NULLS = [0, null, null, null, null, null, null, null, null, null, null, null] as const;

@@ -1,8 +1,8 @@
 import type { Micros, Value } from "../../domain/sample.ts";
-import { type Carried, type ForeignHour, NOTHING, type Summary } from "./accumulate.ts";
+import type { ForeignHour, Summary } from "./accumulate.ts";
 
 /**
- * An hour, or a row of `rollup_day` as SQLite takes and gives it; see ../hot/FORMAT.md. `weight` null: a number was in
+ * An hour, or a part of a day; see ../hot/FORMAT.md. `weight` null: a number was in
  * force from the first sample to the end. `state` null: the number `last` is in force at the end; 0: neither a number
  * nor a text. `first_offset` null: an hour of Home Assistant's statistics.
  */
@@ -19,20 +19,34 @@ export type RollupRow = [
   sum: number | null,
   increase: number | null,
   state: string | number | null,
-  durations: string | null,
+  durations: Durations | null,
 ];
+
+/** Texts and their microseconds. A state is never an object's own key by accident. */
+export interface Durations {
+  readonly states: Readonly<Record<string, number>>;
+  readonly other?: number;
+}
 
 /** The columns of a RollupRow, in its order. */
 export const ROLLUP_COLUMNS =
   "start, count, first_offset, mean, weight, min, max, first, last, sum, increase, state, durations";
 
-/** Where a RollupRow has its last number. */
-export const LAST = 8;
+/** Where a RollupRow has what. */
+export const [COUNT, LAST, STATE, DURATIONS] = [1, 8, 11, 12] as const;
 
-/** What is in `durations` beside texts and their microseconds. A state is never an object's own key by accident. */
-interface StoredDurations {
-  readonly states: Readonly<Record<string, number>>;
-  readonly other?: number;
+/** As SQLite takes and gives it: durations are JSON. */
+export type SqlRow = [...figures: WithoutDurations<RollupRow>, durations: string | null];
+type WithoutDurations<Row> = Row extends [...infer Figures, Durations | null] ? Figures : never;
+
+export function toSql(row: RollupRow): SqlRow {
+  const durations = row[DURATIONS];
+  return row.with(DURATIONS, durations === null ? null : JSON.stringify(durations)) as SqlRow;
+}
+
+export function fromSql(row: SqlRow): RollupRow {
+  const durations = row[DURATIONS];
+  return row.with(DURATIONS, durations === null ? null : JSON.parse(durations)) as RollupRow;
 }
 
 export function toRow(summary: Summary): RollupRow {
@@ -77,28 +91,21 @@ export function fromRow(row: RollupRow, end: Micros): Summary | ForeignHour {
   };
 }
 
-/** What is in force after a row's end, as far as the row says. */
-export function carriedBy(row: RollupRow): Carried {
-  const [, , firstOffset, , , , , , last] = row;
-  const number = last ?? undefined;
-  return firstOffset === null ? { ...NOTHING, number } : { value: endValueOf(row), number };
-}
-
 function endValueOf(row: RollupRow): Value {
-  const state = row[11];
+  const state = row[STATE];
   return typeof state === "string" ? state : state === null ? row[LAST] : null;
 }
 
-function storeDurations({ durations, otherDuration }: Summary): string | null {
+function storeDurations({ durations, otherDuration }: Summary): Durations | null {
   if (durations === null) return null;
-  const stored: StoredDurations = { states: Object.fromEntries(durations) };
-  return JSON.stringify(otherDuration === 0 ? stored : { ...stored, other: otherDuration });
+  const stored: Durations = { states: Object.fromEntries(durations) };
+  return otherDuration === 0 ? stored : { ...stored, other: otherDuration };
 }
 
 const NO_DURATIONS = { durations: null, otherDuration: 0 };
 
-function readDurations(text: string | null): Pick<Summary, "durations" | "otherDuration"> {
-  if (text === null) return NO_DURATIONS;
-  const { states, other = 0 } = JSON.parse(text) as StoredDurations;
+function readDurations(stored: Durations | null): Pick<Summary, "durations" | "otherDuration"> {
+  if (stored === null) return NO_DURATIONS;
+  const { states, other = 0 } = stored;
   return { durations: new Map(Object.entries(states)), otherDuration: other };
 }

@@ -28,3 +28,4 @@ UPDATE rollup_days SET cuts = NULL
 DROP TABLE statistics_hour;
 DROP TABLE rollup_hours;
 DROP TABLE IF EXISTS rollup_hour_before;
+DROP TABLE IF EXISTS rollup_hour_damaged;

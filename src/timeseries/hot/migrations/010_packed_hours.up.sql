@@ -1,4 +1,4 @@
--- Its rows are packed into rollup_hours as soon as the file is opened (rollups/hours.ts), and it is dropped.
+-- Its rows go to the two tables below as soon as the file is opened (rollups/old-hours.ts), and it is dropped.
 ALTER TABLE rollup_hour RENAME TO rollup_hour_before;
 
 CREATE TABLE rollup_hours (
@@ -19,6 +19,3 @@ CREATE TABLE statistics_hour (
   increase REAL,
   PRIMARY KEY (series, start)
 ) WITHOUT ROWID, STRICT;
-
-INSERT INTO statistics_hour (series, start, mean, min, max, last, increase)
-  SELECT series, start, mean, min, max, last, increase FROM rollup_hour_before WHERE source IS NOT NULL;
