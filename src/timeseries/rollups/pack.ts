@@ -10,7 +10,7 @@ import { COUNT, DURATIONS, type Durations, LAST, type RollupRow, STATE } from ".
  */
 export interface PackedHours {
   readonly hours: Uint8Array;
-  /** JSON of what is text: [hour, state, durations] of the hours that have any; null: none has. */
+  /** DayTexts as JSON; null: nothing is text. */
   readonly texts: string | null;
 }
 
