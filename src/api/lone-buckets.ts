@@ -13,13 +13,13 @@ interface Beginnings {
 
 /**
  * Writes buckets with one figure each as JSON. Most of the work is the times, and the charts of a page ask for the same
- * ones, one series after the other: the last ones are kept.
+ * ones, one series after the other: those of the last list of borders are kept, for as long as it is the same list.
  */
 export function loneBucketWriter() {
   let kept: Beginnings | undefined;
 
   function beginningsOf(figure: LoneFigure, borders: readonly Micros[]): readonly string[] {
-    if (kept !== undefined && kept.figure === figure && isSame(kept.borders, borders)) return kept.texts;
+    if (kept !== undefined && kept.figure === figure && kept.borders === borders) return kept.texts;
     const texts: string[] = [];
     let start = String(borders[0]! / 1000);
     for (let i = 1; i < borders.length; i++) {
@@ -45,11 +45,4 @@ export function loneBucketWriter() {
     }
     return text === "" ? "[]" : `[${text.slice("},".length)}}]`;
   };
-}
-
-function isSame(a: readonly Micros[], b: readonly Micros[]): boolean {
-  if (a === b) return true;
-  if (a.length !== b.length) return false;
-  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
-  return true;
 }

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
+import { transaction } from "./transaction.ts";
 
 /** One step of a schema: `001_store.up.sql` and `001_store.down.sql` are revision "001". */
 export interface Migration {
@@ -68,12 +69,9 @@ export function downgrade(db: DatabaseSync, migrations: readonly Migration[], ta
 }
 
 function inTransaction(db: DatabaseSync, purpose: string, work: () => void): void {
-  db.exec("BEGIN IMMEDIATE");
   try {
-    work();
-    db.exec("COMMIT");
+    transaction(db, work);
   } catch (cause) {
-    if (db.isTransaction) db.exec("ROLLBACK");
     // SQLite's code goes along, since a caller may wait for a full disk or a lock to pass.
     throw Object.assign(new Error(purpose, { cause }), codesOf(cause));
   }

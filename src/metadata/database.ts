@@ -114,20 +114,6 @@ function pragmas(settings: DatabaseSettings, readOnly: boolean): string {
   `;
 }
 
-/** Runs `work` in one transaction that takes the write lock at once; whatever it throws undoes everything. */
-export function transaction<Result>(database: DatabaseSync, work: () => Result): Result {
-  database.exec("BEGIN IMMEDIATE");
-  try {
-    const result = work();
-    database.exec("COMMIT");
-    return result;
-  } catch (error) {
-    // SQLite has rolled back by itself after some faults (disk full, I/O).
-    if (database.isTransaction) database.exec("ROLLBACK");
-    throw error;
-  }
-}
-
 /** SQLite also writes -wal and -shm beside the file, so its directory has to be writable too. */
 function assertWritable(file: string): void {
   const directory = dirname(file);

@@ -2,7 +2,8 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { AppError } from "../domain/errors.ts";
 import { currentRevision, downgrade, type Migration, readMigrations, upgrade } from "../lib/migrate.ts";
-import { sqliteReason, transaction } from "./database.ts";
+import { transaction } from "../lib/transaction.ts";
+import { sqliteReason } from "./database.ts";
 
 /**
  * What `migrate current | upgrade | downgrade | stamp` do, by the names that people use for revisions. All take any

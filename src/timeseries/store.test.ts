@@ -447,6 +447,32 @@ test("openStore() moves a file aside whose inside is damaged, with what belongs 
   await store.close();
 });
 
+test("openStore() says that hours of before were damaged, and computes them anew", async (t) => {
+  const directory = temporary(t);
+  const day = 86_400_000_000;
+  const start = Math.floor(T0 / day) * day;
+  const now = () => start + 2 * day;
+  const store = await open(directory, { now });
+  const series = entity(store, "hall");
+  store.append(series, start, 20);
+  await store.fold();
+  assert.equal(await store.rollUp(), 1);
+  await store.close();
+  const db = new DatabaseSync(join(directory, "timeseries.db"));
+  downgrade(db, readMigrations(join(import.meta.dirname, "hot", "migrations")), "009");
+  db.exec(`INSERT INTO rollup_hour (series, start, count, mean, durations) VALUES (${series}, ${start}, 1, 7, '{')`);
+  db.exec("UPDATE rollup_days SET cuts = '[]'");
+  db.close();
+  const told: string[] = [];
+  const log = Object.assign(silentLog(), { warn: (message: string) => void told.push(message) });
+  await using again = await open(directory, { now, log });
+  assert.match(told.join(), /computed anew where samples are kept, .*"rollup_hour_damaged"/);
+  assert.equal(await again.rollUp(), 1);
+  const hour = { series: [series], borders: [start, start + day / 24], until: now(), group: false };
+  const { series: means } = await again.figure(hour, "mean");
+  assert.deepEqual([...means[0]!], [20]);
+});
+
 test("a fold that cannot be done is told, while commits go on", async (t) => {
   const directory = temporary(t);
   await using store = await open(directory);

@@ -1,4 +1,5 @@
 import type { DatabaseSync } from "node:sqlite";
+import { transaction } from "../lib/transaction.ts";
 
 /**
  * Writes in groups: what is asked for within one turn of the event loop (or, with `soon`, within GROUP_MS) becomes one
@@ -38,12 +39,11 @@ export function createJournal(database: DatabaseSync): Journal {
     if (group.length === 0) return;
     let failure: { readonly error: unknown } | undefined;
     try {
-      database.exec("BEGIN IMMEDIATE");
-      for (const one of group) one.run();
-      database.exec("COMMIT");
+      transaction(database, () => {
+        for (const one of group) one.run();
+      });
     } catch (error) {
       failures++;
-      if (database.isTransaction) database.exec("ROLLBACK");
       failure = { error };
     }
     for (const one of group) one.settle(failure);

@@ -8,6 +8,7 @@ import type { Micros } from "../../domain/sample.ts";
 import type { SeriesNumber } from "../../domain/series.ts";
 import { isCorruption, moveAside } from "../../lib/damaged-database.ts";
 import { inTurns } from "../../lib/steps.ts";
+import { transaction } from "../../lib/transaction.ts";
 import { serveCommands } from "../../lib/worker-rpc.ts";
 import { type Manifest, readManifest } from "../archive/parquet/manifest.ts";
 import { dropRollups, forgetRolledDays, type RollupDrop, readDroppedBefore } from "../retention/dropped.ts";
@@ -253,9 +254,7 @@ function open(): Database {
 
 function prepare(db: DatabaseSync): Database {
   const outgoing = new Outgoing(db);
-  db.exec("BEGIN IMMEDIATE");
-  const stored = outgoing.configure(targets);
-  db.exec("COMMIT");
+  const stored = transaction(db, () => outgoing.configure(targets));
   return {
     db,
     outgoing,
@@ -287,14 +286,9 @@ function inTransaction<T>(
   if (durability !== synchronous) db.exec(`PRAGMA synchronous = ${durability}`);
   synchronous = durability;
   if (limits.maxPages !== undefined) db.exec(`PRAGMA max_page_count = ${limits.maxPages}`);
-  db.exec("BEGIN IMMEDIATE");
   try {
-    const result = work();
-    db.exec("COMMIT");
-    return result;
+    return transaction(db, work);
   } catch (error) {
-    // SQLite has already rolled back by itself after some faults, a full disk among them.
-    if (db.isTransaction) db.exec("ROLLBACK");
     outgoing.forget();
     log.forget();
     throw error;

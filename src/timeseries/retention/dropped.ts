@@ -2,7 +2,7 @@ import type { DatabaseSync } from "node:sqlite";
 import type { Micros } from "../../domain/sample.ts";
 import type { SeriesNumber } from "../../domain/series.ts";
 import type { Day } from "../hot/day.ts";
-import { hoursBefore } from "../rollups/hours.ts";
+import { hourCounter, hourDropper } from "../rollups/hours.ts";
 
 const DROPPED_BEFORE = "dropped_before";
 
@@ -28,7 +28,7 @@ export type RollupDrop = readonly [series: SeriesNumber, before: Micros];
  * many went, and at which place of `drops` to go on.
  */
 export function dropRollups(db: DatabaseSync, drops: readonly RollupDrop[], from: number, rowsMax: number) {
-  const dropHours = hoursBefore(db, "DELETE");
+  const dropHours = hourDropper(db);
   const parts = db.prepare("DELETE FROM rollup_day WHERE series = ? AND start < ?");
   let rows = 0;
   let next = from;
@@ -46,7 +46,7 @@ export function forgetRolledDays(db: DatabaseSync, before: Day): void {
 
 /** How many rows `dropRollups` would delete. */
 export function countRollups(db: DatabaseSync, drops: readonly RollupDrop[]): number {
-  const countHours = hoursBefore(db, "SELECT count(*) AS rows");
+  const countHours = hourCounter(db);
   const parts = db.prepare("SELECT count(*) AS rows FROM rollup_day WHERE series = ? AND start < ?");
   return drops.reduce(
     (sum, [series, before]) => sum + countHours(series, before) + Number(parts.get(series, before)?.rows),

@@ -11,8 +11,9 @@ import { DAY_MICROS } from "../hot/day.ts";
 import {
   eachCount,
   eachMean,
+  hourCounter,
+  hourDropper,
   hourStore,
-  hoursBefore,
   hoursWithin,
   lastNumberWithin,
   newestHour,
@@ -246,15 +247,15 @@ function withoutNegativeZeros(row: RollupRow): RollupRow {
   return row.map((value) => (Object.is(value, -0) ? 0 : value)) as RollupRow;
 }
 
-test("hoursBefore() counts and deletes the hours of one series before a day", (t) => {
+test("hourCounter() and hourDropper() count and delete the hours of one series before a day", (t) => {
   const { db, prepare } = opened(t);
   const one = (day: number): RollupRow => [day * DAY_MICROS, 1, 0, 1, null, 1, 1, 1, 1, 1, 0, null, null];
   for (const day of [-1, 0, 1]) {
     for (const series of [6, 7, 8]) hourStore(db, day)(series, [one(day)]);
     insertStatistics(db, 7, one(day));
   }
-  assert.equal(hoursBefore(db, "SELECT count(*) AS rows")(7, DAY_MICROS), 4);
-  assert.equal(hoursBefore(db, "DELETE")(7, DAY_MICROS), 4);
+  assert.equal(hourCounter(db)(7, DAY_MICROS), 4);
+  assert.equal(hourDropper(db)(7, DAY_MICROS), 4);
   const left = (series: number) =>
     hoursWithin(prepare, series, { start: -9 * DAY_MICROS, end: 9 * DAY_MICROS }).map(([start]) => start / DAY_MICROS);
   assert.deepEqual([6, 7, 8].map(left), [[-1, 0, 1], [1], [-1, 0, 1]]);

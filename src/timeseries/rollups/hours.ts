@@ -8,9 +8,9 @@ import {
   HoursReader,
   type PackedHours,
   packHours,
-  stateOf,
   unpackHours,
 } from "./pack.ts";
+import { stateOf } from "./pack-texts.ts";
 import { LAST, type RollupRow } from "./row.ts";
 
 /**
@@ -89,13 +89,28 @@ export function eachMean(prepare: Prepare, series: SeriesNumber, span: Span, vis
     }
     return;
   }
+  const read = (day: HoursReader): void => {
+    for (const column of [offsets!, means!, weights!, lasts!]) day.next(column);
+  };
+  eachOwn(prepare, series, span, read, (start, row, day) => {
+    visit(start + offsets![row]!, means![row]!, weights![row]!, day.endsWithLast(row) ? lasts![row]! : Number.NaN);
+  });
+}
+
+/** Visits our hours that begin within a span, ascending; `read` is handed each day before its rows are visited. */
+function eachOwn(
+  prepare: Prepare,
+  series: SeriesNumber,
+  span: Span,
+  read: (day: HoursReader) => void,
+  visit: (start: Micros, row: number, day: HoursReader) => void,
+): void {
   for (const [key, packed] of packedWithin(prepare, "", series, span)) {
-    const reader = new HoursReader(dayOfKey(key), packed);
-    for (const column of [offsets!, means!, weights!, lasts!]) reader.next(column);
-    for (let i = 0; i < reader.hours.length; i++) {
-      const start = reader.startOf(i);
-      if (start < span.start || start >= span.end) continue;
-      visit(start + offsets![i]!, means![i]!, weights![i]!, reader.endsWithLast(i) ? lasts![i]! : Number.NaN);
+    const day = new HoursReader(dayOfKey(key), packed);
+    read(day);
+    for (let row = 0; row < day.hours.length; row++) {
+      const start = day.startOf(row);
+      if (start >= span.start && start < span.end) visit(start, row, day);
     }
   }
 }
@@ -107,15 +122,11 @@ export function eachCount(
   span: Span,
   visit: (start: Micros, count: number) => void,
 ): void {
-  for (const [key, packed] of packedWithin(prepare, "", series, span)) {
-    const reader = new HoursReader(dayOfKey(key), packed);
-    reader.skip(COLUMNS_OF_MEANS);
-    reader.next(counts!);
-    for (let i = 0; i < reader.hours.length; i++) {
-      const start = reader.startOf(i);
-      if (start >= span.start && start < span.end) visit(start, counts![i]!);
-    }
-  }
+  const read = (day: HoursReader): void => {
+    day.skip(COLUMNS_OF_MEANS);
+    day.next(counts!);
+  };
+  eachOwn(prepare, series, span, read, (start, row) => visit(start, counts![row]!));
 }
 
 /** An hour by itself: what it says of the time after it. */
@@ -178,13 +189,10 @@ export function lastNumberWithin(
     return row && { start: row[0], last: row[LAST]! };
   }
   let found: { start: Micros; last: number } | undefined;
-  for (const [key, packed] of packedWithin(prepare, "", series, span)) {
-    const reader = new HoursReader(dayOfKey(key), packed);
-    for (const [i, last] of lastsOf(reader).subarray(0, reader.hours.length).entries()) {
-      const start = reader.startOf(i);
-      if (start >= span.start && start < span.end && !Number.isNaN(last)) found = { start, last };
-    }
-  }
+  eachOwn(prepare, series, span, lastsOf, (start, row) => {
+    const last = lasts![row]!;
+    if (!Number.isNaN(last)) found = { start, last };
+  });
   return found;
 }
 
@@ -202,17 +210,25 @@ export function hourStore(db: DatabaseSync, day: Day): (series: SeriesNumber, ro
   };
 }
 
-/** Where hours that begin before a time are: of series, in this order of parameters. */
-const BEFORE = [
-  "rollup_hours WHERE series_day >= ? AND series_day < ?",
-  "statistics_hour WHERE series = ? AND start < ?",
-] as const;
+/** Deletes the hours of a series before a midnight UTC; answers how many rows of either table went. */
+export function hourDropper(db: DatabaseSync): (series: SeriesNumber, before: Micros) => number {
+  const own = db.prepare(`DELETE FROM ${OWN_BEFORE}`);
+  const statistics = db.prepare(`DELETE FROM ${STATISTICS_BEFORE}`);
+  return (series, before) =>
+    Number(own.run(...keysBefore(series, before)).changes) + Number(statistics.run(series, before).changes);
+}
 
-/** Deletes, or counts, the rows of the hours of a series before a day. */
-export function hoursBefore(db: DatabaseSync, what: "DELETE" | "SELECT count(*) AS rows") {
-  const [own, statistics] = BEFORE.map((table) => db.prepare(`${what} FROM ${table}`));
-  const rowsOf = (statement: StatementSync, ...parameters: number[]): number =>
-    what === "DELETE" ? Number(statement.run(...parameters).changes) : Number(statement.get(...parameters)?.rows);
-  return (series: SeriesNumber, before: Micros): number =>
-    rowsOf(own!, keyOf(series, -DAY_OFFSET), keyOf(series, dayOf(before))) + rowsOf(statistics!, series, before);
+/** How many rows that would be. */
+export function hourCounter(db: DatabaseSync): (series: SeriesNumber, before: Micros) => number {
+  const own = db.prepare(`SELECT count(*) AS rows FROM ${OWN_BEFORE}`);
+  const statistics = db.prepare(`SELECT count(*) AS rows FROM ${STATISTICS_BEFORE}`);
+  return (series, before) =>
+    Number(own.get(...keysBefore(series, before))?.rows) + Number(statistics.get(series, before)?.rows);
+}
+
+const OWN_BEFORE = "rollup_hours WHERE series_day >= ? AND series_day < ?";
+const STATISTICS_BEFORE = "statistics_hour WHERE series = ? AND start < ?";
+
+function keysBefore(series: SeriesNumber, before: Micros): [from: number, to: number] {
+  return [keyOf(series, -DAY_OFFSET), keyOf(series, dayOf(before))];
 }

@@ -1,6 +1,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import type { SeriesNumber } from "../../domain/series.ts";
 import { isCorruption } from "../../lib/damaged-database.ts";
+import { transaction } from "../../lib/transaction.ts";
 import { dayOf } from "../hot/day.ts";
 import { dayOfKey, keyOf } from "./hours.ts";
 import { packHours } from "./pack.ts";
@@ -42,17 +43,6 @@ function hasTable(db: DatabaseSync, name: string): boolean {
 
 function isOfSqlite(error: unknown): boolean {
   return (error as { code?: unknown }).code === "ERR_SQLITE_ERROR";
-}
-
-function transaction(db: DatabaseSync, work: () => void): void {
-  db.exec("BEGIN IMMEDIATE");
-  try {
-    work();
-    db.exec("COMMIT");
-  } catch (error) {
-    if (db.isTransaction) db.exec("ROLLBACK");
-    throw error;
-  }
 }
 
 function pack(db: DatabaseSync): void {

@@ -2,9 +2,9 @@ import type { Micros, Value } from "../../domain/sample.ts";
 import type { ForeignHour, Summary } from "./accumulate.ts";
 
 /**
- * An hour, or a part of a day; see ../hot/FORMAT.md. `weight` null: a number was in
- * force from the first sample to the end. `state` null: the number `last` is in force at the end; 0: neither a number
- * nor a text. `first_offset` null: an hour of Home Assistant's statistics.
+ * An hour, or a part of a day; see ../hot/FORMAT.md. `weight` null: a number was in force from the first sample to the
+ * end. `state` null: the number `last` is in force at the end; 0: neither a number nor a text. `first_offset` null: an
+ * hour of Home Assistant's statistics.
  */
 export type RollupRow = [
   start: Micros,
