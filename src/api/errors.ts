@@ -45,7 +45,7 @@ function isErrorCode(code: unknown): code is ErrorCode {
 }
 
 /** Undefined for what the caller cannot act on: that is logged whole and told as "Internal error". */
-function answerTo(error: unknown): Answer | undefined {
+function answerTo(error: unknown, bodyBytesMax?: number): Answer | undefined {
   // A contract that works in a worker thread throws there; its code comes along.
   if ((error instanceof AppError || error instanceof WorkerFailure) && isErrorCode(error.code)) {
     return { status: STATUS[error.code], body: { code: error.code, message: error.message } };
@@ -54,13 +54,20 @@ function answerTo(error: unknown): Answer | undefined {
   // Fastify's own refusals (malformed JSON, over-long bodies, bad URLs) carry the status; their texts are for callers.
   if (!(error instanceof Error) || typeof status !== "number" || status < 400 || status > 503) return undefined;
   if (status >= 500 && status !== 503) return undefined;
-  return { status, body: { code: CODE_OF_STATUS[status] ?? "invalid", message: wording(code, error.message) } };
+  return {
+    status,
+    body: { code: CODE_OF_STATUS[status] ?? "invalid", message: wording(code, error.message, bodyBytesMax) },
+  };
 }
 
-function wording(code: unknown, message: string): string {
+const BODY_TOO_LARGE = "FST_ERR_CTP_BODY_TOO_LARGE";
+
+function wording(code: unknown, message: string, bodyBytesMax: number | undefined): string {
   if (code === "FST_ERR_CTP_EMPTY_JSON_BODY") return "Cannot read the body: it is empty, JSON is expected";
   if (code === "FST_ERR_CTP_INVALID_JSON_BODY") return "Cannot read the body: it is not JSON";
-  if (code === "FST_ERR_CTP_BODY_TOO_LARGE") return "Cannot read the body: it is too large";
+  if (code === BODY_TOO_LARGE) {
+    return `Cannot read the body: it is larger than ${bodyBytesMax} bytes; send less at a time`;
+  }
   if (code === "FST_ERR_CTP_INVALID_MEDIA_TYPE") return "Cannot read the body: send it as application/json";
   if (code === "FST_ERR_CTP_INVALID_CONTENT_LENGTH") return "Cannot read the body: its length is not Content-Length";
   if (code === "FST_ERR_BAD_URL") return "Cannot read the address: it is not a well-formed URL";
@@ -70,7 +77,10 @@ function wording(code: unknown, message: string): string {
 
 /** What a failed request is answered, in whatever form; logs what is no caller's business. */
 export function answerFor(error: unknown, request: FastifyRequest, reply: FastifyReply): Answer {
-  const answer = answerTo(error);
+  const answer = answerTo(error, request.routeOptions.bodyLimit);
+  // Fastify would close the connection, and a sender who reads after the whole body would find a reset there instead of
+  // the answer. The rest of the body is read and let go, for as long as a request may take.
+  if ((error as { code?: unknown } | null)?.code === BODY_TOO_LARGE) reply.removeHeader("connection");
   if (!answer)
     request.log.error({ err: error, method: request.method, route: request.routeOptions.url }, "Internal error");
   if (answer?.status === 503) reply.header("retry-after", "5");

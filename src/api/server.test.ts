@@ -690,6 +690,26 @@ test("createApi() refuses over-long addresses with 431, and takes 200 long entit
   assert.match(await get(`/api/v1/states?entity_id=${ids}`), /^HTTP\/1\.1 200 /);
 });
 
+for (const chunked of [false, true]) {
+  test(`createApi() answers a sender who reads after all of a body that is too large${chunked ? ", in chunks" : ""}`, async (t) => {
+    const { port } = await listening(t);
+    // More than the system takes in for a program that does not read.
+    const body = "x".repeat(20 * 1024 * 1024);
+    const framing = chunked
+      ? `Transfer-Encoding: chunked\r\n\r\n${body.length.toString(16)}\r\n${body}\r\n0\r\n\r\n`
+      : `Content-Length: ${body.length}\r\n\r\n${body}`;
+    const answer = await exchange(
+      port,
+      `POST /api/devices HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n${framing}` +
+        "GET /api/devices HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+    );
+    const [, tooLarge, next] = answer.split("HTTP/1.1 ");
+    assert.match(tooLarge!, /^413 /);
+    assert.match(tooLarge!, /"Cannot read the body: it is larger than 1048576 bytes; send less at a time"/);
+    assert.match(next!, /^200 /);
+  });
+}
+
 test("createApi() bounds connections and slow senders", async (t) => {
   const { api } = await listening(t);
   assert.ok(api.server.maxConnections > 0);
