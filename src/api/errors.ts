@@ -79,7 +79,7 @@ function wording(code: unknown, message: string, bodyBytesMax: number | undefine
 export function answerFor(error: unknown, request: FastifyRequest, reply: FastifyReply): Answer {
   const answer = answerTo(error, request.routeOptions.bodyLimit);
   // Fastify would close the connection, and a sender who reads after the whole body would find a reset there instead of
-  // the answer. The rest of the body is read and let go, for as long as a request may take.
+  // the answer. The rest of the body is read and let go: rest-of-body.ts.
   if ((error as { code?: unknown } | null)?.code === BODY_TOO_LARGE) reply.removeHeader("connection");
   if (!answer)
     request.log.error({ err: error, method: request.method, route: request.routeOptions.url }, "Internal error");

@@ -32,6 +32,7 @@ import { lineProtocolRoutes } from "./line-protocol.ts";
 import { metricsRoutes } from "./metrics.ts";
 import { mirrorRoutes } from "./mirrors.ts";
 import { createMonitor } from "./monitor.ts";
+import { boundRestOfBody } from "./rest-of-body.ts";
 import { ErrorSchema, exactly } from "./schemas.ts";
 import { sealingRoute } from "./sealing.ts";
 import { stateRoutes } from "./states.ts";
@@ -79,7 +80,10 @@ const BODY_BYTES_MAX = 1024 * 1024;
 const HEADER_BYTES_MAX = 64 * 1024;
 const PATH_PART_LENGTH_MAX = 1_000;
 const CONNECTIONS_MAX = 1_000;
-/** A request that has not arrived by then is refused with 408, so that slow senders cannot hold connections. */
+/**
+ * A request that has not arrived by then is refused with 408, so that slow senders cannot hold connections; and so long
+ * after an answer the rest of its request may come.
+ */
 const REQUEST_TIMEOUT_MS = 60_000;
 const HEADERS_TIMEOUT_MS = 15_000;
 /** A connection on which nothing moves; the stream's heartbeat is well below. */
@@ -216,6 +220,7 @@ function createServer({ access, log, demo }: ServerOptions): Api {
   });
   // Whoever keeps an answer of the demo shall see that its values are of no real home.
   if (demo) server.addHook("onRequest", async (_request, reply) => void reply.header("x-demo", "simulated home"));
+  boundRestOfBody(server, REQUEST_TIMEOUT_MS);
   installErrors(server);
   installAccess(server, access);
   return server.withTypeProvider<TypeBoxTypeProvider>();
