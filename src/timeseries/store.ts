@@ -309,8 +309,9 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   }
 
   function extend(entry: SeriesEntry, ts: Micros, value: Value): void {
-    if (entry.firstTs === undefined || ts < entry.firstTs) entry.firstTs = ts;
-    if (entry.lastTs === undefined || ts > entry.lastTs) {
+    // Also where there is no time yet.
+    if (!(ts >= entry.firstTs)) entry.firstTs = ts;
+    if (!(ts <= entry.lastTs)) {
       entry.lastTs = ts;
       entry.lastValue = value;
     }
@@ -327,7 +328,8 @@ export async function openStore(options: StoreOptions): Promise<Store> {
 
   function inMemory(): number {
     let size = current.size;
-    for (const generation of sealed) size += generation.size;
+    // As in isSealed, nothing is made for each sample: an iterator would be.
+    for (let i = 0; i < sealed.length; i++) size += sealed[i]!.size;
     return size;
   }
 
@@ -358,9 +360,8 @@ export async function openStore(options: StoreOptions): Promise<Store> {
 
   function forDisk(request: ReadRequest): DayRequest {
     const { series, start, end, limit } = request;
-    const entry = catalog.entry(series);
-    const firstTs = entry?.firstTs ?? Number.POSITIVE_INFINITY;
-    const lastTs = entry?.lastTs ?? Number.NEGATIVE_INFINITY;
+    const { firstTs, lastTs } = catalog.entry(series) ?? NO_TIMES;
+    if (Number.isNaN(firstTs)) return { series, start, end, limit, days: [], daysBefore: [] };
     return {
       series,
       start,
@@ -406,9 +407,9 @@ export async function openStore(options: StoreOptions): Promise<Store> {
 
   /** What is in force since before the start, where nothing came later: known also when its sample was dropped. */
   function newestBefore({ series, start, includeStart }: ReadRequest): SampleColumns {
-    const { lastTs, lastValue } = catalog.entry(series) ?? {};
-    const isDropped = lastTs !== undefined && lastTs < droppedBefore;
-    return includeStart && isDropped && lastTs < start ? { ts: [lastTs], values: [lastValue ?? null] } : EMPTY;
+    const { lastTs, lastValue } = catalog.entry(series) ?? NO_TIMES;
+    const isDropped = lastTs < droppedBefore && lastTs < start;
+    return includeStart && isDropped ? { ts: [lastTs], values: [lastValue] } : EMPTY;
   }
 
   async function close(): Promise<void> {
@@ -457,10 +458,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
         return;
       }
       const clean = cleanValue(value);
-      const { lastTs } = entry;
-      if (lastTs !== undefined && ts <= lastTs) {
-        if (ts === lastTs || isSealed(series, ts)) return;
-      }
+      if (ts <= entry.lastTs && (ts === entry.lastTs || isSealed(series, ts))) return;
       if (inMemory() >= memorySamplesMax) return turnAway(ts);
       overflowing = false;
       if (!current.insert(series, ts, clean)) return;
@@ -471,7 +469,8 @@ export async function openStore(options: StoreOptions): Promise<Store> {
 
     last(series) {
       const entry = catalog.entry(series);
-      return entry?.lastTs === undefined ? undefined : { ts: entry.lastTs, value: entry.lastValue };
+      if (entry === undefined || Number.isNaN(entry.lastTs)) return undefined;
+      return { ts: entry.lastTs, value: entry.lastValue };
     },
 
     flush: () => committer.flush(),
@@ -527,6 +526,8 @@ export async function openStore(options: StoreOptions): Promise<Store> {
 }
 
 const EMPTY: SampleColumns = { ts: [], values: [] };
+/** What the catalog would say of a series that is not there. */
+const NO_TIMES = { firstTs: Number.NaN, lastTs: Number.NaN, lastValue: null };
 
 /** The newest sample of a column, as a column of one or none. */
 function lastOf({ ts, values }: SampleColumns): SampleColumns {
@@ -546,13 +547,12 @@ function assemble(request: ReadRequest, found: ReadColumns, newestBefore: Sample
   return { ...columns, ts: ts.slice(from, to), values: values.slice(from, to) };
 }
 
-/**
- * The value as the disk gives it back: −0 is 0, and half of a surrogate pair, which UTF-8 cannot say, is U+FFFD.
- */
+/** The value as the disk gives it back: −0 is 0, and half of a surrogate pair, which UTF-8 cannot say, is U+FFFD. */
 function cleanValue(value: Value): Value {
   if (typeof value === "number") {
     if (Number.isNaN(value)) throw new RangeError("Cannot append NaN: no number");
-    return value + 0;
+    // Adding 0 would do, and make a new object of each number.
+    return value === 0 ? 0 : value;
   }
   if (typeof value === "string" && !value.isWellFormed()) return value.toWellFormed();
   return value;

@@ -11,9 +11,12 @@ export interface SeriesEntry {
   unit: string | null;
   deviceClass: string | null;
   stateClass: string | null;
-  /** Of all samples on disk and in memory; undefined while there is none. */
-  firstTs: Micros | undefined;
-  lastTs: Micros | undefined;
+  /**
+   * Of all samples on disk and in memory; NaN while there is none: V8 keeps what is always a number within the entry,
+   * where anything else would be a new object with each sample.
+   */
+  firstTs: Micros;
+  lastTs: Micros;
   lastValue: Value;
 }
 
@@ -140,8 +143,8 @@ export function createCatalog(
         unit: word(unit),
         deviceClass: word(deviceClass),
         stateClass: word(stateClass),
-        firstTs: firstTs ?? undefined,
-        lastTs: lastTs ?? undefined,
+        firstTs: firstTs ?? Number.NaN,
+        lastTs: lastTs ?? Number.NaN,
         lastValue,
       };
       entries[number] = entry;
@@ -193,8 +196,8 @@ export function createCatalog(
           unit: null,
           deviceClass: null,
           stateClass: null,
-          firstTs: undefined,
-          lastTs: undefined,
+          firstTs: Number.NaN,
+          lastTs: Number.NaN,
           lastValue: null,
         };
         entries[entry.number] = entry;
