@@ -48,7 +48,7 @@ export async function readStatesAt(
   const since = lastDowntime(gaps, at);
   const states = ofState.flatMap(([entityId], i) => {
     const state = values[i];
-    return state === undefined || state.ts < since ? [] : [{ entityId, state }];
+    return state === undefined || state.ts <= since ? [] : [{ entityId, state }];
   });
   const page = states
     .filter(({ entityId }) => entityId > after)

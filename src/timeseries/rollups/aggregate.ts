@@ -202,9 +202,9 @@ function valueAtEnd(hour: NewestHour): Value | undefined {
 
 const lastMoment = ({ start }: NewestHour): Micros => start + HOUR_MICROS - 1;
 
-/** Whether Home Assistant went down between a moment and the first border. */
+/** Whether Home Assistant went down at a moment or after it, before the first border. */
 function isSilenced({ silences, borders }: AggregateRequest, { isState }: SeriesQuestion, since: Micros): boolean {
-  return isState && silences.some((silence) => silence > since && silence < borders[0]!);
+  return isState && silences.some((silence) => silence >= since && silence < borders[0]!);
 }
 
 /** Infinity is a real to SQLite, and no number here. */

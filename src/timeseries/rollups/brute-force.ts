@@ -14,7 +14,7 @@ export function figuresOf(
 ): BucketFigures | null {
   const inForce = samples
     .map(([ts, value], i) => {
-      const next = Math.min(samples[i + 1]?.[0] ?? end, silences.find((silence) => silence > ts) ?? end);
+      const next = Math.min(samples[i + 1]?.[0] ?? end, silences.find((silence) => silence >= ts) ?? end);
       return { value, from: Math.max(ts, start), to: Math.min(next, end) };
     })
     .filter(({ from, to }) => to > from);

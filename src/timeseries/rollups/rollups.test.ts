@@ -252,6 +252,40 @@ for (const tier of ["tables", "archive"])
     assert.deepEqual(await means(hall), ended, "after a restart");
   });
 
+for (const tier of ["memory", "tables", "rollups", "archive"])
+  test(`what came last before a downtime ends with it as well: ${tier}`, async () => {
+    const clock = { now: T0 + 9 * DAY + HOUR, timeZone: "UTC" };
+    await using opened = await openOne(clock);
+    const { store } = opened;
+    const hall = store.series({ measurement: "state", subject: "hall", field: "state" }, "sensor.hall", T0);
+    store.append(hall, T0, 10);
+    store.append(hall, T0 + 6 * HOUR, 20);
+    store.append(hall, T0 + DAY + 18 * HOUR, 30);
+    goDown(store, T0 + 6 * HOUR);
+    if (tier !== "memory") await store.fold();
+    if (tier === "rollups" || tier === "archive") assert.equal(await store.rollUp(), 2);
+    if (tier === "archive") assert.ok((await store.seal()) > 0);
+    for (const borders of [
+      [T0, T0 + DAY, T0 + 2 * DAY],
+      [T0, T0 + 7 * HOUR, T0 + 2 * DAY],
+    ]) {
+      const request = { series: [hall], borders, until: clock.now, group: false };
+      const [figures] = (await store.statistics(request)).series;
+      assert.deepEqual(
+        figures!.map((bucket) => [bucket?.mean, (bucket?.weight ?? 0) / HOUR, bucket?.count]),
+        [
+          [10, 6, 2],
+          [30, 6, 1],
+        ],
+      );
+      assert.deepEqual([...(await store.figure(request, "mean")).series[0]!], [10, 30]);
+    }
+    // The downtime lies before the question.
+    const later = { series: [hall], borders: [T0 + 7 * HOUR, T0 + 8 * HOUR], until: clock.now, group: false };
+    assert.deepEqual((await store.statistics(later)).series, [[null]]);
+    assert.deepEqual([...(await store.figure(later, "mean")).series[0]!], [Number.NaN]);
+  });
+
 async function filled(opened: Opened, days: number): Promise<SeriesNumber[]> {
   const numbers = makeSeries(opened.store);
   for (let hour = 0; hour < days * 24; hour++) {
