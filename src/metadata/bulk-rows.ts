@@ -2,7 +2,7 @@ import { AppError, messageOf } from "../domain/errors.ts";
 import type { RegistryRow } from "../domain/home.ts";
 import type { RowFault } from "../domain/home-store.ts";
 import { type JsonElement, jsonElements } from "../lib/json-elements.ts";
-import { isRow, keyOf, reference } from "./rows.ts";
+import { deviceId, isRow, keyOf, moment, reference } from "./rows.ts";
 import { type Incoming, SLICE_ROWS } from "./writes.ts";
 
 /** Rows of one bulk upsert; more are `too_large`. */
@@ -15,7 +15,9 @@ export interface BulkRow extends Incoming {
 
 /**
  * The rows of a bulk upsert's body, a slice at a time: registry rows of Home Assistant, or the original's flat ones
- * ({device_id, name, manufacturer, …}, {entity_id, device_id, platform, …}). What can be no row goes into `faults`.
+ * ({device_id, name, manufacturer, …}, {entity_id, device_id, platform, …}). What can be no row goes into `faults`, and
+ * so does a row with a field that its column cannot keep, whole: its sender is to hear of it. Fields without a column
+ * may hold anything.
  * Throws `invalid` where the body is no JSON array, maybe only after some slices.
  */
 export function* bulkRows(kind: "device" | "entity", body: Uint8Array, faults: RowFault[]): Generator<BulkRow[]> {
@@ -27,8 +29,12 @@ export function* bulkRows(kind: "device" | "entity", body: Uint8Array, faults: R
     if (index === BULK_ROWS_MAX) throw new AppError("too_large", `Cannot take more than ${BULK_ROWS_MAX} rows at once`);
     const { value: row, text } = element;
     const key = isRow(row) ? keyOf(kind, row) : null;
-    if (isRow(row) && key !== null) slice.push({ index, key, text, row });
-    else faults.push({ index, ...faultOf(kind, row) });
+    if (!isRow(row) || key === null) faults.push({ index, ...faultOf(kind, row) });
+    else {
+      const message = WRONG_FIELD[kind](row);
+      if (message === undefined) slice.push({ index, key, text, row });
+      else faults.push({ index, id: nameOf(kind, row), message });
+    }
     if (slice.length === SLICE_ROWS) {
       yield slice;
       slice = [];
@@ -44,6 +50,96 @@ function nextElement(elements: Iterator<JsonElement, undefined>, index: number):
     const reason = `row ${index}: ${messageOf(cause)}`;
     throw new AppError("invalid", `Cannot read the rows: the body is no JSON array (${reason})`, { cause });
   }
+}
+
+function nameOf(kind: "device" | "entity", row: RegistryRow): string | null {
+  return kind === "device" ? deviceId(row) : reference(row.entity_id);
+}
+
+/** What is wrong with a field; undefined where its column can keep it. */
+type Wrong = string | undefined;
+
+/**
+ * What is wrong with the first field that its column cannot keep, of all from which columns are made. Each is written
+ * out, since a loop over their names takes ten times as long: 0.7 ms of 5,000 rows' 60.
+ */
+const WRONG_FIELD: Readonly<Record<"device" | "entity", (row: RegistryRow) => Wrong>> = {
+  device: (row) =>
+    text("id", row.id) ??
+    text("device_id", row.device_id) ??
+    text("name", row.name) ??
+    text("name_by_user", row.name_by_user) ??
+    text("manufacturer", row.manufacturer) ??
+    text("model", row.model) ??
+    text("model_id", row.model_id) ??
+    text("sw_version", row.sw_version) ??
+    text("hw_version", row.hw_version) ??
+    text("serial_number", row.serial_number) ??
+    text("area_id", row.area_id) ??
+    text("config_entry_id", row.config_entry_id) ??
+    text("primary_config_entry", row.primary_config_entry) ??
+    text("via_device_id", row.via_device_id) ??
+    text("parent_device_id", row.parent_device_id) ??
+    text("entry_type", row.entry_type) ??
+    text("configuration_url", row.configuration_url) ??
+    text("disabled_by", row.disabled_by) ??
+    text("integration", row.integration) ??
+    texts("labels", row.labels) ??
+    texts("config_entries", row.config_entries) ??
+    lists("identifiers", row.identifiers) ??
+    time("created_at", row.created_at) ??
+    time("modified_at", row.modified_at),
+  entity: (row) =>
+    text("id", row.id) ??
+    text("unique_id", row.unique_id) ??
+    text("platform", row.platform) ??
+    text("device_id", row.device_id) ??
+    text("config_entry_id", row.config_entry_id) ??
+    text("area_id", row.area_id) ??
+    text("name", row.name) ??
+    text("original_name", row.original_name) ??
+    text("icon", row.icon) ??
+    text("original_icon", row.original_icon) ??
+    text("entity_category", row.entity_category) ??
+    text("disabled_by", row.disabled_by) ??
+    text("hidden_by", row.hidden_by) ??
+    texts("labels", row.labels) ??
+    time("created_at", row.created_at) ??
+    time("modified_at", row.modified_at),
+};
+
+function must(field: string, form: string): string {
+  return `The field "${field}" must be ${form}`;
+}
+
+function text(field: string, value: unknown): Wrong {
+  if (isNone(value) || typeof value === "string" || typeof value === "number") return undefined;
+  return must(field, "a text");
+}
+
+function texts(field: string, value: unknown): Wrong {
+  if (isNone(value) || (Array.isArray(value) && value.every((item) => typeof item === "string"))) return undefined;
+  return must(field, "a list of texts");
+}
+
+/** What is in the inner ones is left alone: identifiers of some integrations hold more than a domain and a text. */
+function lists(field: string, value: unknown): Wrong {
+  if (isNone(value) || (Array.isArray(value) && value.every((item) => Array.isArray(item)))) return undefined;
+  return must(field, "a list of lists");
+}
+
+/** Times of the original have no zone: they are taken, and what moment they mean stays unknown. */
+const LOCAL_TIME = /^\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?)?$/;
+
+function time(field: string, value: unknown): Wrong {
+  // Home Assistant's 0 is a time that it does not know.
+  if (isNone(value) || value === 0 || moment(value) !== null) return undefined;
+  if (typeof value === "string" && LOCAL_TIME.test(value)) return undefined;
+  return must(field, "a time: epoch seconds or ISO 8601");
+}
+
+function isNone(value: unknown): boolean {
+  return value === null || value === undefined;
 }
 
 function faultOf(kind: "device" | "entity", row: unknown): { readonly id: string | null; readonly message: string } {

@@ -396,6 +396,75 @@ test("bulkUpsert() keeps good rows, reports bad ones, and takes flat rows over r
   assert.equal(home.entity("light.a")!.device_name, "Hall lamp");
 });
 
+const WRONG: readonly ["device" | "entity", string, unknown, string][] = [
+  ["entity", "labels", "x", "a list of texts"],
+  ["entity", "labels", ["a", 5], "a list of texts"],
+  ["entity", "device_id", ["q"], "a text"],
+  ["entity", "disabled_by", true, "a text"],
+  ["entity", "name", { default: "x" }, "a text"],
+  ["entity", "id", ["q"], "a text"],
+  ["entity", "created_at", "yesterday", "a time: epoch seconds or ISO 8601"],
+  ["entity", "modified_at", 1.7e12, "a time: epoch seconds or ISO 8601"],
+  ["entity", "modified_at", -1, "a time: epoch seconds or ISO 8601"],
+  ["device", "id", { a: 1 }, "a text"],
+  ["device", "sw_version", [1, 2], "a text"],
+  ["device", "config_entries", "entry", "a list of texts"],
+  ["device", "identifiers", ["hue", "1"], "a list of lists"],
+  ["device", "created_at", "2026-02-30T00:00:00Z", "a time: epoch seconds or ISO 8601"],
+];
+for (const [kind, field, value, form] of WRONG) {
+  test(`bulkUpsert() reports the ${kind} whose ${field} is ${JSON.stringify(value)}, and stores nothing of it`, async (t) => {
+    const { home } = await openTestHome(t);
+    const rowOf = (name: string, more = {}) =>
+      kind === "device" ? { device_id: name, ...more } : { entity_id: name, platform: "wt", ...more };
+    const rows = [rowOf("sensor.a"), rowOf("sensor.wrong", { [field]: value }), rowOf("sensor.b")];
+    assert.deepEqual(await home.bulkUpsert(kind, json(rows)), {
+      upserted: 2,
+      failed: [{ index: 1, id: "sensor.wrong", message: `The field "${field}" must be ${form}` }],
+    });
+    assert.equal(kind === "device" ? home.device("sensor.wrong") : home.entity("sensor.wrong"), undefined);
+    assert.equal(kind === "device" ? home.counts().devices : home.counts().entities, 2);
+  });
+}
+
+test("bulkUpsert() takes absent and null fields, numbers as texts, times without zone, and fields without a column", async (t) => {
+  const { home } = await openTestHome(t);
+  const at = "2026-11-24T12:00:00.5";
+  const odd = { aliases: [null, "x"], disabled: true, options: 5, categories: "none" };
+  const entities = [
+    {
+      id: 5,
+      entity_id: "sensor.a",
+      unique_id: 7,
+      labels: null,
+      device_id: null,
+      created_at: 0,
+      modified_at: null,
+      ...odd,
+    },
+    { entity_id: "sensor.b", created_at: at, modified_at: `${at}+01:00` },
+  ];
+  assert.deepEqual(await home.bulkUpsert("entity", json(entities)), { upserted: 2, failed: [] });
+  assert.deepEqual([home.entity("sensor.a")!.id, home.entity("sensor.a")!.unique_id], ["5", "7"]);
+  assert.equal(home.entity("sensor.b")!.modified_at, "2026-11-24T11:00:00.500000Z");
+  const devices = [
+    { id: 5, sw_version: 2.1, identifiers: [["hue", 1, null], ["x"], []], labels: [], connections: 1, created_at: at },
+    { device_id: "d", config_entries: [], config_entries_subentries: { a: [null] }, configuration_url: null },
+  ];
+  assert.deepEqual(await home.bulkUpsert("device", json(devices)), { upserted: 2, failed: [] });
+  assert.deepEqual([home.device("5")!.sw_version, home.device("5")!.integration], ["2.1", "hue"]);
+});
+
+test("bulkUpsert() refuses nothing that Home Assistant 2026.11 sends", async (t) => {
+  const { home } = await openTestHome(t);
+  const file = fixture(t, "real-2026.11.0/websocket-transcript.jsonl");
+  if (!file) return;
+  for (const kind of ["device", "entity"] as const) {
+    const rows = recordedResult(file, `config/${kind}_registry/list`);
+    assert.deepEqual(await home.bulkUpsert(kind, json(rows)), { upserted: rows.length, failed: [] });
+  }
+});
+
 test("bulkUpsert() reports a row that the database refuses and keeps the others", async (t) => {
   const { home, file } = await openTestHome(t);
   const outside = new DatabaseSync(file);
