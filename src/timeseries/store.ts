@@ -405,11 +405,10 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     return requests.map((request, i) => assemble(request, columns[i]!, newestBefore(request)));
   }
 
-  /** What is in force since before the start, where nothing came later: known also when its sample was dropped. */
+  /** What is in force since before the start, where nothing came later: known also when its sample was dropped or lost. */
   function newestBefore({ series, start, includeStart }: ReadRequest): SampleColumns {
     const { lastTs, lastValue } = catalog.entry(series) ?? NO_TIMES;
-    const isDropped = lastTs < droppedBefore && lastTs < start;
-    return includeStart && isDropped ? { ts: [lastTs], values: [lastValue] } : EMPTY;
+    return includeStart && lastTs < start ? { ts: [lastTs], values: [lastValue] } : EMPTY;
   }
 
   async function close(): Promise<void> {

@@ -167,6 +167,20 @@ test("retain() writes a file again without the series that are past, and drops i
   assert.equal((await store.retain({ dryRun: false })).rows, 0);
 });
 
+test("the value in force stays known where a rule dropped its sample", async (t) => {
+  const directory = temporary(t);
+  const limits = (subject: string): Limits => ({ rawDays: subject === "u1" ? 10 : 365, rollupDays: 0 });
+  await using store = await open(directory, T0 + 100 * DAY, { retention: policy(limits) });
+  await put(store, 0, samplesOf([0, 99]));
+  await put(store, 1, samplesOf([0]));
+  await store.rollUp();
+  await store.seal();
+  assert.equal((await store.retain({ dryRun: false })).rows, 10);
+  const request = { start: T0 + 50 * DAY, end: T0 + 51 * DAY, includeStart: true };
+  assert.deepEqual(await all(store, 1, request), samplesOf([0]).slice(-1));
+  assert.deepEqual(await all(store, 1, { ...request, start: T0 }), []);
+});
+
 test("a file that was thinned and not listed before a crash is listed by the next retain()", async (t) => {
   const directory = temporary(t);
   const limits = (subject: string): Limits => ({ rawDays: subject === "u1" ? 30 : 0, rollupDays: 0 });
