@@ -80,7 +80,7 @@ export function installAccess(app: FastifyInstance, options: AccessOptions): voi
     if (isAllowedOrigin(origin)) {
       reply.header("access-control-allow-origin", origin).header("cross-origin-resource-policy", "cross-origin");
       reply.header("access-control-expose-headers", "retry-after, www-authenticate");
-    } else if (URL.parse(origin)?.host !== host?.toLowerCase()) {
+    } else if (host === undefined || URL.parse(origin)?.host !== host.toLowerCase()) {
       const remedy = "add it to CORS_ORIGINS if it may call";
       throw new AppError("forbidden", `Cannot answer a page of the origin "${origin.slice(0, 100)}": ${remedy}`);
     }
@@ -89,6 +89,10 @@ export function installAccess(app: FastifyInstance, options: AccessOptions): voi
   app.decorateRequest("isKnown", false);
   app.addHook("onRequest", async (request, reply) => {
     reply.headers(SECURITY_HEADERS);
+    // HTTP/1.1 asks for it, also of who brings the token.
+    if (request.headers.host === undefined && request.raw.httpVersion === "1.1") {
+      throw new AppError("invalid", 'Cannot read the request: its header "Host" is missing');
+    }
     if (expected === null) checkHost(request);
     checkOrigin(request, reply);
     if (isPreflight(request)) {

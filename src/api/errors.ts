@@ -19,6 +19,7 @@ const STATUS: Readonly<Record<ErrorCode, number>> = {
 
 /** What HTTP itself refuses, before a contract is called; the codes stand in `docs/errors.md` beside the others. */
 const CODE_OF_STATUS: Readonly<Record<number, string>> = {
+  403: "forbidden",
   404: "not_found",
   405: "method_not_allowed",
   408: "timeout",
@@ -56,13 +57,13 @@ function answerTo(error: unknown, bodyBytesMax?: number): Answer | undefined {
   if (status >= 500 && status !== 503) return undefined;
   return {
     status,
-    body: { code: CODE_OF_STATUS[status] ?? "invalid", message: wording(code, error.message, bodyBytesMax) },
+    body: { code: CODE_OF_STATUS[status] ?? "invalid", message: wording(status, code, error.message, bodyBytesMax) },
   };
 }
 
 const BODY_TOO_LARGE = "FST_ERR_CTP_BODY_TOO_LARGE";
 
-function wording(code: unknown, message: string, bodyBytesMax: number | undefined): string {
+function wording(status: number, code: unknown, message: string, bodyBytesMax: number | undefined): string {
   if (code === "FST_ERR_CTP_EMPTY_JSON_BODY") return "Cannot read the body: it is empty, JSON is expected";
   if (code === "FST_ERR_CTP_INVALID_JSON_BODY") return "Cannot read the body: it is not JSON";
   if (code === BODY_TOO_LARGE) {
@@ -71,6 +72,8 @@ function wording(code: unknown, message: string, bodyBytesMax: number | undefine
   if (code === "FST_ERR_CTP_INVALID_MEDIA_TYPE") return "Cannot read the body: send it as application/json";
   if (code === "FST_ERR_CTP_INVALID_CONTENT_LENGTH") return "Cannot read the body: its length is not Content-Length";
   if (code === "FST_ERR_BAD_URL") return "Cannot read the address: it is not a well-formed URL";
+  // The files of /docs are the only ones that somebody else's code serves, and it says no more than "Forbidden".
+  if (status === 403) return "Cannot answer this address: it leads out of what is served there";
   if (code === "FST_ERR_MAX_PARAM_LENGTH") return "Cannot read the address: a part of its path is too long";
   return message;
 }
