@@ -14,7 +14,7 @@ import { conditionOf, isUnderWay } from "../domain/game-condition.ts";
 import { type GameBody, type GameStatus, gameBody, statusOf } from "../domain/game-json.ts";
 import type { Micros } from "../domain/sample.ts";
 import type { SampleReader } from "../domain/store.ts";
-import { foldName, namesOf } from "../domain/team-names.ts";
+import { foldName, namesOf, readLeague } from "../domain/team-names.ts";
 import { exactly, nullable, nullableText, nullableTime, queryText, text } from "./schemas.ts";
 import { Type } from "./type.ts";
 
@@ -90,14 +90,7 @@ export function leagueOf(store: TeamStore, query: { league?: string; sport?: str
   if (query.league !== undefined && query.sport !== undefined && query.league !== query.sport) {
     throw new AppError("invalid", 'Give "league" or "sport", not both');
   }
-  return league === undefined ? undefined : parseLeague(store, league);
-}
-
-export function parseLeague(store: TeamStore, league: string): LeagueId {
-  const id = store.parseLeague(league);
-  if (id !== undefined) return id;
-  const known = store.leagues.map((one) => one.id).join(", ");
-  throw new AppError("invalid", `There is no league "${league}": known are ${known}, and ESPN's own paths`);
+  return league === undefined ? undefined : readLeague(league, store);
 }
 
 /** A game that is remembered, or one of the present scoreboards. */

@@ -1,9 +1,9 @@
 import { AppError } from "../domain/errors.ts";
 import type { FollowedTeam, LeagueId, Team } from "../domain/game.ts";
-import { foldName, namesOf, splitTeamName } from "../domain/team-names.ts";
+import { foldName, namesOf, readLeague, readTeamName } from "../domain/team-names.ts";
 import type { Api } from "./api.ts";
 import { pageOf } from "./cursors.ts";
-import { leagueOf, leagueQuery, parseLeague, type SportsSources } from "./game-lists.ts";
+import { leagueOf, leagueQuery, type SportsSources } from "./game-lists.ts";
 import {
   answers,
   count,
@@ -123,9 +123,7 @@ export function teamRoutes(api: Api, sports: SportsSources): void {
       },
     },
     async ({ params, query }, reply) => {
-      const league = leagueOf(sports, query);
-      const given =
-        league === undefined ? splitTeamName(params.team, sports.parseLeague) : { league, text: params.team };
+      const given = readTeamName(params.team, leagueOf(sports, query), sports);
       if (!given) throw new AppError("invalid", `The team "${params.team}" lacks its league, as in "nfl:sf"`);
       if (!(await sports.unfollow(given.league, given.text))) {
         throw new AppError("not_found", `Nobody follows "${params.team}"`);
@@ -184,7 +182,7 @@ export function teamRoutes(api: Api, sports: SportsSources): void {
       if (body.nfl_teams) wanted.set("nfl", [...body.nfl_teams]);
       if (body.nhl_teams) wanted.set("nhl", [...body.nhl_teams]);
       for (const written of body.teams ?? []) {
-        const given = splitTeamName(written, sports.parseLeague);
+        const given = readTeamName(written, undefined, sports);
         if (!given) throw new AppError("invalid", `The field "teams" holds "${written}", which lacks its league`);
         wanted.set(given.league, [...(wanted.get(given.league) ?? []), given.text]);
       }
@@ -196,16 +194,12 @@ export function teamRoutes(api: Api, sports: SportsSources): void {
   /** New ones first, so that a name that fits no team leaves everything else as it was. */
   async function replace(league: LeagueId, teams: readonly string[]): Promise<void> {
     const kept = new Set<string>();
-    for (const team of teams) kept.add(keyOf(await sports.follow(league, withoutLeague(team))));
+    for (const team of teams) kept.add(keyOf(await sports.follow(league, readTeamName(team, league, sports)!.text)));
     for (const old of sports.followed()) {
       if (old.league === league && !old.configured && !kept.has(keyOf(old))) {
         await sports.unfollow(league, old.id ?? old.text);
       }
     }
-  }
-
-  function withoutLeague(team: string): string {
-    return splitTeamName(team, sports.parseLeague)?.text ?? team;
   }
 
   function userTeams(userId = "default") {
@@ -218,8 +212,7 @@ export function teamRoutes(api: Api, sports: SportsSources): void {
   }
 
   async function nameOf(team: string, league: string | undefined): Promise<{ league: LeagueId; text: string }> {
-    if (league !== undefined) return { league: parseLeague(sports, league), text: withoutLeague(team) };
-    const given = splitTeamName(team, sports.parseLeague);
+    const given = readTeamName(team, league === undefined ? undefined : readLeague(league, sports), sports);
     if (given) return given;
     const found = await sports.team(team);
     return { league: found.league, text: found.id };

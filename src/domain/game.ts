@@ -330,7 +330,8 @@ export interface TeamStore {
   teams(league: LeagueId): Promise<readonly Team[]>;
   /**
    * The team that a text means: "sf", "nfl:sf", "nfl-sf", the provider's id, a full name, in any case. Without a
-   * league the followed teams come first, then every league in order. `not_found` otherwise.
+   * league the followed teams come first, then every league in order. `not_found` otherwise; `invalid` at once where the
+   * text names a league that there is not, or another than `league`.
    */
   team(text: string, league?: LeagueId): Promise<Team>;
   followed(): readonly FollowedTeam[];

@@ -1,7 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Team } from "./game.ts";
-import { findTeam, findTeamOfSome, foldName, isSameAbbreviation, namesOf, splitTeamName } from "./team-names.ts";
+import {
+  findTeam,
+  findTeamOfSome,
+  foldName,
+  isSameAbbreviation,
+  namesOf,
+  readTeamName,
+  splitTeamName,
+} from "./team-names.ts";
 
 function team(id: string, abbreviation: string, name: string, league = "epl"): Team {
   const none = { logo: null, color: null, alternateColor: null };
@@ -81,3 +89,33 @@ test("foldName() compares without case, accents and separators", () => {
   assert.equal(foldName(" NFL:San-Francisco_49ers "), "nfl san francisco 49ers");
   assert.equal(foldName("São Paulo"), "sao paulo");
 });
+
+const LEAGUES = {
+  leagues: [
+    { id: "nfl", name: "NFL" },
+    { id: "epl", name: "Premier League" },
+  ],
+  parseLeague: (text: string) =>
+    ["nfl", "epl", "hockey/ahl"].includes(text.toLowerCase()) ? text.toLowerCase() : undefined,
+};
+for (const [text, league, expected] of [
+  ["sf", undefined, undefined],
+  ["sf", "nfl", { league: "nfl", text: "sf" }],
+  ["NFL:sf", undefined, { league: "nfl", text: "sf" }],
+  ["nfl:*", undefined, { league: "nfl", text: "*" }],
+  ["nfl: sf", "nfl", { league: "nfl", text: "sf" }],
+  ["nfl-sf", "nfl", { league: "nfl", text: "sf" }],
+  ["hockey/ahl:abbotsford", undefined, { league: "hockey/ahl", text: "abbotsford" }],
+  ["Saint-Germain", undefined, undefined],
+  ["NFL Stars", "epl", { league: "epl", text: "NFL Stars" }],
+  ["nope:sf", undefined, /^There is no league "nope": known are nfl, epl, and ESPN's own paths$/],
+  ["nope:sf", "nfl", /no league "nope"/],
+  ["epl:sf", "nfl", /^The team "epl:sf" is not of league "nfl"$/],
+  ["nfl: ", undefined, /^The team "nfl: " lacks its name, as in "nfl:sf"$/],
+] as const) {
+  test(`readTeamName() of "${text}"${league ? ` with league "${league}"` : ""}`, () => {
+    const read = () => readTeamName(text, league, LEAGUES);
+    if (expected instanceof RegExp) assert.throws(read, { name: "AppError", code: "invalid", message: expected });
+    else assert.deepEqual(read(), expected);
+  });
+}

@@ -1,4 +1,5 @@
-import { type LeagueId, type Team, teamKey } from "./game.ts";
+import { AppError } from "./errors.ts";
+import { type LeagueId, type Team, type TeamStore, teamKey } from "./game.ts";
 
 /** Abbreviations by which other providers, newspapers and past seasons know the team that has one of the others. */
 const SAME: readonly (readonly string[])[] = [
@@ -49,6 +50,34 @@ export function splitTeamName(text: string, parseLeague: (text: string) => Leagu
     if (league !== undefined && rest !== "") return { league, text: rest };
   }
   return undefined;
+}
+
+/** Which leagues there are. */
+export type Leagues = Pick<TeamStore, "leagues" | "parseLeague">;
+
+/** The league that a user names; `invalid` for one that there is not, with those that are known. */
+export function readLeague(text: string, { leagues, parseLeague }: Leagues): LeagueId {
+  const id = parseLeague(text);
+  if (id !== undefined) return id;
+  const known = leagues.map((one) => one.id).join(", ");
+  throw new AppError("invalid", `There is no league "${text}": known are ${known}, and ESPN's own paths`);
+}
+
+/**
+ * A team as a user names it, with its league in the name or beside it; undefined where it is in neither. What stands
+ * before a colon is a league, so a mistake there is `invalid` and need not be looked for among the teams of all of them;
+ * so is a league in the name that is not the one beside it.
+ */
+export function readTeamName(text: string, league: LeagueId | undefined, leagues: Leagues): TeamName | undefined {
+  const at = text.indexOf(":");
+  if (at < 1) {
+    const split = splitTeamName(text, leagues.parseLeague);
+    return league === undefined || split?.league === league ? split : { league, text };
+  }
+  const named = { league: readLeague(text.slice(0, at), leagues), text: text.slice(at + 1).trim() };
+  if (named.text === "") throw new AppError("invalid", `The team "${text}" lacks its name, as in "nfl:sf"`);
+  if (league === undefined || named.league === league) return named;
+  throw new AppError("invalid", `The team "${text}" is not of league "${league}"`);
 }
 
 /** Names of one team are compared in this form: "nfl-SF", "nfl:sf" and "NFL SF" are the same. */

@@ -280,6 +280,16 @@ test("createSports() resolves teams by any name, and says what it does not know"
   await assert.rejects(() => sports.team("epl:mnc"), { code: "unavailable" });
 });
 
+test("team() refuses an unknown league at once, and asks for one by ESPN's path", async (t) => {
+  const { board, start } = await bench(t);
+  board.showTeams("hockey/ahl", [teamOf("9", "ABB", "Abbotsford Heat", "hockey/ahl")]);
+  const sports = await start([]);
+  await assert.rejects(() => sports.team("nope:sf"), { code: "invalid", message: /no league "nope": known are nfl, / });
+  await assert.rejects(() => sports.team("nba:sf", "nfl"), { code: "invalid" });
+  assert.equal(board.asked.length, 0);
+  assert.equal((await sports.team("hockey/ahl:abb")).id, "9");
+});
+
 const FAULTS = [
   ["blocked", { status: 403 }, /403/],
   ["bad_request", { status: 400, body: '{"code":400}' }, /400/],

@@ -13,7 +13,7 @@ import {
   type TeamStore,
   teamKey,
 } from "../domain/game.ts";
-import { findTeam, findTeamOfSome, foldName, namesOf, splitTeamName, type TeamName } from "../domain/team-names.ts";
+import { findTeam, findTeamOfSome, foldName, namesOf, readTeamName, type TeamName } from "../domain/team-names.ts";
 import type { Outbox } from "../domain/webhook.ts";
 import type { Logger } from "../lib/log.ts";
 import { nowMicros } from "../lib/time.ts";
@@ -133,7 +133,7 @@ export async function createSports(options: SportsOptions): Promise<Sports> {
   }
 
   async function team(text: string, league?: LeagueId): Promise<Team> {
-    const named = league === undefined ? splitTeamName(text, source.parseLeague) : { league, text };
+    const named = readTeamName(text, league, source);
     if (named) {
       const found =
         findTeamOfSome(seenTeams(named.league), named.text) ?? findTeam(await teamsOf(named.league), named.text);
@@ -230,9 +230,9 @@ export async function createSports(options: SportsOptions): Promise<Sports> {
           const { league: of, id } = await team(text, league);
           names.push({ league: of, text: id });
         } catch (error) {
-          const named = league === undefined ? splitTeamName(text, source.parseLeague) : { league, text };
           const unavailable = error instanceof AppError && error.code === "unavailable";
-          if (unavailable && named) names.push(named);
+          const named = unavailable ? readTeamName(text, league, source) : undefined;
+          if (named) names.push(named);
           else log.warn(`A webhook asks for team "${text}", which cannot be followed: ${messageOf(error)}`);
           if (unavailable && !named) complete = false;
         }
