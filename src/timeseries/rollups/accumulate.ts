@@ -191,6 +191,13 @@ export class Walk {
     this.#number = value;
   }
 
+  /** What is in force from here on, found out elsewhere. */
+  carry(ts: Micros, { value, number }: Carried): void {
+    this.#advance(ts);
+    this.#value = value;
+    this.#number = number;
+  }
+
   /** Nothing is known from here on until the next sample. */
   silence(ts: Micros): void {
     this.#advance(ts);

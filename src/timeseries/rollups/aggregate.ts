@@ -98,6 +98,9 @@ function walkSeries(prepare: Prepare, request: AggregateRequest, question: Serie
         walk.sample(ts, value);
       };
       inOrder(samplesOf(prepare, request, question, stretch), silences, sample, silence);
+    } else if (stretch.from === "too coarse") {
+      reach(stretch.end);
+      walk.carry(stretch.end, carriedOver(prepare, request, question, stretch, walk.carried));
     } else {
       const between = betweenSummaries(silences, silence);
       const rows =
@@ -177,6 +180,27 @@ export function carriedInto(prepare: Prepare, request: AggregateRequest, questio
   const rolled = hour === undefined ? undefined : numberBefore(prepare, question.number, hour);
   const newer = number !== undefined && (rolled === undefined || number.ts >= rolled.ts);
   return { value, number: (newer ? number : rolled)?.value as number | undefined };
+}
+
+/**
+ * What is in force after a stretch that is too coarse, and the last number, where this is `before` it: its last hour knows
+ * that, and where it has none nothing came.
+ */
+export function carriedOver(
+  prepare: Prepare,
+  { silences }: AggregateRequest,
+  { number: series, isState }: SeriesQuestion,
+  { start, end }: Stretch,
+  before: Carried,
+): Carried {
+  const hour = hourBefore(prepare, series, end);
+  const isWithin = hour !== undefined && hour.start >= start;
+  const inForce = isWithin ? valueAtEnd(hour) : before.value;
+  const since = isWithin ? hour.start + HOUR_MICROS : start;
+  const isSilent = isState && silencesWithin(silences, { start: since, end }).length > 0;
+  const last = isWithin ? numberBefore(prepare, series, hour) : undefined;
+  const number = last !== undefined && last.ts >= start ? (last.value as number) : before.number;
+  return { value: isSilent ? undefined : inForce, number };
 }
 
 /** The number that is in force just before the first border; NaN: none. Less work than all that is carried. */

@@ -67,6 +67,8 @@ export interface AnswersOptions {
 /** How a question is answered; the same for all of its series. */
 interface Course {
   readonly question: Omit<AggregateRequest, "series">;
+  /** Buckets that lie, if only in part, where the kept figures are too coarse for them: nothing is known of them. */
+  readonly unknown: ReadonlySet<number>;
   /** Whether what is in force at the start may be known to archived samples alone. */
   readonly startsInArchive: boolean;
   /** Of the answer; more come while it is read. */
@@ -108,6 +110,10 @@ export function createAnswers(options: AnswersOptions): Pick<StatisticsReader, "
           (day) => !isArchived(day) && lacksRollups(day, start),
         ),
       },
+      unknown: bucketsWithin(
+        borders,
+        stretches.filter(({ from }) => from === "too coarse"),
+      ),
       startsInArchive: startsInArchive(start),
       isOutdated: outdated(stretches),
       warnings: new Set(tooCoarse === 0 ? [] : [tooCoarseWarning(tooCoarse)]),
@@ -218,6 +224,8 @@ export function createAnswers(options: AnswersOptions): Pick<StatisticsReader, "
     const buckets = request.borders.length - 1;
     const total = Array.from({ length: request.group ? buckets : 0 }, () => new Tally());
     const series: StatisticsAnswer["series"][number][] = [];
+    const known = <T>(figures: readonly T[]): (T | null)[] =>
+      figures.map((one, i) => (course.unknown.has(i) ? null : one));
     await inTurns(
       request.series,
       (number) => questionOf(number, course),
@@ -226,12 +234,14 @@ export function createAnswers(options: AnswersOptions): Pick<StatisticsReader, "
         if (request.group) {
           for (const [i, one] of unpackFigures(answered, 0, buckets).entries()) if (one) total[i]!.add(one);
         } else {
-          for (let i = 0; i < questions.length; i++) series.push(unpackFigures(answered, i * buckets, buckets));
+          for (let i = 0; i < questions.length; i++) {
+            series.push(known(unpackFigures(answered, i * buckets, buckets)));
+          }
         }
       },
     );
     return {
-      series: request.group ? [total.map((tally) => tally.figures())] : series,
+      series: request.group ? [known(total.map((tally) => tally.figures()))] : series,
       warnings: [...course.warnings],
     };
   }
@@ -259,7 +269,7 @@ export function createAnswers(options: AnswersOptions): Pick<StatisticsReader, "
     );
     // NaN where nothing was in force for any time.
     const ofGroup = integrals.map((integral, i) => integral / total[i]!);
-    return { series: request.group ? [ofGroup] : series, warnings: [...course.warnings] };
+    return loneAnswer(request.group ? [ofGroup] : series, course);
   }
 
   async function counts(request: StatisticsRequest, course: Course): Promise<LoneAnswer> {
@@ -286,7 +296,12 @@ export function createAnswers(options: AnswersOptions): Pick<StatisticsReader, "
         },
       );
     }
-    return { series: group ? [total] : series, warnings: [...course.warnings] };
+    return loneAnswer(group ? [total] : series, course);
+  }
+
+  function loneAnswer(series: readonly Float64Array[], { unknown, warnings }: Course): LoneAnswer {
+    for (const figures of series) for (const bucket of unknown) figures[bucket] = Number.NaN;
+    return { series, warnings: [...warnings] };
   }
 
   /** Asks again where a day's table went to the archive after the answer was planned, or a day's rollups were built. */
@@ -314,6 +329,16 @@ export function createAnswers(options: AnswersOptions): Pick<StatisticsReader, "
 
 function slices(columns: Float64Array, length: number): Float64Array[] {
   return Array.from({ length: columns.length / length }, (_, i) => columns.subarray(i * length, (i + 1) * length));
+}
+
+/** Which buckets these stretches touch. */
+function bucketsWithin(borders: readonly Micros[], stretches: readonly Stretch[]): ReadonlySet<number> {
+  const buckets = new Set<number>();
+  for (const { start, end } of stretches) {
+    let bucket = Math.max(0, lowerBound(borders, start + 1) - 1);
+    for (; bucket < borders.length - 1 && borders[bucket]! < end; bucket++) buckets.add(bucket);
+  }
+  return buckets;
 }
 
 /** The stretch in parts of DAYS_AT_ONCE. */

@@ -1,7 +1,15 @@
 import type { Micros, Value } from "../../domain/sample.ts";
 import type { SeriesNumber } from "../../domain/series.ts";
 import { isNumber } from "./accumulate.ts";
-import { type AggregateRequest, endOf, numberInto, partsWithin, type SeriesQuestion, samplesOf } from "./aggregate.ts";
+import {
+  type AggregateRequest,
+  carriedOver,
+  endOf,
+  numberInto,
+  partsWithin,
+  type SeriesQuestion,
+  samplesOf,
+} from "./aggregate.ts";
 import { eachCount, eachMean, type Prepare } from "./hours.ts";
 import type { Stretch } from "./plan.ts";
 import { betweenSummaries, inOrder, silencesWithin } from "./silences.ts";
@@ -77,6 +85,11 @@ function walkMeans(
       inOrder(samplesOf(prepare, request, question, stretch), silences, reach, silence);
       continue;
     }
+    if (stretch.from === "too coarse") {
+      const before = { value: Number.isNaN(number) ? undefined : number, number: undefined };
+      reach(stretch.end, carriedOver(prepare, request, question, stretch, before).value ?? null);
+      continue;
+    }
     const between = betweenSummaries(silences, silence);
     /** NaN stands for null. */
     const summary = (firstTs: Micros, mean: number, held: number, atEnd: number): void => {
@@ -122,6 +135,7 @@ export function countsOf(prepare: Prepare, request: CountRequest): Float64Array<
   const buckets = request.borders.length - 1;
   const counts = new Float64Array((request.group ? 1 : request.series.length) * buckets);
   for (const stretch of request.stretches) {
+    if (stretch.from === "too coarse") continue;
     for (const [i, question] of request.series.entries()) {
       const add = adder(counts, request.group ? 0 : i * buckets, request.borders);
       if (stretch.from === "samples" || stretch.from === "archive") {

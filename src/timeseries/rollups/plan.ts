@@ -6,10 +6,10 @@ import type { RolledDay } from "./build.ts";
 
 /**
  * From what a stretch of time is answered: samples of memory and day tables, of memory, day tables and archive,
- * `rollup_hours` or `rollup_day`.
+ * `rollup_hours` or `rollup_day`. Of one that is too coarse the samples are gone, and its rollups lie across borders.
  */
 export interface Stretch extends Span {
-  readonly from: "samples" | "archive" | "hours" | "parts";
+  readonly from: "samples" | "archive" | "hours" | "parts" | "too coarse";
 }
 
 export interface Tiers {
@@ -25,7 +25,7 @@ export interface Tiers {
 
 export interface Plan {
   readonly stretches: readonly Stretch[];
-  /** Days whose samples are gone and whose rollups are too coarse for the buckets asked for. */
+  /** Days that are too coarse for the buckets asked for. */
   readonly tooCoarse: number;
 }
 
@@ -42,10 +42,7 @@ export function plan(borders: readonly Micros[], until: Micros, tiers: Tiers): P
     const span = { start: Math.max(start, day * DAY_MICROS), end: Math.min(end, (day + 1) * DAY_MICROS) };
     const tier = tierOf(day, bordersWithin(borders, end, day), tiers);
     if (tier === "nothing") continue;
-    if (tier === "too coarse") {
-      tooCoarse++;
-      continue;
-    }
+    if (tier === "too coarse") tooCoarse++;
     const from = tier === "samples" && tiers.isArchived(day) ? "archive" : tier;
     const last = stretches[stretches.length - 1];
     if (last !== undefined && last.from === from && last.end === span.start) {

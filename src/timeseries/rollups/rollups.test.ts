@@ -24,7 +24,7 @@ interface Opened extends AsyncDisposable {
 }
 
 /** A store in a folder of its own; the clock and the time zone can be moved. */
-async function openOne(clock: { now: Micros; timeZone: string }): Promise<Opened> {
+async function openOne(clock: { now: Micros; timeZone: string }, rawDays = 0): Promise<Opened> {
   const directory = mkdtempSync(join(tmpdir(), "rollups-test-"));
   const open = () =>
     openStore({
@@ -36,6 +36,12 @@ async function openOne(clock: { now: Micros; timeZone: string }): Promise<Opened
       timeZone: () => clock.timeZone,
       // Days are archived when a test says so: by `seal`.
       archive: { hotDays: 0, firstMs: 1e9 },
+      // As is dropped what is older: by `retain`.
+      retention: {
+        firstMs: 1e9,
+        checkMs: 1e9,
+        policy: { limits: () => ({ rawDays, rollupDays: 0 }), blocked: () => null, budgetBytes: 0 },
+      },
     });
   const opened: Opened = {
     store: await open(),
@@ -382,6 +388,73 @@ test("a 5-minute bucket of a day that has only hours is left out, with a warning
   const { series, warnings } = await opened.store.statistics(request);
   assert.ok(series[0]!.every((figures) => figures === null));
   assert.match(warnings[0]!, /^1 day is left out/);
+});
+
+test("days whose samples are dropped are left out of figures finer than an hour, and spoil no other day", async () => {
+  const clock = { now: T0 + 5 * DAY + HOUR, timeZone: "UTC" };
+  await using opened = await openOne(clock, 3);
+  const { store } = opened;
+  const [plain, meter] = makeSeries(store);
+  const quiet = store.series({ measurement: "state", subject: "q", field: "state" }, "sensor.q", T0);
+  const gone = store.series({ measurement: "state", subject: "g", field: "state" }, "sensor.g", T0);
+  const samples = new Map<SeriesNumber, [Micros, Value][]>([plain!, meter!, quiet, gone].map((one) => [one, []]));
+  const append = (series: SeriesNumber, ts: Micros, value: Value) => {
+    samples.get(series)!.push([ts, value]);
+    store.append(series, ts, value);
+  };
+  for (let quarter = 0; quarter < 5 * 96; quarter++) {
+    const ts = T0 + quarter * (HOUR / 4) + 60_000_000;
+    append(plain!, ts, 20 + (quarter % 50));
+    append(meter!, ts, quarter % 200);
+  }
+  append(quiet, T0, 7);
+  append(gone, T0, 7);
+  append(gone, T0 + DAY, "unavailable");
+  await store.fold();
+  await store.rollUp();
+  await store.seal();
+  assert.ok((await store.retain({ dryRun: false })).rows > 0);
+
+  const series = [plain!, meter!, quiet, gone];
+  const dropped = (border: Micros): boolean => border < T0 + 2 * DAY;
+  const borders = periodBorders("5minute", T0, T0 + 5 * DAY, "UTC");
+  const request = { series, borders, until: clock.now, group: false };
+  const answer = await store.statistics(request);
+  assert.match(answer.warnings[0]!, /^2 days are left out/);
+  for (const [i, one] of series.entries()) {
+    const expected = wanted(samples.get(one)!, borders, clock.now, one === meter, []);
+    assert.deepEqual(
+      answer.series[i]!.map(rounded),
+      expected.map((figures, at) => (dropped(borders[at]!) ? null : figures)),
+    );
+  }
+  const means = await store.figure(request, "mean");
+  const counts = await store.figure(request, "count");
+  for (const [i, buckets] of answer.series.entries()) {
+    assert.deepEqual(
+      [...means.series[i]!].map(short),
+      buckets.map((bucket) => short(bucket?.mean ?? Number.NaN)),
+    );
+    assert.deepEqual(
+      [...counts.series[i]!],
+      buckets.map((bucket, at) => (dropped(borders[at]!) ? Number.NaN : (bucket?.count ?? 0))),
+    );
+  }
+  const group = { ...request, group: true };
+  const together = await store.statistics(group);
+  const [meanOfAll] = (await store.figure(group, "mean")).series;
+  const [countOfAll] = (await store.figure(group, "count")).series;
+  for (const [at, figures] of together.series[0]!.entries()) {
+    if (!dropped(borders[at]!)) assert.equal(countOfAll![at], figures?.count ?? 0);
+    else assert.deepEqual([figures, meanOfAll![at], countOfAll![at]], [null, Number.NaN, Number.NaN]);
+  }
+  // A bucket of which a part is known only is none either.
+  const halfHours = { ...request, borders: [T0 + 1.5 * DAY + HOUR / 2, T0 + 2.5 * DAY + HOUR / 2, T0 + 3 * DAY] };
+  const halves = await store.statistics(halfHours);
+  assert.deepEqual(
+    halves.series.map(([first]) => first),
+    [null, null, null, null],
+  );
 });
 
 test("a group adds up its series, and weighs means by time", async () => {
