@@ -4,11 +4,11 @@ import fc from "fast-check";
 import type { LoneFigure } from "../domain/statistics.ts";
 import { loneBucketWriter } from "./lone-buckets.ts";
 
-/** What JSON.stringify makes of the buckets. */
+/** What JSON.stringify makes of the buckets; it has no word for infinity. */
 function expected(figure: LoneFigure, figures: readonly number[], borders: readonly number[], until: number): string {
   return JSON.stringify(
     figures.flatMap((value, i) =>
-      Number.isNaN(value) || borders[i]! >= until
+      !Number.isFinite(value) || borders[i]! >= until
         ? []
         : [{ start: borders[i]! / 1000, end: borders[i + 1]! / 1000, [figure]: value }],
     ),

@@ -37,11 +37,11 @@ export function loneBucketWriter() {
     let text = "";
     for (let i = 0; i < figures.length && borders[i]! < until; i++) {
       const value = figures[i]!;
-      if (Number.isNaN(value)) continue;
+      // NaN says that there is none; numbers near the largest have sums beyond it, and JSON has no infinity.
+      if (!Number.isFinite(value)) continue;
       // One after the other: a piece made of two would be another string to copy.
       text += beginnings[i]!;
-      // JSON has no infinity.
-      text += Number.isFinite(value) ? value : null;
+      text += value;
     }
     return text === "" ? "[]" : `[${text.slice("},".length)}}]`;
   };

@@ -108,6 +108,15 @@ test("GET /api/v1/statistics answers the worked example of docs/statistics.md", 
   });
 });
 
+test("GET /api/v1/statistics leaves out a figure that is larger than a number can be", async (t) => {
+  const { store, get } = await started(t);
+  const hall = series(store, "sensor.hall", "state", null);
+  for (const minutes of [0, 30]) store.append(hall, T0 + (minutes * HOUR) / 60, 1.7e308);
+  const { body } = await get(`entity_id=sensor.hall&period=hour&${span(1)}&types=mean,max,sum`);
+  assert.deepEqual(body.series[0]!.buckets, [{ start: T0 / 1000, end: (T0 + HOUR) / 1000, max: 1.7e308 }]);
+  assert.deepEqual((await get(`entity_id=sensor.hall&period=hour&${span(1)}&types=mean`)).body.series[0]!.buckets, []);
+});
+
 test("GET /api/v1/statistics cuts days in the home's time zone: one of 25 hours", async (t) => {
   const { store, get } = await started(t);
   const hall = series(store, "sensor.hall");

@@ -287,7 +287,8 @@ function figuresBody(bucket: BucketFigures, types: ReadonlySet<StatisticsType>):
       if (bucket.durations === null) continue;
       body.durations = Object.fromEntries([...bucket.durations].map(([state, micros]) => [state, micros / 1e6]));
       if (bucket.otherDuration > 0) body.durations_other = bucket.otherDuration / 1e6;
-    } else if (bucket[type] !== null) {
+    } else if (Number.isFinite(bucket[type])) {
+      // Numbers near the largest have sums beyond it, and JSON has no infinity.
       body[type] = bucket[type];
     }
   }
