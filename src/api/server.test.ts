@@ -383,6 +383,18 @@ const CASES: readonly Case[] = [
     has: ['"entity_id":"sensor.x","recorded":true,"reason":"no filter is configured"'],
   },
   {
+    name: "GET /api/v1/filter/explain judges the entity of a registry id",
+    url: "/api/v1/filter/explain?entity_id=id_of_light.hall",
+    status: 200,
+    has: ['"entity_id":"id_of_light.hall","current_entity_id":"light.hall","recorded":true'],
+  },
+  ...["foo", "a.b,c.d", "Sensor.X", "sensor.", "09a8d072", "sensor.a b"].map((entityId) => ({
+    name: `GET /api/v1/filter/explain refuses "${entityId}"`,
+    url: `/api/v1/filter/explain?entity_id=${encodeURIComponent(entityId)}`,
+    status: 400,
+    has: ['"code":"invalid"', `\\"${entityId}\\"`, "like sensor.hall"],
+  })),
+  {
     name: "GET /api/v1/filter/explain needs an entity",
     url: "/api/v1/filter/explain",
     status: 400,

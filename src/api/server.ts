@@ -137,7 +137,7 @@ export async function createApi(options: ApiOptions): Promise<Api> {
     states: states.size,
   }));
   statsRoutes(api, home, states, status, stream, monitor);
-  filterRoutes(api, filter);
+  filterRoutes(api, filter, home);
   gapRoutes(api, status.gaps);
   await internalRoutes(api, home);
   await lineProtocolRoutes(api, options.lines);
