@@ -4,14 +4,25 @@ import { join } from "node:path";
 import { test } from "node:test";
 import type { TSchema } from "typebox";
 import { Compile } from "typebox/compile";
+import { GAP_REASONS, GAP_STATES } from "../domain/gaps.ts";
+import { openTestHome } from "../metadata/testing.ts";
 import { apiOptions } from "../testing/api-doubles.ts";
+import { createSportsDouble } from "../testing/sports-double.ts";
+import { GAME_STATUSES } from "./game-lists.ts";
 import { createApi, createSportsApi } from "./server.ts";
+import { STATISTICS_TYPES } from "./statistics.ts";
 
 interface Operation {
+  readonly operationId?: string;
   readonly summary?: string;
   readonly tags?: readonly string[];
-  readonly parameters?: readonly { readonly name: string; readonly in: string; readonly description?: string }[];
-  readonly requestBody?: unknown;
+  readonly parameters?: readonly {
+    readonly name: string;
+    readonly in: string;
+    readonly description?: string;
+    readonly schema: { readonly enum?: readonly string[] };
+  }[];
+  readonly requestBody?: { readonly required?: boolean } & Documented;
   readonly responses: Readonly<Record<string, Documented>>;
 }
 
@@ -31,6 +42,16 @@ async function documented(t: { after(end: () => unknown): void }) {
   const api = await createApi(options);
   t.after(() => api.close());
   return { options, api, document: (await api.inject("/openapi.json")).json() as OpenApi };
+}
+
+/** Both ports with everything that they can have. */
+async function everything(t: { after(end: () => unknown): void }) {
+  const options = { ...apiOptions(), sports: (await createSportsDouble()).sources };
+  const apis = [await createApi(options), await createSportsApi(options)];
+  t.after(() => Promise.all(apis.map((api) => api.close())));
+  return Promise.all(
+    apis.map(async (api) => ({ api, document: (await api.inject("/openapi.json")).json() as OpenApi })),
+  );
 }
 
 function operations(document: OpenApi): [name: string, operation: Operation][] {
@@ -124,7 +145,6 @@ test("/openapi.json is complete: summary, tag, described parameters, errors in t
     const bodiless = [
       "post /internal/retention",
       "post /internal/seal",
-      "post /query",
       "post /api/v1/dead-letters/replay",
       "post /api/v1/webhooks/deliveries/{delivery_id}/replay",
       "post /api/v1/webhooks/{webhook_id}/disable",
@@ -188,6 +208,129 @@ test("/openapi.json of the sports API says what it is", async (t) => {
   const document = (await api.inject("/openapi.json")).json() as OpenApi;
   const others = Object.keys(document.paths).filter((path) => !path.includes("/webhooks/"));
   assert.deepEqual(others.sort(), ["/health", "/openapi.json"]);
+});
+
+test("/openapi.json names each operation, and no two alike", async (t) => {
+  for (const { document } of await everything(t)) {
+    const ids = operations(document).map(([, { operationId }]) => operationId);
+    assert.equal(new Set(ids).size, ids.length);
+    for (const id of ids) assert.match(id ?? "", /^[a-z][A-Za-z0-9]+$/);
+  }
+});
+
+test("/openapi.json names operations by method and path, so that programs made from it stay as they are", async (t) => {
+  const { document } = await documented(t);
+  const idOf = (method: string, path: string) => document.paths[path]![method]!.operationId;
+  assert.equal(idOf("get", "/api/devices"), "getApiDevices");
+  assert.equal(idOf("get", "/api/devices/{device_id}"), "getApiDevicesByDeviceId");
+  assert.equal(idOf("post", "/internal/entities/bulk_upsert"), "postInternalEntitiesBulkUpsert");
+  assert.equal(idOf("get", "/api/v1/dead-letters"), "getApiV1DeadLetters");
+  assert.equal(idOf("get", "/openapi.json"), "getOpenapiJson");
+});
+
+test("/openapi.json describes no content of 204, and some of all else", async (t) => {
+  for (const { document } of await everything(t)) {
+    for (const [name, { responses }] of operations(document)) {
+      for (const [status, { content }] of Object.entries(responses)) {
+        assert.equal(content === undefined, status === "204", `${name} ${status}`);
+      }
+    }
+  }
+});
+
+/** A path in which every parameter is `value`. */
+const filled = (path: string, value: string): string => path.replace(/\{\w+\}/g, value);
+
+test("/openapi.json describes what HTTP itself refuses of each operation", async (t) => {
+  const text = { "content-type": "text/plain" };
+  const huge = { "content-type": "application/json", "content-length": "99999999" };
+  let refused = 0;
+  for (const { api, document } of await everything(t)) {
+    for (const [name, { responses }] of operations(document)) {
+      const [method = "", path = ""] = name.split(" ");
+      // It never ends, and takes no body.
+      if (path === "/api/v1/stream") continue;
+      const ask = async (url: string, more: object): Promise<void> => {
+        const { statusCode, body } = await api.inject({ method: method.toUpperCase() as "GET", url, ...more });
+        const isDescribed = String(statusCode) in responses;
+        assert.ok(isDescribed, `${name} answers ${statusCode}, which it does not describe: ${body.slice(0, 200)}`);
+        if (statusCode > 404) refused++;
+      };
+      await ask(filled(path, "x".repeat(1001)), {});
+      if (method === "get") continue;
+      await ask(filled(path, "1"), { headers: text, payload: "x" });
+      await ask(filled(path, "1"), { headers: huge, payload: "{}" });
+    }
+  }
+  assert.ok(refused > 50, String(refused));
+});
+
+test("/openapi.json asks for a body where there must be one, and nowhere else", async (t) => {
+  const optional: string[] = [];
+  for (const { api, document } of await everything(t)) {
+    for (const [name, { requestBody }] of operations(document)) {
+      if (requestBody === undefined) continue;
+      const [method = "", path = ""] = name.split(" ");
+      const url = path === "/query" ? "/query?q=SHOW%20DATABASES" : filled(path, "wh_1");
+      const { statusCode, body } = await api.inject({ method: method.toUpperCase() as "POST", url });
+      assert.equal(statusCode === 400, requestBody.required === true, `${name} without a body: ${statusCode} ${body}`);
+      if (!requestBody.required) optional.push(name);
+    }
+  }
+  assert.deepEqual([...new Set(optional)].sort(), [
+    "post /api/v1/webhooks/{webhook_id}/rotate",
+    "post /api/v2/write",
+    "post /query",
+    "post /write",
+  ]);
+});
+
+test("/openapi.json says all ways in which clients of InfluxDB ask", async (t) => {
+  const { document } = await documented(t);
+  const namesOf = ({ parameters = [] }: Operation) => parameters.map(({ name }) => name);
+  const { get, post } = document.paths["/query"]!;
+  assert.deepEqual(namesOf(get!), ["q", "db", "u", "p"]);
+  assert.deepEqual(namesOf(post!), ["q", "db", "u", "p"]);
+  assert.equal(get!.requestBody, undefined);
+  const form = post!.requestBody!.content!["application/x-www-form-urlencoded"]!.schema;
+  assert.deepEqual(Object.keys((form as { properties?: object }).properties!), ["q", "db"]);
+  const precision = document.paths["/write"]!.post!.parameters!.find(({ name }) => name === "precision");
+  assert.deepEqual(precision?.schema.enum, ["ns", "n", "us", "u", "ms", "s", "m", "h"]);
+});
+
+test("/openapi.json says the words of every closed set", async (t) => {
+  const words: Readonly<Record<string, readonly string[]>> = {
+    "/api/v1/statistics period": ["5minute", "hour", "day", "week", "month"],
+    "/api/v1/statistics types": [...STATISTICS_TYPES],
+    "/api/v1/statistics group_by": ["home"],
+    "/api/v1/gaps state": [...GAP_STATES],
+    "/api/v1/gaps reason": [...GAP_REASONS],
+    "/api/v1/games/history status": [...GAME_STATUSES, "finished"],
+    "/api/v1/webhooks/{webhook_id}/deliveries state": ["waiting", "delivered", "failed"],
+  };
+  const [data] = await everything(t);
+  for (const [place, expected] of Object.entries(words)) {
+    const [path = "", name] = place.split(" ");
+    const parameter = data!.document.paths[path]!.get!.parameters!.find((one) => one.name === name)!;
+    const said = [parameter.description, ...(parameter.schema.enum ?? [])].join(" ");
+    for (const word of expected) assert.match(said, new RegExp(`\\b${word}\\b`), place);
+  }
+});
+
+test("/openapi.json says the columns that lists of the home are sorted by, as the store has them", async (t) => {
+  const { document } = await documented(t);
+  const { home } = await openTestHome(t);
+  for (const noun of ["devices", "entities", "areas", "integrations"] as const) {
+    const parameter = document.paths[`/api/${noun}`]!.get!.parameters!.find(({ name }) => name === "sort")!;
+    let refusal = "";
+    try {
+      home[noun]({ limit: 1, sort: "colour" });
+    } catch (error) {
+      refusal = (error as Error).message;
+    }
+    const columns = /choose one of ([\w, ]+), with/.exec(refusal)?.[1];
+    assert.ok(columns && parameter.description!.includes(`${noun} by ${columns}`), `${noun}: ${columns}`);
+  }
 });
 
 test("/docs asks nothing of anybody else", async (t) => {

@@ -1,7 +1,7 @@
 import swagger from "@fastify/swagger";
 import swaggerUi from "@fastify/swagger-ui";
 import type { Api } from "./api.ts";
-import { answers, exactly } from "./schemas.ts";
+import { answers, exactly, refusals } from "./schemas.ts";
 import { Type } from "./type.ts";
 
 export interface DocumentationOptions {
@@ -10,6 +10,16 @@ export interface DocumentationOptions {
   readonly version: string;
 }
 
+declare module "fastify" {
+  interface FastifyContextConfig {
+    /** A request without the body that the schema describes is good too. */
+    bodyOptional?: boolean;
+  }
+}
+
+/** Carries `bodyOptional` from a route to its operation, where it goes. */
+const BODY_OPTIONAL = "x-body-optional";
+
 const TAGS = [
   { name: "home", description: "What is: devices, entities, areas, integrations" },
   { name: "states", description: "Current states and their changes" },
@@ -17,6 +27,10 @@ const TAGS = [
   { name: "service", description: "How this service is" },
   { name: "internal", description: "For other parts of a split deployment" },
 ];
+
+/** Statuses that depend on no operation, and would stand at each. */
+const ANYWHERE =
+  "Beside what each operation answers, any request can be refused with 405, 408, 417 or 431: docs/errors.md.";
 
 const PAGE = "/docs";
 /** Everything comes from here; the page sets styles of its own elements. */
@@ -29,7 +43,11 @@ export async function installDocumentation(api: Api, options: DocumentationOptio
   await api.register(swagger, {
     openapi: {
       openapi: "3.1.0",
-      info: { title: options.title, description: options.description, version: options.version },
+      info: {
+        title: options.title,
+        description: `${options.description} ${ANYWHERE}`,
+        version: options.version,
+      },
       tags: TAGS,
       components: {
         securitySchemes: {
@@ -44,6 +62,16 @@ export async function installDocumentation(api: Api, options: DocumentationOptio
       security: [{ token: [] }, { key: [] }, {}],
     },
     refResolver: { buildLocalReference: (schema) => String(schema.$id) },
+    transform: ({ schema, url, route }) => ({
+      schema: route.config?.bodyOptional ? { ...schema, [BODY_OPTIONAL]: true } : schema,
+      url,
+    }),
+    transformObject: (made) => ("openapiObject" in made ? completed(made.openapiObject) : made.swaggerObject),
+  });
+  api.addHook("onRoute", ({ schema, url, method, config }) => {
+    // Paths of InfluxDB's clients take any type, and have errors of another form.
+    if (schema?.response === undefined || config?.influxdb !== undefined) return;
+    schema.response = { ...refusedByHttp(url, [method].flat()), ...schema.response };
   });
   // The page shows nothing of the home, and a browser cannot bring a token when it opens it.
   api.addHook("onRoute", (route) => {
@@ -72,4 +100,37 @@ export async function installDocumentation(api: Api, options: DocumentationOptio
       return reply.type("application/json; charset=utf-8").send(document);
     },
   );
+}
+
+/** What Fastify refuses before a route's handler is called: a body too large or of another type is read for any method but GET. */
+function refusedByHttp(url: string, methods: readonly string[]) {
+  const hasBody = methods.some((method) => method !== "GET" && method !== "HEAD");
+  return refusals(...(url.includes(":") ? ["414"] : []), ...(hasBody ? ["413", "415"] : []));
+}
+
+interface Operation {
+  readonly requestBody?: object;
+  readonly [BODY_OPTIONAL]?: boolean;
+}
+
+/** The document with a name for each operation, and bodies that are not required where they may be left out. */
+function completed<T extends { paths?: object }>(document: T): T {
+  const paths = (document.paths ?? {}) as Readonly<Record<string, Readonly<Record<string, Operation>>>>;
+  const named = Object.entries(paths).map(([path, methods]) => [
+    path,
+    Object.fromEntries(
+      Object.entries(methods).map(([method, { [BODY_OPTIONAL]: isOptional, ...operation }]) => {
+        const requestBody = { ...operation.requestBody, required: false };
+        const operationId = operationIdOf(method, path);
+        return [method, { operationId, ...operation, ...(isOptional ? { requestBody } : {}) }];
+      }),
+    ),
+  ]);
+  return { ...document, paths: Object.fromEntries(named) };
+}
+
+/** "get", "/api/devices/{device_id}" → "getApiDevicesByDeviceId": it changes only with the address itself. */
+function operationIdOf(method: string, path: string): string {
+  const words = path.replaceAll("{", "by ").match(/[A-Za-z0-9]+/g) ?? [];
+  return method + words.map((word) => word[0]!.toUpperCase() + word.slice(1)).join("");
 }

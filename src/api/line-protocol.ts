@@ -27,8 +27,13 @@ const tags = ["line protocol"];
 const ignored = "Taken and without effect";
 const query = {
   precision: Type.Optional(
-    Type.String({ description: `What times count: ${PRECISIONS.join(", ")}`, default: "ns", examples: ["ns"] }),
+    Type.String({ description: "What times count", enum: [...PRECISIONS], default: "ns", examples: ["ns"] }),
   ),
+};
+/** Beside the headers, the way of 1.x to log in. */
+const login = {
+  u: Type.Optional(text("Any user name")),
+  p: Type.Optional(text("The token, where no header carries it")),
 };
 const message = text("What was wrong; of lines in InfluxDB's own words");
 const ErrorV1 = Type.Object({ error: message });
@@ -71,7 +76,7 @@ export async function lineProtocolRoutes(api: Api, lines: LineWriter): Promise<v
       "/write",
       {
         bodyLimit: LINES_BODY_BYTES_MAX,
-        config: { influxdb: 1 },
+        config: { influxdb: 1, bodyOptional: true },
         schema: {
           tags,
           summary: "Write points, as InfluxDB 1.x takes them",
@@ -80,8 +85,7 @@ export async function lineProtocolRoutes(api: Api, lines: LineWriter): Promise<v
             ...query,
             db: Type.Optional(text(ignored)),
             rp: Type.Optional(text(ignored)),
-            u: Type.Optional(text("Any user name")),
-            p: Type.Optional(text("The token, where no header carries it")),
+            ...login,
           }),
           consumes: ["text/plain", "application/octet-stream"],
           body: Lines,
@@ -94,7 +98,7 @@ export async function lineProtocolRoutes(api: Api, lines: LineWriter): Promise<v
       "/api/v2/write",
       {
         bodyLimit: LINES_BODY_BYTES_MAX,
-        config: { influxdb: 2 },
+        config: { influxdb: 2, bodyOptional: true },
         schema: {
           tags,
           summary: "Write points, as InfluxDB 2.x takes them",
@@ -199,34 +203,45 @@ const NOTHING = { results: [{ statement_id: 0 }] };
 const SETUP = /^(CREATE DATABASE|(CREATE|ALTER) RETENTION POLICY|SHOW SERIES LIMIT)\s/i;
 const SHOW_DATABASES = /^SHOW DATABASES$/i;
 
+const statement = {
+  q: Type.Optional(text("The statement")),
+  db: Type.Optional(text("One more name that SHOW DATABASES answers")),
+};
+
 /** What the set-up of clients asks; questions about samples have answers under /api/v1. */
 function queryRoutes(api: Api): void {
-  api.route<{ Body: Buffer | undefined; Querystring: Readonly<Record<string, unknown>> }>({
-    method: ["GET", "POST"],
-    url: "/query",
-    config: { influxdb: 1 },
-    schema: {
-      tags,
-      summary: "What clients of InfluxDB 1.x ask at their set-up",
-      description: "CREATE DATABASE, retention policies and SHOW DATABASES; anything else is 400.",
-      querystring: Type.Object({ q: Type.Optional(text("The statement")), db: Type.Optional(text(ignored)) }),
-      response: answersOf({ 200: json("InfluxDB's results", Results) }, ErrorV1),
-    },
-    handler: async (request, reply) => {
-      reply.header("x-influxdb-version", INFLUXDB_VERSION).header("x-influxdb-build", INFLUXDB_BUILD);
-      const form = new URLSearchParams(request.body?.toString("utf8") ?? "");
-      const read = (name: string): string => {
-        const given = request.query[name];
-        return (typeof given === "string" ? given : (form.get(name) ?? "")).trim();
-      };
-      const statement = read("q").replace(/\s*;\s*$/, "");
-      if (statement === "") throw new AppError("invalid", 'missing required parameter "q"');
-      if (SETUP.test(statement)) return NOTHING;
-      if (SHOW_DATABASES.test(statement)) return databases(read("db"));
-      const remedy = "read by /api/v1/history and /api/v1/statistics";
-      throw new AppError("invalid", `error parsing query: not supported here, ${remedy}: ${statement.slice(0, 200)}`);
-    },
-  });
+  const schema = {
+    tags,
+    summary: "What clients of InfluxDB 1.x ask at their set-up",
+    description: "CREATE DATABASE, retention policies and SHOW DATABASES; anything else is 400.",
+    querystring: Type.Object({ ...statement, ...login }),
+    response: answersOf({ 200: json("InfluxDB's results", Results) }, ErrorV1),
+  };
+  // Two routes, since a GET has no body to describe.
+  api.get<Query>("/query", { config: { influxdb: 1 }, schema }, answerQuery);
+  const form = { consumes: ["application/x-www-form-urlencoded"], body: Type.Object(statement) };
+  const config = { influxdb: 1, bodyOptional: true } as const;
+  api.post<Query>("/query", { config, schema: { ...schema, ...form } }, answerQuery);
+}
+
+interface Query {
+  readonly Body: Buffer | undefined;
+  readonly Querystring: Readonly<Record<string, unknown>>;
+}
+
+async function answerQuery(request: FastifyRequest<Query>, reply: FastifyReply): Promise<object> {
+  reply.header("x-influxdb-version", INFLUXDB_VERSION).header("x-influxdb-build", INFLUXDB_BUILD);
+  const form = new URLSearchParams(request.body?.toString("utf8") ?? "");
+  const read = (name: string): string => {
+    const given = request.query[name];
+    return (typeof given === "string" ? given : (form.get(name) ?? "")).trim();
+  };
+  const statement = read("q").replace(/\s*;\s*$/, "");
+  if (statement === "") throw new AppError("invalid", 'missing required parameter "q"');
+  if (SETUP.test(statement)) return NOTHING;
+  if (SHOW_DATABASES.test(statement)) return databases(read("db"));
+  const remedy = "read by /api/v1/history and /api/v1/statistics";
+  throw new AppError("invalid", `error parsing query: not supported here, ${remedy}: ${statement.slice(0, 200)}`);
 }
 
 function databases(asked: string) {

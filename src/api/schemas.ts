@@ -42,11 +42,19 @@ export const limit = Type.Optional(
 export const exactly = <T extends TProperties>(properties: T, options: { description?: string } = {}) =>
   Type.Object(properties, { additionalProperties: false, ...options });
 
+/** The store's own, to which a test holds them. */
+const SORT_COLUMNS = [
+  "devices by name, device_id, manufacturer, model, area_name, integration, entity_count, created_at, modified_at, timestamp",
+  "entities by entity_id, platform, device_name, area_name, created_at, modified_at, timestamp",
+  "areas by name, area_id, floor_name, device_count, entity_count, timestamp",
+  "integrations by title, domain, entry_id, state, device_count, entity_count, timestamp",
+].join("; ");
+
 const paging = { limit, cursor };
 const homePaging = {
   ...paging,
   q: queryText("Text within name or id, without regard to case"),
-  sort: queryText("A column's name, with - before it for descending"),
+  sort: queryText(`A column, with - before it for descending; ${SORT_COLUMNS}`),
   include_removed: querySwitch("Also what Home Assistant removed"),
 };
 
@@ -125,7 +133,8 @@ const REFUSALS: Readonly<Record<string, string>> = {
   404: "There is no such thing",
   409: "It contradicts what is there",
   413: "The body is too large",
-  415: "The body is no JSON",
+  414: "A part of the path is too long",
+  415: "The body is no application/json",
   503: "Not now; try again",
   "5xx": "It failed; the log says why",
 };
@@ -141,15 +150,16 @@ export const plain = (type: string, description: string) => ({
  * document; answers are never cut to fit them, and the tests hold the two together.
  */
 export function answers(good: Readonly<Record<number, object>>, ...errors: readonly number[]) {
-  const refused = ["400", "401", "403", ...errors.map(String), "5xx"].map((status) => [
-    status,
-    json(REFUSALS[status]!, Type.Ref("Error#")),
-  ]);
   const done = Object.entries(good).map(([status, schema]) => [
     status,
     "content" in schema || status === "204" ? schema : json(GOOD[status]!, schema),
   ]);
-  return Object.fromEntries([...refused, ...done]) as Record<string, TSchema>;
+  return { ...refusals("400", "401", "403", ...errors.map(String), "5xx"), ...Object.fromEntries(done) };
+}
+
+/** Errors that can come, in the one form. */
+export function refusals(...statuses: readonly string[]): Record<string, TSchema> {
+  return Object.fromEntries(statuses.map((status) => [status, json(REFUSALS[status]!, Type.Ref("Error#")) as TSchema]));
 }
 
 export function json(description: string, schema: object): object {

@@ -119,7 +119,7 @@ export function teamRoutes(api: Api, sports: SportsSources): void {
         summary: "Follow a team no longer",
         params: exactly({ team: text("As nfl:sf") }),
         querystring: exactly(leagueQuery),
-        response: answers({ 204: { description: "It is followed no longer" } }, 404, 409),
+        response: answers({ 204: Type.Null({ description: "It is followed no longer" }) }, 404, 409),
       },
     },
     async ({ params, query }, reply) => {

@@ -204,6 +204,18 @@ test("both ports have the routes, and the documents describe what is answered", 
     const { schema } = document.paths[path].get.responses["200"].content["application/json"];
     assert.deepEqual(Compile(schema).Errors(answer.json()), [], path);
   }
+  const queued: Readonly<Record<string, string>> = {
+    "/api/v1/webhooks/{webhook_id}/test": `/api/v1/webhooks/${id}/test`,
+    "/api/v1/webhooks/deliveries/{delivery_id}/replay": "/api/v1/webhooks/deliveries/1/replay",
+  };
+  for (const [path, url] of Object.entries(queued)) {
+    const answer = await post(url);
+    assert.equal(answer.statusCode, 202, answer.body);
+    const { schema } = document.paths[path].post.responses["202"].content["application/json"];
+    const names = [schema.properties.delivery.properties, answer.json().delivery].map(Object.keys);
+    assert.deepEqual(names[0], names[1], path);
+    assert.deepEqual(Compile(schema).Errors(answer.json()), [], path);
+  }
   assert.equal(document.paths["/webhooks/list"], undefined);
   assert.equal((await data.inject("/webhooks/list")).statusCode, 200);
 });

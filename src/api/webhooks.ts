@@ -94,14 +94,15 @@ const Webhook = exactly({
   updated_at: time("Changed by its owner, or disabled"),
 });
 const warning = Type.Optional(text("What may be wrong though it was accepted: the name does not resolve at present"));
-const Delivery = Type.Object({
+const DELIVERY_STATES = ["waiting", "delivered", "failed"] as const;
+const Delivery = exactly({
   id: Type.Integer({ description: "The delivery" }),
   webhook_id: text("Where to"),
   event_id: text("The header webhook-id: the same on every attempt and replay"),
   event: text("The event's name"),
   sequence: Type.Integer({ description: "The body's sequence: later events have higher ones" }),
-  cause: text("event, replay or test"),
-  state: text("waiting, delivered, or failed: no attempt is left"),
+  cause: Type.String({ enum: ["event", "replay", "test"], description: "Why it was queued" }),
+  state: Type.String({ enum: [...DELIVERY_STATES], description: "failed: no attempt is left" }),
   error: nullableText("What the last attempt failed of"),
   next_attempt_at: nullableTime("When it is tried again"),
   created_at: time("Queued"),
@@ -117,13 +118,14 @@ const Delivery = Type.Object({
     }),
   ),
 });
-const Queued = Type.Object({ delivery: Delivery });
+const WholeDelivery = exactly({ ...Delivery.properties, body: text("The exact text that is sent") });
+const Queued = exactly({ delivery: WholeDelivery });
 
 const params = exactly({ webhook_id: text("The webhook") });
 const deliveryParams = exactly({
   delivery_id: Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER, description: "The delivery" }),
 });
-const deliveriesQuery = listQuery({ state: queryText("waiting, delivered or failed") });
+const deliveriesQuery = listQuery({ state: queryText(`One of ${DELIVERY_STATES.join(", ")}`) });
 
 /** Webhooks: who is told of what, what was sent, and sending it again. */
 export function webhookRoutes(api: Api, webhooks: Webhooks): void {
@@ -243,6 +245,7 @@ export function webhookRoutes(api: Api, webhooks: Webhooks): void {
   api.post(
     `${PATH}/:webhook_id/rotate`,
     {
+      config: { bodyOptional: true },
       schema: {
         tags,
         summary: "Give it a new secret; the former one signs along for a day",
@@ -350,7 +353,7 @@ export function webhookRoutes(api: Api, webhooks: Webhooks): void {
         tags,
         summary: "One delivery with its body as it is sent",
         params: deliveryParams,
-        response: answers({ 200: Type.Object({ ...Delivery.properties, body: text("The exact text") }) }, 404),
+        response: answers({ 200: WholeDelivery }, 404),
       },
     },
     async ({ params }) => webhooks.delivery(params.delivery_id),
@@ -405,8 +408,12 @@ function registrationBody({ webhook, generatedSecret, warning }: Registered): Re
 }
 
 function stateOf(state: string | undefined): DeliveryRow["state"] | undefined {
-  if (state === undefined || state === "waiting" || state === "delivered" || state === "failed") return state;
-  throw new AppError("invalid", 'The query parameter "state" must be waiting, delivered or failed');
+  const known = DELIVERY_STATES.find((one) => one === state);
+  if (state === undefined || known !== undefined) return known;
+  throw new AppError(
+    "invalid",
+    `The query parameter "state" must be of ${DELIVERY_STATES.join(", ")}, not "${state.slice(0, 100)}"`,
+  );
 }
 
 async function listOfDeliveries(
