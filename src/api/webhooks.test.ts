@@ -4,8 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { Compile } from "typebox/compile";
+import type { Webhooks } from "../domain/webhook.ts";
 import { silentLog } from "../lib/log.ts";
-import { apiOptions } from "../testing/api-doubles.ts";
+import { apiOptions, createWebhooksDouble } from "../testing/api-doubles.ts";
 import { startReceiver } from "../webhooks/testing.ts";
 import { openWebhooks } from "../webhooks/webhooks.ts";
 import { createApi, createSportsApi } from "./server.ts";
@@ -170,6 +171,31 @@ test("disable, enable, rotate and a replay of a time", async (t) => {
   for (const { statusCode } of await Promise.all(unknown)) assert.equal(statusCode, 404);
   assert.equal((await api.inject("/api/v1/webhooks/wh_none/deliveries")).statusCode, 404);
 });
+
+const MOMENTS: readonly [name: string, start: unknown, expected: number | RegExp][] = [
+  ["a number", 1000, 1_000_000],
+  ["a number before 1970", -1, -1000],
+  ["a text of digits", "999.5", 999_500],
+  ["a time with zone", "1970-01-01T01:00:01+01:00", 1_000_000],
+  ["the end itself", 2000, /"end\\" must be after/],
+  ["a number with a fraction", 999.5, /"start\\" must be text .* or a whole number from .*, not 999\.5/],
+  ["a number beyond all calendars", 1e15, /"start\\" must be/],
+  ["what is no moment", true, /"start\\" must be/],
+];
+
+for (const [name, start, expected] of MOMENTS) {
+  test(`a replay ${typeof expected === "number" ? "begins at" : "refuses to begin at"} ${name}`, async (t) => {
+    const asked: number[] = [];
+    const replaySpan: Webhooks["replaySpan"] = async (_id, span) => asked.push(span.start);
+    const api = await createSportsApi({ ...apiOptions(), webhooks: { ...createWebhooksDouble(), replaySpan } });
+    t.after(() => api.close());
+    const payload = { start, end: 2000 };
+    const { statusCode, body } = await api.inject({ method: "POST", url: "/api/v1/webhooks/wh_1/replay", payload });
+    assert.equal(statusCode, typeof expected === "number" ? 202 : 400, body);
+    if (typeof expected === "number") assert.deepEqual(asked, [expected]);
+    else assert.match(body, expected);
+  });
+}
 
 test("dead letters are listed for all webhooks", async (t) => {
   const { api, post, register, receiver, webhooks } = await setup(t);
