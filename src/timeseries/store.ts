@@ -32,6 +32,7 @@ import { daysBefore, daysWithin } from "./hot/days.ts";
 import { Generation, merge } from "./hot/memory.ts";
 import type { DayRequest, ReaderCommands } from "./hot/reader.ts";
 import type { StoredState, WriterOptions } from "./hot/writer.ts";
+import { createDroppedTime } from "./retention/dropped-time.ts";
 import { createRetention } from "./retention/retention.ts";
 import { createRollups } from "./rollups/rollups.ts";
 
@@ -116,7 +117,6 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   let sealed: Generation[] = [];
   let appended = 0;
   let dropped = 0;
-  let tooOld = 0;
   let overflowing = false;
   let closing = false;
 
@@ -166,7 +166,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   }
   const loss = lossOf(directory);
   let days: readonly Day[] = stored.days;
-  let droppedBefore = stored.droppedBefore ?? Number.NEGATIVE_INFINITY;
+  const droppedTime = createDroppedTime(stored.droppedBefore, now);
   const catalog = createCatalog(stored, (change) => committer.record(change));
   const formerSubjects = new Map<SeriesNumber, string[]>();
   for (const [series, subject] of stored.formerSubjects) noteFormerSubject(series, subject);
@@ -247,9 +247,8 @@ export async function openStore(options: StoreOptions): Promise<Store> {
       allSeries: () => catalog.seriesOf(null, null),
       describe: catalog.row,
       inMemory: (day) => generations().some((generation) => generation.days.has(day)),
-      droppedBefore(ts) {
-        droppedBefore = Math.max(droppedBefore, ts);
-      },
+      hotDays: () => [...days, ...generations().flatMap((generation) => [...generation.days])],
+      droppedTime,
       log,
       now,
     });
@@ -451,11 +450,8 @@ export async function openStore(options: StoreOptions): Promise<Store> {
       const entry = catalog.entry(series);
       if (entry === undefined) throw new RangeError(`Cannot append to series ${series}: it does not exist`);
       if (!Number.isSafeInteger(ts)) throw new RangeError(`Cannot append at ${ts}: not a whole microsecond`);
-      if (ts < droppedBefore) {
-        // Rollups of that time are of all its samples; this one alone would take their place.
-        tooOld++;
-        return;
-      }
+      // Rollups of that time are of all its samples; this one alone would take their place.
+      if (ts < droppedTime.before && droppedTime.refuses(ts)) return;
       const clean = cleanValue(value);
       if (ts <= entry.lastTs && (ts === entry.lastTs || isSealed(series, ts))) return;
       if (inMemory() >= memorySamplesMax) return turnAway(ts);
@@ -514,7 +510,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
         folds,
         sizeBytes,
         archive: tier?.archive.health() ?? null,
-        retention: retention === undefined ? null : { ...retention.status(), tooOld },
+        retention: retention === undefined ? null : retention.status(),
         loss,
       };
     },

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Part, pastSeries, planBudget, planParts, rawCutoffs, rollupCutoff } from "./plan.ts";
+import { type Part, pastSeries, planBudget, planParts, rawCutoffs, reckonedDay, rollupCutoff } from "./plan.ts";
 
 const TODAY = 1000;
 
@@ -10,6 +10,36 @@ function part(firstDay: number, endDay: number, bytes = 10): Part {
 
 const limits = (...days: readonly (readonly [raw: number, rollup: number])[]) =>
   new Map(days.map(([rawDays, rollupDays], series) => [series, { rawDays, rollupDays }]));
+
+const lastDays = (count: number, last = TODAY) => Array.from({ length: count }, (_, i) => last - i);
+
+test("reckonedDay() is the newest day with samples, today at the latest", () => {
+  assert.equal(reckonedDay(TODAY, lastDays(100)), TODAY);
+  assert.equal(reckonedDay(TODAY, lastDays(100, TODAY - 3)), TODAY - 3);
+  assert.equal(reckonedDay(TODAY, lastDays(100, TODAY + 40)), TODAY);
+});
+
+test("reckonedDay() is not a day that few others confirm", () => {
+  const aheadByAYear = [TODAY, TODAY - 1, ...lastDays(100, TODAY - 400)];
+  assert.equal(reckonedDay(TODAY, aheadByAYear), TODAY - 400);
+  assert.equal(reckonedDay(TODAY, [...lastDays(6), ...lastDays(100, TODAY - 400)]), TODAY - 400);
+  assert.equal(reckonedDay(TODAY, [...lastDays(7), ...lastDays(100, TODAY - 400)]), TODAY);
+  // A sample often, but one a day.
+  assert.equal(reckonedDay(TODAY, Array(100).fill(TODAY)), Number.NEGATIVE_INFINITY);
+  assert.equal(reckonedDay(TODAY, []), Number.NEGATIVE_INFINITY);
+});
+
+test("reckonedDay() is confirmed by days with pauses, as of a service that runs at weekends", () => {
+  const weekends = lastDays(60).filter((day) => day % 7 < 2);
+  assert.equal(reckonedDay(TODAY, weekends), weekends[0]);
+  assert.equal(
+    reckonedDay(
+      TODAY,
+      lastDays(100).filter((day) => day % 7 === 0),
+    ),
+    Number.NEGATIVE_INFINITY,
+  );
+});
 
 test("planParts() drops what is past for all series, and names what is past for some", () => {
   const parts = [part(890, 900), part(899, 901), part(969, 970), part(970, 971), part(999, 1000)];

@@ -28,6 +28,21 @@ export interface Cutoffs {
   readonly nonePast: Day;
 }
 
+/** A day is confirmed by samples of so many days, itself included, of which the first is so many days back at most. */
+export const CONFIRMING_DAYS = 7;
+export const CONFIRMED_WITHIN_DAYS = 30;
+
+/**
+ * The day that limits are counted back from: the newest of those with samples that is not after the clock's and that is
+ * confirmed by others; minus infinity while none is. A clock alone is not believed: one that is ahead for some hours,
+ * and the samples that are recorded meanwhile, would make everything too old at once.
+ */
+export function reckonedDay(today: Day, withSamples: Iterable<Day>): Day {
+  const days = [...new Set(withSamples)].filter((day) => day <= today).sort((a, b) => b - a);
+  const confirmed = days.find((day, i) => day - (days[i + CONFIRMING_DAYS - 1] ?? -Infinity) < CONFIRMED_WITHIN_DAYS);
+  return confirmed ?? Number.NEGATIVE_INFINITY;
+}
+
 /** The day before which `days` whole days are too old. */
 export function cutoff(today: Day, days: number): Day {
   return days === 0 ? Number.NEGATIVE_INFINITY : today - days;

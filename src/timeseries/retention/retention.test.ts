@@ -36,6 +36,12 @@ function samplesOf(days: readonly number[], perDay = 10): Sample[] {
   );
 }
 
+/** A sample on each of the last days until `now`: retention counts from days that are confirmed by others. */
+function record(store: Store, now: number, days = 7): void {
+  const series = seriesOf(store, 9);
+  for (let day = days - 1; day >= 0; day--) store.append(series, now - day * DAY, day);
+}
+
 function files(directory: string): string[] {
   return readdirSync(join(directory, "archive"), { recursive: true, encoding: "utf8" })
     .filter((name) => name.endsWith(".parquet"))
@@ -86,6 +92,7 @@ test("retain() deletes files that are past for every series, and keeps their rol
   assert.deepEqual((await store.retain({ dryRun: false })).dropped, []);
   now = YEAR_AFTER + 10 * DAY;
   await store.seal();
+  record(store, now);
   const preview = await store.retain({ dryRun: true });
   assert.equal(files(directory).length, 3);
   const done = await store.retain({ dryRun: false });
@@ -101,6 +108,94 @@ test("retain() deletes files that are past for every series, and keeps their rol
   assert.notEqual(mean, null);
   assert.deepEqual(faults(directory), []);
   assert.equal(store.status().retention?.rowsDropped, 20);
+});
+
+test("retain() drops nothing by a clock that is ahead for a while, and nothing is refused afterwards", async (t) => {
+  const directory = temporary(t);
+  let now = T0 + 100 * DAY + 1;
+  const samples = samplesOf(Array.from({ length: 100 }, (_, day) => day));
+  {
+    await using store = await open(directory, () => now, { retention: policy(FOR_A_YEAR) });
+    await put(store, 0, samples);
+    await store.seal();
+  }
+  // The machine comes up with a wrong clock; Home Assistant and the service itself take theirs from it.
+  now = T0 + 500 * DAY + 1;
+  {
+    await using store = await open(directory, () => now, { retention: policy(FOR_A_YEAR) });
+    record(store, now, 1);
+    await store.seal();
+    record(store, now + 10, 2);
+    assert.equal((await store.retain({ dryRun: true })).rows, 0);
+    const done = await store.retain({ dryRun: false });
+    assert.equal(done.rows, 0);
+    assert.match(done.notes.join(), /does not believe the clock, which says 2028-04-07: .* drops nothing, and 5 files/);
+    assert.deepEqual(store.status().retention?.notes, done.notes);
+  }
+  now = T0 + 100 * DAY + 500_000_000;
+  await using store = await open(directory, () => now, { retention: policy(FOR_A_YEAR) });
+  const live: Sample = [now, "live"];
+  await put(store, 0, [live]);
+  assert.deepEqual(await all(store, 0), [...samples, live]);
+  assert.equal(store.status().retention?.tooOld, 0);
+  await store.seal();
+  assert.deepEqual((await store.retain({ dryRun: false })).notes, []);
+  assert.deepEqual(await all(store, 0), [...samples, live]);
+  assert.deepEqual(faults(directory), []);
+});
+
+test("retain() counts from the day that is confirmed while the clock is ahead", async (t) => {
+  const directory = temporary(t);
+  let now = T0 + 380 * DAY;
+  await using store = await open(directory, () => now, { retention: policy(FOR_A_YEAR) });
+  await put(store, 0, samplesOf([0, 30, 100]));
+  await store.seal();
+  record(store, now);
+  now = T0 + 5_000 * DAY;
+  const done = await store.retain({ dryRun: false });
+  assert.deepEqual(
+    done.dropped.map(({ path }) => path),
+    ["2026/11/2026-11.parquet"],
+  );
+  assert.match(done.notes.join(), /counts from 2027-12-09, and 2 files wait/);
+});
+
+test("retain() comes to what is past once a home that was off for years has recorded for a week", async (t) => {
+  const directory = temporary(t);
+  let now = T0 + 20 * DAY;
+  await using store = await open(directory, () => now, { retention: policy(FOR_A_YEAR) });
+  await put(store, 0, samplesOf([0, 1, 2, 3, 4, 5, 6, 7, 8]));
+  await store.seal();
+  const rows: number[] = [];
+  for (let day = 0; day < 8; day++) {
+    now = T0 + (900 + day) * DAY;
+    record(store, now, 1);
+    await store.seal();
+    rows.push((await store.retain({ dryRun: false })).rows);
+  }
+  assert.deepEqual(rows, [0, 0, 0, 0, 0, 0, 90, 0]);
+  assert.deepEqual(store.status().retention?.notes, []);
+});
+
+test("retain() refuses late samples up to the last day that was dropped, not to the end of its month", async (t) => {
+  const directory = temporary(t);
+  let now = T0 + 60 * DAY;
+  await using store = await open(directory, () => now, { retention: policy(FOR_A_YEAR) });
+  await put(store, 0, samplesOf([0, 1]));
+  await store.seal();
+  now = YEAR_AFTER;
+  record(store, now);
+  assert.equal((await store.retain({ dryRun: false })).rows, 20);
+  await put(store, 0, [
+    [T0 + 2 * DAY - 1, "of a day that was dropped"],
+    [T0 + 2 * DAY, "of one that was not"],
+  ]);
+  assert.deepEqual(await all(store, 0, { end: now - 10 * DAY }), [[T0 + 2 * DAY, "of one that was not"]]);
+  const { tooOld, notes } = store.status().retention!;
+  assert.equal(tooOld, 1);
+  assert.match(notes.join(), /1 samples were not taken since the start, the last one of 2026-11-25T23:59/);
+  now += DAY / 2;
+  assert.deepEqual(store.status().retention?.notes, []);
 });
 
 test("retain() never drops what is not archived, however old it is", async (t) => {
@@ -127,15 +222,17 @@ test("what a mirror has not acknowledged reaches it after its files are dropped,
     await put(store, 0, samplesOf([0]));
     await store.rollUp();
     await store.seal();
+    record(store, YEAR_AFTER);
     assert.equal((await store.retain({ dryRun: false })).rows, 10);
     assert.deepEqual(await all(store, 0), []);
-    assert.equal(store.forwarding.status()[0]!.waiting, 10);
+    await store.flush();
+    assert.equal(store.forwarding.status()[0]!.waiting, 17);
   }
   mirror.writes.length = 0;
   mirror.answer = () => RECORDED.taken;
   await using store = await open(directory, YEAR_AFTER, options);
   await until("nothing waits", () => store.forwarding.status()[0]!.waiting === 0);
-  assert.equal(new Set(mirror.writes.join("").split("\n").filter(Boolean)).size, 10);
+  assert.equal(new Set(mirror.writes.join("").split("\n").filter(Boolean)).size, 17);
 });
 
 test("retain() writes a file again without the series that are past, and drops it with the last", async (t) => {
@@ -149,6 +246,7 @@ test("retain() writes a file again without the series that are past, and drops i
   await store.seal();
   const mean = await meanOfDay(store, 1, 1);
   now = T0 + 90 * DAY;
+  record(store, now);
   const preview = await store.retain({ dryRun: true });
   const done = await store.retain({ dryRun: false });
   assert.deepEqual(
@@ -175,6 +273,7 @@ test("the value in force stays known where a rule dropped its sample", async (t)
   await put(store, 1, samplesOf([0]));
   await store.rollUp();
   await store.seal();
+  record(store, T0 + 100 * DAY);
   assert.equal((await store.retain({ dryRun: false })).rows, 10);
   const request = { start: T0 + 50 * DAY, end: T0 + 51 * DAY, includeStart: true };
   assert.deepEqual(await all(store, 1, request), samplesOf([0]).slice(-1));
@@ -196,6 +295,7 @@ test("a file that was thinned and not listed before a crash is listed by the nex
     const environment = { ...process.env, HA_INGESTOR_TEST_DIE_AT: "renamed" };
     const archive = { hotDays: 3, firstMs: 1_000_000_000, environment };
     await using store = await open(directory, T0 + 60 * DAY, { archive, retention: policy(limits) });
+    record(store, T0 + 60 * DAY);
     const done = await store.retain({ dryRun: false });
     assert.deepEqual(done.thinned, []);
     assert.match(done.notes.join(), /could not be written again/);
@@ -225,6 +325,7 @@ test("retain() returns the space of rollups and files to the file system", async
   await store.seal();
   const before = du(directory);
   now = T0 + 200 * DAY;
+  record(store, now);
   const preview = await store.retain({ dryRun: true });
   const done = await store.retain({ dryRun: false });
   const after = du(directory);
@@ -282,6 +383,7 @@ test("a sample of a time that was dropped is not taken, and the value in force s
     await put(store, 1, samplesOf([0, 399]));
     await store.rollUp();
     await store.seal();
+    record(store, YEAR_AFTER);
     await store.retain({ dryRun: false });
   }
   await using store = await open(directory, YEAR_AFTER, { retention: policy(FOR_A_YEAR) });
@@ -302,6 +404,7 @@ test("retain() keeps everything while the rules cannot be answered", async (t) =
   await put(store, 0, samplesOf([0]));
   await store.rollUp();
   await store.seal();
+  record(store, YEAR_AFTER);
   const done = await store.retain({ dryRun: false });
   assert.equal(done.rows, 0);
   assert.deepEqual(done.notes, ["The home is not known yet"]);

@@ -21,7 +21,18 @@ import { DAY_MICROS, type Day, dayOf } from "../hot/day.ts";
 import type { WriterOptions } from "../hot/writer.ts";
 import type { Rollups } from "../rollups/rollups.ts";
 import type { RollupDrop } from "./dropped.ts";
-import { pastSeries, planBudget, planParts, rawCutoffs, rollupCutoff } from "./plan.ts";
+import type { DroppedTime } from "./dropped-time.ts";
+import {
+  CONFIRMED_WITHIN_DAYS,
+  CONFIRMING_DAYS,
+  type PartPlan,
+  pastSeries,
+  planBudget,
+  planParts,
+  rawCutoffs,
+  reckonedDay,
+  rollupCutoff,
+} from "./plan.ts";
 import { storageReport } from "./storage.ts";
 import type { TablesCommands } from "./tables.worker.ts";
 import { usedBytes } from "./used-bytes.ts";
@@ -46,8 +57,10 @@ export interface RetentionOptions {
   readonly describe: (series: SeriesNumber) => Series | undefined;
   /** Whether samples of the day are in memory alone, or in the log. */
   readonly inMemory: (day: Day) => boolean;
-  /** Samples before this time need not be taken any more. */
-  readonly droppedBefore: (ts: Micros) => void;
+  /** The days with samples that are not archived yet, in any order. */
+  readonly hotDays: () => readonly Day[];
+  /** Samples before this time are not taken any more. */
+  readonly droppedTime: DroppedTime;
   readonly log: Logger;
   readonly now: () => Micros;
   readonly firstMs?: number;
@@ -55,7 +68,7 @@ export interface RetentionOptions {
 }
 
 export interface RetentionWork extends Omit<Retention, "describeSeries"> {
-  status(): Omit<RetentionStatus, "tooOld">;
+  status(): RetentionStatus;
   close(): Promise<void>;
 }
 
@@ -75,7 +88,7 @@ interface Plan {
 
 /** Keeps the archive and the rollups of a store within their limits and the data directory within its budget. */
 export function createRetention(options: RetentionOptions): RetentionWork {
-  const { archive, committer, rollups, policy, log, now } = options;
+  const { archive, committer, rollups, policy, droppedTime, log, now } = options;
   const { directory } = options.workerData;
   const counts = { runs: 0, failures: 0, rowsDropped: 0, rollupRowsDropped: 0 };
   let used: number | null = null;
@@ -102,12 +115,13 @@ export function createRetention(options: RetentionOptions): RetentionWork {
   async function planRules(): Promise<Plan> {
     const blocked = policy.blocked();
     if (blocked !== null) return { ...NOTHING, notes: [blocked] };
-    const today = dayOf(now());
     const limits = await limitsOfAll();
-    const cutoffs = rawCutoffs(today, limits);
     const files = archive.files();
+    const today = dayOf(now());
+    const from = reckonedDay(today, daysWithSamples(files));
+    const cutoffs = rawCutoffs(from, limits);
     const past = planParts(files, cutoffs);
-    const found: string[] = [];
+    const found: string[] = unconfirmed({ today, from, past, byClock: planParts(files, rawCutoffs(today, limits)) });
     const ready = (file: ArchiveFile): boolean => {
       if (mayGo(file)) return true;
       found.push(`"${file.path}" is kept: some of it is not in the rollups yet, or not acknowledged by a mirror`);
@@ -130,7 +144,7 @@ export function createRetention(options: RetentionOptions): RetentionWork {
     const rollupDrops: RollupDrop[] = [];
     let forgotten = Number.POSITIVE_INFINITY;
     for (const [series, { rollupDays }] of limits) {
-      const day = rollupCutoff(today, rollupDays, left);
+      const day = rollupCutoff(from, rollupDays, left);
       forgotten = Math.min(forgotten, day);
       if (Number.isFinite(day)) rollupDrops.push([series, day * DAY_MICROS]);
     }
@@ -141,6 +155,11 @@ export function createRetention(options: RetentionOptions): RetentionWork {
       forgotten: limits.size === 0 ? Number.NEGATIVE_INFINITY : forgotten,
       notes: found,
     };
+  }
+
+  /** Of a file the first and the last one: of a month nothing tells which others have samples. */
+  function daysWithSamples(files: readonly ArchiveFile[]): Day[] {
+    return [...options.hotDays(), ...files.flatMap(({ minTs, maxTs }) => [dayOf(minTs), dayOf(maxTs)])];
   }
 
   /** There may be 100,000 series, and rules with many patterns: others get their turn in between. */
@@ -205,14 +224,20 @@ export function createRetention(options: RetentionOptions): RetentionWork {
 
   async function drop(asked: readonly ArchiveFile[], reason: DroppedPart["reason"]): Promise<DroppedPart[]> {
     if (asked.length === 0) return [];
-    const before = Math.max(...asked.map(({ endDay }) => endDay)) * DAY_MICROS;
-    options.droppedBefore(before);
+    const { before } = droppedTime;
+    droppedTime.before = Math.max(before, endOf(asked));
     // From here on none of their samples can come any more; some may have come since the plan was made.
     const files = asked.filter(mayGo);
-    await archive.drop(
-      files.map(({ path }) => path),
-      before,
-    );
+    try {
+      await archive.drop(
+        files.map(({ path }) => path),
+        endOf(files),
+      );
+    } finally {
+      // What stayed takes late samples as before.
+      const left = new Set(archive.files());
+      droppedTime.before = Math.max(before, endOf(files.filter((file) => !left.has(file))));
+    }
     return files.map((file) => droppedPart(file, reason));
   }
 
@@ -355,7 +380,14 @@ export function createRetention(options: RetentionOptions): RetentionWork {
       });
       return report;
     },
-    status: () => ({ ...counts, usedBytes: used, budgetBytes: policy.budgetBytes, lastRunAt, notes }),
+    status: () => ({
+      ...counts,
+      tooOld: droppedTime.refused,
+      usedBytes: used,
+      budgetBytes: policy.budgetBytes,
+      lastRunAt,
+      notes: [...notes, ...droppedTime.notes()],
+    }),
     async close() {
       closed = true;
       clearTimeout(timer);
@@ -366,6 +398,37 @@ export function createRetention(options: RetentionOptions): RetentionWork {
 }
 
 const NOTHING: Plan = { dropped: [], thinned: [], rollups: [], forgotten: Number.NEGATIVE_INFINITY, notes: [] };
+
+/** What would go if the clock were believed, where something else is counted from. */
+function unconfirmed(plans: {
+  readonly today: Day;
+  readonly from: Day;
+  readonly past: PartPlan<ArchiveFile>;
+  readonly byClock: PartPlan<ArchiveFile>;
+}): string[] {
+  const { today, from, past, byClock } = plans;
+  // The present day may have no sample yet.
+  if (today - from <= 1) return [];
+  const waiting = [
+    ...byClock.dropped.filter((file) => !past.dropped.includes(file)),
+    ...byClock.mixed.filter((file) => !past.mixed.includes(file)),
+  ];
+  if (waiting.length === 0) return [];
+  return [
+    `Retention does not believe the clock, which says ${dateOf(today)}: samples are stored of fewer than ` +
+      `${CONFIRMING_DAYS} of the ${CONFIRMED_WITHIN_DAYS} days until then. It ` +
+      `${Number.isFinite(from) ? `counts from ${dateOf(from)}` : "drops nothing"}, and ${waiting.length} files wait`,
+  ];
+}
+
+function dateOf(day: Day): string {
+  return new Date((day * DAY_MICROS) / 1000).toISOString().slice(0, 10);
+}
+
+/** The end of the last day of which these files have samples; minus infinity without any. */
+function endOf(files: readonly ArchiveFile[]): Micros {
+  return files.reduce((end, { maxTs }) => Math.max(end, (dayOf(maxTs) + 1) * DAY_MICROS), Number.NEGATIVE_INFINITY);
+}
 
 function spanOf({ path, firstDay, endDay }: ArchiveFile) {
   return { path, start: firstDay * DAY_MICROS, end: endDay * DAY_MICROS };

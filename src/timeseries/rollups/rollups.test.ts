@@ -410,6 +410,9 @@ test("days whose samples are dropped are left out of figures finer than an hour,
   append(quiet, T0, 7);
   append(gone, T0, 7);
   append(gone, T0 + DAY, "unavailable");
+  // Retention counts from a day that a week of days with samples confirms.
+  const running = store.series({ measurement: "system", subject: "process", field: "running" }, null, T0);
+  for (const ts of [T0 - DAY, clock.now]) store.append(running, ts, 1);
   await store.fold();
   await store.rollUp();
   await store.seal();
