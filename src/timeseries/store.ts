@@ -14,6 +14,7 @@ import type { Logger } from "../lib/log.ts";
 import { nowMicros } from "../lib/time.ts";
 import { type OnDemand, startOnDemand } from "../lib/worker-rpc.ts";
 import { openInfluxArchive } from "./archive/influxdb/archive.ts";
+import { daysOf } from "./archive/parquet/archive.ts";
 import { type ArchiveSettings, createArchiveTier } from "./archive/tier.ts";
 import {
   createForwarders,
@@ -177,6 +178,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     silent: (from) => rollups.silenced(dayOf(from)),
   });
   restoreLog(stored);
+  const rolledDays = new Set(stored.rolledDays.map(([day]) => day));
   const rollups = createRollups({
     stored: stored.rolledDays,
     timeZone: options.timeZone ?? (() => "UTC"),
@@ -231,6 +233,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
         for (const key of keys) catalog.series(key, null, now());
         return committer.flush();
       },
+      adopted: (found) => rollups.changed(found),
       log,
       now,
     });
@@ -258,7 +261,13 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     READER_IDLE_MS,
     (error) => log.error({ err: error }, "The thread that reads samples ended; another one takes over"),
   );
-  void rollups.catchUp();
+  // Of files that came back to the archive and were not added up before the end of that run.
+  rollups.changed(
+    parquet
+      ?.files()
+      .flatMap(daysOf)
+      .filter((day) => !rolledDays.has(day)) ?? [],
+  );
 
   function noteFormerSubject(series: SeriesNumber, subject: string): void {
     formerSubjects.set(series, [...new Set([...(formerSubjects.get(series) ?? []), subject])]);
@@ -557,8 +566,9 @@ function lossOf(directory: string): string | null {
   const aside = lastMovedAside(join(directory, DATABASE_FILE));
   if (aside === null) return null;
   return (
-    `timeseries.db was damaged and is now "${aside}": the samples that were in it alone, those of the last days, are gone ` +
-    "from here but for what Home Assistant's history gives again; the archive is listed anew. " +
+    `timeseries.db was damaged and is now "${aside}": what was in it alone is gone from here, that is, the samples of the ` +
+    "last days, but for what Home Assistant's history gives again, and the rollups of days whose samples had been dropped; " +
+    "the archive is listed anew, and rollups of its days are computed again. " +
     `${remedyOf(aside, DATABASE_FILE)}. Moving that file elsewhere, and a start, end this notice`
   );
 }

@@ -45,6 +45,8 @@ export interface TierOptions {
   /** Gives numbers to series that only a file knows, durably. */
   readonly learn: (series: readonly SeriesKey[]) => Promise<void>;
   readonly find: (key: SeriesKey) => SeriesNumber | undefined;
+  /** Files came back to the archive: samples of these days may be in no rollup. */
+  readonly adopted: (days: readonly Day[]) => void;
   /** Opens an engine outside of the data directory; without it Parquet files are the archive. */
   readonly open?: (changing: (change: Promise<unknown>) => void) => InfluxArchive;
   readonly log: Logger;
@@ -96,6 +98,7 @@ export function createArchiveTier(options: TierOptions): ArchiveTier {
         forget: committer.archive.forget,
         learn: options.learn,
         find: options.find,
+        adopted: options.adopted,
         change(change) {
           const answer = committer.archive.change(change);
           const done = answer.then(({ sealed, days }) => {

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import type { Limits, RetentionPolicy } from "../../domain/retention.ts";
 import { RECORDED, startInfluxDouble } from "../../testing/influx-double.ts";
@@ -395,6 +396,112 @@ test("a sample of a time that was dropped is not taken, and the value in force s
   const request = { start: YEAR_AFTER - DAY, end: YEAR_AFTER, includeStart: true };
   assert.deepEqual(await all(store, 0, request), samplesOf([0]).slice(-1));
   assert.deepEqual(await all(store, 0, { ...request, start: T0, limit: 0 }), []);
+});
+
+function loseDatabase(directory: string): void {
+  for (const suffix of ["", "-wal", "-shm"]) rmSync(join(directory, `timeseries.db${suffix}`), { force: true });
+}
+
+test("days of files that are listed again get their rollups before their samples are dropped", async (t) => {
+  const directory = temporary(t);
+  const days = [0, 3, 60];
+  const means: (number | null)[] = [];
+  {
+    await using store = await open(directory, T0 + 100 * DAY, { retention: policy(FOR_A_YEAR) });
+    await put(store, 0, samplesOf(days));
+    await store.seal();
+    for (const day of days) means.push(await meanOfDay(store, 0, day));
+  }
+  loseDatabase(directory);
+  await using store = await open(directory, YEAR_AFTER + 40 * DAY, { retention: policy(FOR_A_YEAR) });
+  await store.seal();
+  record(store, YEAR_AFTER + 40 * DAY);
+  assert.equal((await store.retain({ dryRun: false })).rows, 30);
+  assert.deepEqual(await all(store, 0, { end: T0 + 200 * DAY }), []);
+  for (const [i, day] of days.entries()) assert.equal(await meanOfDay(store, 0, day), means[i]);
+});
+
+test("rollups of a file that was listed again are computed after a restart that came before", async (t) => {
+  const directory = temporary(t);
+  {
+    await using store = await open(directory, T0 + 10 * DAY);
+    await put(store, 0, samplesOf([0, 1]));
+    await store.seal();
+  }
+  loseDatabase(directory);
+  const file = join(directory, "archive/2026/11/2026-11-24.parquet");
+  const whole = readFileSync(file);
+  {
+    // It can be listed, and not be read when it is to be added up.
+    await using store = await open(directory, T0 + 10 * DAY);
+    await Promise.all([store.seal(), until("it is listed", () => (store.status().archive?.samples ?? 0) >= 10)]);
+    truncateSync(file, 100);
+    await store.rollUp();
+  }
+  writeFileSync(file, whole);
+  await using store = await open(directory, T0 + 10 * DAY);
+  await store.rollUp();
+  rmSync(file);
+  assert.equal((await meanOfDay(store, 0, 0))?.toFixed(3), "0.090");
+});
+
+test("retain() neither drops nor thins what cannot be added up, whatever the budget", async (t) => {
+  const directory = temporary(t);
+  {
+    await using store = await open(directory, T0 + 10 * DAY);
+    await put(store, 0, samplesOf([0]));
+    await put(store, 1, samplesOf([0]));
+    await store.seal();
+  }
+  const path = "2026/11/2026-11-24.parquet";
+  const file = join(directory, "archive", path);
+  loseDatabase(directory);
+  const limits = (subject: string): Limits => ({ rawDays: subject === "u1" ? 5 : 0, rollupDays: 0 });
+  const retention = policy(limits, { budgetBytes: 1 });
+  {
+    await using store = await open(directory, T0 + 11 * DAY, { retention });
+    // Of samples that are in memory no rollup has anything yet.
+    const series = seriesOf(store, 0);
+    await store.seal();
+    store.append(series, T0 + DAY - 1, "late");
+    record(store, T0 + 11 * DAY);
+    const done = await store.retain({ dryRun: false });
+    assert.deepEqual([done.dropped, done.thinned], [[], []]);
+    assert.match(
+      done.notes.join(),
+      /"2026\/11\/2026-11-24.parquet" is kept: not all of its days are in the rollups yet/,
+    );
+  }
+  truncateSync(file, statSync(file).size - 1);
+  loseRollups(directory);
+  await using store = await open(directory, T0 + 11 * DAY, { retention });
+  const done = await store.retain({ dryRun: false });
+  assert.deepEqual([done.dropped, done.thinned], [[], []]);
+  assert.deepEqual(files(directory), [path]);
+  assert.match(done.notes.join(), /is kept: not all of its days are in the rollups yet/);
+});
+
+/** As where the file was listed again and the service ended before its days were added up. */
+function loseRollups(directory: string): void {
+  const db = new DatabaseSync(join(directory, "timeseries.db"));
+  db.exec("DELETE FROM rollup_days; DELETE FROM rollup_day; DELETE FROM rollup_hours");
+  db.close();
+}
+
+test("a damaged file that was moved aside counts for the budget, and drops no samples", async (t) => {
+  const directory = temporary(t);
+  const budgetBytes = 3_000_000;
+  await using store = await open(directory, T0 + 10 * DAY, { retention: policy(FOR_A_YEAR, { budgetBytes }) });
+  await put(store, 0, samplesOf([0, 1]));
+  await store.seal();
+  assert.deepEqual((await store.retain({ dryRun: false })).notes, []);
+  writeFileSync(join(directory, "timeseries.db.corrupt-20261201T000000Z"), Buffer.alloc(5_000_000, 1));
+  for (const dryRun of [true, false]) {
+    const done = await store.retain({ dryRun });
+    assert.deepEqual(done.dropped, []);
+    assert.ok(done.bytesAfter > 5_000_000);
+    assert.match(done.notes.join(), /over its budget of 3 MB: 5 MB of that are damaged files that were moved aside/);
+  }
 });
 
 test("retain() keeps everything while the rules cannot be answered", async (t) => {

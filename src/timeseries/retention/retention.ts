@@ -14,7 +14,7 @@ import type { Micros } from "../../domain/sample.ts";
 import type { Series, SeriesNumber } from "../../domain/series.ts";
 import type { Logger } from "../../lib/log.ts";
 import { startOnDemand } from "../../lib/worker-rpc.ts";
-import type { ParquetArchive } from "../archive/parquet/archive.ts";
+import { daysOf, type ParquetArchive } from "../archive/parquet/archive.ts";
 import type { ArchiveFile } from "../archive/parquet/manifest.ts";
 import type { Committer } from "../hot/committer.ts";
 import { DAY_MICROS, type Day, dayOf } from "../hot/day.ts";
@@ -25,6 +25,7 @@ import type { DroppedTime } from "./dropped-time.ts";
 import {
   CONFIRMED_WITHIN_DAYS,
   CONFIRMING_DAYS,
+  cutoff,
   type PartPlan,
   pastSeries,
   planBudget,
@@ -35,7 +36,7 @@ import {
 } from "./plan.ts";
 import { storageReport } from "./storage.ts";
 import type { TablesCommands } from "./tables.worker.ts";
-import { usedBytes } from "./used-bytes.ts";
+import { type UsedBytes, usageOf } from "./used-bytes.ts";
 
 /** After the start, later than the first sealing, and then how often it is looked whether there is something to do. */
 const FIRST_MS = 300_000;
@@ -83,6 +84,8 @@ interface Plan {
   readonly rollups: readonly RollupDrop[];
   /** Days of which no rollup is left; minus infinity: none. */
   readonly forgotten: Day;
+  /** Of days before this one no series' rollups are wanted. */
+  readonly rollupsFrom: Day;
   readonly notes: readonly string[];
 }
 
@@ -106,10 +109,12 @@ export function createRetention(options: RetentionOptions): RetentionWork {
     (error) => log.error({ err: error }, "The thread that looks at tables ended; another one takes over"),
   );
 
-  /** Whether all rollups of a file's days are computed. Mirrors need no file: what they still have to get is queued. */
-  function mayGo(file: ArchiveFile): boolean {
-    for (let day = dayOf(file.minTs); day <= dayOf(file.maxTs); day++) if (rollups.lacks(day)) return false;
-    return true;
+  /**
+   * Whether all rollups of a file's days are computed that are wanted. Mirrors need no file: what they still have to get
+   * is queued.
+   */
+  function mayGo(file: ArchiveFile, rollupsFrom: Day): boolean {
+    return daysOf(file).every((day) => !(day < rollupsFrom ? options.inMemory(day) : rollups.lacks(day)));
   }
 
   async function planRules(): Promise<Plan> {
@@ -122,13 +127,18 @@ export function createRetention(options: RetentionOptions): RetentionWork {
     const cutoffs = rawCutoffs(from, limits);
     const past = planParts(files, cutoffs);
     const found: string[] = unconfirmed({ today, from, past, byClock: planParts(files, rawCutoffs(today, limits)) });
+    let rollupsFrom = Number.POSITIVE_INFINITY;
+    for (const { rollupDays } of limits.values()) rollupsFrom = Math.min(rollupsFrom, cutoff(from, rollupDays));
+    if (limits.size === 0) rollupsFrom = Number.NEGATIVE_INFINITY;
+    const lacking: ArchiveFile[] = [];
     const ready = (file: ArchiveFile): boolean => {
-      if (mayGo(file)) return true;
-      found.push(`"${file.path}" is kept: some of it is not in the rollups yet, or not acknowledged by a mirror`);
+      if (mayGo(file, rollupsFrom)) return true;
+      lacking.push(file);
       return false;
     };
     const dropped = past.dropped.filter(ready);
     const mixed = past.mixed.filter(ready);
+    found.push(...withoutRollups(lacking));
     const contents = await archive.contents(mixed);
     const thinned = mixed.flatMap((file, i) => {
       const content = contents[i]!;
@@ -152,6 +162,7 @@ export function createRetention(options: RetentionOptions): RetentionWork {
       dropped,
       thinned,
       rollups: rollupDrops,
+      rollupsFrom,
       forgotten: limits.size === 0 ? Number.NEGATIVE_INFINITY : forgotten,
       notes: found,
     };
@@ -175,17 +186,17 @@ export function createRetention(options: RetentionOptions): RetentionWork {
 
   async function preview(): Promise<RetentionReport> {
     const plan = await planRules();
-    const bytesBefore = await look();
+    const { bytes: bytesBefore, asideBytes } = await look();
     const byAge = plan.dropped.map((file) => droppedPart(file, "age"));
     const freed = sum([...byAge, ...plan.thinned.map(({ part }) => part)], "bytes");
-    const candidates = archive.files().filter((file) => !plan.dropped.includes(file) && mayGo(file));
-    const excess = policy.budgetBytes === 0 ? 0 : bytesBefore - freed - policy.budgetBytes;
+    const candidates = archive.files().filter((file) => !plan.dropped.includes(file) && mayGo(file, plan.rollupsFrom));
+    const excess = policy.budgetBytes === 0 ? 0 : bytesBefore - asideBytes - freed - policy.budgetBytes;
     const byBudget = planBudget(candidates, excess);
     const thinned = plan.thinned.filter(({ file }) => !byBudget.includes(file)).map(({ part }) => part);
     const dropped = [...byAge, ...byBudget.map((file) => droppedPart(file, "budget"))];
     const rollupRows = plan.rollups.length === 0 ? 0 : await tables.call("countRollups", plan.rollups);
     const bytesAfter = bytesBefore - sum([...dropped, ...thinned], "bytes");
-    const found = [...plan.notes, ...overBudget(bytesAfter)];
+    const found = [...plan.notes, ...overBudget({ bytes: bytesAfter, asideBytes }, plan)];
     return report({ dryRun: true, dropped, thinned, rollupRows, bytesBefore, bytesAfter, notes: found });
   }
 
@@ -194,10 +205,10 @@ export function createRetention(options: RetentionOptions): RetentionWork {
     if (!writable) throw cannot(`the disk refuses writes: ${reason}`);
     await archive.relist();
     await rollups.catchUp();
-    const bytesBefore = await look();
+    const bytesBefore = (await look()).bytes;
     const plan = await planRules();
     const found = [...plan.notes];
-    const dropped = await drop(plan.dropped, "age");
+    const dropped = await drop(plan.dropped, "age", plan);
     const thinned: ThinnedPart[] = [];
     for (const { file, series, part } of plan.thinned) {
       if (closed) break;
@@ -208,26 +219,30 @@ export function createRetention(options: RetentionOptions): RetentionWork {
       }
     }
     const rollupRows = await dropRollups(plan);
-    const byBudget = await keepBudget();
-    const bytesAfter = await look();
-    found.push(...overBudget(bytesAfter));
+    const byBudget = await keepBudget(plan);
+    const after = await look();
+    found.push(...overBudget(after, plan));
     return report({
       dryRun: false,
       dropped: [...dropped, ...byBudget],
       thinned,
       rollupRows,
       bytesBefore,
-      bytesAfter,
+      bytesAfter: after.bytes,
       notes: found,
     });
   }
 
-  async function drop(asked: readonly ArchiveFile[], reason: DroppedPart["reason"]): Promise<DroppedPart[]> {
+  async function drop(
+    asked: readonly ArchiveFile[],
+    reason: DroppedPart["reason"],
+    { rollupsFrom }: Plan,
+  ): Promise<DroppedPart[]> {
     if (asked.length === 0) return [];
     const { before } = droppedTime;
     droppedTime.before = Math.max(before, endOf(asked));
     // From here on none of their samples can come any more; some may have come since the plan was made.
-    const files = asked.filter(mayGo);
+    const files = asked.filter((file) => mayGo(file, rollupsFrom));
     try {
       await archive.drop(
         files.map(({ path }) => path),
@@ -265,13 +280,14 @@ export function createRetention(options: RetentionOptions): RetentionWork {
   }
 
   /** The oldest samples of the archive go, until the directory is small enough. */
-  async function keepBudget(): Promise<DroppedPart[]> {
-    if (policy.budgetBytes === 0 || (await look()) <= policy.budgetBytes) return [];
+  async function keepBudget(plan: Plan): Promise<DroppedPart[]> {
+    if (!isOverBudget(await look())) return [];
     // What is free already costs nobody anything.
     await returnPages(0);
-    const excess = (await look()) - policy.budgetBytes;
-    const gone = planBudget(archive.files().filter(mayGo), excess);
-    const dropped = await drop(gone, "budget");
+    const { bytes, asideBytes } = await look();
+    const excess = bytes - asideBytes - policy.budgetBytes;
+    const candidates = archive.files().filter((file) => mayGo(file, plan.rollupsFrom));
+    const dropped = await drop(planBudget(candidates, excess), "budget", plan);
     if (dropped.length > 0) {
       log.warn(
         { samples: sum(dropped, "rows"), bytes: sum(dropped, "bytes") },
@@ -281,17 +297,28 @@ export function createRetention(options: RetentionOptions): RetentionWork {
     return dropped;
   }
 
-  function overBudget(bytes: number): string[] {
+  /** Over the budget by something that dropping samples is meant for: a file that lies aside is its owner's to move. */
+  function isOverBudget({ bytes, asideBytes }: UsedBytes): boolean {
+    return policy.budgetBytes > 0 && bytes - asideBytes > policy.budgetBytes;
+  }
+
+  function overBudget(usage: UsedBytes, { rollupsFrom }: Plan): string[] {
+    const { bytes, asideBytes } = usage;
     if (policy.budgetBytes === 0 || bytes <= policy.budgetBytes) return [];
+    const found = `The data directory takes ${megabytes(bytes)}, over its budget of ${megabytes(policy.budgetBytes)}`;
+    const aside = `${megabytes(asideBytes)} of that are damaged files that were moved aside (*.corrupt-*)`;
+    if (!isOverBudget(usage)) return [`${found}: ${aside}. No samples are dropped for them: move them elsewhere`];
+    const lacking = archive.files().filter((file) => !mayGo(file, rollupsFrom));
     return [
-      `The data directory takes ${megabytes(bytes)}, over its budget of ${megabytes(policy.budgetBytes)}, and no ` +
-        "archived samples are left that may be dropped",
+      `${found}, and no archived samples are left that may be dropped${asideBytes === 0 ? "" : `; ${aside}`}`,
+      ...withoutRollups(lacking),
     ];
   }
 
-  async function look(): Promise<number> {
-    used = await usedBytes(directory);
-    return used;
+  async function look(): Promise<UsedBytes> {
+    const usage = await usageOf(directory);
+    used = usage.bytes;
+    return usage;
   }
 
   function report(done: Omit<RetentionReport, "at" | "rows" | "budgetBytes">): RetentionReport {
@@ -337,7 +364,7 @@ export function createRetention(options: RetentionOptions): RetentionWork {
   async function isDue(): Promise<boolean> {
     if (!committer.status().writable) return false;
     if (lastRunAt === null || dayOf(lastRunAt) !== dayOf(now())) return true;
-    return policy.budgetBytes > 0 && (await look()) > policy.budgetBytes;
+    return policy.budgetBytes > 0 && isOverBudget(await look());
   }
 
   function schedule(milliseconds: number): void {
@@ -356,7 +383,7 @@ export function createRetention(options: RetentionOptions): RetentionWork {
   async function lookAtAll(): Promise<StorageReport> {
     try {
       const parts = archive.files();
-      const [content, contents, directoryBytes] = await Promise.all([
+      const [content, contents, { bytes: directoryBytes }] = await Promise.all([
         tables.call("content", null),
         archive.contents(parts),
         look(),
@@ -397,7 +424,21 @@ export function createRetention(options: RetentionOptions): RetentionWork {
   };
 }
 
-const NOTHING: Plan = { dropped: [], thinned: [], rollups: [], forgotten: Number.NEGATIVE_INFINITY, notes: [] };
+const NOTHING: Plan = {
+  dropped: [],
+  thinned: [],
+  rollups: [],
+  forgotten: Number.NEGATIVE_INFINITY,
+  rollupsFrom: Number.NEGATIVE_INFINITY,
+  notes: [],
+};
+
+/** One sentence for all of them: after the loss of timeseries.db there are many. */
+function withoutRollups(files: readonly ArchiveFile[]): string[] {
+  if (files.length === 0) return [];
+  const more = files.length === 1 ? "" : `, and so are ${files.length - 1} more files`;
+  return [`"${files[0]!.path}" is kept${more}: not all of its days are in the rollups yet`];
+}
 
 /** What would go if the clock were believed, where something else is counted from. */
 function unconfirmed(plans: {

@@ -38,6 +38,8 @@ export interface HotTier {
   /** Resolves when each of these series has a number, on the disk. */
   learn(series: readonly SeriesKey[]): Promise<void>;
   find(key: SeriesKey): SeriesNumber | undefined;
+  /** Files that were not listed are: samples of these days may be in no rollup. */
+  adopted(days: readonly Day[]): void;
 }
 
 export interface ParquetOptions {
@@ -144,18 +146,20 @@ export function openParquetArchive(options: ParquetOptions): ParquetArchive {
     await hot.learn(reader.index.series);
   }
 
-  async function adopt(path: string): Promise<void> {
+  /** Answers the days of its samples. */
+  async function adopt(path: string): Promise<readonly Day[]> {
     const { first, end } = daysOfPath(path)!;
     const { facts } = await run({ inputs: [path], day: null, output: null });
-    if (facts === null) return;
+    if (facts === null) return [];
     await learn(path);
     const file = { ...facts, path, firstDay: first, endDay: end, sealedAt: now() };
     await hot.change({ day: null, file, obsolete: [] });
     change((known) => [...known, file], [path]);
     log.info(`The archive's file "${path}" was not listed: it is again, with ${file.rows} samples`);
+    return daysOf(file);
   }
 
-  async function sealDay(day: Day): Promise<number> {
+  async function sealDay(day: Day): Promise<{ readonly added: number; readonly isAdopted: boolean }> {
     const path = pathOfDay(day);
     for (let tries = 1; tries <= SEAL_TRIES; tries++) {
       await hot.watch(day);
@@ -167,7 +171,7 @@ export function openParquetArchive(options: ParquetOptions): ParquetArchive {
       const file = facts && { ...facts, path, firstDay: day, endDay: day + 1, sealedAt: now() };
       if (await hot.change({ day, file, obsolete: [] })) {
         change((known) => [...known.filter((other) => other.path !== path), ...(file ? [file] : [])], [path]);
-        return added;
+        return { added, isAdopted: isStranger };
       }
     }
     throw new AppError("unavailable", `Cannot archive ${path.slice(8, 18)}: samples keep coming to it`);
@@ -280,12 +284,22 @@ export function openParquetArchive(options: ParquetOptions): ParquetArchive {
     };
     const days = daysWithin(hot.days(), Math.ceil(span.start / DAY_MICROS) * DAY_MICROS, dayOf(span.end) * DAY_MICROS);
     await attempt(removeObsolete);
-    for (const path of strangers()) await attempt(() => adopt(path));
-    for (const day of days) {
+    const adopted: Day[] = [];
+    for (const path of strangers()) {
       await attempt(async () => {
-        samples += await sealDay(day);
+        adopted.push(...(await adopt(path)));
       });
     }
+    for (const day of days) {
+      await attempt(async () => {
+        const { added, isAdopted } = await sealDay(day);
+        samples += added;
+        // Its rollups were computed from its table alone.
+        if (isAdopted) adopted.push(day);
+      });
+    }
+    // All at once: whatever is being computed of them begins anew with each time.
+    if (adopted.length > 0) hot.adopted(adopted);
     for (const { first, end } of completeMonths()) await attempt(() => sealMonth(first, end));
     sealer?.[Symbol.dispose]();
     sealer = undefined;
@@ -407,6 +421,12 @@ function healthOf(
     oldest: empty ? null : oldest,
     newest: empty ? null : newest,
   };
+}
+
+/** The days from the first to the last one of which a file has samples. */
+export function daysOf({ minTs, maxTs }: Pick<ArchiveFile, "minTs" | "maxTs">): Day[] {
+  const first = dayOf(minTs);
+  return Array.from({ length: dayOf(maxTs) - first + 1 }, (_, i) => first + i);
 }
 
 function warningOf({ path, message }: Damage): string {
