@@ -1,7 +1,7 @@
-import { setPriority } from "node:os";
 import { join } from "node:path";
 import { messageOf } from "../../../domain/errors.ts";
 import { lockDirectory } from "../../../lib/directory-lock.ts";
+import { lowerPriority } from "./low-priority.ts";
 import { ARCHIVE_FOLDER } from "./paths.ts";
 import { type SealJob, type SealResult, type SealStep, seal } from "./seal.ts";
 
@@ -12,11 +12,8 @@ import { type SealJob, type SealResult, type SealStep, seal } from "./seal.ts";
 
 export type SealAnswer = { readonly result: SealResult } | { readonly failure: string; readonly code: string | null };
 
-/** Behind everything else the machine does. */
-const NICENESS = 10;
-
 if (process.send === undefined) throw new Error("The sealing process is started by the archive");
-setPriority(NICENESS);
+lowerPriority();
 
 let _held: Disposable | undefined;
 
