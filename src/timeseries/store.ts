@@ -7,12 +7,12 @@ import type { GapLedger, GapStore, LastRun } from "../domain/gaps.ts";
 import type { Retention, RetentionPolicy } from "../domain/retention.ts";
 import type { Micros, ReadColumns, SampleColumns, Value } from "../domain/sample.ts";
 import { type SeriesNumber, STATE_FIELD, STATE_MEASUREMENT } from "../domain/series.ts";
-import type { StatisticsReader } from "../domain/statistics.ts";
+import type { StatisticsReader, StatisticsRequest } from "../domain/statistics.ts";
 import type { ReadRequest, SampleReader, SampleSink, StoreStatus } from "../domain/store.ts";
 import { lastMovedAside, remedyOf } from "../lib/damaged-database.ts";
 import type { Logger } from "../lib/log.ts";
-import { nowMicros } from "../lib/time.ts";
-import { type OnDemand, startOnDemand } from "../lib/worker-rpc.ts";
+import { isoFromMicros, nowMicros } from "../lib/time.ts";
+import { startOnDemand } from "../lib/worker-rpc.ts";
 import { openInfluxArchive } from "./archive/influxdb/archive.ts";
 import { daysOf } from "./archive/parquet/archive.ts";
 import { type ArchiveSettings, createArchiveTier } from "./archive/tier.ts";
@@ -28,10 +28,12 @@ import { createCatalog, type SeriesEntry } from "./hot/catalog.ts";
 import { unpackSamples, unpackValues } from "./hot/columns.ts";
 import { createCommitter } from "./hot/committer.ts";
 import { DATABASE_FILE, type SqliteSettings } from "./hot/database.ts";
-import { type Day, dayOf } from "./hot/day.ts";
+import { DAY_MICROS, type Day, dayOf } from "./hot/day.ts";
 import { daysBefore, daysWithin } from "./hot/days.ts";
+import { createDisk, nameOfDay } from "./hot/disk.ts";
 import { Generation, merge } from "./hot/memory.ts";
 import type { DayRequest, ReaderCommands } from "./hot/reader.ts";
+import type { MendedDay } from "./hot/salvage.ts";
 import type { StoredState, WriterOptions } from "./hot/writer.ts";
 import { createDroppedTime } from "./retention/dropped-time.ts";
 import { createRetention } from "./retention/retention.ts";
@@ -39,6 +41,8 @@ import { createRollups } from "./rollups/rollups.ts";
 
 /** Samples of the memory level; beyond this, while the disk refuses, the newest are turned away. */
 export const MEMORY_SAMPLES_MAX = 2_000_000;
+/** A damaged day that was mended is told for 30 days: so long somebody may miss samples of it, and look at the disk. */
+const LOSS_TOLD_MICROS = 30 * DAY_MICROS;
 /** The thread that reads from the disk is ended after so long without a question. */
 const READER_IDLE_MS = 60_000;
 
@@ -165,7 +169,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   if (stored.movedTo !== null) {
     log.error({ movedTo: stored.movedTo }, "timeseries.db is damaged: it was moved aside and a new one begins");
   }
-  const loss = lossOf(directory);
+  const movedLoss = lossOf(directory);
   let days: readonly Day[] = stored.days;
   const droppedTime = createDroppedTime(stored.droppedBefore, now);
   const catalog = createCatalog(stored, (change) => committer.record(change));
@@ -202,10 +206,10 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     build: committer.rollUp,
     store: committer.storeRollups,
     reader: {
-      aggregate: (request) => fromDisk((remote) => remote.call("aggregate", request)),
-      means: (request) => fromDisk((remote) => remote.call("means", request)),
-      counts: (request) => fromDisk((remote) => remote.call("counts", request)),
-      dayCounts: (request) => fromDisk((remote) => remote.call("dayCounts", request)),
+      aggregate: (request) => disk.ask("aggregate", request),
+      means: (request) => disk.ask("means", request),
+      counts: (request) => disk.ask("counts", request),
+      dayCounts: (request) => disk.ask("dayCounts", request),
     },
   });
 
@@ -225,6 +229,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
       },
       async beforeSeal(end) {
         if (generations().some((generation) => [...generation.days].some((day) => day < end))) await committer.fold();
+        await committer.mendDays(days.filter((day) => day < end));
         await rollups.catchUp();
       },
       series: catalog.key,
@@ -261,6 +266,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     READER_IDLE_MS,
     (error) => log.error({ err: error }, "The thread that reads samples ended; another one takes over"),
   );
+  const disk = createDisk(reader, committer.mend);
   // Of files that came back to the archive and were not added up before the end of that run.
   rollups.changed(
     parquet
@@ -380,16 +386,8 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     };
   }
 
-  async function fromDisk<T>(ask: (remote: OnDemand<ReaderCommands>) => Promise<T>): Promise<T> {
-    try {
-      return await ask(reader);
-    } catch (cause) {
-      throw new AppError("unavailable", `Cannot read samples: ${messageOf(cause)}`, { cause });
-    }
-  }
-
   async function readDisk(requests: readonly DayRequest[]): Promise<SampleColumns[]> {
-    const packed = await fromDisk((remote) => remote.call("read", requests));
+    const packed = await disk.ask("read", requests);
     return packed.map(unpackSamples);
   }
 
@@ -408,15 +406,42 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   }
 
   async function read(requests: readonly ReadRequest[]): Promise<ReadColumns[]> {
+    const since = disk.answers;
     const hot = await (tier === undefined ? readHot(requests) : tier.readHot(() => readHot(requests)));
     const columns: readonly ReadColumns[] = tier === undefined ? hot : await tier.complete(requests, hot);
-    return requests.map((request, i) => assemble(request, columns[i]!, newestBefore(request)));
+    return requests.map((request, i) => {
+      const answer = assemble(request, columns[i]!, newestBefore(request));
+      const missing = disk.missing(since, Math.max(request.start, request.end));
+      return missing.length === 0 ? answer : { ...answer, warnings: [...(answer.warnings ?? []), ...missing] };
+    });
+  }
+
+  /** With what its own questions to the disk could not read. */
+  async function withMissing<T extends { readonly warnings: readonly string[] }>(
+    { borders }: StatisticsRequest,
+    ask: () => Promise<T>,
+  ): Promise<T> {
+    const since = disk.answers;
+    const answer = await ask();
+    const missing = disk.missing(since, borders[borders.length - 1]!);
+    return missing.length === 0 ? answer : { ...answer, warnings: [...new Set([...answer.warnings, ...missing])] };
   }
 
   /** What is in force since before the start, where nothing came later: known also when its sample was dropped or lost. */
   function newestBefore({ series, start, includeStart }: ReadRequest): SampleColumns {
     const { lastTs, lastValue } = catalog.entry(series) ?? NO_TIMES;
     return includeStart && lastTs < start ? { ts: [lastTs], values: [lastValue] } : EMPTY;
+  }
+
+  /** What damage took, and for how long it is told. */
+  function loss(): string | null {
+    const { mended, failed } = committer.damage();
+    const losses = [
+      ...(movedLoss === null ? [] : [movedLoss]),
+      ...[...failed].map(([day, reason]) => unmendedNote(day, reason)),
+      ...mended.filter(({ at }) => now() - at < LOSS_TOLD_MICROS).map(mendedNote),
+    ];
+    return losses.length === 0 ? null : losses.join(". ");
   }
 
   async function close(): Promise<void> {
@@ -495,8 +520,8 @@ export async function openStore(options: StoreOptions): Promise<Store> {
       return retention.storage();
     },
     describeSeries: (series) => catalog.row(series),
-    statistics: rollups.statistics,
-    figure: rollups.figure,
+    statistics: (request) => withMissing(request, () => rollups.statistics(request)),
+    figure: (request, figure) => withMissing(request, () => rollups.figure(request, figure)),
     seriesOf: (measurement, field) => catalog.seriesOf(measurement, field),
     async rollUp() {
       await rollups.catchUp();
@@ -520,7 +545,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
         sizeBytes,
         archive: tier?.archive.health() ?? null,
         retention: retention === undefined ? null : retention.status(),
-        loss,
+        loss: loss(),
       };
     },
 
@@ -570,5 +595,20 @@ function lossOf(directory: string): string | null {
     "last days, but for what Home Assistant's history gives again, and the rollups of days whose samples had been dropped; " +
     "the archive is listed anew, and rollups of its days are computed again. " +
     `${remedyOf(aside, DATABASE_FILE)}. Moving that file elsewhere, and a start, end this notice`
+  );
+}
+
+function mendedNote({ day, saved, aside, at }: MendedDay): string {
+  return (
+    `A part of timeseries.db with samples of ${nameOfDay(day)} was damaged: ${saved} of them were saved, the others are ` +
+    `lost unless a backup has them. The damaged table stays in the file as "${aside}". A disk or memory card that loses ` +
+    `what was written may fail altogether: see to a backup. This notice ends ${isoFromMicros(at + LOSS_TOLD_MICROS).slice(0, 10)}`
+  );
+}
+
+function unmendedNote(day: Day, reason: string): string {
+  return (
+    `A part of timeseries.db with samples of ${nameOfDay(day)} is damaged and could not be mended yet (${reason}): ` +
+    "answers lack samples of that day"
   );
 }

@@ -3,6 +3,7 @@ import { AppError, messageOf } from "../../domain/errors.ts";
 import type { Micros, Value } from "../../domain/sample.ts";
 import type { SeriesNumber } from "../../domain/series.ts";
 import { createBackoff } from "../../lib/backoff.ts";
+import { isCorruption } from "../../lib/damaged-database.ts";
 import type { Logger } from "../../lib/log.ts";
 import { type Remote, startWorker } from "../../lib/worker-rpc.ts";
 import type { RollupDrop } from "../retention/dropped.ts";
@@ -10,7 +11,9 @@ import type { BuiltPart } from "../rollups/build.ts";
 import { type Change, Chunk } from "./chunk.ts";
 import { buffersOf } from "./columns.ts";
 import type { Day } from "./day.ts";
+import { nameOfDay } from "./disk.ts";
 import type { FoldedRanges } from "./fold.ts";
+import type { MendedDay } from "./salvage.ts";
 import type { ArchiveChange } from "./sealing.ts";
 import type { RollUpRequest, StoredState, StoreRollupsRequest, WriterCommands, WriterOptions } from "./writer.ts";
 
@@ -31,6 +34,9 @@ const FLOOD_PASSED_MS = 1_000;
 /** A step of rollups waits so long at most for a flood to pass: days get theirs in the longest one, if slowly. */
 const ROLLUP_WAIT_MS = 10_000;
 const ROLLUP_LOOK_MS = 50;
+
+/** After a look for damaged tables that mended none, which reads all of them. */
+const MEND_AGAIN_MS = 60_000;
 
 const RETRY_FIRST_MS = 500;
 const RETRY_CAP_MS = 30_000;
@@ -98,6 +104,15 @@ export interface Committer {
   /** A step of building a day's rollups, once a flood has passed; rejects when the disk refuses, and nothing tries it again. */
   rollUp(request: RollUpRequest): Promise<BuiltPart>;
   storeRollups(request: StoreRollupsRequest): Promise<boolean>;
+  /**
+   * Something met damage: looks for the damaged tables of days and mends them; true when one was. Never rejects, and does
+   * not look again soon after a time that was in vain.
+   */
+  mend(): Promise<boolean>;
+  /** The same for these days, before they are read whole. */
+  mendDays(days: readonly Day[]): Promise<boolean>;
+  /** Days whose tables were mended, and why others could not be. */
+  damage(): { readonly mended: readonly MendedDay[]; readonly failed: ReadonlyMap<Day, string> };
   status(): {
     readonly writable: boolean;
     readonly reason: string | null;
@@ -151,6 +166,11 @@ export function createCommitter(options: CommitterOptions): Committer {
   /** Who wants to know of the next fold, and of the one that is due or under way. */
   let foldWaiters: Waiter[] = [];
   let sealedWaiters: Waiter[] = [];
+
+  let mended: readonly MendedDay[] = [];
+  let unmended: ReadonlyMap<Day, string> = new Map();
+  let mending: Promise<boolean> | undefined;
+  let mendPausedUntil = 0;
 
   let flooded = Number.NEGATIVE_INFINITY;
 
@@ -233,6 +253,8 @@ export function createCommitter(options: CommitterOptions): Committer {
       sizeBytes = answer.sizeBytes;
       options.committed?.(answer.queued);
     } catch (error) {
+      // Whether a late sample is known already is looked up in its day's table.
+      if (isCorruption(error) && (await mend())) return true;
       refused(error);
       return false;
     }
@@ -271,10 +293,7 @@ export function createCommitter(options: CommitterOptions): Committer {
 
   async function foldLog(): Promise<void> {
     try {
-      const answer = await remote().call("fold", {
-        ranges: options.sealedRanges(),
-        maxPages: options.maxPages?.(),
-      });
+      const answer = await ask("fold", { ranges: options.sealedRanges(), maxPages: options.maxPages?.() });
       sizeBytes = answer.sizeBytes;
       options.folded(answer.days);
       folds++;
@@ -289,6 +308,52 @@ export function createCommitter(options: CommitterOptions): Committer {
       foldPausedUntil = performance.now() + foldPause.next();
       const failure = new AppError("unavailable", foldReason, { cause: error });
       for (const waiter of sealedWaiters.splice(0)) waiter.reject(failure);
+    }
+  }
+
+  /** A command; once more when it met a damaged table that could be mended. */
+  const ask: Remote<WriterCommands>["call"] = (name, argument) =>
+    remote()
+      .call(name, argument)
+      .catch((error: unknown) => {
+        if (!isCorruption(error)) throw error;
+        return mend().then((isMended) => {
+          if (!isMended) throw error;
+          return remote().call(name, argument);
+        });
+      });
+
+  function mend(): Promise<boolean> {
+    if (mending === undefined && performance.now() < mendPausedUntil) return Promise.resolve(false);
+    mending ??= mendDays(null).then((isMended) => {
+      mending = undefined;
+      if (!isMended) mendPausedUntil = performance.now() + MEND_AGAIN_MS;
+      return isMended;
+    });
+    return mending;
+  }
+
+  async function mendDays(days: readonly Day[] | null): Promise<boolean> {
+    try {
+      const answer = await remote().call("mend", { days, at: now(), maxPages: options.maxPages?.() });
+      sizeBytes = answer.sizeBytes;
+      for (const { day, reason } of answer.failed) {
+        if (!unmended.has(day)) log.error(`${damageOf(day)} and cannot be mended now: ${reason}; tried again later`);
+      }
+      const others = [...unmended].filter(([day]) => days !== null && !days.includes(day));
+      unmended = new Map([...others, ...answer.failed.map(({ day, reason }) => [day, reason] as const)]);
+      noteMended(answer.mended);
+      return answer.mended.length > 0;
+    } catch (error) {
+      log.warn({ err: error }, "Cannot look for damage in timeseries.db");
+      return false;
+    }
+  }
+
+  function noteMended(days: readonly MendedDay[]): void {
+    mended = [...mended, ...days];
+    for (const { day, saved, aside } of days) {
+      log.error(`${damageOf(day)}: ${saved} samples were saved, the others are lost; what it was stays as "${aside}"`);
     }
   }
 
@@ -318,6 +383,8 @@ export function createCommitter(options: CommitterOptions): Committer {
       unfolded = state.logSeries.length;
       unfoldedSince = now();
       foldForced = state.foldUnfinished;
+      mended = state.mendedDays.filter(({ aside }) => !state.mendedNow.some((now) => now.aside === aside));
+      noteMended(state.mendedNow);
       return state;
     },
 
@@ -351,14 +418,18 @@ export function createCommitter(options: CommitterOptions): Committer {
 
     async rollUp(request) {
       await calm();
-      return remote().call("rollUp", { ...request, maxPages: options.maxPages?.() });
+      return ask("rollUp", { ...request, maxPages: options.maxPages?.() });
     },
     async storeRollups(request) {
       await calm();
-      return remote().call("storeRollups", { ...request, maxPages: options.maxPages?.() });
+      return ask("storeRollups", { ...request, maxPages: options.maxPages?.() });
     },
 
-    forward: { call: (name, argument) => remote().call(name, argument) },
+    mend,
+    mendDays,
+    damage: () => ({ mended, failed: unmended }),
+
+    forward: { call: ask },
 
     retention: {
       dropRollups: (drops, from) => remote().call("dropRollups", { drops, from, maxPages: options.maxPages?.() }),
@@ -370,7 +441,7 @@ export function createCommitter(options: CommitterOptions): Committer {
     archive: {
       watch: (day) => remote().call("watch", day),
       async change(change) {
-        const answer = await remote().call("archive", { change, maxPages: options.maxPages?.() });
+        const answer = await ask("archive", { change, maxPages: options.maxPages?.() });
         sizeBytes = answer.sizeBytes;
         return answer;
       },
@@ -389,6 +460,7 @@ export function createCommitter(options: CommitterOptions): Committer {
         },
       );
       await folding;
+      await mending;
       closing = true;
       clearTimeout(timer);
       await remote()
@@ -403,4 +475,8 @@ export function createCommitter(options: CommitterOptions): Committer {
       await writer?.terminate();
     },
   };
+}
+
+function damageOf(day: Day): string {
+  return `A part of timeseries.db with samples of ${nameOfDay(day)} is damaged`;
 }

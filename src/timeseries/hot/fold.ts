@@ -122,10 +122,7 @@ export class Fold {
 
   #tableOf(day: Day) {
     if (this.#table?.day !== day) {
-      this.#db.exec(
-        `CREATE TABLE IF NOT EXISTS ${tableOfDay(day)} (series INTEGER, ts INTEGER, value ANY, PRIMARY KEY (series, ts))
-         WITHOUT ROWID, STRICT`,
-      );
+      makeDayTable(this.#db, tableOfDay(day));
       this.#table = { day, one: this.#prepare(day, 1), many: undefined };
     }
     return this.#table;
@@ -134,6 +131,14 @@ export class Fold {
   #prepare(day: Day, rows: number): StatementSync {
     return this.#db.prepare(`INSERT OR IGNORE INTO ${tableOfDay(day)} VALUES ${Array(rows).fill("(?, ?, ?)").join()}`);
   }
+}
+
+/** Makes a table for a day's samples where there is none of that name. */
+export function makeDayTable(db: DatabaseSync, table: string): void {
+  db.exec(
+    `CREATE TABLE IF NOT EXISTS ${table} (series INTEGER, ts INTEGER, value ANY, PRIMARY KEY (series, ts))
+     WITHOUT ROWID, STRICT`,
+  );
 }
 
 /** Whether a fold was begun and never finished. */
@@ -145,7 +150,7 @@ export function isFoldUnfinished(db: DatabaseSync): boolean {
  * A whole number takes one to eight bytes as SQLite's integer, which is what it makes of a bigint, and always eight as
  * its real; it is the same number in JavaScript.
  */
-function shortest(value: Value): number | bigint | string | null {
+export function shortest(value: Value): number | bigint | string | null {
   return typeof value === "number" && Number.isInteger(value) && Math.abs(value) < INTEGER_MAX ? BigInt(value) : value;
 }
 

@@ -3,6 +3,7 @@ import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { workerData } from "node:worker_threads";
 import type { Micros, Value } from "../../domain/sample.ts";
 import type { SeriesNumber } from "../../domain/series.ts";
+import { isCorruption } from "../../lib/damaged-database.ts";
 import { serveCommands } from "../../lib/worker-rpc.ts";
 import { type AggregateRequest, aggregate } from "../rollups/aggregate.ts";
 import type { FigureColumns } from "../rollups/figures.ts";
@@ -16,7 +17,7 @@ import {
 } from "../rollups/lone-figure.ts";
 import { type PackedSamples, SamplePacker } from "./columns.ts";
 import { DATABASE_FILE, openForReading } from "./database.ts";
-import { type Day, tableOfDay } from "./day.ts";
+import { type Day, dayOfTable, tableOfDay } from "./day.ts";
 import type { WriterOptions } from "./writer.ts";
 
 /** One series' part of a question to the day tables; only days that have a table are named. */
@@ -31,7 +32,7 @@ export interface DayRequest {
   readonly daysBefore: readonly Day[];
 }
 
-export type ReaderCommands = {
+export type Questions = {
   /** For each request the oldest samples of the span, after the last one before it if that was asked for and exists. */
   read(requests: readonly DayRequest[]): readonly PackedSamples[];
   /** Figures of buckets, of the series one after the other. */
@@ -39,6 +40,14 @@ export type ReaderCommands = {
   means(request: AggregateRequest): MeanColumns;
   counts(request: CountRequest): Float64Array;
   dayCounts(request: DayCountRequest): Float64Array;
+};
+
+export type ReaderCommands = Questions & {
+  /** One of the questions where day tables may be damaged: answered with what can be read, and of which days some cannot. */
+  despiteDamage(question: { readonly name: keyof Questions; readonly argument: unknown }): {
+    readonly result: unknown;
+    readonly damaged: readonly Day[];
+  };
   close(argument: null): void;
 };
 
@@ -48,8 +57,32 @@ const STATEMENTS_MAX = 256;
 const { directory, settings } = workerData as WriterOptions;
 let db: DatabaseSync | undefined;
 const statements = new Map<string, StatementSync>();
+/** Tables of days that the question under way found damaged; undefined: such a question fails. */
+let damaged: Set<Day> | undefined;
 
 function prepared(sql: string): StatementSync {
+  const statement = preparedOnce(sql);
+  const day = damaged && dayOfTable(/ FROM (samples_\d+) /.exec(sql)?.[1] ?? "");
+  return day === undefined ? statement : forgiving(statement, () => damaged?.add(day));
+}
+
+/** A statement that answers the rows before the damage that it meets. */
+function forgiving(statement: StatementSync, meets: () => void): StatementSync {
+  const all: StatementSync["all"] = (...values) => {
+    const rows = [];
+    try {
+      for (const row of statement.iterate(...(values as Parameters<StatementSync["iterate"]>))) rows.push(row);
+    } catch (error) {
+      if (!isCorruption(error)) throw error;
+      meets();
+    }
+    return rows;
+  };
+  // What reads day tables calls these two.
+  return { all, get: (...values: Parameters<typeof all>) => all(...values)[0] } as StatementSync;
+}
+
+function preparedOnce(sql: string): StatementSync {
   const known = statements.get(sql);
   if (known) return known;
   db ??= openForReading(join(directory, DATABASE_FILE), settings);
@@ -85,12 +118,25 @@ function readOne(request: DayRequest): PackedSamples {
   return samples.packed();
 }
 
-const commands: ReaderCommands = {
+const questions: Questions = {
   read: (requests) => requests.map(readOne),
   aggregate: (request) => aggregate(prepared, request),
   means: (request) => meansOf(prepared, request),
   counts: (request) => countsOf(prepared, request),
   dayCounts: (request) => dayCountsOf(prepared, request),
+};
+
+const commands: ReaderCommands = {
+  ...questions,
+  despiteDamage({ name, argument }) {
+    const met = new Set<Day>();
+    damaged = met;
+    try {
+      return { result: questions[name](argument as never), damaged: [...met] };
+    } finally {
+      damaged = undefined;
+    }
+  },
   close() {
     statements.clear();
     db?.close();

@@ -2,12 +2,14 @@ import { join } from "node:path";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { workerData } from "node:worker_threads";
+import { messageOf } from "../../domain/errors.ts";
 import type { DeadLetter, DeadLetterQuestion } from "../../domain/forwarding.ts";
 import type { LastRun } from "../../domain/gaps.ts";
 import type { Micros } from "../../domain/sample.ts";
 import type { SeriesNumber } from "../../domain/series.ts";
 import { isCorruption, moveAside } from "../../lib/damaged-database.ts";
-import { inTurns } from "../../lib/steps.ts";
+import { allAtOnce, inTurns, type Steps } from "../../lib/steps.ts";
+import { nowMicros } from "../../lib/time.ts";
 import { transaction } from "../../lib/transaction.ts";
 import { serveCommands } from "../../lib/worker-rpc.ts";
 import { type Manifest, readManifest } from "../archive/parquet/manifest.ts";
@@ -25,7 +27,15 @@ import {
 import { hasDamagedHours } from "../rollups/old-hours.ts";
 import type { CatalogChange, Change, PackedChunk } from "./chunk.ts";
 import type { PackedSamples } from "./columns.ts";
-import { DATABASE_FILE, freePages, openForWriting, returnPages, type SqliteSettings, sizeOnDisk } from "./database.ts";
+import {
+  DATABASE_FILE,
+  freePages,
+  openForReading,
+  openForWriting,
+  returnPages,
+  type SqliteSettings,
+  sizeOnDisk,
+} from "./database.ts";
 import { type Day, dayOfTable, tableOfDay } from "./day.ts";
 import { Fold, type FoldedRanges, isFoldUnfinished } from "./fold.ts";
 import {
@@ -49,6 +59,7 @@ import {
   type StoredOutgoing,
   type TargetDefinition,
 } from "./outgoing.ts";
+import { isSound, type MendedDay, readMendedDays, salvage } from "./salvage.ts";
 import { type ArchiveChange, Sealing } from "./sealing.ts";
 
 /** What the thread is started with. */
@@ -102,8 +113,19 @@ export interface StoredState {
   readonly outgoing: StoredOutgoing;
   readonly archivedDays: readonly ArchivedDay[];
   readonly formerSubjects: readonly FormerSubjectRow[];
+  /** Days whose tables were damaged and were mended, ever. */
+  readonly mendedDays: readonly MendedDay[];
+  /** Those of them that kept the file from being opened, just now. */
+  readonly mendedNow: readonly MendedDay[];
   /** Where a file that is no database was moved. */
   readonly movedTo: string | null;
+}
+
+export interface MendAnswer {
+  readonly mended: readonly MendedDay[];
+  /** Damaged tables that stay as they are. */
+  readonly failed: readonly { readonly day: Day; readonly reason: string }[];
+  readonly sizeBytes: number;
 }
 
 /** With a command: the file may not grow past so many pages. */
@@ -147,6 +169,11 @@ export type WriterCommands = {
     readonly days: readonly Day[];
     readonly sizeBytes: number;
   }>;
+  /**
+   * Looks at tables of days, all or these, and puts what can still be read of those that are damaged into new ones, in
+   * short transactions as those of `fold`, and never while one is under way.
+   */
+  mend(argument: { readonly days: readonly Day[] | null; readonly at: Micros } & Limits): Promise<MendAnswer>;
   /**
    * Computes rollups of a day from its table, for the series after `after`; see `buildDay`. Answers `after: 0` when a
    * fold changed the day since the call before: it has to be begun again.
@@ -337,7 +364,10 @@ function readDays(db: DatabaseSync): Day[] {
   return tables.flatMap(([name]) => dayOfTable(name) ?? []).sort((a, b) => a - b);
 }
 
-function readState({ db, log, stored }: Database): Omit<StoredState, "movedTo"> {
+/** Of what is read from the file: not what became of it. */
+type ReadState = Omit<StoredState, "movedTo" | "mendedNow">;
+
+function readState({ db, log, stored }: Database): ReadState {
   const content = log.read();
   const { series: logSeries, samples: logSamples } = pickSamples(content, sortLog(content));
   return {
@@ -362,26 +392,123 @@ function readState({ db, log, stored }: Database): Omit<StoredState, "movedTo"> 
     outgoing: stored,
     archivedDays: readArchivedDays(db),
     formerSubjects: rows(db, "SELECT series, subject FROM former_subjects"),
+    mendedDays: readMendedDays(db),
   };
 }
 
 /** What the last run left, before this one counts as one that has not been stopped. */
-function begin(): Omit<StoredState, "movedTo"> {
+function begin(): ReadState {
   const current = database();
   const state = readState(current);
   if (state.lastRun.stoppedCleanly) inTransaction(current, {}, () => current.ledger.stopped(false));
   return state;
 }
 
-function load(): StoredState {
+/** As `begin`; undefined, and closed, for a damaged file. */
+function beginIfSound(): ReadState | undefined {
   try {
-    return { ...begin(), movedTo: null };
+    return begin();
   } catch (error) {
     if (!isCorruption(error)) throw error;
     opened?.db.close();
     opened = undefined;
-    const movedTo = moveAside(file);
-    return { ...begin(), movedTo };
+    return undefined;
+  }
+}
+
+function load(): StoredState {
+  const state = beginIfSound();
+  if (state !== undefined) return { ...state, mendedNow: [], movedTo: null };
+  // A new target begins with what the tables of days have, so that a damaged one is met here as well.
+  const mendedNow = mendAtOnce();
+  const mended = mendedNow.length === 0 ? undefined : beginIfSound();
+  if (mended !== undefined) return { ...mended, mendedNow, movedTo: null };
+  const movedTo = moveAside(file);
+  return { ...begin(), mendedNow: [], movedTo };
+}
+
+/** Mends the tables of days before the file is in use; none where it cannot be opened at all. */
+function mendAtOnce(): MendedDay[] {
+  try {
+    using db = openForWriting(file, settings);
+    using reading = openForReading(file, settings);
+    return readDays(db)
+      .filter((day) => !isSound(reading, tableOfDay(day)))
+      .map((day) => transaction(db, () => allAtOnce(salvage(db, reading, day, nowMicros()))));
+  } catch (error) {
+    if (isCorruption(error)) return [];
+    throw error;
+  }
+}
+
+let carrying: Promise<unknown> = Promise.resolve();
+
+/** What writes to tables of days in many transactions, one after the other. */
+function oneAfterTheOther<T>(work: () => Promise<T>): Promise<T> {
+  const done = carrying.then(work);
+  carrying = done.catch(() => {});
+  return done;
+}
+
+async function fold({ ranges, ...limits }: Parameters<WriterCommands["fold"]>[0]): ReturnType<WriterCommands["fold"]> {
+  const current = database();
+  const { db, log } = current;
+  foldPace = 1;
+  foldBehind = 0;
+  const fold = await inTurns(Fold.begin(db, log), () => foldBehind < FOLD_BEGIN_WITHIN_SAMPLES);
+  const tooMany = Math.max(0, foldBehind - FOLD_BEGIN_WITHIN_SAMPLES);
+  foldPace = fold.left / FOLD_WITHIN_SAMPLES;
+  foldBehind = foldPace * tooMany;
+  try {
+    while (fold.left > 0) {
+      const isBehind = foldBehind > FOLD_BEHIND_MAX;
+      const step = isBehind ? FOLD_LONG_STEP_SAMPLES : FOLD_STEP_SAMPLES;
+      // The log has all of it, so only the end has to be durable; the disk is spared the waiting.
+      const days = inLooseTransaction(current, limits, () => fold.step(step));
+      sealing.touched(days);
+      if (rollingUp !== undefined && days.includes(rollingUp)) rollingUp = undefined;
+      foldBehind -= step;
+      if (foldBehind <= FOLD_BEHIND_MAX) await nextTurn();
+    }
+    inTransaction(current, limits, () => fold.finish(ranges));
+  } finally {
+    sealing.folded();
+  }
+  // The log's pages are free again and the days' pages are final for a while: a good moment to write both once.
+  db.exec("PRAGMA wal_checkpoint(PASSIVE)");
+  return { days: readDays(db), sizeBytes: sizeOnDisk(file) };
+}
+
+async function mend({ days, at, ...limits }: Parameters<WriterCommands["mend"]>[0]): Promise<MendAnswer> {
+  const current = database();
+  using reading = openForReading(file, settings);
+  const mended: MendedDay[] = [];
+  const failed: MendAnswer["failed"][number][] = [];
+  for (const day of days ?? readDays(current.db)) {
+    await nextTurn();
+    // It may have gone to the archive meanwhile.
+    if (!readDays(current.db).includes(day) || isSound(reading, tableOfDay(day))) continue;
+    // As in a fold: what is being copied must not be dropped.
+    sealing.touched([day]);
+    try {
+      const steps = inTransactions(current, limits, salvage(current.db, reading, day, at));
+      mended.push(await inTurns(steps, () => true));
+      if (rollingUp === day) rollingUp = undefined;
+    } catch (error) {
+      failed.push({ day, reason: messageOf(error) });
+    } finally {
+      sealing.folded();
+    }
+  }
+  return { mended, failed, sizeBytes: sizeOnDisk(file) };
+}
+
+/** The same steps, each in a transaction. A loss of power may take back the last ones, and then they are done again. */
+function* inTransactions<T>(current: Database, limits: Limits, steps: Steps<T>): Steps<T> {
+  for (;;) {
+    const { done, value } = inLooseTransaction(current, limits, () => steps.next());
+    if (done) return value as T;
+    yield;
   }
 }
 
@@ -398,34 +525,8 @@ const commands: WriterCommands = {
     foldBehind += foldPace * chunk.series.length;
     return { sizeBytes: sizeOnDisk(file), queued };
   },
-  async fold({ ranges, ...limits }) {
-    const current = database();
-    const { db, log } = current;
-    foldPace = 1;
-    foldBehind = 0;
-    const fold = await inTurns(Fold.begin(db, log), () => foldBehind < FOLD_BEGIN_WITHIN_SAMPLES);
-    const tooMany = Math.max(0, foldBehind - FOLD_BEGIN_WITHIN_SAMPLES);
-    foldPace = fold.left / FOLD_WITHIN_SAMPLES;
-    foldBehind = foldPace * tooMany;
-    try {
-      while (fold.left > 0) {
-        const isBehind = foldBehind > FOLD_BEHIND_MAX;
-        const step = isBehind ? FOLD_LONG_STEP_SAMPLES : FOLD_STEP_SAMPLES;
-        // The log has all of it, so only the end has to be durable; the disk is spared the waiting.
-        const days = inLooseTransaction(current, limits, () => fold.step(step));
-        sealing.touched(days);
-        if (rollingUp !== undefined && days.includes(rollingUp)) rollingUp = undefined;
-        foldBehind -= step;
-        if (foldBehind <= FOLD_BEHIND_MAX) await nextTurn();
-      }
-      inTransaction(current, limits, () => fold.finish(ranges));
-    } finally {
-      sealing.folded();
-    }
-    // The log's pages are free again and the days' pages are final for a while: a good moment to write both once.
-    db.exec("PRAGMA wal_checkpoint(PASSIVE)");
-    return { days: readDays(db), sizeBytes: sizeOnDisk(file) };
-  },
+  fold: (argument) => oneAfterTheOther(() => fold(argument)),
+  mend: (argument) => oneAfterTheOther(() => mend(argument)),
   rollUp({ day, cuts, silences, after, ...limits }) {
     if (after !== 0 && rollingUp !== day) return { samples: 0, after: 0 };
     const current = database();
@@ -461,7 +562,15 @@ const commands: WriterCommands = {
     inTransaction(current, {}, () => forgetRolledDays(current.db, before));
   },
   freePages: () => freePages(database().db),
-  returnPages: (keep) => returnPages(database().db, keep),
+  returnPages(keep) {
+    try {
+      return returnPages(database().db, keep);
+    } catch (error) {
+      // To make the file shorter its last page is moved; one that is damaged cannot be, so the file stays as long.
+      if (isCorruption(error)) return 0;
+      throw error;
+    }
+  },
   forget(paths) {
     const current = database();
     inTransaction(current, {}, () => sealing.forget(current.db, paths));
