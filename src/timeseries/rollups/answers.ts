@@ -1,6 +1,6 @@
 import { setTimeout } from "node:timers/promises";
 import { messageOf } from "../../domain/errors.ts";
-import type { Micros, ReadColumns, SampleColumns, Span, Value } from "../../domain/sample.ts";
+import type { Micros, ReadColumns, SampleColumns, Span } from "../../domain/sample.ts";
 import type { SeriesNumber } from "../../domain/series.ts";
 import type { LoneAnswer, StatisticsAnswer, StatisticsReader, StatisticsRequest } from "../../domain/statistics.ts";
 import type { SampleReader } from "../../domain/store.ts";
@@ -23,7 +23,7 @@ const SERIES_AT_ONCE = 64;
 const DAYS_AT_ONCE = 100;
 /** Samples that are handed to it from memory in one question; a single series may have more. */
 const MEMORY_SAMPLES_AT_ONCE = 20_000;
-/** Samples before the first bucket that are looked through for a number, in days that have no rollups. */
+/** Samples before the first bucket that are asked for one by one to find a number; then days are read whole. */
 const LOOK_BACK_MAX = 100;
 /** Times that a question is planned because a day's table went to the archive, or its rollups were built, under it. */
 const TRIES_MAX = 5;
@@ -69,8 +69,8 @@ interface Course {
   readonly question: Omit<AggregateRequest, "series">;
   /** Buckets that lie, if only in part, where the kept figures are too coarse for them: nothing is known of them. */
   readonly unknown: ReadonlySet<number>;
-  /** Whether what is in force at the start may be known to archived samples alone. */
-  readonly startsInArchive: boolean;
+  /** Days, the newest first, whose archived samples alone may know what is in force at the start. */
+  readonly archivedBefore: readonly Day[];
   /** Of the answer; more come while it is read. */
   readonly warnings: Set<string>;
   /** Whether days that are answered by rollups were built since, maybe with parts that are cut elsewhere. */
@@ -114,7 +114,7 @@ export function createAnswers(options: AnswersOptions): Pick<StatisticsReader, "
         borders,
         stretches.filter(({ from }) => from === "too coarse"),
       ),
-      startsInArchive: startsInArchive(start),
+      archivedBefore: archivedBefore(start),
       isOutdated: outdated(stretches),
       warnings: new Set(tooCoarse === 0 ? [] : [tooCoarseWarning(tooCoarse)]),
     };
@@ -136,11 +136,12 @@ export function createAnswers(options: AnswersOptions): Pick<StatisticsReader, "
     return cuts;
   }
 
-  function startsInArchive(start: Micros): boolean {
+  function archivedBefore(start: Micros): Day[] {
+    const found = new Set<Day>();
     for (const day of [...rolled.keys(), dayOf(start)]) {
-      if (day <= dayOf(start) && lacksRollups(day, start) && isArchived(day)) return true;
+      if (day <= dayOf(start) && lacksRollups(day, start) && isArchived(day)) found.add(day);
     }
-    return false;
+    return [...found].sort((a, b) => b - a);
   }
 
   /** Whether rollups of a day lack samples that came before `start`. */
@@ -165,7 +166,7 @@ export function createAnswers(options: AnswersOptions): Pick<StatisticsReader, "
 
   async function questionOf(series: SeriesNumber, course: Course): Promise<SeriesQuestion> {
     const start = course.question.borders[0]!;
-    const { startsInArchive } = course;
+    const startsInArchive = course.archivedBefore.length > 0;
     return {
       number: series,
       kind: options.kind(series),
@@ -173,31 +174,50 @@ export function createAnswers(options: AnswersOptions): Pick<StatisticsReader, "
       memory: await samplesFor(series, course),
       before: startsInArchive ? await lookBack(series, start) : found(memory.before(series, start)),
       numberBefore: startsInArchive
-        ? await lookBack(series, start, isNumber)
-        : await unshadowed(series, found(memory.before(series, start, isNumber))),
+        ? await lastNumber(series, start, course)
+        : await unshadowed(series, found(memory.before(series, start, isNumber)), course),
     };
   }
 
   /** The number found in memory, or an older one where a day table had another value at that time before. */
-  async function unshadowed(series: SeriesNumber, inMemory: Found | undefined): Promise<Found | undefined> {
+  async function unshadowed(
+    series: SeriesNumber,
+    inMemory: Found | undefined,
+    course: Course,
+  ): Promise<Found | undefined> {
     if (inMemory === undefined || !tables().includes(dayOf(inMemory.ts))) return inMemory;
-    return lookBack(series, inMemory.ts + 1, isNumber);
+    return lastNumber(series, inMemory.ts + 1, course);
   }
 
-  /** The newest sample before a time whose value is one of these, in any tier. */
-  async function lookBack(
-    series: SeriesNumber,
-    start: Micros,
-    isOne: (value: Value) => boolean = () => true,
-  ): Promise<Found | undefined> {
+  /** The newest sample before a time, in any tier. */
+  async function lookBack(series: SeriesNumber, start: Micros): Promise<Found | undefined> {
+    const [page] = await options.read([{ series, start, end: start, includeStart: true, limit: 0 }]);
+    return found(page!);
+  }
+
+  /**
+   * The newest number before a time, as far as neither rollups nor the tables of days that are not archived have it: the
+   * thread that reads looks into those. A meter may have said nothing but "unavailable" for a day.
+   */
+  async function lastNumber(series: SeriesNumber, start: Micros, course: Course): Promise<Found | undefined> {
     let before = start;
     for (let tries = 0; tries < LOOK_BACK_MAX; tries++) {
-      const [page] = await options.read([{ series, start: before, end: before, includeStart: true, limit: 0 }]);
-      const sample = found(page!);
-      if (sample === undefined || isOne(sample.value)) return sample;
+      const sample = await lookBack(series, before);
+      if (sample === undefined || isNumber(sample.value)) return sample;
       before = sample.ts;
     }
-    return undefined;
+    const inMemory = found(memory.before(series, before, isNumber));
+    const known = inMemory && (await lastNumber(series, inMemory.ts + 1, course));
+    for (const day of course.archivedBefore) {
+      if (known !== undefined && day < dayOf(known.ts)) break;
+      const end = Math.min(before, (day + 1) * DAY_MICROS);
+      if (end <= day * DAY_MICROS) continue;
+      const { ts, values, warnings = [] } = await options.readWhole(series, { start: day * DAY_MICROS, end });
+      for (const warning of warnings) course.warnings.add(warning);
+      const last = values.findLastIndex(isNumber);
+      if (last >= 0) return { ts: ts[last]!, value: values[last]! };
+    }
+    return known;
   }
 
   /** Makes the series' questions and hands them to `ask`, some at a time. */

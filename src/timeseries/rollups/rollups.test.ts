@@ -460,6 +460,45 @@ test("days whose samples are dropped are left out of figures finer than an hour,
   );
 });
 
+for (const texts of [90, 110, 250])
+  test(`a meter's change is counted from its last number, ${texts} texts before: in memory, tables and archive`, async () => {
+    const clock = { now: T0 + 2 * DAY + 4 * HOUR, timeZone: "UTC" };
+    await using opened = await openOne(clock);
+    const [, series] = makeSeries(opened.store);
+    const hour = T0 + 2 * DAY + 2 * HOUR;
+    const change = async (): Promise<number> => {
+      const request = { series: [series!], borders: [hour, hour + HOUR], until: clock.now, group: false };
+      return (await opened.store.statistics(request)).series[0]![0]!.change!;
+    };
+    const put = (from: Micros): void => {
+      opened.store.append(series!, from, 100);
+      for (let i = 1; i <= texts; i++) opened.store.append(series!, from + i * 20e6, i % 2 ? "unavailable" : "unknown");
+    };
+    const late = (): void => {
+      opened.store.append(series!, T0 + 5 + appended++, 6);
+    };
+    let appended = 0;
+    opened.store.append(series!, T0, 5);
+    await opened.store.fold();
+    await opened.store.rollUp();
+    assert.ok((await opened.store.seal()) > 0);
+    put(hour - 2 * HOUR);
+    opened.store.append(series!, hour + 60e6, 112);
+    assert.equal(await change(), 12);
+    // An archived day whose rollups lack something: all tiers are asked for what came before.
+    late();
+    assert.equal(await change(), 12);
+    await opened.store.fold();
+    late();
+    assert.equal(await change(), 12);
+    // The day of the texts goes to the archive, and gets a late sample itself.
+    clock.now += DAY;
+    await opened.store.rollUp();
+    assert.ok((await opened.store.seal()) > 0);
+    opened.store.append(series!, hour + 2 * HOUR, 113);
+    assert.equal(await change(), 12);
+  });
+
 test("a group adds up its series, and weighs means by time", async () => {
   const clock = { now: T0 + DAY, timeZone: "UTC" };
   await using opened = await openOne(clock);
