@@ -435,3 +435,26 @@ test("what is more than may wait becomes a dead letter at once, and is counted",
   const [dead] = webhooks.commands.deliveries({ webhookId: webhook.id, state: "failed", limit: 1 }).rows;
   assert.match(dead!.error!, /not tried: 10000 deliveries are waiting/);
 });
+
+test("a webhook of before whose conditions can never be true is loaded, and can be changed in all else", async (t) => {
+  const place = await setup(t);
+  const { url } = place.receiver;
+  let id: string;
+  {
+    await using webhooks = open(place);
+    await assert.rejects(webhooks.commands.register({ url, events: GAMES, from: "on", secret: SECRET }), {
+      code: "invalid",
+      message: /"from"/,
+    });
+    ({ id } = (await webhooks.commands.register({ url, events: GAMES, secret: SECRET })).webhook);
+    webhooks.database.exec("UPDATE webhooks SET filter = json_set(filter, '$.from', 'on')");
+  }
+  await using webhooks = open(place);
+  assert.equal(webhooks.commands.get(id).from, "on");
+  const { webhook } = await webhooks.commands.update({ id, change: { description: "mine" } });
+  assert.deepEqual([webhook.from, webhook.description], ["on", "mine"]);
+  await assert.rejects(webhooks.commands.update({ id, change: { to: "off" } }), { code: "invalid" });
+  await webhooks.commands.commit({ events: [scoreEvent("1", 7)] });
+  await place.receiver.has(1);
+  assert.equal((await webhooks.commands.update({ id, change: { from: null } })).webhook.from, null);
+});

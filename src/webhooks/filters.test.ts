@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { EVENT_TYPES } from "../domain/webhook.ts";
 import {
   canonicalEvent,
+  checkConditions,
   compileFilter,
   dottedType,
   type EventFacts,
@@ -88,6 +89,32 @@ const MATCHES: readonly [string, Parameters<typeof parseFilter>[0], EventFacts, 
 for (const [name, filter, facts, expected] of MATCHES) {
   test(`compileFilter() ${expected ? "takes" : "leaves"} ${name}`, () => {
     assert.equal(compileFilter(parseFilter(filter)).matches(foldFacts(facts)), expected);
+  });
+}
+
+const STATES = { events: ["state_changed"], entities: ["light.*"] };
+const SENSELESS: readonly [Parameters<typeof parseFilter>[0], RegExp | null][] = [
+  [{ events: ["game_*"], from: "off" }, /^The field "from" is a condition of state_changed: "events" does not name it/],
+  [{ events: ["game_*"], to: "on" }, /"to" is a condition of state_changed/],
+  [{ events: ["*"], entities: ["light.*"] }, /"entity" is a condition of state_changed/],
+  [{ events: ["gap_*"], areas: ["hall"] }, /"area" is a condition of state_changed/],
+  [{ ...STATES, team: "sf" }, /^The field "team" is a condition of games: "events" names nothing of games$/],
+  [{ events: ["gap_*", "mirror_lagging"], league: "nfl" }, /"league" is a condition of games/],
+  [{ ...STATES, from: "on", to: "on" }, /"from" and "to" are both "on"/],
+  [{ ...STATES, entities: ["light.*", "kitchen"] }, /"entity" holds "kitchen", which fits no entity_id/],
+  [{ ...STATES, entities: ["light.a,light.b"] }, /"entity" holds "light\.a,light\.b"/],
+  [{ ...STATES, from: "on", to: "off" }, null],
+  [{ ...STATES, entities: ["*", "light?hall", "*kitchen*", "light.*"] }, null],
+  [{ events: ["state_changed", "game_*"], areas: ["hall"], team: "sf", to: "on" }, null],
+  [{ events: ["*"], team: "sf", league: "nfl" }, null],
+  [{ events: ["source_degraded"], league: "nfl" }, null],
+  [{ events: ["gap_*"] }, null],
+];
+for (const [given, message] of SENSELESS) {
+  test(`checkConditions() ${message ? "refuses" : "takes"} ${JSON.stringify(given)}`, () => {
+    const check = () => checkConditions(parseFilter(given));
+    if (message) assert.throws(check, { code: "invalid", message });
+    else check();
   });
 }
 

@@ -93,6 +93,43 @@ export function parseFilter(given: Partial<WebhookFilter>): WebhookFilter {
   return filter;
 }
 
+/** The events that have neither league nor teams. */
+const OF_NO_LEAGUE = /^(?:state|gap|mirror|webhook)_/;
+/** An entity_id has one point; where a glob has none, a wildcard has to stand for it. */
+const ENTITY_GLOB = /^[^.\s]*[.?*][^.\s]*$/;
+
+/**
+ * Refuses what can never be true, since its owner would wait in vain: `invalid` names the field. Asked of what a user
+ * gives alone; what was stored before it was asked goes on as it is.
+ */
+export function checkConditions(filter: WebhookFilter): void {
+  const types = filter.events.flatMap(typesOf);
+  const { team, league, entities, areas, from, to } = filter;
+  const ofGames = [given("team", team), given("league", league)].flat()[0];
+  const ofHome = [given("from", from), given("to", to), given("entity", entities), given("area", areas)].flat()[0];
+  if (ofHome !== undefined && !types.includes("state_changed")) {
+    const remedy = '"events" does not name it, and no pattern stands for it';
+    throw new AppError("invalid", `The field "${ofHome}" is a condition of state_changed: ${remedy}`);
+  }
+  if (ofGames !== undefined && types.every((type) => OF_NO_LEAGUE.test(type))) {
+    throw new AppError("invalid", `The field "${ofGames}" is a condition of games: "events" names nothing of games`);
+  }
+  if (from !== null && from === to) {
+    throw new AppError("invalid", `The fields "from" and "to" are both "${from}": that is no change of the state`);
+  }
+  const never = entities.find((glob) => !ENTITY_GLOB.test(glob));
+  if (never === undefined) return;
+  throw new AppError(
+    "invalid",
+    `The field "entity" holds "${never}", which fits no entity_id: like light.hall, light.*`,
+  );
+}
+
+/** The field's name where it says something. */
+function given(field: string, value: string | null | readonly string[]): string[] {
+  return value === null || value.length === 0 ? [] : [field];
+}
+
 /** The part of an event that filters look at. */
 export type EventFacts = Pick<NewEvent, "type" | "league" | "teams" | "entityId" | "areas" | "from" | "to">;
 

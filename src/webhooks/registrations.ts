@@ -4,7 +4,7 @@ import { AppError } from "../domain/errors.ts";
 import type { Micros } from "../domain/sample.ts";
 import type { WebhookInput } from "../domain/webhook.ts";
 import { originOf } from "./address-rules.ts";
-import { type CompiledFilter, compileFilter, parseFilter, type WebhookFilter } from "./filters.ts";
+import { type CompiledFilter, checkConditions, compileFilter, parseFilter, type WebhookFilter } from "./filters.ts";
 import type { Vault } from "./secrets.ts";
 
 /** Webhooks that can be registered at once. */
@@ -66,8 +66,14 @@ export function newWebhookId(): string {
   return `wh_${randomBytes(12).toString("hex")}`;
 }
 
-/** The filter that an input asks for, over what was asked before; `invalid` names the field. */
+const CONDITIONS = ["events", "team", "league", "entity", "area", "from", "to"] as const;
+
+/**
+ * The filter that an input asks for, over what was asked before; `invalid` names the field. An input that leaves the
+ * filter as it is may keep one that would be refused today.
+ */
 export function filterOf(input: Partial<WebhookInput>, before?: WebhookFilter): WebhookFilter {
+  if (before !== undefined && CONDITIONS.every((field) => input[field] === undefined)) return before;
   const given = {
     events: input.events ?? before?.events,
     team: input.team === undefined ? before?.team : input.team,
@@ -77,7 +83,9 @@ export function filterOf(input: Partial<WebhookInput>, before?: WebhookFilter): 
     from: input.from === undefined ? before?.from : input.from,
     to: input.to === undefined ? before?.to : input.to,
   };
-  return parseFilter(Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)));
+  const filter = parseFilter(Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)));
+  checkConditions(filter);
+  return filter;
 }
 
 export function checkDescription(description: string | null | undefined): string | null {
