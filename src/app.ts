@@ -22,11 +22,14 @@ import { openStore } from "./timeseries/store.ts";
 import { watchRules, watchToken } from "./watched-files.ts";
 import { tellOfGaps } from "./webhooks/gap-events.ts";
 import { createHomeGate } from "./webhooks/home-gate.ts";
+import { warnOfHome } from "./webhooks/home-warnings.ts";
 import { tellOfMirrors } from "./webhooks/mirror-events.ts";
 import { openWebhooks } from "./webhooks/webhooks.ts";
 
 /** Current states are saved rarely: Home Assistant has them, and each save costs an SD card whole pages. */
 const SAVE_STATES_MS = 3_600_000;
+/** More than any home has; a name beyond them would be warned of without need. */
+const AREAS_MAX = 10_000;
 const UNKNOWN_HOME = "Nothing is dropped by rules until Home Assistant has told where entities belong";
 
 export interface AppOptions {
@@ -168,7 +171,10 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     log: options.log.child({ component: "api" }, { level: "warn" }),
     version: options.version,
     demo: options.demo,
-    webhooks: followTeamsOf(webhooks, sports, component("sports")),
+    webhooks: warnOfHome(followTeamsOf(webhooks, sports, component("sports")), {
+      areas: () => home.areas({ limit: AREAS_MAX }).rows.flatMap(({ area_id, name }) => [area_id, name ?? []].flat()),
+      hasEntity: (entityId) => home.entity(entityId)?.removed_at === null,
+    }),
     sports: { ...sports, samples: store },
   };
   const rules = watchRules(config, ingest.reload, log);

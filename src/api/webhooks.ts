@@ -100,7 +100,9 @@ const Webhook = exactly({
   created_at: time("Registered"),
   updated_at: time("Changed by its owner, or disabled"),
 });
-const warning = Type.Optional(text("What may be wrong though it was accepted: the name does not resolve at present"));
+const warning = Type.Optional(
+  text("What may be wrong though it was accepted: a host, area, entity or team is not known at present"),
+);
 const DELIVERY_STATES = ["waiting", "delivered", "failed"] as const;
 const Delivery = exactly({
   id: Type.Integer({ description: "The delivery" }),

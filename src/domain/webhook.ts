@@ -129,7 +129,7 @@ export interface Registered {
   readonly webhook: WebhookRow;
   /** Only a secret that was generated, and only here. */
   readonly generatedSecret: string | null;
-  /** What may be wrong though it was accepted: the name does not resolve at present. */
+  /** What may be wrong though it was accepted: a host, area, entity or team is not known at present. */
   readonly warning: string | null;
 }
 

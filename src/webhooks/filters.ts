@@ -196,7 +196,7 @@ export function compileFilter(filter: WebhookFilter): CompiledFilter {
 }
 
 /** "NFL-SF", "nfl:sf" and "nfl sf" are one name. */
-function foldName(name: string): string {
+export function foldName(name: string): string {
   return name
     .trim()
     .toLowerCase()
