@@ -51,6 +51,8 @@ export interface Sports extends GameStore, TeamStore {
    * because its league is not named and the source cannot be asked: call again later.
    */
   watch(teams: readonly WatchedTeam[]): Promise<boolean>;
+  /** The leagues whose games are known: somebody follows a team of them, or a webhook names one. */
+  followedLeagues(): readonly LeagueId[];
   close(): Promise<void>;
 }
 
@@ -211,6 +213,7 @@ export async function createSports(options: SportsOptions): Promise<Sports> {
     teams: teamsOf,
     team,
     followed: followed.list,
+    followedLeagues: followed.leagues,
     async follow(league, text) {
       const entry = await followed.follow({ league, text });
       feed.refresh();

@@ -140,12 +140,12 @@ test("a webhook that names a team follows it until it is deleted", async (t) => 
 });
 
 test("followTeamsOf() asks again for teams that the source could not be asked about", async (t) => {
-  const { receiver, webhooks } = await setup(t, []);
+  const { receiver, webhooks, sports } = await setup(t, []);
   const asked: number[] = [];
   // None is there, then the new one while the source is down, then the source is back.
   const answers = [true, false, true];
   const watch = async (teams: readonly unknown[]) => asked.push(teams.length) > 0 && answers.shift()!;
-  const teams = followTeamsOf(webhooks(), { watch }, log, 10);
+  const teams = followTeamsOf(webhooks(), { ...sports(), watch }, log, { againMs: 10 });
   await until(
     () => asked.length === 1,
     () => "it did not ask at the start",
@@ -156,6 +156,36 @@ test("followTeamsOf() asks again for teams that the source could not be asked ab
     () => "it did not ask again",
   );
   assert.deepEqual(asked, [0, 1, 1]);
+});
+
+test("followTeamsOf() refuses leagues that there are not, and warns of teams that are not there yet", async (t) => {
+  const { board, receiver, webhooks, sports } = await setup(t, []);
+  board.showTeams(NFL, [SF, SEA]);
+  const teams = followTeamsOf(webhooks(), sports(), log);
+  const register = (more: object) => teams.register({ url: receiver.url, events: ["game_*"], ...more });
+  for (const [more, message] of [
+    [{ league: "nope" }, /no league "nope": known are nfl, /],
+    [{ team: "nope:sf" }, /no league "nope"/],
+    [{ team: "nba:sf", league: "nfl" }, /"nba:sf" is not of league "nfl"/],
+  ] as const) {
+    await assert.rejects(register(more), { code: "invalid", message });
+  }
+  assert.deepEqual(await webhooks().list(), []);
+
+  assert.match((await register({ league: "NFL" })).warning!, /nobody follows a team of league "nfl"/);
+  const { webhook, warning } = await register({ league: "football/nfl", team: "football/nfl:sf" });
+  assert.deepEqual([webhook.league, webhook.team, warning], ["nfl", "nfl:sf", null]);
+  await until(
+    () => sports().followedLeagues().length === 1,
+    () => "the team is not followed",
+  );
+  assert.equal((await register({ league: "nfl" })).warning, null);
+  assert.equal((await register({ team: "nfl:xyz" })).warning, 'Cannot find one team "xyz" in league "nfl"');
+  // The source cannot be asked, which says nothing of the team.
+  assert.equal((await register({ team: "epl:xyz" })).warning, null);
+
+  await assert.rejects(teams.update(webhook.id, { league: "nba" }), { code: "invalid", message: /"nfl:sf" is not of/ });
+  assert.equal((await teams.update(webhook.id, { description: "x", league: null })).webhook.league, null);
 });
 
 function eventsOf(received: readonly { readonly json: Readonly<Record<string, unknown>> }[], gameId: string): string[] {
