@@ -6,7 +6,7 @@ import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import type { Limits, RetentionPolicy } from "../../domain/retention.ts";
 import { RECORDED, startInfluxDouble } from "../../testing/influx-double.ts";
-import { all, DAY, faults, open, put, type Sample, seriesOf, T0, temporary } from "../archive/parquet/testing.ts";
+import { all, DAY, faults, flip, open, put, type Sample, seriesOf, T0, temporary } from "../archive/parquet/testing.ts";
 import type { ForwardSettings } from "../forward/forwarding.ts";
 import type { TargetSettings } from "../forward/target-settings.ts";
 import type { Store } from "../store.ts";
@@ -264,6 +264,28 @@ test("retain() writes a file again without the series that are past, and drops i
   assert.equal(await meanOfDay(store, 1, 1), mean);
   assert.deepEqual(faults(directory), []);
   assert.equal((await store.retain({ dryRun: false })).rows, 0);
+});
+
+test("retain() does not write a file again whose checksum differs, and goes on with others", async (t) => {
+  const directory = temporary(t);
+  const limits = (subject: string): Limits => ({ rawDays: subject === "u1" ? 10 : 365, rollupDays: 0 });
+  await using store = await open(directory, T0 + 20 * DAY, { retention: policy(limits) });
+  for (const subject of [0, 1]) await put(store, subject, samplesOf([0, 1, 2]));
+  await store.seal();
+  record(store, T0 + 20 * DAY);
+  flip(join(directory, "archive/2026/11/2026-11-25.parquet"));
+  const done = await store.retain({ dryRun: false });
+  assert.deepEqual(
+    done.thinned.map(({ path }) => path),
+    ["2026/11/2026-11-24.parquet", "2026/11/2026-11-26.parquet"],
+  );
+  assert.match(
+    store.status().retention!.notes.join(),
+    /2026-11-25\.parquet" could not be written again .* its checksum/,
+  );
+  assert.match(store.status().archive?.reason ?? "", /2026-11-25\.parquet" is left as it is: its checksum/);
+  assert.equal(faults(directory).length, 1);
+  assert.match(faults(directory)[0]!, /2026-11-25.*checksum/);
 });
 
 test("the value in force stays known where a rule dropped its sample", async (t) => {

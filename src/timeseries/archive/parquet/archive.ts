@@ -12,11 +12,12 @@ import { DAY_MICROS, type Day, dayOf } from "../../hot/day.ts";
 import { daysWithin } from "../../hot/days.ts";
 import type { ArchiveChange } from "../../hot/sealing.ts";
 import type { PartContent } from "../../retention/plan.ts";
+import { forgetChecksum, notedChecksum } from "./checksum.ts";
 import type { ArchiveFile, Manifest } from "./manifest.ts";
 import { ARCHIVE_FOLDER, daysOfPath, monthOf, parquetFiles, pathOfDay, pathOfMonth } from "./paths.ts";
 import type { Damage, FileRef, ReaderCommands, ReaderOptions } from "./read.worker.ts";
 import type { SealJob, SealResult } from "./seal.ts";
-import { createSealer, type Sealer } from "./sealer.ts";
+import { createSealer, type Sealer, SealFailure } from "./sealer.ts";
 
 /** Days after its end when a month becomes one file: what comes late has come by then. */
 const MONTH_AGE_DAYS = 35;
@@ -69,6 +70,9 @@ export interface ParquetArchive extends Archive {
   relist(): Promise<void>;
 }
 
+/** A job of the sealing process, whose inputs go by their paths. */
+type FilesJob = Pick<SealJob, "day" | "output" | "without"> & { readonly inputs: readonly string[] };
+
 /** The archive as Parquet files: one for each UTC day, one for each month when it is old enough. See FORMAT.md. */
 export function openParquetArchive(options: ParquetOptions): ParquetArchive {
   const { directory, settings, hot, log, now } = options;
@@ -81,6 +85,7 @@ export function openParquetArchive(options: ParquetOptions): ParquetArchive {
   let obsolete: readonly string[] = options.manifest.obsolete;
   let appending: Promise<unknown> = Promise.resolve();
   let failure: string | null = null;
+  /** A sentence for each file that cannot be read, or is not as it was written. */
   const damages = new Map<string, string>();
   let sealer: Sealer | undefined;
   let closed = false;
@@ -117,16 +122,23 @@ export function openParquetArchive(options: ParquetOptions): ParquetArchive {
       const damaged = answers.flatMap((answer) => answer.damaged);
       if (tries < READ_TRIES && damaged.some(({ path }) => replaced(path))) continue;
       for (const { path, message } of damaged) {
-        if (!damages.has(path)) log.error(`Cannot read "${path}" of the archive: ${message}`);
-        damages.set(path, message);
+        noteDamage(path, `Cannot read "${path}" of the archive: ${message}`);
       }
       return answers;
     }
   }
 
+  function noteDamage(path: string, sentence: string): void {
+    if (!damages.has(path)) log.error(sentence);
+    damages.set(path, sentence);
+  }
+
   function change(list: (files: readonly ArchiveFile[]) => readonly ArchiveFile[], gone: readonly string[]): void {
     files = [...list(files)].sort(byDay);
-    for (const path of gone) damages.delete(path);
+    for (const path of gone) {
+      damages.delete(path);
+      forgetChecksum(join(folder, path));
+    }
   }
 
   /** Files that are not listed, because timeseries.db was begun anew or they were copied here. */
@@ -209,9 +221,18 @@ export function openParquetArchive(options: ParquetOptions): ParquetArchive {
     return files.some((file) => file.path === path);
   }
 
-  async function run(job: Pick<SealJob, "inputs" | "day" | "output" | "without">) {
+  async function run(job: FilesJob): Promise<SealResult> {
     sealer ??= createSealer(options.environment);
-    return sealer.run({ directory, settings, store, ...job });
+    const inputs = job.inputs.map((path) => {
+      return { path, sha256: files.find((file) => file.path === path)?.sha256 ?? null };
+    });
+    try {
+      return await sealer.run({ directory, settings, store, ...job, inputs });
+    } catch (error) {
+      const changed = error instanceof SealFailure ? error.changed : null;
+      if (changed !== null) noteDamage(changed, `The archive's file ${messageOf(error)}`);
+      throw error;
+    }
   }
 
   /** Files that are not read any more, from the disk, then from the list. */
@@ -244,7 +265,7 @@ export function openParquetArchive(options: ParquetOptions): ParquetArchive {
   }
 
   /** One job of a process of its own. */
-  async function runOnce(job: Parameters<typeof run>[0]): Promise<SealResult> {
+  async function runOnce(job: FilesJob): Promise<SealResult> {
     if (closed) throw new AppError("unavailable", "Cannot write to the archive: it is closed");
     try {
       return await run(job);
@@ -269,6 +290,8 @@ export function openParquetArchive(options: ParquetOptions): ParquetArchive {
       const look = { inputs: [file.path], day: null, output: null };
       const facts = (await runOnce(look).catch(() => null))?.facts ?? null;
       if (facts === null || facts.rows >= file.rows) continue;
+      // An earlier version noted none.
+      if ((notedChecksum(join(folder, file.path)) ?? facts.sha256) !== facts.sha256) continue;
       await list({ ...file, ...facts, sealedAt: now() });
       log.info(`The archive's file "${file.path}" was thinned before a crash: it is listed as it is now`);
     }
@@ -400,8 +423,8 @@ function healthOf(
   failure: string | null,
   damages: ReadonlyMap<string, string>,
 ): ArchiveHealth {
-  const [damaged] = damages;
-  const reason = failure ?? (damaged === undefined ? null : `Cannot read "${damaged[0]}": ${damaged[1]}`);
+  const [damaged] = damages.values();
+  const reason = failure ?? damaged ?? null;
   let samples = 0;
   let bytes = 0;
   let oldest = Number.POSITIVE_INFINITY;

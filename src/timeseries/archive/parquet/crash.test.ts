@@ -74,7 +74,7 @@ for (const { name, sealedBefore, put: more, at } of BEFORE) {
       assert.deepEqual(faults(directory), []);
       const left = readdirSync(join(directory, "archive"), { recursive: true, encoding: "utf8" });
       assert.deepEqual(
-        left.filter((file) => file.endsWith(".tmp")),
+        left.filter((file) => /\.(tmp|sha256)$/.test(file)),
         [],
       );
     });

@@ -12,7 +12,8 @@ import {
 import { join } from "node:path";
 import { test } from "node:test";
 import { parquetMetadata } from "hyparquet";
-import { all, ask, DAY, faults, open, put, type Sample, T0, temporary } from "./testing.ts";
+import { type Logger, silentLog } from "../../../lib/log.ts";
+import { all, ask, DAY, faults, flip, open, put, type Sample, T0, temporary } from "./testing.ts";
 import { verifyFile } from "./verify.ts";
 
 const FILE = "2026/11/2026-11-25.parquet";
@@ -97,6 +98,47 @@ for (const { name, damage, fault } of DAMAGES) {
     }
   });
 }
+
+test("a file whose checksum differs is not written again, and others are", async (t) => {
+  const directory = temporary(t);
+  const errors: string[] = [];
+  const log = { ...silentLog(), error: (...words: unknown[]) => void errors.push(words.join()) } as Logger;
+  let now = T0 + 10 * DAY;
+  await using store = await open(directory, () => now, { log });
+  await put(store, 0, samplesOf([0, 1, 2, 6, 7]));
+  await store.seal();
+  const file = join(directory, "archive", FILE);
+  const whole = readFileSync(file);
+  flip(file);
+  const changed = readFileSync(file);
+  assert.equal(verifyFile(file).fault, null);
+  assert.deepEqual((await all(store, 0)).length, 1000);
+
+  const late: Sample[] = [
+    [T0 + 5, "late"],
+    [T0 + DAY + 5, "late"],
+  ];
+  await put(store, 0, late);
+  const refused = { code: "unavailable", message: /"2026\/11\/2026-11-25\.parquet" is left as it is: its checksum/ };
+  await assert.rejects(store.seal(), refused);
+  // November is merged neither, December is.
+  now = T0 + 80 * DAY;
+  await assert.rejects(store.seal(), refused);
+  assert.deepEqual(readFileSync(file), changed);
+  assert.equal(existsSync(`${file}.tmp`), false);
+  assert.ok(existsSync(join(directory, "archive/2026/12/2026-12.parquet")));
+  assert.equal((await all(store, 0)).length, 1002);
+  assert.match(store.status().archive?.reason ?? "", /2026-11-25.*checksum/);
+  assert.equal(errors.filter((words) => /2026-11-25.*is left as it is/.test(words)).length, 1);
+  assert.match(faults(directory).join(), /^[^,]*2026-11-25\.parquet: .*checksum[^,]*$/);
+
+  writeFileSync(file, whole);
+  await store.seal();
+  assert.equal((await all(store, 0)).length, 1002);
+  assert.ok(existsSync(join(directory, "archive/2026/11/2026-11.parquet")));
+  assert.equal(store.status().archive?.healthy, true);
+  assert.deepEqual(faults(directory), []);
+});
 
 test("a disk that is full while a day is sealed leaves the day hot", { skip: !existsSync("/dev/full") }, async (t) => {
   const directory = temporary(t);

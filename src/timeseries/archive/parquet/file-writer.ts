@@ -4,6 +4,7 @@ import { dirname } from "node:path";
 import { ByteWriter, ParquetWriter } from "hyparquet-writer";
 import type { Micros, Value } from "../../../domain/sample.ts";
 import type { SeriesKey, SeriesNumber } from "../../../domain/series.ts";
+import { noteChecksum } from "./checksum.ts";
 import { INDEX_KEY, packIndex } from "./file-index.ts";
 import { addRow, emptyRowGroup, offerPage, writeRowGroup } from "./row-group.ts";
 import { GROUP_ROWS, SCHEMA, STRETCH_ROWS } from "./schema.ts";
@@ -28,6 +29,8 @@ export interface FileWriterOptions {
   /** The data directory's own id, which makes the series numbers in the index meaningful. */
   readonly store: string;
   readonly words: (series: SeriesNumber) => SeriesWords;
+  /** A file of that name is listed with its checksum: that of the new one is noted beside it first. */
+  readonly replaces?: boolean;
   /** Told after each step that a crash could follow. */
   readonly step?: (name: "written" | "synced" | "renamed") => void;
 }
@@ -44,7 +47,7 @@ export interface FileWriter extends Disposable {
 const FLUSH_BYTES = 1_000_000;
 
 /** Writes one file of the archive as `path`.tmp, which becomes `path` when it is whole and durable. */
-export function createFileWriter({ path, store, words, step = () => {} }: FileWriterOptions): FileWriter {
+export function createFileWriter({ path, store, words, replaces, step = () => {} }: FileWriterOptions): FileWriter {
   const temporary = temporaryOf(path);
   const fd = openSync(temporary, "w");
   let isOpen = true;
@@ -112,10 +115,15 @@ export function createFileWriter({ path, store, words, step = () => {} }: FileWr
       closeSync(fd);
       step("synced");
       if (rows === 0) return null;
+      const sha256 = hash.digest("hex");
+      if (replaces) {
+        noteChecksum(path, sha256);
+        syncDirectory(dirname(path));
+      }
       renameSync(temporary, path);
       syncDirectory(dirname(path));
       step("renamed");
-      return { rows, minTs, maxTs, bytes: written, sha256: hash.digest("hex") };
+      return { rows, minTs, maxTs, bytes: written, sha256 };
     },
 
     [Symbol.dispose]() {

@@ -5,11 +5,18 @@ import { messageOf } from "../../../domain/errors.ts";
 import type { SeriesNumber } from "../../../domain/series.ts";
 import { DATABASE_FILE, openForReading, type SqliteSettings } from "../../hot/database.ts";
 import type { Day } from "../../hot/day.ts";
+import { notedChecksum } from "./checksum.ts";
 import { type FileReader, openFile } from "./file-reader.ts";
 import { createFileWriter, type FileFacts, type SeriesWords } from "./file-writer.ts";
 import { inspectFile, sha256Of } from "./inspect.ts";
 import { ARCHIVE_FOLDER } from "./paths.ts";
 import { mergeRows, rowsOfDay, rowsOfFile } from "./sorted-rows.ts";
+
+/** A file that is read: its path below `archive/`, and its checksum as listed; null where it is not listed. */
+export interface SealInput {
+  readonly path: string;
+  readonly sha256: string | null;
+}
 
 /** What the sealing process is asked to do: make one file of others and, for a day, of its table. */
 export interface SealJob {
@@ -17,8 +24,8 @@ export interface SealJob {
   readonly directory: string;
   readonly settings: SqliteSettings;
   readonly store: string;
-  /** Below `archive/`, the one archived first first. */
-  readonly inputs: readonly string[];
+  /** The one archived first first. */
+  readonly inputs: readonly SealInput[];
   /** The day whose table is read, null to merge files alone. */
   readonly day: Day | null;
   /** Below `archive/`; may be one of the inputs, which it then replaces. Null: the first input is looked at, no more. */
@@ -36,20 +43,37 @@ export interface SealResult {
 
 export type SealStep = "read" | "written" | "synced" | "renamed";
 
-/** Does one job; the output is there whole or not at all. Holds one row group of each input in memory. */
+/** Why a listed file is not written again. */
+export class ChangedFile extends Error {
+  readonly path: string;
+
+  constructor(path: string) {
+    super(`"${path}" is left as it is: its checksum is not that of the file that was written`);
+    this.name = "ChangedFile";
+    this.path = path;
+  }
+}
+
+/**
+ * Does one job; the output is there whole or not at all. Holds one row group of each input in memory. Throws a
+ * ChangedFile where an input is not as it was written: what became of its values would look right from then on.
+ */
 export function seal(job: SealJob, step: (name: SealStep) => void = () => {}): SealResult {
   const { directory, settings, store, inputs, day, output } = job;
   const inArchive = (path: string): string => join(directory, ARCHIVE_FOLDER, path);
-  if (output === null) return { facts: factsOf(inArchive(inputs[0]!), inputs[0]!), added: 0 };
+  const paths = inputs.map((input) => input.path);
+  if (output === null) return { facts: factsOf(inArchive(paths[0]!), paths[0]!), added: 0 };
+  for (const { path, sha256 } of inputs) if (sha256 !== null) check(inArchive(path), path, sha256);
   using stack = new DisposableStack();
   const db = stack.adopt(openForReading(join(directory, DATABASE_FILE), settings), (database) => database.close());
   // One transaction: words and rows are of the same moment.
   db.exec("BEGIN");
   const series = readSeries(db);
-  const files = inputs.map((path) => stack.use(open(inArchive(path), path)));
+  const files = paths.map((path) => stack.use(open(inArchive(path), path)));
   mkdirSync(dirname(inArchive(output)), { recursive: true });
-  using writer = createFileWriter({ path: inArchive(output), store, words: series.words, step });
-  const sources = files.map((file, i) => named(inputs[i]!, rowsOfFile(file, series.numbersOf(file, store))));
+  const replaces = inputs.some(({ path, sha256 }) => path === output && sha256 !== null);
+  using writer = createFileWriter({ path: inArchive(output), store, words: series.words, replaces, step });
+  const sources = files.map((file, i) => named(paths[i]!, rowsOfFile(file, series.numbersOf(file, store))));
   const without = new Set(job.without);
   let rows = 0;
   for (const [number, ts, value] of mergeRows(day === null ? sources : [...sources, rowsOfDay(db, day)])) {
@@ -60,6 +84,17 @@ export function seal(job: SealJob, step: (name: SealStep) => void = () => {}): S
   step("read");
   const archived = files.reduce((sum, { index }) => sum + index.rows, 0);
   return { facts: writer.finish(), added: day === null ? 0 : rows - archived };
+}
+
+/** A file may be newer than the list: a crash came between its renaming and its listing. Then its checksum is noted. */
+function check(file: string, path: string, listed: string): void {
+  let found: string;
+  try {
+    found = sha256Of(file);
+  } catch (cause) {
+    throw new Error(`Cannot read "${path}": ${messageOf(cause)}`, { cause });
+  }
+  if (found !== listed && found !== notedChecksum(file)) throw new ChangedFile(path);
 }
 
 function factsOf(file: string, path: string): FileFacts {

@@ -3,14 +3,22 @@ import { messageOf } from "../../../domain/errors.ts";
 import { lockDirectory } from "../../../lib/directory-lock.ts";
 import { lowerPriority } from "./low-priority.ts";
 import { ARCHIVE_FOLDER } from "./paths.ts";
-import { type SealJob, type SealResult, type SealStep, seal } from "./seal.ts";
+import { ChangedFile, type SealJob, type SealResult, type SealStep, seal } from "./seal.ts";
 
 /**
  * The sealing process: does the jobs that its parent sends, one after the other, and ends with the parent. What it
  * used of memory goes with it.
  */
 
-export type SealAnswer = { readonly result: SealResult } | { readonly failure: string; readonly code: string | null };
+export type SealAnswer = { readonly result: SealResult } | SealRefusal;
+
+export interface SealRefusal {
+  readonly failure: string;
+  /** The operating system's. */
+  readonly code: string | null;
+  /** The listed file that is not as it was written, where that is why. */
+  readonly changed: string | null;
+}
 
 if (process.send === undefined) throw new Error("The sealing process is started by the archive");
 lowerPriority();
@@ -24,7 +32,8 @@ function work(job: SealJob): SealAnswer {
     return { result: seal(job, dieAt) };
   } catch (error) {
     const { code } = error as { code?: unknown };
-    return { failure: messageOf(error), code: typeof code === "string" ? code : null };
+    const changed = error instanceof ChangedFile ? error.path : null;
+    return { failure: messageOf(error), code: typeof code === "string" ? code : null, changed };
   }
 }
 

@@ -1,7 +1,7 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { AppError } from "../../../domain/errors.ts";
 import type { SealJob, SealResult } from "./seal.ts";
-import type { SealAnswer } from "./seal.worker.ts";
+import type { SealAnswer, SealRefusal } from "./seal.worker.ts";
 
 /** What the process may take: a row group of each input, and the names of all series. */
 const HEAP_MB = 96;
@@ -11,11 +11,14 @@ const PROGRAM = new URL("./seal.worker.ts", import.meta.url);
 export class SealFailure extends AppError {
   /** The operating system's code ("ENOSPC"), where it failed. */
   readonly reason: string | null;
+  /** The listed file that is not as it was written, where that is why. */
+  readonly changed: string | null;
 
-  constructor(message: string, code: string | null) {
+  constructor(message: string, { code = null, changed = null }: Partial<SealRefusal> = {}) {
     super("unavailable", message);
     this.name = "SealFailure";
     this.reason = code;
+    this.changed = changed;
   }
 }
 
@@ -46,16 +49,16 @@ export function createSealer(environment: NodeJS.ProcessEnv = process.env): Seal
           process.off("exit", ended);
           process.off("error", failed);
           if ("result" in answer) resolve(answer.result);
-          else reject(new SealFailure(answer.failure, answer.code));
+          else reject(new SealFailure(answer.failure, answer));
         };
         const ended = (code: number | null, signal: string | null): void => {
           process.off("message", answered);
-          reject(new SealFailure(`The sealing process ended (${signal ?? `code ${code}`})`, null));
+          reject(new SealFailure(`The sealing process ended (${signal ?? `code ${code}`})`));
         };
         const failed = (error: Error): void => {
           process.off("message", answered);
           process.off("exit", ended);
-          reject(new SealFailure(`The sealing process cannot be started: ${error.message}`, null));
+          reject(new SealFailure(`The sealing process cannot be started: ${error.message}`));
         };
         process.once("message", answered);
         process.once("exit", ended);

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
@@ -67,6 +67,14 @@ export async function all(store: Store, subject: number, request = {}): Promise<
   const { samples, warnings } = await ask(store, subject, request);
   assert.deepEqual(warnings, []);
   return samples;
+}
+
+/** Changes a bit of a file that only its checksum tells. */
+export function flip(file: string): void {
+  const bytes = readFileSync(file);
+  // Who wrote it, in the footer.
+  bytes[bytes.lastIndexOf("ha-ingestor")]! ^= 1;
+  writeFileSync(file, bytes);
 }
 
 /** The faults and oddities that `verify` finds. */
