@@ -1,10 +1,12 @@
 import type { Static } from "typebox";
 import type { EntityFilter, PageRequest } from "../domain/home-store.ts";
-import { exactly, queryText } from "./schemas.ts";
+import { exactly, listOf, queryList, queryText } from "./schemas.ts";
+
+const DOMAINS_LENGTH_MAX = 1_000;
 
 /** The parameters by which entities are chosen, wherever they are; beside them goes `q`. */
 export const entityFilters = {
-  domain: queryText("e.g. light"),
+  domain: queryList("Domains, e.g. light", DOMAINS_LENGTH_MAX),
   device_id: queryText("Device"),
   area_id: queryText("Effective area"),
   platform: queryText("Integration, e.g. hue"),
@@ -18,7 +20,7 @@ const Filters = exactly(entityFilters);
 export function entityFilterOf(query: Static<typeof Filters>): Omit<EntityFilter, keyof PageRequest> {
   const { domain, platform, label } = query;
   return {
-    domain,
+    domains: domain === undefined ? undefined : listOf(domain),
     platform,
     label,
     deviceId: query.device_id,

@@ -132,6 +132,19 @@ test("GET /api/v1/history finds an entity by an old name and by its registry id"
   }
 });
 
+test("GET /api/v1/history by the registry id of a removed entity does not answer for who has its name now", async (t) => {
+  const { samples, home, get } = await started(t);
+  samples.add("light.hall", "state", null, seconds([1, 2]));
+  samples.addSubject("state", "old_id", "state", seconds([3]));
+  home.entityRows.set("light.hall", entityRow("light.hall"));
+  home.entityRows.set("old_id", entityRow("light.hall", { id: "old_id", removed_at: "2026-11-24T12:00:00.000000Z" }));
+  const { body } = await get(`entity_id=old_id&start=${START}&end=${END}`);
+  assert.deepEqual(
+    body.series.map(({ entity_id, current_entity_id, samples }) => [entity_id, current_entity_id, samples.length]),
+    [["old_id", undefined, 1]],
+  );
+});
+
 test("GET /api/v1/history reads what is no entity", async (t) => {
   const { samples, get } = await started(t);
   samples.addSubject("weather", "open-meteo", "temperature", seconds([3.5]));

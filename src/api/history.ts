@@ -74,7 +74,9 @@ export function historyRoutes(
           ),
           start: queryText(`From here on: ${MOMENT}; a day before end without it`),
           end: queryText(`Before here: ${MOMENT}; now without it, and may lie in the future`),
-          include_start: querySwitch("Also the value in force at start, with its own time"),
+          include_start: querySwitch(
+            "Also the last sample before start, with its own time: what was in force when it began",
+          ),
           limit: Type.Optional(
             Type.Integer({
               minimum: 1,
@@ -87,7 +89,8 @@ export function historyRoutes(
             Type.Integer({
               minimum: POINTS_MIN,
               maximum: HISTORY_SAMPLES_MAX,
-              description: "For charts: so many samples of each series at most, spikes kept; without limit and cursor",
+              description:
+                "For charts: so many samples of each series at most (one more with include_start), spikes kept; without limit and cursor",
             }),
           ),
           cursor,

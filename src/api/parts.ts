@@ -1,6 +1,6 @@
 import { AppError } from "../domain/errors.ts";
 import type { HomeReader } from "../domain/home-store.ts";
-import { type Series, STATE_FIELD } from "../domain/series.ts";
+import { type Series, STATE_FIELD, STATE_MEASUREMENT } from "../domain/series.ts";
 import type { SampleReader } from "../domain/store.ts";
 import type { HistoryPart } from "./history-page.ts";
 import { listOf } from "./schemas.ts";
@@ -49,11 +49,15 @@ export function partsOfEntity(
   let all = samples.seriesOfEntity(name);
   let current = all[0]?.name ?? name;
   if (all.length === 0) {
+    // Asked by the registry's id. Where its series are not known by that, they go by the name.
+    all = samples.seriesOfSubject(STATE_MEASUREMENT, name);
     const row = home.entity(name);
-    if (!row) throw new AppError("not_found", `Cannot find entity "${name}"`);
-    // Asked by the registry's id: the series go by the name.
-    current = row.entity_id;
-    if (current !== name) all = samples.seriesOfEntity(current);
+    if (!row && all.length === 0) throw new AppError("not_found", `Cannot find entity "${name}"`);
+    // The name of one that was removed may be another's now.
+    if (row?.removed_at === null) {
+      current = row.entity_id;
+      if (all.length === 0 && current !== name) all = samples.seriesOfEntity(current);
+    }
   }
   const head = { entity_id: name, ...(current === name ? {} : { current_entity_id: current }) };
   const parts = all.filter(isWanted(wanted)).map((series) => ({ name, head, field: series.field, series }));

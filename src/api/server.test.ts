@@ -506,7 +506,7 @@ test("createApi() hands filters on under the contract's names", async (t) => {
     },
     {
       limit: 100,
-      domain: "light",
+      domains: ["light"],
       platform: "p",
       label: "l",
       deviceId: "d",

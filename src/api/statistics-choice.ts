@@ -29,11 +29,11 @@ export interface Choice extends Question {
 type Home = Pick<HomeReader, "entity" | "entities" | "searchEntities">;
 
 /**
- * The names of the entities that the filters match; `invalid` when they are more than `max`. Others get their turn
- * between pages: there may be 100,000.
+ * What the entities that the filters match are asked for by; `invalid` when they are more than `max`. Others get their
+ * turn between pages: there may be 100,000.
  */
-async function filtered(choice: Choice, home: Home, max: number): Promise<string[]> {
-  const filter = { ...entityFilterOf(choice), q: choice.q, limit: LIST_LIMIT_MAX };
+async function filtered(choice: Choice, home: Home, max: number, includeRemoved: boolean): Promise<string[]> {
+  const filter = { ...entityFilterOf(choice), q: choice.q, includeRemoved, limit: LIST_LIMIT_MAX };
   const names: string[] = [];
   let cursor: string | undefined;
   do {
@@ -43,7 +43,9 @@ async function filtered(choice: Choice, home: Home, max: number): Promise<string
       const remedy = 'narrow them, or add "group_by"';
       throw new AppError("invalid", `The filters match ${page.total} entities, ${max} are the most: ${remedy}`);
     }
-    for (const row of page.rows) names.push(row.entity_id);
+    // The name of a removed one may be another's now.
+    for (const { entity_id, id, removed_at } of page.rows)
+      names.push(removed_at === null ? entity_id : (id ?? entity_id));
     cursor = page.nextCursor ?? undefined;
     if (cursor !== undefined) await turn();
   } while (cursor !== undefined);
@@ -61,20 +63,20 @@ function hasFilter(choice: Choice): boolean {
   return filter !== undefined;
 }
 
-/** What the query asks for, in the order of the answer. `invalid` when filters match more than `max` entities. */
+/** What the query asks for, in the order of the answer. `invalid` when filters match too many entities. */
 export async function chosenParts(
   choice: Choice,
   samples: SampleReader,
   home: Home,
-  max = ENTITIES_MAX,
+  { max, includeRemoved } = { max: ENTITIES_MAX, includeRemoved: false },
 ): Promise<HistoryPart[]> {
   if (!hasFilter(choice)) return partsOf(choice, samples, home);
-  const names = await filtered(choice, home, max);
+  const names = await filtered(choice, home, max, includeRemoved);
   const fields = new Set(choice.fields === undefined ? [STATE_FIELD] : listOf(choice.fields));
   return names.flatMap((name) => partsOfEntity(name, fields, samples, home));
 }
 
-/** What a group adds up. */
+/** What a group adds up: also what was removed, so that figures of the past stay what they were. */
 export async function membersOf(
   choice: Choice,
   samples: SampleReader & StatisticsReader,
@@ -86,7 +88,7 @@ export async function membersOf(
     const all = wanted.includes("*") ? [null] : wanted;
     return { series: all.flatMap((field) => samples.seriesOf(STATE_MEASUREMENT, field)), unit: null };
   }
-  const parts = await chosenParts(choice, samples, home, GROUP_SERIES_MAX);
+  const parts = await chosenParts(choice, samples, home, { max: GROUP_SERIES_MAX, includeRemoved: true });
   const series = parts.flatMap((part) => part.series ?? []);
   const units = new Set(series.map(({ unit }) => unit));
   const [unit = null] = units;

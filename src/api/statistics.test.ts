@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import type { SeriesNumber } from "../domain/series.ts";
 import { silentLog } from "../lib/log.ts";
-import { apiOptions } from "../testing/api-doubles.ts";
+import { apiOptions, entityRow } from "../testing/api-doubles.ts";
 import { openStore, type Store } from "../timeseries/store.ts";
 import { createApi } from "./server.ts";
 
@@ -204,9 +204,9 @@ test("GET /api/v1/statistics chooses by the filters of /api/entities", async (t)
   for (const name of ["light.hall", "light.kitchen", "sensor.hall"]) {
     store.append(series(store, name), T0, name === "sensor.hall" ? 1 : "on");
   }
-  const { body } = await get(`area_id=living_room&domain=light&types=durations&${span(1)}`);
-  const filter = home.asked.at(-1) as { areaId?: string; domain?: string };
-  assert.deepEqual([filter.areaId, filter.domain], ["living_room", "light"]);
+  const { body } = await get(`area_id=living_room&domain=light,switch&types=durations&${span(1)}`);
+  const filter = home.asked.at(-1) as { areaId?: string; domains?: string[]; includeRemoved?: boolean };
+  assert.deepEqual([filter.areaId, filter.domains, filter.includeRemoved], ["living_room", ["light", "switch"], false]);
   assert.deepEqual(
     body.series.map(({ entity_id, buckets }) => [entity_id, buckets[0]!.durations]),
     [
@@ -214,6 +214,27 @@ test("GET /api/v1/statistics chooses by the filters of /api/entities", async (t)
       ["light.kitchen", { on: 3600 }],
       ["sensor.hall", undefined],
     ],
+  );
+});
+
+test("GET /api/v1/statistics of a group goes on to count what was removed", async (t) => {
+  const { store, home, get } = await started(t);
+  for (const name of ["light.hall", "sensor.hall"]) store.append(series(store, name), T0, 1);
+  const removedId = "id_of_light.hall";
+  store.release("state", removedId, T0 + HOUR);
+  // Its name has gone to another.
+  const key = { measurement: "state", subject: "new_light", field: "state" };
+  store.append(store.series(key, "light.hall", T0 + 2 * HOUR), T0 + 2 * HOUR, 1);
+  home.entityRows.clear();
+  home.entityRows.set("light.hall", entityRow("light.hall", { id: "new_light" }));
+  home.entityRows.set("sensor.hall", entityRow("sensor.hall"));
+  const removed = { id: removedId, removed_at: "2026-11-24T12:00:00.000000Z" };
+  home.entityRows.set(removedId, entityRow("light.hall", removed));
+  const { body } = await get(`group_by=home&area_id=living_room&types=count&${span(3)}`);
+  assert.equal((home.asked.at(-1) as { includeRemoved?: boolean }).includeRemoved, true);
+  assert.deepEqual(
+    body.series[0]!.buckets.map(({ count }) => count),
+    [2, 0, 1],
   );
 });
 

@@ -99,8 +99,9 @@ export function statisticsRoutes(
           "Whole periods: the first one begins at or before start, the last one ends at or after end. 5 minutes and " +
           "hours are cut in UTC, as in Home Assistant, days, weeks (from Monday) and months in the home's time zone, " +
           "so that a day can have 23 or 25 hours. A figure that a bucket does not have is left out. Entities are chosen " +
-          "by entity_id or, as at /api/entities, by the filters; with group_by and neither, all are. A page ends " +
-          `where ${STATISTICS_BUCKETS_MAX} buckets are full. docs/statistics.md defines each figure.`,
+          "by entity_id or, as at /api/entities, by the filters; with group_by and neither, all are. A page has " +
+          `whole series, as many as could have ${STATISTICS_BUCKETS_MAX} buckets together: all periods of the span count, ` +
+          "also those of which no bucket comes. docs/statistics.md defines each figure.",
         querystring: exactly({
           entity_id: queryList(
             `Entities, ${ENTITIES_MAX} at most; old names find what goes by new ones`,

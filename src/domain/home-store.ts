@@ -197,7 +197,8 @@ export interface DeviceFilter extends PageRequest {
 }
 
 export interface EntityFilter extends PageRequest {
-  readonly domain?: string | undefined;
+  /** Of any of these. */
+  readonly domains?: readonly string[] | undefined;
   readonly deviceId?: string | undefined;
   readonly areaId?: string | undefined;
   readonly platform?: string | undefined;

@@ -62,7 +62,7 @@ export function createStateSearch(filter: EntityFilter): {
 export function readEntityColumns(queries: Queries, filter: EntityFilter, ids: StateIds): Page<Columns> {
   const conditions: Condition[] = [
     ...(filter.includeRemoved ? [] : [{ sql: "e.removed_at IS NULL", values: [] }]),
-    ...ofDomain(filter.domain),
+    ...ofDomains(filter.domains),
     ...equals("e.device_id", filter.deviceId),
     ...equals("e.effective_area_id", filter.areaId),
     ...equals("e.platform", filter.platform),
@@ -100,9 +100,11 @@ function shownRow(columns: Columns, state: State | undefined): EntityRow {
 }
 
 /** The domain is the beginning of the entity_id, so the index of entity_ids finds it: from "light." to before "light/". */
-function ofDomain(domain: string | undefined): Condition[] {
-  if (domain === undefined) return [];
-  return [{ sql: "e.entity_id >= ? AND e.entity_id < ?", values: [`${domain}.`, `${domain}/`] }];
+function ofDomains(domains: readonly string[] | undefined): Condition[] {
+  if (domains === undefined) return [];
+  const ranges = domains.map(() => "e.entity_id >= ? AND e.entity_id < ?");
+  const sql = ranges.length === 1 ? ranges[0]! : `(${ranges.map((range) => `(${range})`).join(" OR ")})`;
+  return [{ sql, values: domains.flatMap((domain) => [`${domain}.`, `${domain}/`]) }];
 }
 
 /** "none" asks for the entities without a category. */

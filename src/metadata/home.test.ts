@@ -550,8 +550,13 @@ test("entities show their state, and are found by what it says", async (t) => {
   assert.deepEqual(ids({ q: "own" }), ["sensor.k"]);
   assert.deepEqual(ids({ q: "%" }), []);
   assert.deepEqual(ids({ deviceClass: "power" }), ["sensor.k"]);
-  assert.deepEqual(ids({ domain: "light" }), ["light.küche"]);
-  assert.deepEqual(ids({ domain: "lig" }), []);
+  assert.deepEqual(ids({ domains: ["light"] }), ["light.küche"]);
+  assert.deepEqual(ids({ domains: ["lig"] }), []);
+  const [other] = ids({}).flatMap((id) => (id.startsWith("light.") ? [] : [id.slice(0, id.indexOf("."))]));
+  assert.deepEqual(
+    ids({ domains: ["light", other!, "nope"] }),
+    ids({}).filter((id) => id.startsWith("light.") || id.startsWith(`${other}.`)),
+  );
   assert.deepEqual(ids({ entityCategory: "none", platform: "hue" }), ["light.küche", "sensor.k"]);
   home.states.set(state("sensor.k", "13"));
   assert.equal(home.entities({ limit: 9 }).rows[1]!.state, "13", "a remembered page shows the present state");
@@ -568,7 +573,7 @@ test("searchEntities() answers in a large home, from its own thread, what entiti
   for (const index of [7, 10_000]) home.states.set(state(`light.l${index}`, "on", { friendly_name: "Näh" }));
   for (const filter of [
     { q: "NÄH", limit: 1 },
-    { q: "l100", limit: 5, sort: "-entity_id", domain: "light" },
+    { q: "l100", limit: 5, sort: "-entity_id", domains: ["light"] },
     { q: "no such", limit: 5 },
   ]) {
     const found = await home.searchEntities(filter);
