@@ -9,10 +9,11 @@ import type { Micros, ReadColumns, SampleColumns, Value } from "../domain/sample
 import { type SeriesNumber, STATE_FIELD, STATE_MEASUREMENT } from "../domain/series.ts";
 import type { StatisticsReader, StatisticsRequest } from "../domain/statistics.ts";
 import type { ReadRequest, SampleReader, SampleSink, StoreStatus } from "../domain/store.ts";
-import { lastMovedAside, remedyOf } from "../lib/damaged-database.ts";
+import { isFull, lastMovedAside, remedyOf } from "../lib/damaged-database.ts";
 import type { Logger } from "../lib/log.ts";
 import { isoFromMicros, nowMicros } from "../lib/time.ts";
 import { startOnDemand } from "../lib/worker-rpc.ts";
+import { createAdopted } from "./archive/adopted.ts";
 import { openInfluxArchive } from "./archive/influxdb/archive.ts";
 import { daysOf } from "./archive/parquet/archive.ts";
 import { type ArchiveSettings, createArchiveTier } from "./archive/tier.ts";
@@ -43,6 +44,8 @@ import { createRollups } from "./rollups/rollups.ts";
 export const MEMORY_SAMPLES_MAX = 2_000_000;
 /** A damaged day that was mended is told for 30 days: so long somebody may miss samples of it, and look at the disk. */
 const LOSS_TOLD_MICROS = 30 * DAY_MICROS;
+/** The state_class of what only grows, but for resets. */
+const METER = "total_increasing";
 /** The thread that reads from the disk is ended after so long without a question. */
 const READER_IDLE_MS = 60_000;
 
@@ -152,7 +155,9 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     stored = await committer.load();
   } catch (cause) {
     await committer.terminate();
-    throw new Error(`Cannot open the time-series store in "${directory}": ${messageOf(cause)}`, { cause });
+    const message = `Cannot open the time-series store in "${directory}"`;
+    if (isFull(cause)) throw new AppError("unavailable", `${message}: the disk is full`, { cause });
+    throw new Error(`${message}: ${messageOf(cause)}`, { cause });
   }
   if (stored.logDamaged > 0) {
     log.error(
@@ -190,7 +195,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     log,
     tables: () => days,
     isArchived: (day) => tier?.isArchived(day) ?? false,
-    kind: (series) => (catalog.entry(series)?.stateClass === "total_increasing" ? "meter" : "plain"),
+    kind: (series) => (catalog.entry(series)?.stateClass === METER ? "meter" : "plain"),
     memory: {
       hasDay: (day) => generations().some((generation) => generation.days.has(day)),
       within: (series, span) => mergeAll((generation) => generation.slice(series, span, Number.POSITIVE_INFINITY)),
@@ -213,6 +218,8 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     },
   });
 
+  // What was dropped since is not there to be added up again.
+  const adopted = createAdopted((found) => rollups.changed(found.filter((day) => tier?.isArchived(day) ?? false)));
   const forwarders = options.forward && startForwarders(options.forward);
   const tier =
     options.archive &&
@@ -235,10 +242,13 @@ export async function openStore(options: StoreOptions): Promise<Store> {
       series: catalog.key,
       find: catalog.find,
       learn(keys) {
-        for (const key of keys) catalog.series(key, null, now());
+        for (const key of keys) {
+          const series = catalog.series(key, null, now());
+          if (catalog.entry(series)?.stateClass === null) adopted.learned(series);
+        }
         return committer.flush();
       },
-      adopted: (found) => rollups.changed(found),
+      adopted: adopted.add,
       log,
       now,
     });
@@ -460,7 +470,10 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   return {
     series: (key, name, at) => catalog.series(key, name, at),
     find: (key) => catalog.find(key),
-    describe: (series, traits) => catalog.describe(series, traits),
+    describe(series, traits) {
+      catalog.describe(series, traits);
+      adopted.described(series, traits.stateClass === METER);
+    },
     rename: (measurement, subject, name, at) => catalog.rename(measurement, subject, name, at),
     release: (measurement, subject, at) => catalog.release(measurement, subject, at),
     rekey(measurement, subject, newSubject) {

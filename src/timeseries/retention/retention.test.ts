@@ -443,6 +443,29 @@ test("days of files that are listed again get their rollups before their samples
   for (const [i, day] of days.entries()) assert.equal(await meanOfDay(store, 0, day), means[i]);
 });
 
+test("rollups of files that are listed again are of meters once these are known as such", async (t) => {
+  const directory = temporary(t);
+  {
+    await using store = await open(directory, T0 + 10 * DAY);
+    const readings = [5, 8, 1, 3].map((reading, i): Sample => [T0 + i * 3_600_000_000, reading]);
+    await put(store, 0, readings);
+    await store.seal();
+  }
+  loseDatabase(directory);
+  await using store = await open(directory, T0 + 10 * DAY);
+  await store.seal();
+  await store.rollUp();
+  const series = seriesOf(store, 0);
+  store.describe(series, { unit: "kWh", deviceClass: "energy", stateClass: "total_increasing" });
+  await new Promise((resolve) => setImmediate(resolve));
+  await store.rollUp();
+  // Only the rollups are left to ask.
+  rmSync(join(directory, "archive/2026/11/2026-11-24.parquet"));
+  const borders = [T0, T0 + DAY];
+  const answer = await store.statistics({ series: [series], borders, until: YEAR_AFTER, group: false });
+  assert.equal(answer.series[0]![0]?.change, 6);
+});
+
 test("rollups of a file that was listed again are computed after a restart that came before", async (t) => {
   const directory = temporary(t);
   {
