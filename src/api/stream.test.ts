@@ -107,6 +107,22 @@ test("GET /api/v1/stream says hello, then each change as it happens", async (t) 
   assert.equal(third!.id, "3");
 });
 
+test("GET /api/v1/stream counts in its ids what happened while nobody listened", async (t) => {
+  const { feed, listen, status } = await started(t);
+  const nextId = async (listener: Listener) => {
+    feed.emit(change("light.hall", "off", "on"));
+    assert.equal((await listener.next())!.event, "hello");
+    return (await listener.next())!.id;
+  };
+  feed.emit(change("light.hall", "on", "off"));
+  const first = await listen();
+  assert.equal(await nextId(first), "2");
+  first.response.destroy();
+  while ((await status()).clients > 0) await turn();
+  for (let i = 0; i < 20; i++) feed.emit(change("light.hall", "on", "off"));
+  assert.equal(await nextId(await listen()), "23");
+});
+
 const FILTERS: readonly [query: string, seen: readonly string[]][] = [
   ["", ["light.hall", "light.kitchen", "sensor.hall", "sensor.hall_rssi"]],
   ["?entity_id=light.kitchen,sensor.hall", ["light.kitchen", "sensor.hall"]],

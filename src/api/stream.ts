@@ -126,7 +126,10 @@ export function createChangeStream(feed: ChangeFeed): ChangeStream {
       });
       clients.add(client);
       response.once("close", () => remove(client));
-      unsubscribe ??= feed.subscribe(receive);
+      if (unsubscribe === undefined) {
+        lastId = feed.told;
+        unsubscribe = feed.subscribe(receive);
+      }
       write(client, `retry: 3000\nevent: hello\ndata: ${JSON.stringify(hello)}\n\n`);
     },
     status: () => ({ clients: clients.size, sent, dropped, refused }),

@@ -2,6 +2,8 @@ import type { StateChange } from "./home.ts";
 
 /** Live state changes for whoever wants them; a listener must return at once. Returns the way to stop. */
 export interface ChangeFeed {
+  /** Changes told since the start, whether or not anybody listened. */
+  readonly told: number;
   subscribe(listener: (change: StateChange) => void): () => void;
 }
 

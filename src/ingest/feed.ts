@@ -2,7 +2,7 @@ import type { StateChange } from "../domain/home.ts";
 import type { ChangeFeed } from "../domain/ingest.ts";
 import type { Logger } from "../lib/log.ts";
 
-/** The feed's other end. Without listeners a change costs nothing. */
+/** The feed's other end. Without listeners a change costs next to nothing. */
 export interface FeedSource extends ChangeFeed {
   /** Calls that a listener answered by throwing; the first of each listener is logged. */
   readonly failures: number;
@@ -12,9 +12,13 @@ export interface FeedSource extends ChangeFeed {
 export function createFeed(log: Logger): FeedSource {
   const subscriptions = new Set<{ readonly listener: (change: StateChange) => void; failed: boolean }>();
   let failures = 0;
+  let told = 0;
   return {
     get failures() {
       return failures;
+    },
+    get told() {
+      return told;
     },
     subscribe(listener) {
       const subscription = { listener, failed: false };
@@ -24,6 +28,7 @@ export function createFeed(log: Logger): FeedSource {
       };
     },
     publish(change) {
+      told++;
       for (const subscription of subscriptions) {
         try {
           subscription.listener(change);

@@ -237,13 +237,18 @@ export interface FeedDouble extends ChangeFeed {
 
 export function createFeedDouble(): FeedDouble {
   const listeners = new Set<(change: StateChange) => void>();
+  let told = 0;
   return {
     listeners,
     subscribe(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
+    get told() {
+      return told;
+    },
     emit(change) {
+      told++;
       for (const listener of listeners) listener(change);
     },
   };

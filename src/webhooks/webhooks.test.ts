@@ -41,7 +41,7 @@ async function setup(t: TestContext) {
   return { directory, receiver, open };
 }
 
-function feed(): ChangeFeed & { emit(change: StateChange): void } {
+function feed(): Pick<ChangeFeed, "subscribe"> & { emit(change: StateChange): void } {
   const listeners = new Set<(change: StateChange) => void>();
   return {
     subscribe(listener) {

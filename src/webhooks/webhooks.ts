@@ -58,7 +58,7 @@ export interface OpenWebhooks extends Outbox, Webhooks {
   /** Lets the thread sleep now where nobody needs it: what follows may need the memory. */
   rest(): Promise<void>;
   /** Tells webhooks of the state changes that they ask for. */
-  watch(feed: ChangeFeed, areasOf: AreasOf): void;
+  watch(feed: Pick<ChangeFeed, "subscribe">, areasOf: AreasOf): void;
   /**
    * Why Home Assistant gets nothing for the moment; null: it does. What waits for it keeps its order and counts no
    * attempts. From the start until it is told otherwise it gets nothing.
