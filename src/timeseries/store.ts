@@ -9,7 +9,7 @@ import type { Micros, ReadColumns, SampleColumns, Value } from "../domain/sample
 import { type SeriesNumber, STATE_FIELD, STATE_MEASUREMENT } from "../domain/series.ts";
 import type { StatisticsReader, StatisticsRequest } from "../domain/statistics.ts";
 import type { ReadRequest, SampleReader, SampleSink, StoreStatus } from "../domain/store.ts";
-import { isFull, lastMovedAside, remedyOf } from "../lib/damaged-database.ts";
+import { lastMovedAside, remedyOf } from "../lib/damaged-database.ts";
 import type { Logger } from "../lib/log.ts";
 import { isoFromMicros, nowMicros } from "../lib/time.ts";
 import { startOnDemand } from "../lib/worker-rpc.ts";
@@ -155,9 +155,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     stored = await committer.load();
   } catch (cause) {
     await committer.terminate();
-    const message = `Cannot open the time-series store in "${directory}"`;
-    if (isFull(cause)) throw new AppError("unavailable", `${message}: the disk is full`, { cause });
-    throw new Error(`${message}: ${messageOf(cause)}`, { cause });
+    throw new Error(`Cannot open the time-series store in "${directory}": ${messageOf(cause)}`, { cause });
   }
   if (stored.logDamaged > 0) {
     log.error(
