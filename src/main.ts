@@ -5,6 +5,7 @@ import { type App, startApp } from "./app.ts";
 import { type Config, describeConfig, readConfig } from "./config.ts";
 import { AppError, messageOf } from "./domain/errors.ts";
 import { collectWhenQuiet } from "./lib/collect-garbage.ts";
+import { fullDiskRemedy } from "./lib/full-disk.ts";
 import { createLog } from "./lib/log.ts";
 
 const USAGE = `HA Ingestor: the memory of a smart home.
@@ -55,7 +56,8 @@ async function main(): Promise<void> {
     app = await startApp(config, { version, demo: values.demo, log: root });
   } catch (error) {
     await demoHome?.close();
-    throw error;
+    const remedy = fullDiskRemedy(config.dataDir);
+    throw remedy === null ? error : new AppError("unavailable", `${messageOf(error)}\n${remedy}`, { cause: error });
   }
   collectWhenQuiet();
   await stopSignal();

@@ -465,7 +465,8 @@ export function createCommitter(options: CommitterOptions): Committer {
       clearTimeout(timer);
       await remote()
         .call("close", end)
-        .catch((error) => log.error({ err: error }, "Cannot close timeseries.db"));
+        // As on a full disk; the next start takes this run for one that was not stopped.
+        .catch((error) => log.error(`Cannot close timeseries.db: ${messageOf(error)}`));
       await writer?.terminate();
     },
 

@@ -26,6 +26,9 @@ const CACHE_KIB_MAX = 8192;
 /** Pages the write-ahead log may reach before it is carried over to the file; a fold ends with that anyway. */
 const CHECKPOINT_PAGES = 1000;
 
+/** What SQLite answers for auto_vacuum = INCREMENTAL. */
+const INCREMENTAL = 2;
+
 /** Pages of one step, during which no samples are committed. */
 const GIVE_BACK_PAGES = 2_048;
 
@@ -36,8 +39,9 @@ export function openForWriting(file: string, settings: SqliteSettings): Database
   const db = new DatabaseSync(file);
   try {
     db.exec(`PRAGMA page_size = ${PAGE_SIZE}`);
-    // Has to be said before there is a table, like the size of pages.
-    db.exec("PRAGMA auto_vacuum = INCREMENTAL");
+    // Has to be said before there is a table, like the size of pages; said again it would write a page, at every start.
+    if (db.prepare("PRAGMA auto_vacuum").get()?.auto_vacuum !== INCREMENTAL)
+      db.exec("PRAGMA auto_vacuum = INCREMENTAL");
     db.exec("PRAGMA journal_mode = WAL");
     db.exec(`PRAGMA synchronous = ${settings.synchronous}`);
     db.exec(`PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`);

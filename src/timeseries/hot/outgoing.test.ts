@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { transaction } from "../../lib/transaction.ts";
 import { Chunk } from "./chunk.ts";
 import { unpackValues } from "./columns.ts";
 import { openForWriting } from "./database.ts";
@@ -42,6 +43,19 @@ test("Outgoing passes over the oldest samples of a target that is too far behind
   append(outgoing, 10, 5);
   assert.deepEqual(waiting(outgoing), [5, 6, 7, 8, 9, 10, 11, 12, 13, 14]);
   assert.equal(outgoing.acknowledge({ target: "slow", last: 15, letters: [] }).skipped, 5);
+});
+
+test("a start of a file that has everything writes nothing, so that it needs no room", (t) => {
+  const directory = mkdtempSync(join(tmpdir(), "outgoing-test-"));
+  t.after(() => rmSync(directory, { recursive: true, force: true }));
+  const file = join(directory, "timeseries.db");
+  const settings = { busyTimeoutSeconds: 5, cacheSize: -2000, synchronous: "OFF" } as const;
+  // The last connection to close removes the write-ahead log: this one stays.
+  using first = openForWriting(file, settings);
+  first.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+  using db = openForWriting(file, settings);
+  transaction(db, () => new Outgoing(db).configure([]));
+  assert.equal(statSync(`${file}-wal`).size, 0);
 });
 
 test("Outgoing keeps all samples for the archive", (t) => {

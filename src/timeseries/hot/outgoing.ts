@@ -104,7 +104,9 @@ export class Outgoing {
       this.#db.prepare("DELETE FROM forward_targets WHERE number = ?").run(number);
     }
     for (const definition of definitions) this.#add(definition);
-    if (definitions.length === 0) this.#db.exec("DELETE FROM outgoing");
+    // Even to delete nothing writes a page, which a start on a full disk can do without.
+    const waits = this.#db.prepare("SELECT 1 FROM outgoing LIMIT 1").get() !== undefined;
+    if (definitions.length === 0 && waits) this.#db.exec("DELETE FROM outgoing");
     const stored = rows<StoredTarget>(
       this.#db,
       `SELECT name, acknowledged, skipped,
