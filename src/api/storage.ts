@@ -134,7 +134,8 @@ export function storageRoutes(api: Api, store: Retention): void {
       const from = cursor === undefined ? 0 : Number(decodeCursor(["storage"], cursor));
       const page = report.series.slice(from, from + limit);
       const nextCursor = from + limit < report.series.length ? encodeCursor(["storage"], from + limit) : null;
-      const preview = query.retention === true ? retentionBody(await store.retain({ dryRun: true })) : null;
+      const preview =
+        query.retention === true ? retentionBody(await store.retain({ dryRun: true, believeClock: true })) : null;
       const rows = page.map((usage) => seriesRow(usage, store));
       return {
         ...listBody("series", { rows, total: report.series.length, nextCursor }, limit),
@@ -150,12 +151,13 @@ export function storageRoutes(api: Api, store: Retention): void {
         tags: ["internal"],
         summary: "Drop what is past its retention now, or say what would go",
         description:
-          "What happens by itself once a day, and when the data directory is over its budget. Answers when it is done.",
+          "What happens by itself once a day, and when the data directory is over its budget. Answers when it is done. " +
+          "Asked for, it believes the clock where it would wait for samples to confirm it, and says so in `notes`.",
         querystring: exactly({ dry_run: querySwitch("Change nothing") }),
         response: answers({ 200: RetentionAnswer }, 503),
       },
     },
-    async ({ query }) => retentionBody(await store.retain({ dryRun: query.dry_run === true })),
+    async ({ query }) => retentionBody(await store.retain({ dryRun: query.dry_run === true, believeClock: true })),
   );
 }
 

@@ -129,8 +129,11 @@ export interface Retention {
    * Drops what is past its limits and, over the budget, the oldest archived samples; as it happens in the background
    * once a day anyway. What is not archived is never dropped. With `dryRun` nothing changes. Rejects `unavailable` when
    * it cannot be done now; what was dropped by then stays dropped, and calling again goes on.
+   *
+   * Limits count from a day that samples confirm, or with `believeClock` from the present day, whatever they do: for
+   * somebody who asks for it and sees the answer.
    */
-  retain(options: { readonly dryRun: boolean }): Promise<RetentionReport>;
+  retain(options: { readonly dryRun: boolean; readonly believeClock?: boolean }): Promise<RetentionReport>;
   /** Looks at everything; an answer is kept for a while, since that takes seconds on a small machine. */
   storage(): Promise<StorageReport>;
   /** The series, for names. */

@@ -161,6 +161,24 @@ test("retain() counts from the day that is confirmed while the clock is ahead", 
   assert.match(done.notes.join(), /counts from 2027-12-09, and 2 files wait/);
 });
 
+test("retain() that was asked for believes the clock, and says so", async (t) => {
+  const directory = temporary(t);
+  await using store = await open(directory, YEAR_AFTER, { retention: policy(FOR_A_YEAR) });
+  await put(store, 0, samplesOf([0, 1, 399]));
+  await store.rollUp();
+  await store.seal();
+  assert.equal((await store.retain({ dryRun: false })).rows, 0);
+  const preview = await store.retain({ dryRun: true, believeClock: true });
+  assert.match(preview.notes.join(), /was asked for and believes the clock, which says .* 1 files go by it alone/);
+  // One that is under way does not stand in for it.
+  const [background, asked] = await Promise.all([
+    store.retain({ dryRun: false }),
+    store.retain({ dryRun: false, believeClock: true }),
+  ]);
+  assert.deepEqual([background.rows, preview.rows, asked.rows], [0, 20, 20]);
+  assert.deepEqual(await all(store, 0), samplesOf([399]));
+});
+
 test("retain() comes to what is past once a home that was off for years has recorded for a week", async (t) => {
   const directory = temporary(t);
   let now = T0 + 20 * DAY;

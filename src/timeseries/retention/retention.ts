@@ -117,16 +117,19 @@ export function createRetention(options: RetentionOptions): RetentionWork {
     return daysOf(file).every((day) => !(day < rollupsFrom ? options.inMemory(day) : rollups.lacks(day)));
   }
 
-  async function planRules(): Promise<Plan> {
+  async function planRules(believeClock: boolean): Promise<Plan> {
     const blocked = policy.blocked();
     if (blocked !== null) return { ...NOTHING, notes: [blocked] };
     const limits = await limitsOfAll();
     const files = archive.files();
     const today = dayOf(now());
-    const from = reckonedDay(today, daysWithSamples(files));
+    const confirmed = reckonedDay(today, daysWithSamples(files));
+    const byClock = planParts(files, rawCutoffs(today, limits));
+    const byConfirmed = planParts(files, rawCutoffs(confirmed, limits));
+    const found = unconfirmed({ today, confirmed, byConfirmed, byClock, believeClock });
+    const from = believeClock ? today : confirmed;
+    const past = believeClock ? byClock : byConfirmed;
     const cutoffs = rawCutoffs(from, limits);
-    const past = planParts(files, cutoffs);
-    const found: string[] = unconfirmed({ today, from, past, byClock: planParts(files, rawCutoffs(today, limits)) });
     let rollupsFrom = Number.POSITIVE_INFINITY;
     for (const { rollupDays } of limits.values()) rollupsFrom = Math.min(rollupsFrom, cutoff(from, rollupDays));
     if (limits.size === 0) rollupsFrom = Number.NEGATIVE_INFINITY;
@@ -184,8 +187,8 @@ export function createRetention(options: RetentionOptions): RetentionWork {
     return limits;
   }
 
-  async function preview(): Promise<RetentionReport> {
-    const plan = await planRules();
+  async function preview(believeClock: boolean): Promise<RetentionReport> {
+    const plan = await planRules(believeClock);
     const { bytes: bytesBefore, asideBytes } = await look();
     const byAge = plan.dropped.map((file) => droppedPart(file, "age"));
     const freed = sum([...byAge, ...plan.thinned.map(({ part }) => part)], "bytes");
@@ -200,13 +203,13 @@ export function createRetention(options: RetentionOptions): RetentionWork {
     return report({ dryRun: true, dropped, thinned, rollupRows, bytesBefore, bytesAfter, notes: found });
   }
 
-  async function run(): Promise<RetentionReport> {
+  async function run(believeClock: boolean): Promise<RetentionReport> {
     const { writable, reason } = committer.status();
     if (!writable) throw cannot(`the disk refuses writes: ${reason}`);
     await archive.relist();
     await rollups.catchUp();
     const bytesBefore = (await look()).bytes;
-    const plan = await planRules();
+    const plan = await planRules(believeClock);
     const found = [...plan.notes];
     const dropped = await drop(plan.dropped, "age", plan);
     const thinned: ThinnedPart[] = [];
@@ -327,10 +330,10 @@ export function createRetention(options: RetentionOptions): RetentionWork {
   }
 
   /** Counts, and remembers what is worth saying. */
-  async function counted(): Promise<RetentionReport> {
+  async function counted(believeClock: boolean): Promise<RetentionReport> {
     counts.runs++;
     try {
-      const done = await run();
+      const done = await run(believeClock);
       counts.rowsDropped += done.rows;
       counts.rollupRowsDropped += done.rollupRows;
       const byBudget = done.dropped.filter(({ reason }) => reason === "budget");
@@ -353,12 +356,17 @@ export function createRetention(options: RetentionOptions): RetentionWork {
     }
   }
 
-  function retainNow(): Promise<RetentionReport> {
-    running ??= counted().finally(() => {
-      running = undefined;
-      kept = undefined;
-    });
-    return running;
+  /** One after the other: one that was asked for does more than one that happened to be under way. */
+  function retainNow(believeClock: boolean): Promise<RetentionReport> {
+    const before = running?.catch(() => undefined);
+    const mine = (before === undefined ? counted(believeClock) : before.then(() => counted(believeClock))).finally(
+      () => {
+        if (running === mine) running = undefined;
+        kept = undefined;
+      },
+    );
+    running = mine;
+    return mine;
   }
 
   async function isDue(): Promise<boolean> {
@@ -371,7 +379,7 @@ export function createRetention(options: RetentionOptions): RetentionWork {
     if (closed) return;
     timer = setTimeout(async () => {
       try {
-        if (await isDue()) await retainNow();
+        if (await isDue()) await retainNow(false);
       } catch (error) {
         if (!closed) log.error(`${messageOf(error)}; tried again later`);
       }
@@ -396,7 +404,7 @@ export function createRetention(options: RetentionOptions): RetentionWork {
   }
 
   return {
-    retain: ({ dryRun }) => (dryRun ? preview() : retainNow()),
+    retain: ({ dryRun, believeClock = false }) => (dryRun ? preview(believeClock) : retainNow(believeClock)),
     storage() {
       const fresh = kept !== undefined && performance.now() - kept.at < STORAGE_KEPT_MS;
       if (kept !== undefined && fresh) return kept.report;
@@ -440,26 +448,28 @@ function withoutRollups(files: readonly ArchiveFile[]): string[] {
   return [`"${files[0]!.path}" is kept${more}: not all of its days are in the rollups yet`];
 }
 
-/** What would go if the clock were believed, where something else is counted from. */
+/** Which files would go by the clock alone. */
 function unconfirmed(plans: {
   readonly today: Day;
-  readonly from: Day;
-  readonly past: PartPlan<ArchiveFile>;
+  readonly confirmed: Day;
+  readonly byConfirmed: PartPlan<ArchiveFile>;
   readonly byClock: PartPlan<ArchiveFile>;
+  readonly believeClock: boolean;
 }): string[] {
-  const { today, from, past, byClock } = plans;
+  const { today, confirmed, byConfirmed, byClock } = plans;
   // The present day may have no sample yet.
-  if (today - from <= 1) return [];
-  const waiting = [
-    ...byClock.dropped.filter((file) => !past.dropped.includes(file)),
-    ...byClock.mixed.filter((file) => !past.mixed.includes(file)),
+  if (today - confirmed <= 1) return [];
+  const files = [
+    ...byClock.dropped.filter((file) => !byConfirmed.dropped.includes(file)),
+    ...byClock.mixed.filter((file) => !byConfirmed.mixed.includes(file)),
   ];
-  if (waiting.length === 0) return [];
-  return [
-    `Retention does not believe the clock, which says ${dateOf(today)}: samples are stored of fewer than ` +
-      `${CONFIRMING_DAYS} of the ${CONFIRMED_WITHIN_DAYS} days until then. It ` +
-      `${Number.isFinite(from) ? `counts from ${dateOf(from)}` : "drops nothing"}, and ${waiting.length} files wait`,
-  ];
+  if (files.length === 0) return [];
+  const why =
+    `the clock, which says ${dateOf(today)}: samples are stored of fewer than ` +
+    `${CONFIRMING_DAYS} of the ${CONFIRMED_WITHIN_DAYS} days until then`;
+  if (plans.believeClock) return [`Retention was asked for and believes ${why}. ${files.length} files go by it alone`];
+  const counts = Number.isFinite(confirmed) ? `counts from ${dateOf(confirmed)}` : "drops nothing";
+  return [`Retention does not believe ${why}. It ${counts}, and ${files.length} files wait`];
 }
 
 function dateOf(day: Day): string {
