@@ -239,6 +239,34 @@ test("a damaged day is mended before it goes to the archive", async (t) => {
   assert.deepEqual([samples.length, warnings], [sealed + SAMPLES, []]);
 });
 
+test("days go to the archive although a damaged page stands where SQLite wants to move it", async (t) => {
+  const directory = temporary(t);
+  const file = join(directory, "timeseries.db");
+  const days = 6;
+  {
+    await using store = await open(directory, { now });
+    for (let day = 0; day < days; day++) store.append(seriesOf(store), T0 + day * DAY_MICROS, day);
+    await store.fold();
+  }
+  // Each table is one page, and the last of them is the last in the order in which SQLite keeps them together.
+  overwrite(file, pagesOf(file, tableOfDay(DAY + days - 1)));
+  const later = () => T0 + 9 * DAY_MICROS;
+  {
+    await using store = await open(directory, { now: later, archive: { hotDays: 0, firstMs: 1e9 } });
+    assert.equal(await store.seal(), days - 1);
+    assert.equal(await store.seal(), 0);
+    store.append(seriesOf(store), T0 + 1, 9);
+    assert.equal(await store.seal(), 1);
+  }
+  await using store = await open(directory, { now: later, archive: { hotDays: 0, firstMs: 1e9 } });
+  const { samples, warnings } = await ask(store);
+  assert.deepEqual(
+    samples.map(([, value]) => value),
+    [0, 9, 1, 2, 3, 4],
+  );
+  assert.deepEqual(warnings, []);
+});
+
 test("where there is no room to mend, answers are what can be read, with a warning, until there is", async (t) => {
   const directory = temporary(t);
   await damagedStore(directory, now);

@@ -79,8 +79,8 @@ export function readMendedDays(db: DatabaseSync): MendedDay[] {
   return rows.map(({ value }) => JSON.parse(String(value)) as MendedDay);
 }
 
-/** A day may be damaged again. */
-function freeName(db: DatabaseSync, name: string): string {
+/** The name, or with a number: a day may be damaged again. */
+export function freeName(db: DatabaseSync, name: string): string {
   const taken = db.prepare("SELECT 1 FROM sqlite_schema WHERE name = ?1 UNION ALL SELECT 1 FROM meta WHERE key = ?1");
   for (let i = 1; ; i++) {
     const candidate = i === 1 ? name : `${name}_${i}`;

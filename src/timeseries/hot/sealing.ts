@@ -4,6 +4,7 @@ import { type ArchiveFile, forgetObsolete, markObsolete, putFile } from "../arch
 import { noteDropped } from "../retention/dropped.ts";
 import { type Day, tableOfDay } from "./day.ts";
 import { GiveBack } from "./give-back.ts";
+import { freeName } from "./salvage.ts";
 
 /** What becomes of the list of archived files and of a day's table, in one transaction. */
 export interface ArchiveChange {
@@ -15,6 +16,8 @@ export interface ArchiveChange {
   /** Samples before this time are not wanted any more; absent or null: nothing is said. */
   readonly droppedBefore?: Micros | null;
 }
+
+export type TableEnd = "drop" | "empty";
 
 /** The archive's part of the writing thread. */
 export class Sealing {
@@ -50,15 +53,21 @@ export class Sealing {
     this.#folding.clear();
   }
 
-  /** False, and nothing is done, when the day's table has samples that are not known to be archived. */
-  apply(db: DatabaseSync, { day, file, obsolete, droppedBefore }: ArchiveChange): boolean {
+  /**
+   * False, and nothing is done, when the day's table has samples that are not known to be archived. `end`: how the table
+   * goes; "empty" where SQLite cannot drop it, as it moves another table's page into its place, and that is damaged: then
+   * a page stays, by another name.
+   */
+  apply(db: DatabaseSync, change: ArchiveChange, end: TableEnd = "drop"): boolean {
+    const { day, file, obsolete, droppedBefore } = change;
     if (day !== null && !this.#watched.has(day)) return false;
     if (file !== null) putFile(db, file);
     markObsolete(db, obsolete);
     if (droppedBefore != null) noteDropped(db, droppedBefore);
     if (day === null) return true;
     this.#giveBack.before(db);
-    db.exec(`DROP TABLE IF EXISTS ${tableOfDay(day)}`);
+    if (end === "drop") db.exec(`DROP TABLE IF EXISTS ${tableOfDay(day)}`);
+    else emptyTable(db, tableOfDay(day));
     return true;
   }
 
@@ -72,4 +81,10 @@ export class Sealing {
   forget(db: DatabaseSync, paths: readonly string[]): void {
     forgetObsolete(db, paths);
   }
+}
+
+function emptyTable(db: DatabaseSync, table: string): void {
+  if (db.prepare("SELECT 1 FROM sqlite_schema WHERE name = ?").get(table) === undefined) return;
+  db.exec(`DELETE FROM ${table}`);
+  db.exec(`ALTER TABLE ${table} RENAME TO ${freeName(db, table.replace("samples", "emptied"))}`);
 }

@@ -60,7 +60,7 @@ import {
   type TargetDefinition,
 } from "./outgoing.ts";
 import { isSound, type MendedDay, readMendedDays, salvage } from "./salvage.ts";
-import { type ArchiveChange, Sealing } from "./sealing.ts";
+import { type ArchiveChange, Sealing, type TableEnd } from "./sealing.ts";
 
 /** What the thread is started with. */
 export interface WriterOptions {
@@ -327,6 +327,16 @@ function inLooseTransaction<T>(current: Database, limits: Limits, work: () => T)
   return inTransaction(current, limits, work, settings.synchronous === "OFF" ? "OFF" : "NORMAL");
 }
 
+/** A transaction in which a day's table goes. */
+function inSealing<T>(current: Database, limits: Limits, work: (end: TableEnd) => T): T {
+  try {
+    return inTransaction(current, limits, () => work("drop"));
+  } catch (error) {
+    if (!isCorruption(error)) throw error;
+    return inTransaction(current, limits, () => work("empty"));
+  }
+}
+
 function applyChange({ change: statements, ledger }: Database, change: Change): void {
   if (change.kind === "gap" || change.kind === "progress" || change.kind === "rollup") {
     ledger.apply(change);
@@ -549,7 +559,7 @@ const commands: WriterCommands = {
   watch: (day) => sealing.watch(day),
   archive({ change, ...limits }) {
     const { db } = database();
-    const sealed = inTransaction(database(), limits, () => sealing.apply(db, change));
+    const sealed = inSealing(database(), limits, (end) => sealing.apply(db, change, end));
     if (sealed) sealing.applied(db, change);
     return { sealed, days: readDays(db), sizeBytes: sizeOnDisk(file) };
   },
@@ -594,9 +604,9 @@ const commands: WriterCommands = {
     const current = database();
     const { db } = current;
     const change = { day, file: null, obsolete: [] };
-    const archived = inTransaction(current, limits, () => {
+    const archived = inSealing(current, limits, (end) => {
       const given = readTableFacts(db, day);
-      return sealing.apply(db, change) ? noteArchivedDay(db, given, added) : undefined;
+      return sealing.apply(db, change, end) ? noteArchivedDay(db, given, added) : undefined;
     });
     if (archived !== undefined) sealing.applied(db, change);
     return {
