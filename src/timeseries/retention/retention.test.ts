@@ -321,6 +321,29 @@ test("the value in force stays known where a rule dropped its sample", async (t)
   assert.deepEqual(await all(store, 1, { ...request, start: T0 }), []);
 });
 
+test("a late sample of a series that a rule has thinned leaves the figures of its day", async (t) => {
+  const directory = temporary(t);
+  const limits = (subject: string): Limits => ({ rawDays: subject === "u1" ? 10 : 365, rollupDays: 0 });
+  await using store = await open(directory, T0 + 100 * DAY, { retention: policy(limits) });
+  await put(store, 0, samplesOf([0, 99]));
+  await put(store, 1, samplesOf([0]));
+  await store.rollUp();
+  await store.seal();
+  record(store, T0 + 100 * DAY);
+  assert.equal((await store.retain({ dryRun: false })).rows, 10);
+  const means = [await meanOfDay(store, 0, 0), await meanOfDay(store, 1, 0)];
+  const late: Sample = [T0 + DAY / 2, 1_000_000];
+  await put(store, 1, [late]);
+  await store.rollUp();
+  assert.equal(await meanOfDay(store, 1, 0), means[1], "from its table");
+  await store.seal();
+  assert.deepEqual(await all(store, 1, { end: T0 + DAY }), [late]);
+  await put(store, 0, [late]);
+  await store.rollUp();
+  assert.equal(await meanOfDay(store, 1, 0), means[1], "from the archive");
+  assert.ok((await meanOfDay(store, 0, 0))! > means[0]!, "of the other series all samples are there");
+});
+
 test("a file that was thinned and not listed before a crash is listed by the next retain()", async (t) => {
   const directory = temporary(t);
   const limits = (subject: string): Limits => ({ rawDays: subject === "u1" ? 30 : 0, rollupDays: 0 });

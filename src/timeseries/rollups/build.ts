@@ -169,9 +169,16 @@ function summaryStore(db: DatabaseSync, day: Day): (summaries: SeriesSummaries) 
   const places = Array(ROLLUP_COLUMNS.split(",").length + 1).fill("?");
   const part = db.prepare(`INSERT INTO rollup_day (series, ${ROLLUP_COLUMNS}) VALUES (${places.join()})`);
   // Parts that were cut at other midnights, before the home's time zone changed, would count twice.
-  const clear = db.prepare("DELETE FROM rollup_day WHERE series = ? AND start >= ? AND start < ?");
+  const ofDay = "FROM rollup_day WHERE series = ? AND start >= ? AND start < ?";
+  const clear = db.prepare(`DELETE ${ofDay}`);
+  const counted = db.prepare(`SELECT sum(count) AS samples ${ofDay}`);
   return ({ series, hours, parts }) => {
-    clear.run(series, day * DAY_MICROS, (day + 1) * DAY_MICROS);
+    const key = [series, day * DAY_MICROS, (day + 1) * DAY_MICROS];
+    // Samples are added to a day or, by a rule or damage, gone from it: figures of all of them are worth more than those
+    // of what is left and came late.
+    const known = counted.get(...key)?.samples as number | null;
+    if (known !== null && known > parts.reduce((sum, { count }) => sum + count, 0)) return;
+    clear.run(...key);
     storeHours(series, hours.map(toRow));
     for (const summary of parts) part.run(series, ...toSql(toRow(summary)));
   };
