@@ -1,4 +1,4 @@
-import type { Gap } from "../domain/gaps.ts";
+import { type Gap, silenceOf } from "../domain/gaps.ts";
 import type { Micros, Value } from "../domain/sample.ts";
 import { type Series, STATE_FIELD } from "../domain/series.ts";
 import type { SampleReader } from "../domain/store.ts";
@@ -48,7 +48,7 @@ export async function readStatesAt(
   const since = lastDowntime(gaps, at);
   const states = ofState.flatMap(([entityId], i) => {
     const state = values[i];
-    return state === undefined || state.ts <= since ? [] : [{ entityId, state }];
+    return state === undefined || state.ts < since ? [] : [{ entityId, state }];
   });
   const page = states
     .filter(({ entityId }) => entityId > after)
@@ -66,11 +66,11 @@ export async function readStatesAt(
   return { rows, total: states.length, warnings };
 }
 
-/** When Home Assistant went down for the last time up to a moment. */
+/** From when on Home Assistant told nothing for the last time up to a moment. */
 function lastDowntime(gaps: readonly Gap[], at: Micros): Micros {
   let last = Number.NEGATIVE_INFINITY;
   for (const { downtime } of gaps) {
-    if (downtime !== null && downtime.start <= at) last = Math.max(last, downtime.start);
+    if (downtime !== null && silenceOf(downtime) <= at) last = Math.max(last, silenceOf(downtime));
   }
   return last;
 }

@@ -43,6 +43,14 @@ export interface Gap extends Span {
   readonly downtime: Span | null;
 }
 
+/**
+ * From when on nobody recorded anything in a downtime: a microsecond after its start, which is when Home Assistant was
+ * last heard. What it told then was in force, and ends with everything else.
+ */
+export function silenceOf({ start }: Span): Micros {
+  return start + 1;
+}
+
 /** What can be set on a gap while it is worked on. */
 export type GapUpdate = Partial<
   Pick<

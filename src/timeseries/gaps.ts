@@ -1,4 +1,4 @@
-import type { Gap, GapLedger, ProgressPart } from "../domain/gaps.ts";
+import { type Gap, type GapLedger, type ProgressPart, silenceOf } from "../domain/gaps.ts";
 import type { Micros } from "../domain/sample.ts";
 import type { LedgerChange, StoredGap } from "./hot/ledger.ts";
 
@@ -12,7 +12,7 @@ export interface GapLedgerOptions {
 }
 
 export interface StoredGapLedger extends GapLedger {
-  /** When Home Assistant's downtimes began, ascending. */
+  /** From when on nobody recorded anything while Home Assistant was down, ascending. */
   silences(): readonly Micros[];
 }
 
@@ -28,7 +28,7 @@ export function createGapLedger({ stored, record, now, silent }: GapLedgerOption
     lastId = Math.max(lastId, gap.id);
   }
   const listSilences = (): void => {
-    const starts = [...gaps.values()].flatMap(({ downtime }) => (downtime === null ? [] : downtime.start));
+    const starts = [...gaps.values()].flatMap(({ downtime }) => (downtime === null ? [] : silenceOf(downtime)));
     silences = starts.sort((a, b) => a - b);
   };
   listSilences();
@@ -70,7 +70,7 @@ export function createGapLedger({ stored, record, now, silent }: GapLedgerOption
       }
       if (change.downtime != null) {
         listSilences();
-        silent?.(change.downtime.start);
+        silent?.(silenceOf(change.downtime));
       }
       return gap;
     },

@@ -1,5 +1,13 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import type { Gap, GapReason, GapState, HourlyRollup, LastRun, ProgressPart } from "../../domain/gaps.ts";
+import {
+  type Gap,
+  type GapReason,
+  type GapState,
+  type HourlyRollup,
+  type LastRun,
+  type ProgressPart,
+  silenceOf,
+} from "../../domain/gaps.ts";
 import { dayOf } from "./day.ts";
 import { readDurableUntil } from "./log-rows.ts";
 
@@ -55,7 +63,7 @@ export function createLedgerWriter(db: DatabaseSync): LedgerWriter {
         case "gap":
           gap.run(...gapColumns(change.gap));
           // What was in force ends there, and so says the day's rollups another time.
-          if (change.gap.downtime !== null) unbuild.run(dayOf(change.gap.downtime.start));
+          if (change.gap.downtime !== null) unbuild.run(dayOf(silenceOf(change.gap.downtime)));
           break;
         case "progress":
           progress[change.part].run(change.text, change.id);

@@ -50,6 +50,17 @@ const CASES: {
     figures: { min: 5, max: 5, first: 5, change: -15 },
   },
   {
+    name: "no number of a meter below 0",
+    kind: "meter",
+    samples: [
+      [10, 12],
+      [20, -1],
+      [40, 15],
+      [50, -5],
+    ],
+    figures: { count: 4, mean: 13.5, weight: 20, min: 12, max: 15, first: 12, last: 15, sum: 27, change: 3 },
+  },
+  {
     name: "no number where a text is in force",
     samples: [
       [20, "unavailable"],

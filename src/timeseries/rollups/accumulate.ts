@@ -50,14 +50,15 @@ export interface ForeignHour {
   readonly change: number | null;
 }
 
-/** Only finite numbers count as numbers, as in Home Assistant. */
-export function isNumber(value: Value | undefined): value is number {
-  return typeof value === "number" && Number.isFinite(value);
+/** Only finite numbers count as numbers, as in Home Assistant, and of a meter none below 0: it leaves such a sample out. */
+export function isNumber(kind: SeriesKind, value: Value | undefined): value is number {
+  return typeof value === "number" && Number.isFinite(value) && (kind === "plain" || value >= 0);
 }
 
 /**
  * What happened from one number of a series to the next. As in Home Assistant, a meter that falls below nine tenths
- * began anew at 0, and one that falls less has fallen; a meter's number below 0 says nothing.
+ * began anew at 0, and one that falls less has fallen. Rollups of before may have a meter's number below 0, which says
+ * nothing.
  */
 export function changeBetween(kind: SeriesKind, before: number, after: number): number {
   if (kind === "plain") return after - before;
@@ -177,7 +178,7 @@ export class Walk {
     const micros = ts - this.#at;
     if (micros <= 0) return;
     this.#at = ts;
-    if (isNumber(this.#value)) this.#tally.hold(this.#value, micros);
+    if (isNumber(this.#kind, this.#value)) this.#tally.hold(this.#value, micros);
     else if (typeof this.#value === "string") this.#tally.stay(this.#value, micros);
   }
 
@@ -185,7 +186,7 @@ export class Walk {
     this.#advance(ts);
     this.#tally.count++;
     this.#value = value;
-    if (!isNumber(value)) return;
+    if (!isNumber(this.#kind, value)) return;
     this.#tally.sum = (this.#tally.sum ?? 0) + value;
     if (this.#number !== undefined) this.#tally.changed(changeBetween(this.#kind, this.#number, value));
     this.#number = value;

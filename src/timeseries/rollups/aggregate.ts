@@ -175,8 +175,9 @@ export function carriedInto(prepare: Prepare, request: AggregateRequest, questio
   if (!fromSample && hour === undefined) return NOTHING;
   const inForce = fromSample ? sample.value : valueAtEnd(hour!);
   const value = isSilenced(request, question, fromSample ? sample.ts : lastMoment(hour!)) ? undefined : inForce;
-  if (isNumber(inForce)) return { value, number: inForce };
-  const number = newest(lastInDays(prepare, request, question.number, IS_NUMBER), question.numberBefore);
+  if (isNumber(question.kind, inForce)) return { value, number: inForce };
+  const isOne = IS_NUMBER[question.kind];
+  const number = newest(lastInDays(prepare, request, question.number, isOne), question.numberBefore);
   const rolled = hour === undefined ? undefined : numberBefore(prepare, question.number, hour);
   const newer = number !== undefined && (rolled === undefined || number.ts >= rolled.ts);
   return { value, number: (newer ? number : rolled)?.value as number | undefined };
@@ -208,7 +209,9 @@ export function numberInto(prepare: Prepare, request: AggregateRequest, question
   const sample = newest(lastInDays(prepare, request, question.number, "TRUE"), question.before);
   const hour = hourBefore(prepare, question.number, request.borders[0]!);
   if (isNewer(sample, hour)) {
-    return isNumber(sample.value) && !isSilenced(request, question, sample.ts) ? sample.value : Number.NaN;
+    return isNumber(question.kind, sample.value) && !isSilenced(request, question, sample.ts)
+      ? sample.value
+      : Number.NaN;
   }
   if (!hour?.endsWithLast || isSilenced(request, question, lastMoment(hour))) return Number.NaN;
   return hour.last;
@@ -226,13 +229,16 @@ function valueAtEnd(hour: NewestHour): Value | undefined {
 
 const lastMoment = ({ start }: NewestHour): Micros => start + HOUR_MICROS - 1;
 
-/** Whether Home Assistant went down at a moment or after it, before the first border. */
+/** Whether Home Assistant went down between a moment and the first border. */
 function isSilenced({ silences, borders }: AggregateRequest, { isState }: SeriesQuestion, since: Micros): boolean {
-  return isState && silences.some((silence) => silence >= since && silence < borders[0]!);
+  return isState && silences.some((silence) => silence > since && silence < borders[0]!);
 }
 
-/** Infinity is a real to SQLite, and no number here. */
-const IS_NUMBER = "typeof(value) IN ('integer', 'real') AND abs(value) < 9e999";
+/** As `isNumber`. Infinity is a real to SQLite, and no number here. */
+const IS_NUMBER: Readonly<Record<SeriesKind, string>> = {
+  plain: "typeof(value) IN ('integer', 'real') AND abs(value) < 9e999",
+  meter: "typeof(value) IN ('integer', 'real') AND value >= 0 AND value < 9e999",
+};
 
 function lastInDays(prepare: Prepare, request: AggregateRequest, series: SeriesNumber, which: string) {
   for (const day of request.daysBefore) {

@@ -1,6 +1,6 @@
 import { setTimeout } from "node:timers/promises";
 import { messageOf } from "../../domain/errors.ts";
-import type { Micros, ReadColumns, SampleColumns, Span } from "../../domain/sample.ts";
+import type { Micros, ReadColumns, SampleColumns, Span, Value } from "../../domain/sample.ts";
 import type { SeriesNumber } from "../../domain/series.ts";
 import type { LoneAnswer, StatisticsAnswer, StatisticsReader, StatisticsRequest } from "../../domain/statistics.ts";
 import type { SampleReader } from "../../domain/store.ts";
@@ -33,7 +33,7 @@ const RETRY_MS = 20;
 export interface MemoryLevel {
   hasDay(day: Day): boolean;
   within(series: SeriesNumber, span: Span): SampleColumns;
-  before(series: SeriesNumber, ts: Micros, isOne?: typeof isNumber): SampleColumns;
+  before(series: SeriesNumber, ts: Micros, isOne?: (value: Value) => boolean): SampleColumns;
 }
 
 /** The thread that reads the file. */
@@ -175,8 +175,13 @@ export function createAnswers(options: AnswersOptions): Pick<StatisticsReader, "
       before: startsInArchive ? await lookBack(series, start) : found(memory.before(series, start)),
       numberBefore: startsInArchive
         ? await lastNumber(series, start, course)
-        : await unshadowed(series, found(memory.before(series, start, isNumber)), course),
+        : await unshadowed(series, found(memory.before(series, start, isNumberOf(series))), course),
     };
+  }
+
+  function isNumberOf(series: SeriesNumber): (value: Value) => boolean {
+    const kind = options.kind(series);
+    return (value) => isNumber(kind, value);
   }
 
   /** The number found in memory, or an older one where a day table had another value at that time before. */
@@ -200,13 +205,14 @@ export function createAnswers(options: AnswersOptions): Pick<StatisticsReader, "
    * thread that reads looks into those. A meter may have said nothing but "unavailable" for a day.
    */
   async function lastNumber(series: SeriesNumber, start: Micros, course: Course): Promise<Found | undefined> {
+    const isOne = isNumberOf(series);
     let before = start;
     for (let tries = 0; tries < LOOK_BACK_MAX; tries++) {
       const sample = await lookBack(series, before);
-      if (sample === undefined || isNumber(sample.value)) return sample;
+      if (sample === undefined || isOne(sample.value)) return sample;
       before = sample.ts;
     }
-    const inMemory = found(memory.before(series, before, isNumber));
+    const inMemory = found(memory.before(series, before, isOne));
     const known = inMemory && (await lastNumber(series, inMemory.ts + 1, course));
     for (const day of course.archivedBefore) {
       if (known !== undefined && day < dayOf(known.ts)) break;
@@ -214,7 +220,7 @@ export function createAnswers(options: AnswersOptions): Pick<StatisticsReader, "
       if (end <= day * DAY_MICROS) continue;
       const { ts, values, warnings = [] } = await options.readWhole(series, { start: day * DAY_MICROS, end });
       for (const warning of warnings) course.warnings.add(warning);
-      const last = values.findLastIndex(isNumber);
+      const last = values.findLastIndex(isOne);
       if (last >= 0) return { ts: ts[last]!, value: values[last]! };
     }
     return known;

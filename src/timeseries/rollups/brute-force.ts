@@ -14,11 +14,13 @@ export function figuresOf(
 ): BucketFigures | null {
   const inForce = samples
     .map(([ts, value], i) => {
-      const next = Math.min(samples[i + 1]?.[0] ?? end, silences.find((silence) => silence >= ts) ?? end);
+      const next = Math.min(samples[i + 1]?.[0] ?? end, silences.find((silence) => silence > ts) ?? end);
       return { value, from: Math.max(ts, start), to: Math.min(next, end) };
     })
     .filter(({ from, to }) => to > from);
-  const numbers = inForce.filter((piece): piece is typeof piece & { value: number } => Number.isFinite(piece.value));
+  // A meter has no numbers below 0.
+  const isNumber = (value: Value): value is number => Number.isFinite(value) && !(meter && (value as number) < 0);
+  const numbers = inForce.filter((piece): piece is typeof piece & { value: number } => isNumber(piece.value));
   const within = samples.filter(([ts]) => ts >= start && ts < end);
   const texts = inForce.filter(({ value }) => typeof value === "string");
   if (within.length === 0 && numbers.length === 0 && texts.length === 0) return null;
@@ -26,7 +28,7 @@ export function figuresOf(
   const weight = numbers.reduce((sum, { from, to }) => sum + (to - from), 0);
   const integral = numbers.reduce((sum, { value, from, to }) => sum + value * (to - from), 0);
   const values = numbers.map(({ value }) => value);
-  const summands = within.map(([, value]) => value).filter((value) => Number.isFinite(value)) as number[];
+  const summands = within.map(([, value]) => value).filter(isNumber);
   const durations = new Map<string, number>();
   for (const { value, from, to } of texts) {
     durations.set(value as string, (durations.get(value as string) ?? 0) + to - from);
@@ -40,21 +42,27 @@ export function figuresOf(
     first: values[0] ?? null,
     last: values.at(-1) ?? null,
     sum: summands.length > 0 ? summands.reduce((sum, value) => sum + value, 0) : null,
-    change: weight > 0 ? changeOf(samples, start, end, meter) : null,
+    change: weight > 0 ? changeOf(numbersOf(samples, isNumber), start, end, meter) : null,
     durations: durations.size > 0 ? durations : null,
     otherDuration: 0,
   };
 }
 
-function changeOf(samples: readonly (readonly [Micros, Value])[], start: Micros, end: Micros, meter: boolean): number {
-  const numbers = samples.filter(([ts, value]) => ts < end && Number.isFinite(value)) as [Micros, number][];
+function numbersOf(
+  samples: readonly (readonly [Micros, Value])[],
+  isNumber: (value: Value) => value is number,
+): [Micros, number][] {
+  return samples.flatMap(([ts, value]) => (isNumber(value) ? [[ts, value]] : []));
+}
+
+function changeOf(numbers: readonly [Micros, number][], start: Micros, end: Micros, meter: boolean): number {
   let change = 0;
   for (let i = 1; i < numbers.length; i++) {
     const [ts, after] = numbers[i]!;
     const before = numbers[i - 1]![1];
-    if (ts < start) continue;
+    if (ts < start || ts >= end) continue;
     if (!meter) change += after - before;
-    else if (before >= 0 && after >= 0) change += after < before * 0.9 ? after : after - before;
+    else change += after < before * 0.9 ? after : after - before;
   }
   return change;
 }

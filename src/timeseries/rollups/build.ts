@@ -27,7 +27,7 @@ export function summarize(
     const [start, end] = [borders[border]!, borders[++border]!];
     if (firstTs === undefined) return;
     const figures = walk.end(end).figures() ?? SILENCE;
-    summaries.push({ start, end, firstTs, ...figures, endValue: kept(walk.carried.value) });
+    summaries.push({ start, end, firstTs, ...figures, endValue: kept(kind, walk.carried.value) });
     firstTs = undefined;
   };
   const reach = (ts: Micros): void => {
@@ -58,8 +58,8 @@ const SILENCE: BucketFigures = {
   ...{ durations: null, otherDuration: 0 },
 };
 
-function kept(value: Value | undefined): Value {
-  return isNumber(value) || typeof value === "string" ? value : null;
+function kept(kind: SeriesKind, value: Value | undefined): Value {
+  return isNumber(kind, value) || typeof value === "string" ? value : null;
 }
 
 /** Where a day's hours begin, and where the last one ends. */

@@ -76,7 +76,7 @@ function walkMeans(
   const reach = (ts: Micros, value: Value): void => {
     while (ts >= borders[bucket + 1]!) end();
     advance(ts);
-    number = numberOf(value);
+    number = isNumber(question.kind, value) ? value : Number.NaN;
   };
   const silence = (ts: Micros): void => reach(ts, null);
   for (const stretch of request.stretches) {
@@ -120,10 +120,6 @@ function walkMeans(
     between.rest();
   }
   while (bucket < borders.length - 1) end();
-}
-
-function numberOf(value: Value | undefined): number {
-  return isNumber(value) ? value : Number.NaN;
 }
 
 export interface CountRequest extends Pick<AggregateRequest, "borders" | "group" | "stretches" | "days"> {

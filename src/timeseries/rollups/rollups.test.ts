@@ -140,7 +140,7 @@ test("statistics() gives the figures of the samples wherever they are", { timeou
       for (const { samples, downtimes, next } of steps) {
         for (const offset of downtimes) {
           goDown(opened.store, T0 + offset);
-          silences.add(T0 + offset);
+          silences.add(T0 + offset + 1);
         }
         for (const [series, offset, sample] of samples) {
           opened.store.append(numbers[series]!, T0 + offset, sample);
@@ -232,7 +232,7 @@ for (const tier of ["tables", "archive"])
         figures!.map((bucket) => bucket?.mean ?? Number.NaN),
         [...lone!],
       );
-      return figures!.map((bucket) => [bucket?.mean, (bucket?.weight ?? 0) / HOUR]);
+      return figures!.map((bucket) => [bucket?.mean, short((bucket?.weight ?? 0) / HOUR)]);
     };
     const bridged = [
       [10, 24],
@@ -278,13 +278,13 @@ for (const tier of ["memory", "tables", "rollups", "archive"])
       const request = { series: [hall], borders, until: clock.now, group: false };
       const [figures] = (await store.statistics(request)).series;
       assert.deepEqual(
-        figures!.map((bucket) => [bucket?.mean, (bucket?.weight ?? 0) / HOUR, bucket?.count]),
+        figures!.map((bucket) => [short(bucket?.mean ?? 0), short((bucket?.weight ?? 0) / HOUR), bucket?.count]),
         [
           [10, 6, 2],
           [30, 6, 1],
         ],
       );
-      assert.deepEqual([...(await store.figure(request, "mean")).series[0]!], [10, 30]);
+      assert.deepEqual([...(await store.figure(request, "mean")).series[0]!].map(short), [10, 30]);
     }
     // The downtime lies before the question.
     const later = { series: [hall], borders: [T0 + 7 * HOUR, T0 + 8 * HOUR], until: clock.now, group: false };

@@ -3,8 +3,7 @@ import { lowerBound } from "../hot/memory.ts";
 
 /**
  * Moments from which on nobody recorded anything, since Home Assistant was down: each state that was in force ends there,
- * until its next sample. They are no samples, since Home Assistant has none. A sample of the same time comes before: a
- * downtime begins with the last that was heard.
+ * until its next sample. They are no samples, since Home Assistant has none. A sample of the same time comes after.
  * Attributes go on: Home Assistant writes every state anew when it starts, but an attribute that is the same gets no
  * sample then, and would be unknown until it changes.
  */
@@ -24,7 +23,7 @@ export function inOrder(
 ): void {
   let next = 0;
   for (let i = 0; i < ts.length; i++) {
-    for (; next < silences.length && silences[next]! < ts[i]!; next++) silence(silences[next]!);
+    for (; next < silences.length && silences[next]! <= ts[i]!; next++) silence(silences[next]!);
     sample(ts[i]!, values[i]!);
   }
   for (; next < silences.length; next++) silence(silences[next]!);
