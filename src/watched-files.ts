@@ -26,7 +26,7 @@ export function watchRules(
   let fault: string | null = null;
   watchFile(file, { interval: lookMs, persistent: false }, (now, before) => {
     // An absent file is told of once although nothing changed.
-    if (now.mtimeMs === before.mtimeMs) return;
+    if (now.mtimeMs === before.mtimeMs && now.size === before.size) return;
     try {
       reload(readFilter(dataDir, keep));
       fault = null;
