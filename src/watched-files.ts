@@ -1,4 +1,5 @@
-import { readFileSync, unwatchFile, watchFile } from "node:fs";
+import { readFileSync, type Stats, statSync, unwatchFile, watchFile } from "node:fs";
+import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { CONFIG_FILE, type Config, readFilter } from "./config.ts";
 import { messageOf } from "./domain/errors.ts";
@@ -24,9 +25,13 @@ export function watchRules(
 ): WatchedRules {
   const file = join(dataDir, CONFIG_FILE);
   let fault: string | null = null;
-  watchFile(file, { interval: lookMs, persistent: false }, (now, before) => {
-    // An absent file is told of once although nothing changed.
-    if (now.mtimeMs === before.mtimeMs && now.size === before.size) return;
+  // Taken at once: watchFile() would look later, for the first time, and miss what is written until then.
+  let known = stampOf(statSync(file, { throwIfNoEntry: false }));
+  let closed = false;
+  const look = async (): Promise<void> => {
+    const stamp = stampOf(await stat(file).catch(() => undefined));
+    if (closed || stamp === known) return;
+    known = stamp;
     try {
       reload(readFilter(dataDir, keep));
       fault = null;
@@ -35,8 +40,20 @@ export function watchRules(
       fault = messageOf(error);
       log.error(`The rules stay as they were: ${fault}`);
     }
-  });
-  return { fault: () => fault, close: () => unwatchFile(file) };
+  };
+  const timer = setInterval(look, lookMs).unref();
+  return {
+    fault: () => fault,
+    close() {
+      closed = true;
+      clearInterval(timer);
+    },
+  };
+}
+
+/** What tells one state of a file from another; the same for every file that is not there. */
+function stampOf(stats: Stats | undefined): string {
+  return stats === undefined ? "" : [stats.mtimeMs, stats.size, stats.ino].join();
 }
 
 /** Tells of another token in HA_TOKEN_FILE, so that a refused one can be replaced without a restart. */
