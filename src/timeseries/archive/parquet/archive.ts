@@ -338,7 +338,7 @@ export function openParquetArchive(options: ParquetOptions): ParquetArchive {
     return result;
   }
 
-  const refOf = ({ path, sha256, minTs, maxTs }: ArchiveFile): FileRef => ({ path, sha256, minTs, maxTs });
+  const refOf = ({ path, sha256, tail, minTs, maxTs }: ArchiveFile): FileRef => ({ path, sha256, tail, minTs, maxTs });
   const touching = (start: Micros, end: Micros): FileRef[] =>
     files.filter(({ minTs, maxTs }) => minTs < end && maxTs >= start).map(refOf);
   const earlier = (start: Micros): FileRef[] =>

@@ -1,7 +1,9 @@
+import { createHash } from "node:crypto";
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
-import { type ColumnChunk, parquetMetadata, readOffsetIndex } from "hyparquet";
+import { type ColumnChunk, type FileMetaData, parquetMetadata, readOffsetIndex } from "hyparquet";
 import type { Micros, Span, Value } from "../../../domain/sample.ts";
 import type { SeriesNumber } from "../../../domain/series.ts";
+import { notedChecksum } from "./checksum.ts";
 import { type ReadColumn, unpackOptional, unpackTimes } from "./columns.ts";
 import { type FileIndex, INDEX_KEY, unpackIndex } from "./file-index.ts";
 
@@ -65,14 +67,58 @@ interface Group extends Readonly<Record<ReadColumn, Place>> {
   pages: readonly Page[] | null;
 }
 
-export function openFile(path: string): FileReader {
+/**
+ * The end of a file, which says where its samples are, from the last of them on. Pages of samples have checksums of their
+ * own, in zstd's frames; here a bit that changed could mean other samples.
+ */
+export interface FileTail {
+  readonly bytes: number;
+  readonly sha256: string;
+}
+
+/** Of a file as it was written: whatever is there counts as right. */
+export function tailOf(path: string): FileTail {
   const fd = openSync(path, "r");
   try {
-    return readerOf(fd);
+    const { size } = fstatSync(fd);
+    const bytes = size - endOfSamples(readMetadata(fd, size));
+    return { bytes, sha256: sha256OfTail(fd, size, bytes) };
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function endOfSamples({ row_groups: groups }: FileMetaData): number {
+  const ends = groups.flatMap(({ columns }) => columns.map(placeOf)).map(({ offset, length }) => offset + length);
+  return ends.reduce((max, end) => Math.max(max, end), 0);
+}
+
+function sha256OfTail(fd: number, size: number, bytes: number): string {
+  return createHash("sha256")
+    .update(readBytes(fd, size - bytes, bytes))
+    .digest("hex");
+}
+
+/**
+ * `tail`: as the manifest has it, null where it does not. A file with another one is refused, unless it took the place of
+ * the one that is listed just before a crash: then a checksum is noted beside it.
+ */
+export function openFile(path: string, tail: FileTail | null = null): FileReader {
+  const fd = openSync(path, "r");
+  try {
+    const reader = readerOf(fd);
+    if (tail !== null && !hasTail(fd, reader.bytes, tail) && notedChecksum(path) === null) {
+      throw new Error("its end, which says where its samples are, is not as it was written");
+    }
+    return reader;
   } catch (error) {
     closeSync(fd);
     throw error;
   }
+}
+
+function hasTail(fd: number, size: number, { bytes, sha256 }: FileTail): boolean {
+  return size >= bytes && sha256OfTail(fd, size, bytes) === sha256;
 }
 
 function readerOf(fd: number): FileReader {
@@ -137,17 +183,21 @@ function readerOf(fd: number): FileReader {
 }
 
 function readFooter(fd: number, bytes: number): { groups: Group[]; index: FileIndex } {
+  const metadata = readMetadata(fd, bytes);
+  const packed = metadata.key_value_metadata?.find(({ key }) => key === INDEX_KEY)?.value;
+  if (packed === undefined) throw new Error("it has no index: it was not written by this program");
+  const groups = metadata.row_groups.map(({ columns, num_rows }) => groupOf(columns, Number(num_rows)));
+  return { groups, index: unpackIndex(packed) };
+}
+
+function readMetadata(fd: number, bytes: number): FileMetaData {
   if (bytes < 12) throw new Error("it is too short");
   const tail = readBytes(fd, bytes - 8, 8);
   const view = new DataView(tail.buffer, tail.byteOffset, 8);
   const length = view.getUint32(0, true);
   if (view.getUint32(4, true) !== MAGIC || length + 12 > bytes) throw new Error("its end is missing");
   if (length > FOOTER_BYTES_MAX) throw new Error("its footer is too large");
-  const metadata = parquetMetadata(readBytes(fd, bytes - 8 - length, length + 8));
-  const packed = metadata.key_value_metadata?.find(({ key }) => key === INDEX_KEY)?.value;
-  if (packed === undefined) throw new Error("it has no index: it was not written by this program");
-  const groups = metadata.row_groups.map(({ columns, num_rows }) => groupOf(columns, Number(num_rows)));
-  return { groups, index: unpackIndex(packed) };
+  return parquetMetadata(readBytes(fd, bytes - 8 - length, length + 8));
 }
 
 function groupOf(columns: readonly ColumnChunk[], rows: number): Group {
@@ -156,13 +206,16 @@ function groupOf(columns: readonly ColumnChunk[], rows: number): Group {
     if (chunk?.meta_data === undefined) throw new Error(`its column "${name}" is missing`);
     return chunk;
   };
-  const place = (name: ReadColumn): Place => {
-    const { dictionary_page_offset, data_page_offset, total_compressed_size } = column(name).meta_data!;
-    return { offset: Number(dictionary_page_offset ?? data_page_offset), length: Number(total_compressed_size) };
-  };
+  const place = (name: ReadColumn): Place => placeOf(column(name));
   const { offset_index_offset: offset, offset_index_length: length } = column("ts");
   const pageIndex = offset === undefined || length === undefined ? null : { offset: Number(offset), length };
   return { ts: place("ts"), number: place("number"), text: place("text"), rows, pageIndex, pages: null };
+}
+
+function placeOf({ meta_data: metadata }: ColumnChunk): Place {
+  if (metadata === undefined) throw new Error("a column's place is missing");
+  const { dictionary_page_offset, data_page_offset, total_compressed_size } = metadata;
+  return { offset: Number(dictionary_page_offset ?? data_page_offset), length: Number(total_compressed_size) };
 }
 
 /** The page of times that a row of the group is in. */

@@ -6,6 +6,7 @@ import type { Micros, Value } from "../../../domain/sample.ts";
 import type { SeriesKey, SeriesNumber } from "../../../domain/series.ts";
 import { noteChecksum } from "./checksum.ts";
 import { INDEX_KEY, packIndex } from "./file-index.ts";
+import { type FileTail, tailOf } from "./file-reader.ts";
 import { addRow, emptyRowGroup, offerPage, writeRowGroup } from "./row-group.ts";
 import { GROUP_ROWS, SCHEMA, STRETCH_ROWS } from "./schema.ts";
 
@@ -22,6 +23,8 @@ export interface FileFacts {
   readonly maxTs: Micros;
   readonly bytes: number;
   readonly sha256: string;
+  /** Null of a file that a version before wrote. */
+  readonly tail: FileTail | null;
 }
 
 export interface FileWriterOptions {
@@ -116,6 +119,7 @@ export function createFileWriter({ path, store, words, replaces, step = () => {}
       step("synced");
       if (rows === 0) return null;
       const sha256 = hash.digest("hex");
+      const tail = tailOf(temporary);
       if (replaces) {
         noteChecksum(path, sha256);
         syncDirectory(dirname(path));
@@ -123,7 +127,7 @@ export function createFileWriter({ path, store, words, replaces, step = () => {}
       renameSync(temporary, path);
       syncDirectory(dirname(path));
       step("renamed");
-      return { rows, minTs, maxTs, bytes: written, sha256 };
+      return { rows, minTs, maxTs, bytes: written, sha256, tail };
     },
 
     [Symbol.dispose]() {

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { parquetMetadata } from "hyparquet";
-import { openFile } from "./file-reader.ts";
+import { noteChecksum } from "./checksum.ts";
+import { openFile, tailOf } from "./file-reader.ts";
 import { createFileWriter } from "./file-writer.ts";
 import { GROUP_ROWS, STRETCH_ROWS } from "./schema.ts";
 import { type Row, rowsOfFile } from "./sorted-rows.ts";
@@ -36,6 +37,24 @@ function write(t: TestContext, rows: readonly Row[]): string {
   assert.equal(writer.finish()?.rows, rows.length);
   return path;
 }
+
+test("openFile() refuses a file of which any byte after its samples is another one", (t) => {
+  const path = write(t, rowsOf([3, 200, GROUP_ROWS + 100], mixed));
+  const whole = readFileSync(path);
+  const tail = tailOf(path);
+  openFile(path, tail)[Symbol.dispose]();
+  assert.ok(tail.bytes > 500 && tail.bytes < whole.length / 2, `${tail.bytes} of ${whole.length}`);
+  for (let at = whole.length - tail.bytes; at < whole.length; at++) {
+    const changed = Buffer.from(whole);
+    changed[at]! ^= 1 << (at % 8);
+    writeFileSync(path, changed);
+    assert.throws(() => openFile(path, tail), `byte ${at}`);
+  }
+  // One that a crash left before it was listed is read.
+  noteChecksum(path, "of the new one");
+  writeFileSync(path, readFileSync(write(t, rowsOf([5], mixed))));
+  openFile(path, tail)[Symbol.dispose]();
+});
 
 const mixed = (at: number) => (at % 50 === 0 ? "unavailable" : at % 333 === 7 ? null : Math.sin(at) * 1000);
 

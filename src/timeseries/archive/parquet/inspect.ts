@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { closeSync, openSync, readSync } from "node:fs";
-import { openFile } from "./file-reader.ts";
+import { openFile, tailOf } from "./file-reader.ts";
 import type { FileFacts } from "./file-writer.ts";
 import { type Row, rowsOfFile } from "./sorted-rows.ts";
 
@@ -27,7 +27,7 @@ export function inspectFile(path: string): Omit<FileFacts, "sha256"> {
     maxTs = Math.max(maxTs, ts);
   }
   if (rows !== file.index.rows) throw new Error(`it has ${rows} rows and should have ${file.index.rows}`);
-  return { rows, minTs, maxTs, bytes: file.bytes };
+  return { rows, minTs, maxTs, bytes: file.bytes, tail: tailOf(path) };
 }
 
 export function sha256Of(path: string): string {

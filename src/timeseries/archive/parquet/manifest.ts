@@ -1,6 +1,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import type { Micros } from "../../../domain/sample.ts";
 import type { Day } from "../../hot/day.ts";
+import type { FileTail } from "./file-reader.ts";
 import type { FileFacts } from "./file-writer.ts";
 
 /** A file of the archive, as the table `archive_files` lists it. */
@@ -41,18 +42,26 @@ function fileOf(row: Record<string, unknown>): ArchiveFile {
     maxTs: row.max_ts as number,
     bytes: row.bytes as number,
     sha256: row.sha256 as string,
+    tail: tailOf(row),
     sealedAt: row.sealed_at as number,
   };
 }
 
+function tailOf({ tail_bytes: bytes, tail_sha256: sha256 }: Record<string, unknown>): FileTail | null {
+  return bytes === null ? null : { bytes: bytes as number, sha256: sha256 as string };
+}
+
 /** Lists a file, in the place of one with its path. Belongs inside a transaction, as the others do. */
 export function putFile(db: DatabaseSync, file: ArchiveFile): void {
-  const { path, firstDay, endDay, rows, minTs, maxTs, bytes, sha256, sealedAt } = file;
+  const { path, firstDay, endDay, rows, minTs, maxTs, bytes, sha256, tail, sealedAt } = file;
   db.prepare(
     `INSERT OR REPLACE INTO archive_files
-       (path, first_day, end_day, rows, min_ts, max_ts, bytes, sha256, sealed_at, obsolete)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0)`,
-  ).run(path, firstDay, endDay, rows, minTs, maxTs, bytes, sha256, sealedAt);
+       (path, first_day, end_day, rows, min_ts, max_ts, bytes, sha256, tail_bytes, tail_sha256, sealed_at, obsolete)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)`,
+  ).run(
+    ...[path, firstDay, endDay, rows, minTs, maxTs, bytes, sha256],
+    ...[tail?.bytes ?? null, tail?.sha256 ?? null, sealedAt],
+  );
 }
 
 export function markObsolete(db: DatabaseSync, paths: readonly string[]): void {

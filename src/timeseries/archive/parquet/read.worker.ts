@@ -8,7 +8,7 @@ import { serveCommands } from "../../../lib/worker-rpc.ts";
 import { type PackedSamples, SamplePacker } from "../../hot/columns.ts";
 import { merge } from "../../hot/memory.ts";
 import { Condenser } from "../condense.ts";
-import { type FileReader, type GroupValues, openFile, type Stretch } from "./file-reader.ts";
+import { type FileReader, type FileTail, type GroupValues, openFile, type Stretch } from "./file-reader.ts";
 
 export interface ReaderOptions {
   /** The folder of the archive's files. */
@@ -20,6 +20,7 @@ export interface ReaderOptions {
 export interface FileRef {
   readonly path: string;
   readonly sha256: string;
+  readonly tail: FileTail | null;
   readonly minTs: Micros;
   readonly maxTs: Micros;
 }
@@ -77,7 +78,7 @@ const { folder, store } = workerData as ReaderOptions;
 const open = new Map<string, { readonly sha256: string; readonly file: FileReader }>();
 
 /** The file, opened; the one that was asked for longest ago is closed for it. */
-function fileOf({ path, sha256 }: FileRef): FileReader {
+function fileOf({ path, sha256, tail }: FileRef): FileReader {
   const known = open.get(path);
   if (known !== undefined) {
     open.delete(path);
@@ -87,7 +88,7 @@ function fileOf({ path, sha256 }: FileRef): FileReader {
     }
     known.file[Symbol.dispose]();
   }
-  const file = openFile(join(folder, path));
+  const file = openFile(join(folder, path), tail);
   open.set(path, { sha256, file });
   if (open.size > FILES_MAX) close(open.keys().next().value!);
   return file;
@@ -218,9 +219,9 @@ function aggregateOne({ series, edges, files }: AggregateQuestion): { periods: A
 }
 
 /** Opened for the moment: this looks at all files, the questions mostly at the newest. */
-function contentOf({ path }: FileRef): FileContent | Damage {
+function contentOf({ path, tail }: FileRef): FileContent | Damage {
   try {
-    using file = openFile(join(folder, path));
+    using file = openFile(join(folder, path), tail);
     const { index } = file;
     const count = index.series.length;
     const series = Int32Array.from(index.series, ({ number }) => number);
