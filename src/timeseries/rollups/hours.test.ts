@@ -299,8 +299,8 @@ test("taking packed hours back leaves Home Assistant's, and days to be built ane
   hourStore(db, 5)(3, [[5 * DAY_MICROS, 1, 0, 1, null, 1, 1, 1, 1, 1, 0, null, null]]);
   db.exec(`
     CREATE TABLE samples_19700106 (series INTEGER, ts INTEGER, value ANY, PRIMARY KEY (series, ts)) WITHOUT ROWID;
-    INSERT INTO archive_files VALUES ('1970/01/1970-01-08.parquet', 7, 8, 1, 0, 0, 1, '', 0, 0);
-    INSERT INTO archive_files VALUES ('1970/01/1970-01-09.parquet', 8, 9, 1, 0, 0, 1, '', 0, 1);
+    INSERT INTO archive_files VALUES ('1970/01/1970-01-08.parquet', 7, 8, 1, 0, 0, 1, '', 0, 0, NULL, NULL);
+    INSERT INTO archive_files VALUES ('1970/01/1970-01-09.parquet', 8, 9, 1, 0, 0, 1, '', 0, 1, NULL, NULL);
     INSERT INTO rollup_days (day, cuts) VALUES (5, '[]'), (6, '[]'), (7, '[]'), (8, '[]');
   `);
   downgrade(db, MIGRATIONS, BEFORE_PACKING);
