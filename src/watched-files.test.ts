@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { test } from "node:test";
+import { type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { FilterRules } from "./ingest/filter-rules.ts";
 import { silentLog } from "./lib/log.ts";
@@ -15,9 +15,12 @@ async function until(condition: () => boolean): Promise<void> {
   assert.ok(condition());
 }
 
-test("watchRules() follows the file, keeps to the rules before a faulty one, and says what is wrong with it", async (t) => {
+/** Rules that are watched, of a file that begins with `text`. */
+function watched(t: TestContext, text?: string) {
   const dataDir = mkdtempSync(join(tmpdir(), "watched-files-test-"));
   const file = join(dataDir, "ha-ingestor.yaml");
+  const write = (text: string) => writeFileSync(file, text);
+  if (text !== undefined) write(text);
   const seen: FilterRules[] = [];
   const keep = { rawDays: 365, rollupDays: 0 };
   const rules = watchRules({ dataDir, keep }, (next) => seen.push(next), silentLog(), LOOK_MS);
@@ -25,11 +28,19 @@ test("watchRules() follows the file, keeps to the rules before a faulty one, and
     rules.close();
     rmSync(dataDir, { recursive: true });
   });
+  return { file, write, seen, rules };
+}
+
+const GOOD = "filter:\n  exclude:\n    domains: [light]\n";
+const FAULTY = "filter:\n  exclud:\n    domains: [light]\n";
+
+test("watchRules() follows the file, keeps to the rules before a faulty one, and says what is wrong with it", async (t) => {
+  const { file, write, seen, rules } = watched(t);
   assert.equal(rules.fault(), null);
-  writeFileSync(file, "filter:\n  exclude:\n    domains: [light]\n");
+  write(GOOD);
   await until(() => seen.length === 1);
   assert.equal(rules.fault(), null);
-  writeFileSync(file, "filter:\n  exclud:\n    domains: [light]\n");
+  write(FAULTY);
   await until(() => rules.fault() !== null);
   assert.match(rules.fault()!, /exclud/);
   assert.equal(seen.length, 1);
@@ -39,21 +50,11 @@ test("watchRules() follows the file, keeps to the rules before a faulty one, and
 });
 
 test("watchRules() sees what was written within the tick of the clock in which the file was looked at", async (t) => {
-  const dataDir = mkdtempSync(join(tmpdir(), "watched-files-test-"));
-  const file = join(dataDir, "ha-ingestor.yaml");
-  const write = (text: string) => {
-    writeFileSync(file, text);
-    utimesSync(file, 1_800_000_000, 1_800_000_000);
-  };
-  write("");
-  const seen: FilterRules[] = [];
-  const keep = { rawDays: 365, rollupDays: 0 };
-  const rules = watchRules({ dataDir, keep }, (next) => seen.push(next), silentLog(), LOOK_MS);
-  t.after(() => {
-    rules.close();
-    rmSync(dataDir, { recursive: true });
-  });
+  const { file, write, rules } = watched(t, "");
+  const setBack = () => utimesSync(file, 1_800_000_000, 1_800_000_000);
+  setBack();
   await sleep(LOOK_MS * 10);
-  write("filter:\n  exclud:\n    domains: [light]\n");
+  write(FAULTY);
+  setBack();
   await until(() => rules.fault() !== null);
 });

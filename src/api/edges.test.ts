@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { connect } from "node:net";
 import { type TestContext, test } from "node:test";
 import { apiOptions } from "../testing/api-doubles.ts";
+import { exchange } from "../testing/raw-http.ts";
 import type { AccessOptions } from "./access.ts";
 import { createApi } from "./server.ts";
 
@@ -14,18 +14,6 @@ async function listening(t: TestContext, access: AccessOptions = apiOptions().ac
   t.after(() => api.close());
   const url = await api.listen({ host: "127.0.0.1", port: 0 });
   return { api, exchange: (bytes: string) => exchange(Number(new URL(url).port), bytes) };
-}
-
-/** Everything that came back until the server closed. */
-function exchange(port: number, bytes: string): Promise<string> {
-  return new Promise((resolve, reject) => {
-    let answer = "";
-    const socket = connect(port, "127.0.0.1", () => socket.write(bytes));
-    socket.setEncoding("utf8").on("data", (text) => {
-      answer += text;
-    });
-    socket.on("error", reject).on("close", () => resolve(answer));
-  });
 }
 
 /** The head, and the body, which must be an error in the one form. */

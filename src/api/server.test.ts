@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { connect } from "node:net";
 import { test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import type { InjectOptions } from "fastify";
@@ -7,6 +6,7 @@ import { pino } from "pino";
 import { AppError } from "../domain/errors.ts";
 import { WorkerFailure } from "../lib/worker-rpc.ts";
 import { apiOptions, CONNECTED, entityRow, GAPS, INGESTING, STORING } from "../testing/api-doubles.ts";
+import { exchange } from "../testing/raw-http.ts";
 import type { Api } from "./api.ts";
 import { createApi, createSportsApi } from "./server.ts";
 
@@ -671,18 +671,6 @@ async function listening(t: { after(end: () => unknown): void }): Promise<{ api:
   const { api } = await started(t);
   const url = await api.listen({ host: "127.0.0.1", port: 0 });
   return { api, port: Number(new URL(url).port) };
-}
-
-/** Sends raw bytes and gives everything that came back until the server closed. */
-function exchange(port: number, bytes: string): Promise<string> {
-  return new Promise((resolve, reject) => {
-    let answer = "";
-    const socket = connect(port, "127.0.0.1", () => socket.write(bytes));
-    socket.setEncoding("utf8").on("data", (text) => {
-      answer += text;
-    });
-    socket.on("error", reject).on("close", () => resolve(answer));
-  });
 }
 
 test("createApi() refuses what is no HTTP in the same form", async (t) => {

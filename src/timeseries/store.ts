@@ -35,7 +35,7 @@ import { createDisk, nameOfDay } from "./hot/disk.ts";
 import { Generation, merge } from "./hot/memory.ts";
 import type { DayRequest, ReaderCommands } from "./hot/reader.ts";
 import type { MendedDay } from "./hot/salvage.ts";
-import type { StoredState, WriterOptions } from "./hot/writer.ts";
+import type { StoredState, WriterOptions } from "./hot/writer-commands.ts";
 import { createDroppedTime } from "./retention/dropped-time.ts";
 import { createRetention } from "./retention/retention.ts";
 import { createRollups } from "./rollups/rollups.ts";

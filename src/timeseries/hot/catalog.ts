@@ -1,7 +1,7 @@
 import type { Micros, Value } from "../../domain/sample.ts";
 import { type Series, type SeriesKey, type SeriesNumber, type SeriesTraits, STATE_FIELD } from "../../domain/series.ts";
 import type { CatalogChange } from "./chunk.ts";
-import type { AliasRow, SeriesRow } from "./writer.ts";
+import type { AliasRow, SeriesRow } from "./writer-commands.ts";
 
 /** What the memory keeps of a series. There may be 100,000 of them. */
 export interface SeriesEntry {

@@ -15,7 +15,13 @@ import { nameOfDay } from "./disk.ts";
 import type { FoldedRanges } from "./fold.ts";
 import type { MendedDay } from "./salvage.ts";
 import type { ArchiveChange } from "./sealing.ts";
-import type { RollUpRequest, StoredState, StoreRollupsRequest, WriterCommands, WriterOptions } from "./writer.ts";
+import type {
+  RollUpRequest,
+  StoredState,
+  StoreRollupsRequest,
+  WriterCommands,
+  WriterOptions,
+} from "./writer-commands.ts";
 
 /** So many samples wait for no clock. */
 export const COMMIT_SAMPLES = 2_000;

@@ -13,7 +13,7 @@ import { DAY_MICROS, dayOf, tableOfDay } from "./day.ts";
 import { Fold, isFoldUnfinished } from "./fold.ts";
 import { Log, readLog } from "./log.ts";
 import { Generation } from "./memory.ts";
-import type { WriterCommands, WriterOptions } from "./writer.ts";
+import type { WriterCommands, WriterOptions } from "./writer-commands.ts";
 
 const T0 = Date.UTC(2026, 10, 24) * 1000;
 const SETTINGS = { busyTimeoutSeconds: 5, cacheSize: -2000, synchronous: "FULL" } as const;

@@ -18,7 +18,7 @@ import {
 import { type PackedSamples, SamplePacker } from "./columns.ts";
 import { DATABASE_FILE, openForReading } from "./database.ts";
 import { type Day, dayOfTable, tableOfDay } from "./day.ts";
-import type { WriterOptions } from "./writer.ts";
+import type { WriterOptions } from "./writer-commands.ts";
 
 /** One series' part of a question to the day tables; only days that have a table are named. */
 export interface DayRequest {

@@ -15,7 +15,7 @@ import { openForReading, openForWriting } from "./database.ts";
 import { DAY_MICROS, dayOf, tableOfDay } from "./day.ts";
 import { makeDayTable } from "./fold.ts";
 import { isSound, type MendedDay, readMendedDays, salvage } from "./salvage.ts";
-import type { WriterCommands, WriterOptions } from "./writer.ts";
+import type { WriterCommands, WriterOptions } from "./writer-commands.ts";
 
 const T0 = Date.UTC(2026, 10, 24) * 1000;
 const DAY = dayOf(T0);

@@ -3,230 +3,26 @@ import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { workerData } from "node:worker_threads";
 import { messageOf } from "../../domain/errors.ts";
-import type { DeadLetter, DeadLetterQuestion } from "../../domain/forwarding.ts";
-import type { LastRun } from "../../domain/gaps.ts";
-import type { Micros } from "../../domain/sample.ts";
-import type { SeriesNumber } from "../../domain/series.ts";
 import { isCorruption, moveAside } from "../../lib/damaged-database.ts";
 import { allAtOnce, inTurns, type Steps } from "../../lib/steps.ts";
 import { nowMicros } from "../../lib/time.ts";
 import { transaction } from "../../lib/transaction.ts";
 import { serveCommands } from "../../lib/worker-rpc.ts";
-import { type Manifest, readManifest } from "../archive/parquet/manifest.ts";
-import { dropRollups, forgetRolledDays, type RollupDrop, readDroppedBefore } from "../retention/dropped.ts";
-import {
-  type BuiltPart,
-  buildDay,
-  markBuilt,
-  type RolledDay,
-  readRolledDays,
-  type SeriesSummaries,
-  storeSummaries,
-  tableSamples,
-} from "../rollups/build.ts";
+import { readManifest } from "../archive/parquet/manifest.ts";
+import { dropRollups, forgetRolledDays, readDroppedBefore } from "../retention/dropped.ts";
+import { buildDay, markBuilt, readRolledDays, storeSummaries, tableSamples } from "../rollups/build.ts";
 import { hasDamagedHours } from "../rollups/old-hours.ts";
-import type { CatalogChange, Change, PackedChunk } from "./chunk.ts";
-import type { PackedSamples } from "./columns.ts";
-import {
-  DATABASE_FILE,
-  freePages,
-  openForReading,
-  openForWriting,
-  returnPages,
-  type SqliteSettings,
-  sizeOnDisk,
-} from "./database.ts";
+import type { CatalogChange, Change } from "./chunk.ts";
+import { DATABASE_FILE, freePages, openForReading, openForWriting, returnPages, sizeOnDisk } from "./database.ts";
 import { type Day, dayOfTable, tableOfDay } from "./day.ts";
-import { Fold, type FoldedRanges, isFoldUnfinished } from "./fold.ts";
-import {
-  type ArchivedDay,
-  type DayRows,
-  type DayRowsRequest,
-  forgetDaysBefore,
-  noteArchivedDay,
-  readArchivedDays,
-  readDayRows,
-  readTableFacts,
-} from "./given-up.ts";
-import { createLedgerWriter, type LedgerWriter, readGaps, readLastRun, type StoredGap } from "./ledger.ts";
+import { Fold, isFoldUnfinished } from "./fold.ts";
+import { forgetDaysBefore, noteArchivedDay, readArchivedDays, readDayRows, readTableFacts } from "./given-up.ts";
+import { createLedgerWriter, type LedgerWriter, readGaps, readLastRun } from "./ledger.ts";
 import { Log, pickSamples, sortLog } from "./log.ts";
-import {
-  type Acknowledged,
-  type Acknowledgement,
-  type CutBatch,
-  type NextBatch,
-  Outgoing,
-  type StoredOutgoing,
-  type TargetDefinition,
-} from "./outgoing.ts";
+import { Outgoing, type StoredOutgoing } from "./outgoing.ts";
 import { isSound, type MendedDay, readMendedDays, salvage } from "./salvage.ts";
-import { type ArchiveChange, Sealing, type TableEnd } from "./sealing.ts";
-
-/** What the thread is started with. */
-export interface WriterOptions {
-  readonly directory: string;
-  readonly settings: SqliteSettings;
-  /** Where samples go besides; the writer alone asks. */
-  readonly targets?: readonly TargetDefinition[];
-}
-
-/** A row of `series`: number, measurement, subject, field, unit, device class, state class, first, last, last value. */
-export type SeriesRow = readonly [
-  number: number,
-  measurement: string,
-  subject: string,
-  field: string,
-  unit: string | null,
-  deviceClass: string | null,
-  stateClass: string | null,
-  firstTs: number | null,
-  lastTs: number | null,
-  lastValue: number | string | null,
-];
-
-/** A row of `series_alias`: series, entity_id, from, to. */
-export type AliasRow = readonly [series: number, entityId: string, from: number, to: number | null];
-
-/** A row of `former_subjects`: what a series was about before it got a registry entry. */
-export type FormerSubjectRow = readonly [series: number, subject: string];
-
-/** What the file holds when the store opens; the log comes with each series' samples in the order of time and arrival. */
-export interface StoredState {
-  readonly series: readonly SeriesRow[];
-  readonly aliases: readonly AliasRow[];
-  readonly days: readonly Day[];
-  readonly logSeries: Int32Array;
-  readonly logSamples: PackedSamples;
-  /** Samples of the log that cannot be read any more. */
-  readonly logDamaged: number;
-  /** Hours that a version before wrote could not be read. */
-  readonly hoursDamaged: boolean;
-  /** Day tables hold a part of the log: it has to be folded soon. */
-  readonly foldUnfinished: boolean;
-  readonly sizeBytes: number;
-  readonly gaps: readonly StoredGap[];
-  readonly lastRun: LastRun;
-  readonly archive: Manifest;
-  readonly rolledDays: readonly [Day, RolledDay][];
-  /** See `readDroppedBefore`. */
-  readonly droppedBefore: Micros | null;
-  readonly outgoing: StoredOutgoing;
-  readonly archivedDays: readonly ArchivedDay[];
-  readonly formerSubjects: readonly FormerSubjectRow[];
-  /** Days whose tables were damaged and were mended, ever. */
-  readonly mendedDays: readonly MendedDay[];
-  /** Those of them that kept the file from being opened, just now. */
-  readonly mendedNow: readonly MendedDay[];
-  /** Where a file that is no database was moved. */
-  readonly movedTo: string | null;
-}
-
-export interface MendAnswer {
-  readonly mended: readonly MendedDay[];
-  /** Damaged tables that stay as they are. */
-  readonly failed: readonly { readonly day: Day; readonly reason: string }[];
-  readonly sizeBytes: number;
-}
-
-/** With a command: the file may not grow past so many pages. */
-export interface Limits {
-  readonly maxPages?: number | undefined;
-}
-
-export interface RollUpRequest {
-  readonly day: Day;
-  /** Midnights of the home within the day. */
-  readonly cuts: readonly Micros[];
-  /** Of the day: when nothing was in force any more. */
-  readonly silences: readonly Micros[];
-  /** 0, then what the call before answered. */
-  readonly after: SeriesNumber;
-}
-
-export interface StoreRollupsRequest {
-  readonly day: Day;
-  readonly summaries: readonly SeriesSummaries[];
-  /** The first step of a day. */
-  readonly begin: boolean;
-  /** With the last step: where its parts are cut. */
-  readonly builtCuts: readonly Micros[] | null;
-}
-
-/**
- * The commands of the thread that owns every write to the file. Each is one transaction, all of it or nothing, but for
- * `fold`.
- */
-export type WriterCommands = {
-  /** Opens (or makes) the file and reads what the main thread keeps in memory. */
-  load(argument: null): StoredState;
-  /** Appends to the log. Opens the file where `load` was not called: in a thread that follows one that died. */
-  commit(argument: { readonly chunk: PackedChunk } & Limits): { readonly sizeBytes: number; readonly queued: number };
-  /**
-   * Carries the log, as it is now, over to the day tables, in many short transactions between which other commands have
-   * their turn. Answers which days have a table. Where it fails, the log is as it was and day tables may hold a part of it.
-   */
-  fold(argument: { readonly ranges: readonly FoldedRanges[] } & Limits): Promise<{
-    readonly days: readonly Day[];
-    readonly sizeBytes: number;
-  }>;
-  /**
-   * Looks at tables of days, all or these, and puts what can still be read of those that are damaged into new ones, in
-   * short transactions as those of `fold`, and never while one is under way.
-   */
-  mend(argument: { readonly days: readonly Day[] | null; readonly at: Micros } & Limits): Promise<MendAnswer>;
-  /**
-   * Computes rollups of a day from its table, for the series after `after`; see `buildDay`. Answers `after: 0` when a
-   * fold changed the day since the call before: it has to be begun again.
-   */
-  rollUp(argument: RollUpRequest & Limits): BuiltPart;
-  /** Stores rollups of a day that were computed elsewhere; false as `after: 0` of `rollUp`. */
-  storeRollups(argument: StoreRollupsRequest & Limits): boolean;
-  /** The day is about to be archived; see `Sealing`. */
-  watch(day: Day): void;
-  /** Lists an archived file and drops the table of its day; not `sealed`: samples came to the table since `watch`. */
-  archive(argument: { readonly change: ArchiveChange } & Limits): {
-    readonly sealed: boolean;
-    readonly days: readonly Day[];
-    readonly sizeBytes: number;
-  };
-  /** Deletes rollups, from that place of the list on, as many as are quickly done; see `dropRollups`. */
-  dropRollups(argument: { readonly drops: readonly RollupDrop[]; readonly from: number } & Limits): {
-    readonly rows: number;
-    readonly next: number;
-  };
-  /** Nothing is left of the rollups of days before this one. */
-  forgetRolledDays(before: Day): void;
-  freePages(argument: null): number;
-  /** A step of returning free pages to the file system, until so many are left. Answers how many are still too many. */
-  returnPages(keep: number): number;
-  /** Obsolete files are gone from the disk. */
-  forget(paths: readonly string[]): void;
-  /** What is next for a target; null: it has everything. */
-  nextBatch(argument: { readonly target: string; readonly limit: number }): NextBatch;
-  cutBatch(argument: CutBatch & Limits): void;
-  acknowledge(argument: Acknowledgement & Limits): Acknowledged;
-  deadLetters(question: DeadLetterQuestion): { readonly letters: readonly DeadLetter[]; readonly total: number };
-  oldestDeadLetters(argument: {
-    readonly target: string;
-    readonly after: number;
-    readonly limit: number;
-  }): readonly DeadLetter[];
-  removeDeadLetters(ids: readonly number[]): void;
-  /**
-   * The target has everything of the day's table: notes that and drops the table. Not `sealed`: samples came to it since
-   * `watch`.
-   */
-  giveUpDay(argument: { readonly day: Day; readonly added: number | null } & Limits): {
-    readonly sealed: boolean;
-    readonly archived: ArchivedDay | null;
-    readonly days: readonly Day[];
-    readonly sizeBytes: number;
-  };
-  dayRows(request: DayRowsRequest): DayRows;
-  forgetDaysBefore(day: Day): void;
-  /** Notes the end of the run, unless null, and closes the file. */
-  close(argument: { readonly durableUntil: Micros | null } | null): void;
-};
+import { Sealing, type TableEnd } from "./sealing.ts";
+import type { Limits, MendAnswer, StoredState, WriterCommands, WriterOptions } from "./writer-commands.ts";
 
 const { directory, settings, targets = [] } = workerData as WriterOptions;
 const file = join(directory, DATABASE_FILE);

@@ -3,7 +3,7 @@ import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { test } from "node:test";
+import { type TestContext, test } from "node:test";
 import type { Limits, RetentionPolicy } from "../../domain/retention.ts";
 import { RECORDED, startInfluxDouble } from "../../testing/influx-double.ts";
 import { all, DAY, faults, flip, open, put, type Sample, seriesOf, T0, temporary } from "../archive/parquet/testing.ts";
@@ -306,31 +306,28 @@ test("retain() does not write a file again whose checksum differs, and goes on w
   assert.match(faults(directory)[0]!, /2026-11-25.*checksum/);
 });
 
-test("the value in force stays known where a rule dropped its sample", async (t) => {
-  const directory = temporary(t);
+/** Of two series with samples on one day, of which a rule has dropped the second one's. */
+async function thinned(t: TestContext): Promise<Store> {
   const limits = (subject: string): Limits => ({ rawDays: subject === "u1" ? 10 : 365, rollupDays: 0 });
-  await using store = await open(directory, T0 + 100 * DAY, { retention: policy(limits) });
+  const store = await open(temporary(t), T0 + 100 * DAY, { retention: policy(limits) });
   await put(store, 0, samplesOf([0, 99]));
   await put(store, 1, samplesOf([0]));
   await store.rollUp();
   await store.seal();
   record(store, T0 + 100 * DAY);
   assert.equal((await store.retain({ dryRun: false })).rows, 10);
+  return store;
+}
+
+test("the value in force stays known where a rule dropped its sample", async (t) => {
+  await using store = await thinned(t);
   const request = { start: T0 + 50 * DAY, end: T0 + 51 * DAY, includeStart: true };
   assert.deepEqual(await all(store, 1, request), samplesOf([0]).slice(-1));
   assert.deepEqual(await all(store, 1, { ...request, start: T0 }), []);
 });
 
 test("a late sample of a series that a rule has thinned leaves the figures of its day", async (t) => {
-  const directory = temporary(t);
-  const limits = (subject: string): Limits => ({ rawDays: subject === "u1" ? 10 : 365, rollupDays: 0 });
-  await using store = await open(directory, T0 + 100 * DAY, { retention: policy(limits) });
-  await put(store, 0, samplesOf([0, 99]));
-  await put(store, 1, samplesOf([0]));
-  await store.rollUp();
-  await store.seal();
-  record(store, T0 + 100 * DAY);
-  assert.equal((await store.retain({ dryRun: false })).rows, 10);
+  await using store = await thinned(t);
   const means = [await meanOfDay(store, 0, 0), await meanOfDay(store, 1, 0)];
   const late: Sample = [T0 + DAY / 2, 1_000_000];
   await put(store, 1, [late]);

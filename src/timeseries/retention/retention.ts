@@ -18,7 +18,7 @@ import { daysOf, type ParquetArchive } from "../archive/parquet/archive.ts";
 import type { ArchiveFile } from "../archive/parquet/manifest.ts";
 import type { Committer } from "../hot/committer.ts";
 import { DAY_MICROS, type Day, dayOf } from "../hot/day.ts";
-import type { WriterOptions } from "../hot/writer.ts";
+import type { WriterOptions } from "../hot/writer-commands.ts";
 import type { Rollups } from "../rollups/rollups.ts";
 import type { RollupDrop } from "./dropped.ts";
 import type { DroppedTime } from "./dropped-time.ts";

@@ -7,7 +7,7 @@ import { DATABASE_FILE, freePages, openForReading, pageBytes } from "../hot/data
 import { type Day, dayOfTable } from "../hot/day.ts";
 import { readLog } from "../hot/log.ts";
 import { countFreeRows } from "../hot/log-rows.ts";
-import type { WriterOptions } from "../hot/writer.ts";
+import type { WriterOptions } from "../hot/writer-commands.ts";
 import { countRollups, type RollupDrop } from "./dropped.ts";
 
 /** What a table holds of each series, and the pages that it takes. */

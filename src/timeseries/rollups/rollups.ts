@@ -6,7 +6,7 @@ import type { SampleReader } from "../../domain/store.ts";
 import { DAY_MICROS, midnightsBetween } from "../../lib/calendar.ts";
 import type { Logger } from "../../lib/log.ts";
 import type { Day } from "../hot/day.ts";
-import type { RollUpRequest, StoreRollupsRequest } from "../hot/writer.ts";
+import type { RollUpRequest, StoreRollupsRequest } from "../hot/writer-commands.ts";
 import type { SeriesKind } from "./accumulate.ts";
 import { createAnswers, type FigureReader, type MemoryLevel } from "./answers.ts";
 import { type BuiltPart, hoursOf, partsOf, type RolledDay, summarize } from "./build.ts";
