@@ -1,9 +1,10 @@
 import type { Precision } from "../domain/line-protocol.ts";
 import type { Micros, Value } from "../domain/sample.ts";
 import { LineFault } from "./fault.ts";
-import { FIELDS_MAX, type Field, HASH_PRIME, HASH_SEED, hashOf, type Key, KeyTable } from "./keys.ts";
+import { FIELDS_MAX, type Field, type Key, KeyTable } from "./keys.ts";
 import { stepMicros } from "./moment.ts";
 import { endOfLine, type Point, readPoint, skipBlanks, TEXT_BYTES_MAX, unescapeText } from "./scan.ts";
+import { skipPlain, viewOf } from "./words.ts";
 
 /** Who hears of points. A point's fields come one by one, in order, and then its end; a faulty line tells nothing else. */
 export interface PointListener<Target> {
@@ -46,6 +47,7 @@ const BACKSLASH = 92;
 const LETTER_I = 105;
 const LETTER_U = 117;
 
+const NO_BYTES = new DataView(new ArrayBuffer(0));
 const ANY_FIELD = Buffer.from(" v=1");
 /** No line begins with it: keeps what `readPoint` read apart from the raw bytes of keys. */
 const UNUSUAL_PREFIX = "\0";
@@ -75,10 +77,12 @@ export function createParser<Target>(listener: PointListener<Target>): Parser {
   let value: Value = 0;
   let ts: Micros = 0;
   let step = 1;
+  /** Of the body that is read. */
+  let view: DataView = NO_BYTES;
 
-  /** The key that ends at an unescaped blank, of which the hash is known. */
-  const keyOf = (body: Buffer, start: number, end: number, hash: number, precision: Precision): Key<Target> => {
-    const known = keys.find(body, start, end, hash);
+  /** The key that ends at an unescaped blank. */
+  const keyOf = (body: Buffer, start: number, end: number, precision: Precision): Key<Target> => {
+    const known = keys.find(view, start, end);
     if (known) return known;
     const { measurement, tags } = readPoint(Buffer.concat([body.subarray(start, end), ANY_FIELD]), precision);
     return keys.add(body.subarray(start, end), listener.resolve(measurement, tags));
@@ -87,7 +91,7 @@ export function createParser<Target>(listener: PointListener<Target>): Parser {
   /** The field whose name stands at `at`, with "=" behind it; undefined for a name that is out of the ordinary. */
   const fieldOf = (key: Key<Target>, body: Buffer, at: number): Field | undefined => {
     const expected = key.fields[count === 0 ? 0 : fields[count - 1]!.index + 1];
-    if (expected !== undefined && body[at + expected.length] === EQUALS && keys.isAt(expected, body, at)) {
+    if (expected !== undefined && body[at + expected.length] === EQUALS && keys.isAt(expected, view, at)) {
       return expected;
     }
     let end = at;
@@ -228,18 +232,15 @@ export function createParser<Target>(listener: PointListener<Target>): Parser {
   /** Reads the line that begins at `start`; where the next one begins, or UNUSUAL. Nothing is told before its end. */
   const readLine = (body: Buffer, start: number, precision: Precision, now: Micros): number => {
     const end = body.length;
-    let at = start;
-    let hash = HASH_SEED;
-    let byte = body[at]!;
+    let byte = body[start]!;
     // Blanks, comments and empty lines.
     if (byte <= HASH || byte === COMMA) return UNUSUAL;
-    for (; byte !== SPACE; byte = body[++at]!) {
+    let at = skipPlain(view, start, end);
+    for (byte = body[at]!; byte !== SPACE; byte = body[++at]!) {
       if (byte === LINE_FEED || at >= end) return UNUSUAL;
-      hash = Math.imul(hash ^ byte, HASH_PRIME);
       if (byte !== BACKSLASH) continue;
       byte = body[++at]!;
       if (byte === BACKSLASH || byte === LINE_FEED || at >= end) return UNUSUAL;
-      hash = Math.imul(hash ^ byte, HASH_PRIME);
     }
     const keyEnd = at++;
     if (keyEnd - start > KEY_BYTES_EASY) return UNUSUAL;
@@ -247,7 +248,7 @@ export function createParser<Target>(listener: PointListener<Target>): Parser {
     if (at >= end || byte <= SPACE || byte === EQUALS) return UNUSUAL;
     let key: Key<Target>;
     try {
-      key = keyOf(body, start, keyEnd, hash, precision);
+      key = keyOf(body, start, keyEnd, precision);
     } catch (error) {
       if (error instanceof LineFault) return UNUSUAL;
       throw error;
@@ -292,7 +293,7 @@ export function createParser<Target>(listener: PointListener<Target>): Parser {
     // Of a field that comes twice the last value counts.
     const own = [...new Map(given)];
     const bytes = Buffer.from(UNUSUAL_PREFIX + JSON.stringify([measurement, tags]));
-    const known = keys.find(bytes, 0, bytes.length, hashOf(bytes));
+    const known = keys.find(viewOf(bytes), 0, bytes.length);
     const key = known ?? keys.add(bytes, listener.resolve(measurement, tags));
     const before = key.fields.length;
     const named = own.map(([name]) => key.byName.get(name) ?? keys.addField(key, name, Buffer.from(name)));
@@ -308,6 +309,7 @@ export function createParser<Target>(listener: PointListener<Target>): Parser {
     forget: () => keys.clear(),
     parse(body, start, pause, precision, now) {
       step = stepMicros(precision);
+      view = viewOf(body);
       const present = step > 1 ? Math.floor(now / step) * step : now;
       let at = start;
       /** Lines that begin before it have a line feed, in a text or behind them, before they are too long. */
@@ -324,6 +326,7 @@ export function createParser<Target>(listener: PointListener<Target>): Parser {
         const next = readLine(body, at, precision, present);
         at = next === UNUSUAL ? readUnusual(body, at, precision, present) : next;
       }
+      view = NO_BYTES;
       return at;
     },
   };
