@@ -8,7 +8,8 @@ import { downgrade, readMigrations, upgrade } from "../../lib/migrate.ts";
 import { Chunk } from "./chunk.ts";
 import { unpackValues } from "./columns.ts";
 import { dayOf } from "./day.ts";
-import { Log, pickSamples, readLog, sortLog, valueAt } from "./log.ts";
+import { Log, type LogContent, packLog, readLog, valueAt } from "./log.ts";
+import { sortLog } from "./log-order.ts";
 
 type Sample = readonly [series: number, ts: number, value: Value];
 
@@ -28,7 +29,10 @@ function append(db: DatabaseSync, samples: readonly Sample[]): void {
 }
 
 function contents(db: DatabaseSync): Sample[] {
-  const log = readLog(db);
+  return samplesOf(readLog(db));
+}
+
+function samplesOf(log: LogContent): Sample[] {
   return Array.from(log.series, (series, place) => [series, log.ts[place]!, valueAt(log, place)]);
 }
 
@@ -135,20 +139,13 @@ test("sortLog() orders by day, series, time and arrival", () => {
     fc.property(samples, (batch) => {
       using db = openLog();
       append(db, batch);
-      const log = readLog(db);
-      const order = sortLog(log);
-      const expected = [...batch.keys()].sort(
-        (a, b) =>
-          dayOf(batch[a]![1]) - dayOf(batch[b]![1]) ||
-          batch[a]![0] - batch[b]![0] ||
-          batch[a]![1] - batch[b]![1] ||
-          a - b,
-      );
-      assert.deepEqual([...order], expected);
-      const picked = pickSamples(log, order);
+      const sorted = sortLog(readLog(db));
+      const expected = batch.toSorted((a, b) => dayOf(a[1]) - dayOf(b[1]) || a[0] - b[0] || a[1] - b[1]);
+      assert.deepEqual(samplesOf(sorted), expected);
+      const packed = packLog(sorted);
       assert.deepEqual(
-        Array.from(unpackValues(picked.samples), (value, i) => [picked.series[i], picked.samples.ts[i], value]),
-        expected.map((place) => batch[place]),
+        Array.from(unpackValues(packed.samples), (value, i) => [packed.series[i], packed.samples.ts[i], value]),
+        expected,
       );
     }),
   );

@@ -2,13 +2,12 @@ import type { DatabaseSync } from "node:sqlite";
 import type { Micros, Value } from "../../domain/sample.ts";
 import { allAtOnce, type Steps } from "../../lib/steps.ts";
 import type { PackedChunk } from "./chunk.ts";
-import { type PackedSamples, SamplePacker } from "./columns.ts";
-import { dayOf } from "./day.ts";
+import type { PackedSamples } from "./columns.ts";
 import { LogRows, readFoldedBatch } from "./log-rows.ts";
 
 /** Samples that are put into words together, small enough that what it takes is soon garbage. */
 const ENCODED_AT_ONCE = 1_000;
-/** Samples that a step of reading or sorting is about: a few milliseconds. */
+/** Samples that a step of reading is about: a few milliseconds. */
 const STEP_SAMPLES = 20_000;
 /** Batches of at least so many samples come in a flood, */
 const KEPT_BATCH_SAMPLES_MIN = 2_000;
@@ -96,7 +95,9 @@ export class Log {
 
 /** Times that lie centuries apart have no exact difference: those stand in the log as they are. */
 function haveExactDistance(ts: Float64Array, start: Micros): boolean {
-  return ts.every((at) => Number.isSafeInteger(at - start));
+  // A callback would be handed an object for each time.
+  for (let i = 0; i < ts.length; i++) if (!Number.isSafeInteger(ts[i]! - start)) return false;
+  return true;
 }
 
 /** The items of a JSON array: series, microseconds after `start`, value, series, … */
@@ -124,7 +125,7 @@ function encodeItem(item: Value): string {
   return item === Number.NEGATIVE_INFINITY ? "-9e999" : JSON.stringify(item);
 }
 
-/** All samples of the log, in the order of arrival. */
+/** Samples of the log; all of them in the order of arrival, unless it is said otherwise. */
 export interface LogContent {
   /** The newest of the batches that they are; 0 where there are none. */
   readonly lastBatch: number;
@@ -134,8 +135,8 @@ export interface LogContent {
   readonly ts: Float64Array<ArrayBuffer>;
   /** NaN: the value stands in `texts`. */
   readonly numbers: Float64Array<ArrayBuffer>;
-  /** By the place of their sample. */
-  readonly texts: ReadonlyMap<number, string | null>;
+  /** By the place of their sample; undefined for others. */
+  readonly texts: readonly (string | null | undefined)[];
 }
 
 export function readLog(db: DatabaseSync): LogContent {
@@ -180,13 +181,14 @@ class LogColumns {
   readonly series: Int32Array<ArrayBuffer>;
   readonly ts: Float64Array<ArrayBuffer>;
   readonly numbers: Float64Array<ArrayBuffer>;
-  readonly texts = new Map<number, string | null>();
+  readonly texts: (string | null | undefined)[];
   count = 0;
 
   constructor(count: number) {
     this.series = new Int32Array(count);
     this.ts = new Float64Array(count);
     this.numbers = new Float64Array(count);
+    this.texts = new Array(count);
   }
 
   columns(): Pick<LogContent, "series" | "ts" | "numbers" | "texts"> {
@@ -202,7 +204,7 @@ class LogColumns {
       this.series[at] = items[i] as number;
       this.ts[at] = start + (items[i + 1] as number);
       this.numbers[at] = typeof value === "number" ? value : Number.NaN;
-      if (typeof value !== "number") this.texts.set(at, value);
+      if (typeof value !== "number") this.texts[at] = value;
     }
   }
 
@@ -211,109 +213,20 @@ class LogColumns {
     this.ts.set(samples.ts, this.count);
     this.numbers.set(samples.numbers, this.count);
     for (let i = 0, text = 0; i < series.length; i++, this.count++) {
-      if (Number.isNaN(samples.numbers[i])) this.texts.set(this.count, samples.texts[text++]!);
+      if (Number.isNaN(samples.numbers[i])) this.texts[this.count] = samples.texts[text++]!;
     }
   }
-}
-
-/** The places of the samples in the order of day, series, time and arrival. */
-export function sortLog(content: LogContent): Uint32Array {
-  return allAtOnce(sortInSteps(content));
-}
-
-export function* sortInSteps({ series, ts }: LogContent): Steps<Uint32Array> {
-  const days = new Int32Array(ts.length);
-  const arrived = new Uint32Array(ts.length);
-  for (const [from, to] of stretches(ts.length)) {
-    for (let place = from; place < to; place++) {
-      days[place] = dayOf(ts[place]!);
-      arrived[place] = place;
-    }
-    yield;
-  }
-  const order = yield* countingSort(yield* countingSort(arrived, series), days);
-  // Of one series most samples have arrived in the order of their times.
-  let stepEnd = STEP_SAMPLES;
-  for (let from = 0, to = 0; from < order.length; from = to) {
-    const first = order[from]!;
-    let ascends = true;
-    for (to = from + 1; to < order.length; to++) {
-      const place = order[to]!;
-      if (series[place] !== series[first] || days[place] !== days[first]) break;
-      ascends &&= ts[order[to - 1]!]! <= ts[place]!;
-    }
-    if (!ascends) order.subarray(from, to).sort((a, b) => ts[a]! - ts[b]! || a - b);
-    if (to < stepEnd) continue;
-    yield;
-    stepEnd = to + STEP_SAMPLES;
-  }
-  return order;
-}
-
-/** Where each step begins and ends. */
-function* stretches(count: number): Generator<readonly [from: number, to: number]> {
-  for (let from = 0; from < count; from += STEP_SAMPLES) yield [from, Math.min(count, from + STEP_SAMPLES)];
-}
-
-/**
- * Sorts places by their keys, whole numbers that lie close together; equal ones stay in their order. Loops with an index,
- * in functions that are called often: V8 has those compiled before the first fold is over, others take five times as long.
- */
-function* countingSort(places: Uint32Array, keys: Int32Array): Steps<Uint32Array> {
-  const { min, max } = rangeOf(keys);
-  const next = new Uint32Array(keys.length === 0 ? 0 : max - min + 2);
-  for (const [from, to] of stretches(keys.length)) {
-    countKeys(keys, from, to, min, next);
-    yield;
-  }
-  for (let key = 1; key < next.length; key++) next[key]! += next[key - 1]!;
-  const sorted = new Uint32Array(places.length);
-  for (const [from, to] of stretches(places.length)) {
-    putInOrder(places, keys, from, to, min, next, sorted);
-    yield;
-  }
-  return sorted;
-}
-
-function rangeOf(keys: Int32Array): { readonly min: number; readonly max: number } {
-  let min = Number.POSITIVE_INFINITY;
-  let max = Number.NEGATIVE_INFINITY;
-  for (let i = 0; i < keys.length; i++) {
-    const key = keys[i]!;
-    if (key < min) min = key;
-    if (key > max) max = key;
-  }
-  return { min, max };
-}
-
-/** One beyond its key, so that the sums of those before it are where each key begins. */
-function countKeys(keys: Int32Array, from: number, to: number, min: number, counts: Uint32Array): void {
-  for (let i = from; i < to; i++) counts[keys[i]! - min + 1]!++;
-}
-
-function putInOrder(
-  places: Uint32Array,
-  keys: Int32Array,
-  from: number,
-  to: number,
-  min: number,
-  next: Uint32Array,
-  sorted: Uint32Array,
-): void {
-  for (let i = from; i < to; i++) {
-    const place = places[i]!;
-    sorted[next[keys[place]! - min]!++] = place;
-  }
-}
-
-/** The samples at these places, in this order, as they cross to another thread. */
-export function pickSamples(log: LogContent, order: Uint32Array): { series: Int32Array; samples: PackedSamples } {
-  const samples = new SamplePacker(Math.max(1, order.length));
-  for (const place of order) samples.push(log.ts[place]!, valueAt(log, place));
-  return { series: Int32Array.from(order, (place) => log.series[place]!), samples: samples.packed() };
 }
 
 export function valueAt({ numbers, texts }: LogContent, place: number): Value {
   const number = numbers[place]!;
-  return Number.isNaN(number) ? texts.get(place)! : number;
+  return Number.isNaN(number) ? texts[place]! : number;
+}
+
+/** The samples as they cross to another thread. */
+export function packLog(log: LogContent): { series: Int32Array; samples: PackedSamples } {
+  const { series, ts, numbers } = log;
+  const texts: (string | null)[] = [];
+  for (const [place, number] of numbers.entries()) if (Number.isNaN(number)) texts.push(log.texts[place]!);
+  return { series, samples: { ts, numbers, texts } };
 }

@@ -18,7 +18,8 @@ import { type Day, dayOfTable, tableOfDay } from "./day.ts";
 import { Fold, isFoldUnfinished } from "./fold.ts";
 import { forgetDaysBefore, noteArchivedDay, readArchivedDays, readDayRows, readTableFacts } from "./given-up.ts";
 import { createLedgerWriter, type LedgerWriter, readGaps, readLastRun } from "./ledger.ts";
-import { Log, pickSamples, sortLog } from "./log.ts";
+import { Log, packLog } from "./log.ts";
+import { sortLog } from "./log-order.ts";
 import { Outgoing, type StoredOutgoing } from "./outgoing.ts";
 import { isSound, type MendedDay, readMendedDays, salvage } from "./salvage.ts";
 import { Sealing, type TableEnd } from "./sealing.ts";
@@ -175,7 +176,7 @@ type ReadState = Omit<StoredState, "movedTo" | "mendedNow">;
 
 function readState({ db, log, stored }: Database): ReadState {
   const content = log.read();
-  const { series: logSeries, samples: logSamples } = pickSamples(content, sortLog(content));
+  const { series: logSeries, samples: logSamples } = packLog(sortLog(content));
   return {
     series: rows(
       db,
