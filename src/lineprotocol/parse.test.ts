@@ -103,6 +103,20 @@ test("parse() refuses times that are beyond what a number holds to the microseco
   assert.deepEqual(read("m v=1 99999999", "h").faults, [reason]);
 });
 
+test("parse() reads nanoseconds since 2001, digit by digit, and says of anything else what readPoint() says", () => {
+  const read = createReader();
+  const digits = fc.bigInt({ min: 1_000_000_000_000_000_000n, max: 8_999_999_999_999_999_999n });
+  fc.assert(
+    fc.property(digits, fc.nat(21), fc.constantFrom("", "x", "7", " ", "-", "\n", ":"), (nanoseconds, at, piece) => {
+      const time = String(nanoseconds);
+      assert.deepEqual(read(`m v=1 ${time}`).points, [["m", [], { v: 1 }, Number(nanoseconds / 1000n)]]);
+      const spoilt = `m v=1 ${time.slice(0, at)}${piece}${time.slice(at + 1)}\nm v=2 ${time}`;
+      assert.deepEqual(plain(read(spoilt)), plain(readSlowly(spoilt, "ns")));
+    }),
+    { numRuns: 3_000 },
+  );
+});
+
 test("parse() cuts the present to the precision", () => {
   const at = (precision: Precision): number | null | undefined => {
     const seen: number[] = [];
@@ -158,7 +172,7 @@ test("parse() bounds keys, texts and fields", () => {
   ]);
   // So many are read at sight, and as many more by `readPoint`.
   const many = Array.from({ length: 2 * FIELDS_MAX + 1 }, (_, i) => `m f${i}=1 1`).join("\n");
-  assert.deepEqual(createReader()(many).faults, [`max fields exceeded: ${FIELDS_MAX} in one series`]);
+  assert.deepEqual(createReader()(many, "us").faults, [`max fields exceeded: ${FIELDS_MAX} in one series`]);
 });
 
 test("parse() tells apart lines whose keys differ in their escapes alone", () => {

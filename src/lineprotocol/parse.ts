@@ -4,7 +4,7 @@ import { LineFault } from "./fault.ts";
 import { FIELDS_MAX, type Field, type Key, KeyTable } from "./keys.ts";
 import { stepMicros } from "./moment.ts";
 import { endOfLine, type Point, readPoint, skipBlanks, TEXT_BYTES_MAX, unescapeText } from "./scan.ts";
-import { skipPlain, viewOf } from "./words.ts";
+import { fourDigits, skipPlain, viewOf } from "./words.ts";
 
 /** Who hears of points. A point's fields come one by one, in order, and then its end; a faulty line tells nothing else. */
 export interface PointListener<Target> {
@@ -22,9 +22,8 @@ const KEYS_MAX = 200_000;
 /** So many digits a double holds whatever they are, and powers of ten up to 22. */
 const DIGITS_EXACT = 15;
 const POWERS = Array.from({ length: DIGITS_EXACT + 1 }, (_, exponent) => 10 ** exponent);
-/** Digits of a time that are read into one number; what follows, up to the end of 64 bits, into another. */
-const TIME_HIGH_DIGITS = 10;
-const TIME_DIGITS_MAX = 19;
+/** Of a time from 2001 to 2286. */
+const NANOSECOND_DIGITS = 19;
 /** Within the range of every version and what a number holds: the year 2255. */
 const TIME_EASY_MAX = 9e15;
 /** A key and a field's name of so many bytes together are within the bound. */
@@ -64,8 +63,8 @@ export interface Parser {
 
 /**
  * Reads bodies of line protocol without making an object or a text for a line whose measurement, tags and fields were
- * seen before: those are compared byte by byte with what is remembered. Lines with escapes in odd places, exponents,
- * blanks that need not be and faults are left to `readPoint`, which has the last word on what a line is.
+ * seen before: those are compared with what is remembered. Lines with escapes in odd places, exponents, nanoseconds
+ * before 2001, blanks that need not be and faults are left to `readPoint`, which has the last word on what a line is.
  */
 export function createParser<Target>(listener: PointListener<Target>): Parser {
   const keys = new KeyTable<Target>(KEYS_MAX);
@@ -168,32 +167,28 @@ export function createParser<Target>(listener: PointListener<Target>): Parser {
     return at;
   };
 
+  /** Reads the digits of nanoseconds as they are since 2001 into `ts`; where they end. */
+  const readNanoseconds = (body: Buffer, at: number): number => {
+    const end = at + NANOSECOND_DIGITS;
+    if (end > body.length) return UNUSUAL;
+    const a = fourDigits(view, at);
+    const b = fourDigits(view, at + 4);
+    const c = fourDigits(view, at + 8);
+    const d = fourDigits(view, at + 12);
+    // What is below a microsecond is cut off, if it is digits at all.
+    if ((a | b | c | d | fourDigits(view, end - 4)) < 0) return UNUSUAL;
+    ts = a * 1e12 + b * 1e8 + c * 1e4 + d;
+    return ts <= TIME_EASY_MAX ? end : UNUSUAL;
+  };
+
   /** Reads the digits of a time into `ts`; where they end. */
   const readTime = (body: Buffer, start: number): number => {
+    if (step < 1) return readNanoseconds(body, start);
     let at = start;
-    const negative = body[at] === MINUS;
-    if (negative) at++;
-    const first = at;
-    let high = 0;
-    let last = 0;
-    // All but the newest nine digits in one number and those in another: each is exact.
-    for (let byte = body[at]!; byte >= ZERO && byte <= NINE; byte = body[++at]!) {
-      if (at - first >= TIME_DIGITS_MAX) return UNUSUAL;
-      if (at - first < TIME_HIGH_DIGITS) high = high * 10 + byte - ZERO;
-      else last = last * 10 + byte - ZERO;
-    }
-    const digits = at - first;
-    if (digits === 0 || negative) return UNUSUAL;
-    const lowDigits = Math.max(0, digits - TIME_HIGH_DIGITS);
-    if (step >= 1) {
-      if (digits > DIGITS_EXACT) return UNUSUAL;
-      ts = (high * POWERS[lowDigits]! + last) * step;
-    } else if (lowDigits >= 3) {
-      ts = high * POWERS[lowDigits - 3]! + Math.floor(last / 1000);
-    } else {
-      if (digits > DIGITS_EXACT) return UNUSUAL;
-      ts = Math.floor((high * POWERS[lowDigits]! + last) / 1000);
-    }
+    let steps = 0;
+    for (let byte = body[at]!; byte >= ZERO && byte <= NINE; byte = body[++at]!) steps = steps * 10 + byte - ZERO;
+    if (at === start || at - start > DIGITS_EXACT) return UNUSUAL;
+    ts = steps * step;
     return ts <= TIME_EASY_MAX ? at : UNUSUAL;
   };
 

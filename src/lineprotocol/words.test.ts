@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { skipPlain, viewOf } from "./words.ts";
+import { fourDigits, skipPlain, viewOf } from "./words.ts";
 
 const isPlain = (byte: number): boolean => byte > 32 && byte !== 0x5c;
 /** The neighbours of what is no plain byte, with and without the highest bit, as often as all others. */
@@ -32,6 +32,20 @@ test("plain bytes are passed over up to the first other one, or to one of the la
     { numRuns: 5_000 },
   );
   assert.ok(found > 1_000, `${found} found`);
+});
+
+test("four digits are a number, and anything else among them is none", () => {
+  const digit = fc.constantFrom(..."0123456789");
+  const other = fc.integer({ min: 0, max: 255 }).filter((byte) => byte < 48 || byte > 57);
+  fc.assert(
+    fc.property(fc.array(digit, { minLength: 4, maxLength: 4 }), fc.nat(3), other, (digits, at, byte) => {
+      const body = Buffer.from(`7${digits.join("")}7`);
+      assert.equal(fourDigits(viewOf(body), 1), Number(digits.join("")));
+      body[1 + at] = byte;
+      assert.ok(fourDigits(viewOf(body), 1) < 0, `${byte} at ${at} of ${digits.join("")}`);
+    }),
+    { numRuns: 5_000 },
+  );
 });
 
 test("a view is of the bytes of a part alone", () => {

@@ -3,6 +3,12 @@ const FIRST_PLAIN = 0x21212121;
 const BACKSLASH = 0x5c5c5c5c;
 const ONE = 0x01010101;
 const HIGHEST_BIT = 0x80808080;
+/** "0" to "9" are 0x30 to 0x39. */
+const DIGITS = 0x30303030;
+const UPPER_HALVES = 0xf0f0f0f0 | 0;
+const LOWER_HALVES = 0x0f0f0f0f;
+/** Brings what is above "9" to the next upper half. */
+const SIX = 0x06060606;
 
 /**
  * Passes over bytes that are neither a backslash nor below 33 (blanks, line feeds and other control signs), four at a
@@ -23,6 +29,16 @@ export function skipPlain(bytes: DataView, start: number, end: number): number {
 function marksOf(word: number): number {
   const other = word ^ BACKSLASH;
   return (((word - FIRST_PLAIN) & ~word) | ((other - ONE) & ~other)) & HIGHEST_BIT;
+}
+
+/** The number whose four decimal digits begin at `at`; below 0 where one of the four bytes is no digit. */
+export function fourDigits(bytes: DataView, at: number): number {
+  const word = bytes.getInt32(at, true);
+  if ((word & UPPER_HALVES) !== DIGITS || ((word + SIX) & UPPER_HALVES) !== DIGITS) return -1;
+  const digits = word & LOWER_HALVES;
+  // The first and the third byte are two digits each now, the others are of no use.
+  const pairs = digits * 10 + (digits >>> 8);
+  return (pairs & 0xff) * 100 + ((pairs >>> 16) & 0xff);
 }
 
 export function viewOf({ buffer, byteOffset, length }: Uint8Array): DataView {
