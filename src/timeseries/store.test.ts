@@ -260,6 +260,25 @@ test("read() is whole while folds go on", async (t) => {
   assert.ok(folds > 5, `${folds} folds`);
 });
 
+test("a flood is folded in parts twice as large, and what it leaves when it has passed", async (t) => {
+  await using store = await open(temporary(t), { foldSamples: 3_000 });
+  const series = entity(store, "a");
+  let appended = 0;
+  const flood = async (): Promise<number> => {
+    for (let i = 0; i < 2_000; i++) store.append(series, T0 + appended++, i);
+    await store.flush();
+    return store.status().inMemory;
+  };
+  await flood();
+  assert.equal(await flood(), 4_000, "nothing is folded yet");
+  await flood();
+  await until(() => store.status().folds === 1);
+  await flood();
+  assert.equal(await flood(), 4_000);
+  await until(() => store.status().folds === 2);
+  assert.equal(store.status().inMemory, 0);
+});
+
 test("flush() makes everything durable for a reader of the file", async (t) => {
   const directory = temporary(t);
   await using store = await open(directory);

@@ -34,7 +34,7 @@ const FOLD_STEP_SAMPLES = 2_000;
  * A fold is done before so many samples have come to the log meanwhile, or commits wait: however long a flood lasts, no
  * fold is much longer than the one before.
  */
-const FOLD_WITHIN_SAMPLES = 200_000;
+const FOLD_WITHIN_SAMPLES = 400_000;
 /** So many samples may come while the log is read and sorted, or commits wait for that. */
 const FOLD_BEGIN_WITHIN_SAMPLES = 50_000;
 /** How far a fold may be behind that before commits wait for it; and samples of one step that makes up for it. */
