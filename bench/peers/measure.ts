@@ -6,7 +6,7 @@ import { bytesOnDisk } from "../disk.ts";
 import { procNumber } from "../processes.ts";
 import { type Dataset, readLines } from "./dataset.ts";
 import { Connection } from "./http.ts";
-import { type Case, createCases, type Question, type Times, timeQuestions } from "./question.ts";
+import { type Ask, createCases, type Times, timeQuestions } from "./question.ts";
 import type { Dialect } from "./servers.ts";
 
 /** One line of the table of peers. */
@@ -45,11 +45,11 @@ export async function measurePeer(dialect: Dialect, dataset: Dataset): Promise<M
     const ask = questioner(dialect, connection, server.headers);
     await untilVisible(dataset, ask);
     await untilAtRest(server.pid);
-    const times = await timeQuestions(dataset, ask);
+    const [times] = await timeQuestions(dataset, [ask]);
     return {
       title: `${dialect.title} (${server.version})`,
       ingest: dataset.samples / seconds,
-      times,
+      times: times!,
       bytesPerSample: bytesOnDisk(folder) / dataset.samples,
       memory: memoryOf(server.pid),
     };
@@ -62,15 +62,19 @@ export function memoryOf(pid: number): { peak: number; after: number } {
   return { peak: procNumber(pid, "status", "VmHWM") / 1000, after: procNumber(pid, "status", "VmRSS") / 1000 };
 }
 
-function questioner({ pathOf, countOf }: Dialect, connection: Connection, headers: Readonly<Record<string, string>>) {
-  return async (question: Question, about: Case) => {
+function questioner(
+  { pathOf, countOf }: Dialect,
+  connection: Connection,
+  headers: Readonly<Record<string, string>>,
+): Ask {
+  return async (question, about) => {
     const { body, ms } = await connection.send(pathOf(question, about), { headers });
     return { ms, count: countOf(question, JSON.parse(body.toString())) };
   };
 }
 
 /** Some servers answer to a write before the points can be asked for. */
-async function untilVisible(dataset: Dataset, ask: ReturnType<typeof questioner>): Promise<void> {
+async function untilVisible(dataset: Dataset, ask: Ask): Promise<void> {
   const deadline = performance.now() + VISIBLE_TIMEOUT_MS;
   const about = { ...createCases(dataset)(), month: dataset };
   for (;;) {

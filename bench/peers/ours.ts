@@ -1,25 +1,22 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { cpSync, existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { startFlags } from "../../e2e/program.ts";
 import { bytesOnDisk, bytesPerHotSample } from "../disk.ts";
 import { quantile } from "../figure.ts";
 import { measureLines } from "../line-protocol.ts";
 import { runNode, startProgram } from "../processes.ts";
-import { type Dataset, ENTITIES, entityId } from "./dataset.ts";
-import { Connection } from "./http.ts";
+import type { Dataset } from "./dataset.ts";
 import { type Measured, memoryOf } from "./measure.ts";
-import { type Case, LAST_100_MICROS, QUESTIONS, type Question, timeQuestions } from "./question.ts";
+import { QUESTIONS, type Question } from "./question.ts";
 import type { StoreJob, StoreResult } from "./store.child.ts";
 
 const CHILD = "bench/peers/store.child.ts";
 const HOT_DAYS = 3;
 const ARCHIVED = `HOT_DAYS=${HOT_DAYS}`;
-/** Store and program are asked in turn so often, so that what else the machine does strikes both. */
 const ROUNDS = 3;
 /** More than any data have. */
 const ALL_DAYS = 3_650;
-/** Entities that one request may name, and buckets of an answer. */
-const ENTITIES_A_REQUEST = 200;
 
 /** Our own figures, as the peers have theirs, and what only we are asked. */
 export interface Ours {
@@ -40,21 +37,27 @@ export interface Ours {
 function openWork(dataset: Dataset): OursAtWork {
   const directory = mkdtempSync(join(tmpdir(), "bench-ours-"));
   const data = join(directory, "data");
-  const job: OursAtWork["job"] = async (what, hotDays, into = data) => {
-    const given: StoreJob = { do: what, directory: into, dataset, hotDays };
-    return JSON.parse(await runNode([CHILD, JSON.stringify(given)])) as StoreResult;
-  };
+  const run = async (job: StoreJob, flags: readonly string[] = []): Promise<StoreResult> =>
+    JSON.parse(await runNode([...flags, CHILD, JSON.stringify(job)])) as StoreResult;
   return {
     directory,
     data,
-    job,
+    job: (what, hotDays, into = data) => run({ do: what, directory: into, dataset, hotDays }),
     async reads(tier, hotDays, rounds) {
+      // One process owns a data directory, and both are asked in turn.
+      const copy = join(directory, `copy-${hotDays}`);
+      if (!existsSync(copy)) cpSync(data, copy, { recursive: true });
       const store: Pick<Measured, "times" | "memory">[] = [];
       const http: Pick<Measured, "times" | "memory">[] = [];
       for (let round = 0; round < rounds; round++) {
-        const { times, memory } = await job("ask", hotDays);
+        await using program = await startProgram(undefined, {
+          directory: copy,
+          environment: { HOT_DAYS: String(hotDays) },
+        });
+        const job: StoreJob = { do: "ask", directory: data, dataset, hotDays, url: program.url };
+        const { times, httpTimes, memory } = await run(job, [...startFlags(), "--expose-gc"]);
         store.push({ times: times!, memory });
-        http.push(await askProgram(data, dataset, hotDays));
+        http.push({ times: httpTimes!, memory: memoryOf(program.pid) });
       }
       const row = { ingest: null, bytesPerSample: bytesOnDisk(data) / dataset.samples };
       return [
@@ -69,8 +72,11 @@ function openWork(dataset: Dataset): OursAtWork {
 interface OursAtWork extends Disposable {
   readonly directory: string;
   readonly data: string;
-  job(what: StoreJob["do"], hotDays: number, into?: string): Promise<StoreResult>;
-  /** The store by itself, then over HTTP, in turn so often. */
+  job(what: Exclude<StoreJob["do"], "ask">, hotDays: number, into?: string): Promise<StoreResult>;
+  /**
+   * The store by itself, in a process with the program's flags, and over HTTP the program as it is started for users;
+   * question by question in turn, in so many rounds with new processes.
+   */
   reads(tier: string, hotDays: number, rounds: number): Promise<[Measured, Measured]>;
 }
 
@@ -146,67 +152,4 @@ export async function growOurs(dataset: Dataset): Promise<Grown> {
     ask: () => work.reads(ARCHIVED, HOT_DAYS, 1),
     [Symbol.dispose]: () => owned.dispose(),
   };
-}
-
-/** Over one connection to the program, as it is started for users. */
-async function askProgram(
-  directory: string,
-  dataset: Dataset,
-  hotDays: number,
-): Promise<Pick<Measured, "times" | "memory">> {
-  await using program = await startProgram(undefined, { directory, environment: { HOT_DAYS: String(hotDays) } });
-  using connection = await Connection.open(program.url);
-  const times = await timeQuestions(dataset, (question, about) => ask(connection, question, about));
-  return { times, memory: memoryOf(program.pid) };
-}
-
-interface Answer {
-  readonly series: readonly {
-    readonly samples?: readonly unknown[];
-    readonly buckets?: readonly { readonly mean?: number; readonly count?: number }[];
-  }[];
-  readonly next_cursor: string | null;
-}
-
-async function ask(connection: Connection, question: Question, about: Case) {
-  let ms = 0;
-  let count = 0;
-  for (const path of pathsOf(question, about)) {
-    const answer = await connection.send(`/api/v1/${path}`);
-    const { series, next_cursor } = JSON.parse(answer.body.toString()) as Answer;
-    if (next_cursor !== null) throw new Error(`The answer to "${question}" has another page`);
-    ms += answer.ms;
-    for (const { samples = [], buckets = [] } of series) {
-      count += samples.length + (question === "b" ? buckets.length : 0);
-      for (const bucket of buckets) count += bucket.count ?? 0;
-    }
-  }
-  return { ms, count };
-}
-
-/** Most questions are one request. */
-function pathsOf(question: Question, { entity, day, month, end }: Case): string[] {
-  const span = ({ start, end }: Case["day"]): string => `start=${start / 1000}&end=${end / 1000}`;
-  const one = `entity_id=${entityId(entity)}`;
-  switch (question) {
-    case "a":
-      return [`history?${one}&${span(day)}`];
-    case "b":
-      return [`statistics?${one}&period=hour&types=mean&${span(month)}`];
-    case "c":
-      return [`statistics?group_by=home&period=day&types=count&${span(month)}`];
-    case "cEntity":
-      return groups().map((names) => `statistics?entity_id=${names}&period=day&types=count&${span(month)}`);
-    case "last100":
-      return [`history?${one}&${span({ start: end - LAST_100_MICROS, end })}`];
-  }
-}
-
-function groups(): string[] {
-  const names = Array.from({ length: ENTITIES }, (_, entity) => entityId(entity));
-  const some: string[] = [];
-  for (let from = 0; from < names.length; from += ENTITIES_A_REQUEST) {
-    some.push(names.slice(from, from + ENTITIES_A_REQUEST).join());
-  }
-  return some;
 }
