@@ -129,7 +129,7 @@ function section(dataset: Dataset, rows: readonly Measured[]): string {
 the same for all; each server alone in turn, over HTTP on one connection, batches of 5,000 lines, with its defaults. A is
 one entity over 24 h raw, B one entity over 30 days as means by the hour, C the daily count of all samples over 30 days,
 then the same for each entity, then the newest 100 samples of one entity (by their span where there is no such question);
-medians, of ours those of three rounds in which store and program get each question in turn. Bytes and times after the
+medians, of ours those of three rounds in which store and program are asked in turn. Bytes and times after the
 server had sorted and compressed what it took. In brackets: how many times better than ${reference!.title}.
 
 ${markdownTable(

@@ -75,7 +75,7 @@ interface OursAtWork extends Disposable {
   job(what: Exclude<StoreJob["do"], "ask">, hotDays: number, into?: string): Promise<StoreResult>;
   /**
    * The store by itself, in a process with the program's flags, and over HTTP the program as it is started for users;
-   * question by question in turn, in so many rounds with new processes.
+   * some questions at a time in turn, in so many rounds with new processes.
    */
   reads(tier: string, hotDays: number, rounds: number): Promise<[Measured, Measured]>;
 }
