@@ -43,6 +43,35 @@ export async function until(what: string, ask: () => Promise<boolean>, timeoutMs
   }
 }
 
+/** A script that answers each line of JSON on its standard input by one on its standard output, in a process of its own. */
+export interface Partner extends AsyncDisposable {
+  readonly pid: number;
+  /** What it says first, without being asked. */
+  readonly greeting: Readonly<Record<string, unknown>>;
+  /** One question at a time. */
+  ask(question: object): Promise<Readonly<Record<string, unknown>>>;
+}
+
+/** Rejects, as each question does then, when the script ends. */
+export async function startPartner(args: readonly string[]): Promise<Partner> {
+  const child = start(args);
+  const lines = createInterface({ input: child.stdout! })[Symbol.asyncIterator]();
+  const answer = async (): Promise<Readonly<Record<string, unknown>>> => {
+    const { done, value } = await lines.next();
+    if (done) throw new Error(`"${args.join(" ").slice(0, 200)}" ended without an answer`);
+    return JSON.parse(value);
+  };
+  return {
+    pid: child.pid!,
+    greeting: await answer(),
+    ask(question) {
+      child.stdin!.write(`${JSON.stringify(question)}\n`);
+      return answer();
+    },
+    [Symbol.asyncDispose]: () => end(child),
+  };
+}
+
 /** The simulated home as a process of its own. */
 export interface Home extends AsyncDisposable {
   readonly url: string;
@@ -53,20 +82,16 @@ export interface Home extends AsyncDisposable {
 
 export async function startHome(options: Readonly<Record<string, number>>): Promise<Home> {
   const args = Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]);
-  const child = start(["src/testing/simulated-home/main.ts", ...args]);
-  const lines = createInterface({ input: child.stdout! })[Symbol.asyncIterator]();
-  const answer = async () => JSON.parse(String((await lines.next()).value)) as Record<string, unknown>;
-  const { url, token } = await answer();
+  const partner = await startPartner(["src/testing/simulated-home/main.ts", ...args]);
   return {
-    url: String(url),
-    token: String(token),
+    url: String(partner.greeting.url),
+    token: String(partner.greeting.token),
     async tell<Result>(command: Readonly<Record<string, unknown>>) {
-      child.stdin!.write(`${JSON.stringify(command)}\n`);
-      const { ok, ...result } = await answer();
+      const { ok, ...result } = await partner.ask(command);
       if (ok !== true) throw new Error(`The simulated home cannot do "${command.do}": ${result.error}`);
       return result as Result;
     },
-    [Symbol.asyncDispose]: () => end(child),
+    [Symbol.asyncDispose]: () => partner[Symbol.asyncDispose](),
   };
 }
 

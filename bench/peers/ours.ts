@@ -5,11 +5,13 @@ import { startFlags } from "../../e2e/program.ts";
 import { bytesOnDisk, bytesPerHotSample } from "../disk.ts";
 import { quantile } from "../figure.ts";
 import { measureLines } from "../line-protocol.ts";
-import { runNode, startProgram } from "../processes.ts";
+import { runNode, startPartner, startProgram } from "../processes.ts";
 import type { Dataset } from "./dataset.ts";
+import { Connection } from "./http.ts";
 import { type Measured, memoryOf } from "./measure.ts";
-import { QUESTIONS, type Question } from "./question.ts";
-import type { StoreJob, StoreResult } from "./store.child.ts";
+import { askOverHttp } from "./ours-http.ts";
+import { type Ask, QUESTIONS, type Question, timeQuestions } from "./question.ts";
+import type { StoreJob, StoreQuestion, StoreResult } from "./store.child.ts";
 
 const CHILD = "bench/peers/store.child.ts";
 const HOT_DAYS = 3;
@@ -37,12 +39,13 @@ export interface Ours {
 function openWork(dataset: Dataset): OursAtWork {
   const directory = mkdtempSync(join(tmpdir(), "bench-ours-"));
   const data = join(directory, "data");
-  const run = async (job: StoreJob, flags: readonly string[] = []): Promise<StoreResult> =>
-    JSON.parse(await runNode([...flags, CHILD, JSON.stringify(job)])) as StoreResult;
   return {
     directory,
     data,
-    job: (what, hotDays, into = data) => run({ do: what, directory: into, dataset, hotDays }),
+    async job(what, hotDays, into = data) {
+      const job: StoreJob = { do: what, directory: into, dataset, hotDays };
+      return JSON.parse(await runNode([CHILD, JSON.stringify(job)])) as StoreResult;
+    },
     async reads(tier, hotDays, rounds) {
       // One process owns a data directory, and both are asked in turn.
       const copy = join(directory, `copy-${hotDays}`);
@@ -54,10 +57,17 @@ function openWork(dataset: Dataset): OursAtWork {
           directory: copy,
           environment: { HOT_DAYS: String(hotDays) },
         });
-        const job: StoreJob = { do: "ask", directory: data, dataset, hotDays, url: program.url };
-        const { times, httpTimes, memory } = await run(job, [...startFlags(), "--expose-gc"]);
-        store.push({ times: times!, memory });
-        http.push({ times: httpTimes!, memory: memoryOf(program.pid) });
+        using connection = await Connection.open(program.url);
+        const job: StoreJob = { do: "ask", directory: data, dataset, hotDays };
+        await using alone = await startPartner([...startFlags(), "--expose-gc", CHILD, JSON.stringify(job)]);
+        const askStore: Ask = async (question, about) => {
+          const asked: StoreQuestion = { question, about };
+          const { ms, count } = await alone.ask(asked);
+          return { ms: Number(ms), count: Number(count) };
+        };
+        const [ofStore, ofProgram] = await timeQuestions(dataset, [askStore, askOverHttp(connection)]);
+        store.push({ times: ofStore!, memory: memoryOf(alone.pid) });
+        http.push({ times: ofProgram!, memory: memoryOf(program.pid) });
       }
       const row = { ingest: null, bytesPerSample: bytesOnDisk(data) / dataset.samples };
       return [

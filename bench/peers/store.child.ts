@@ -1,3 +1,4 @@
+import { createInterface } from "node:readline";
 import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
 import { destination, pino } from "pino";
 import type { SeriesNumber } from "../../src/domain/series.ts";
@@ -5,26 +6,27 @@ import { STATE_FIELD, STATE_MEASUREMENT } from "../../src/domain/series.ts";
 import type { LoneAnswer, LoneFigure } from "../../src/domain/statistics.ts";
 import { openStore, type Store } from "../../src/timeseries/store.ts";
 import { createSampleReader, DAY_MICROS, type Dataset, ENTITIES, entityId } from "./dataset.ts";
-import { Connection } from "./http.ts";
 import { memoryOf } from "./measure.ts";
-import { askOverHttp } from "./ours-http.ts";
-import { type Ask, type Case, LAST_100_MICROS, type Question, type Times, timeQuestions } from "./question.ts";
+import { type Case, LAST_100_MICROS, type Question } from "./question.ts";
 
 /**
  * Our store in a process of its own, so that its memory is its own: does the one job of its command line (JSON) and
- * prints what came of it.
+ * prints what came of it, as JSON.
  */
 
-export type StoreJob = {
+export interface StoreJob {
   readonly directory: string;
   readonly dataset: Dataset;
   /** Days that stay in SQLite. */
   readonly hotDays: number;
-} & (
-  | { readonly do: "append" | "load" | "rollUp" | "seal" }
-  /** `url`: the program on a copy of the data, which is asked in turn. */
-  | { readonly do: "ask"; readonly url: string }
-);
+  /** To be asked: it says that it is ready and answers the questions on its standard input, until that ends. */
+  readonly do: "append" | "load" | "rollUp" | "seal" | "ask";
+}
+
+export interface StoreQuestion {
+  readonly question: Question;
+  readonly about: Case;
+}
 
 export interface StoreResult {
   readonly memory: { readonly peak: number; readonly after: number };
@@ -36,8 +38,6 @@ export interface StoreResult {
   readonly sealSeconds?: number;
   /** Of the archive, after a seal. */
   readonly archivedBytesPerSample?: number;
-  readonly times?: Times;
-  readonly httpTimes?: Times;
 }
 
 const SETTINGS = { busyTimeoutSeconds: 30, cacheSize: -64_000, synchronous: "FULL" } as const;
@@ -103,7 +103,7 @@ async function seal(store: Store): Promise<Partial<StoreResult>> {
   return { sealSeconds: secondsSince(began), archivedBytesPerSample: bytes / samples };
 }
 
-async function ask(store: Store, dataset: Dataset, url: string): Promise<Partial<StoreResult>> {
+async function ask(store: Store, dataset: Dataset): Promise<Partial<StoreResult>> {
   const series = seriesOf(store, dataset);
   const read = async (entity: number, { start, end }: Case["day"]): Promise<number> => {
     const [columns] = await store.read([{ series: series[entity]!, start, end, limit: LIMIT }]);
@@ -133,14 +133,14 @@ async function ask(store: Store, dataset: Dataset, url: string): Promise<Partial
         return read(entity, { start: end - LAST_100_MICROS, end });
     }
   };
-  const askStore: Ask = async (question, about) => {
+  console.log(JSON.stringify({ ready: true }));
+  for await (const line of createInterface({ input: process.stdin })) {
+    const { question, about } = JSON.parse(line) as StoreQuestion;
     const start = performance.now();
     const count = await answer(question, about);
-    return { ms: performance.now() - start, count };
-  };
-  using connection = await Connection.open(url);
-  const [times, httpTimes] = await timeQuestions(dataset, [askStore, askOverHttp(connection)]);
-  return { times: times!, httpTimes: httpTimes! };
+    console.log(JSON.stringify({ ms: performance.now() - start, count }));
+  }
+  return {};
 }
 
 function meansIn({ series }: LoneAnswer): number {
@@ -168,10 +168,7 @@ let result: Partial<StoreResult>;
     ...(isWriting ? { now: () => job.dataset.start } : {}),
     ...(job.do === "append" ? { foldSamples: Number.POSITIVE_INFINITY } : {}),
   });
-  const { dataset } = job;
-  const done = await (job.do === "ask"
-    ? ask(store, dataset, job.url)
-    : { append, load, rollUp, seal }[job.do](store, dataset));
-  result = { ...done, memory: memoryOf(process.pid) };
+  const work = { append, load, rollUp, seal, ask }[job.do];
+  result = { ...(await work(store, job.dataset)), memory: memoryOf(process.pid) };
 }
 console.log(JSON.stringify(result));
