@@ -16,6 +16,7 @@ import type { StoreJob, StoreQuestion, StoreResult } from "./store.child.ts";
 const CHILD = "bench/peers/store.child.ts";
 const HOT_DAYS = 3;
 const ARCHIVED = `HOT_DAYS=${HOT_DAYS}`;
+/** With new processes each. */
 const ROUNDS = 3;
 /** More than any data have. */
 const ALL_DAYS = 3_650;

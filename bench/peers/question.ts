@@ -21,9 +21,9 @@ export interface Case {
 
 export const MONTH_DAYS = 30;
 /**
- * How often each is asked at least, after as many times that are not counted: a server that has run for a while is measured, its
- * caches filled and, of those with a virtual machine (QuestDB's and ours), its code compiled. Ours takes a third longer
- * after 300 questions than after 1,000.
+ * How often each is asked at least, after as many times that are not counted: a server that has run for a while is
+ * measured, its caches filled and, of those with a virtual machine (QuestDB's and ours), its code compiled. Ours takes a
+ * third longer after 300 questions than after 1,000.
  */
 const RUNS: Readonly<Record<Question, number>> = { a: 1_000, b: 1_000, c: 60, cEntity: 7, last100: 1_000 };
 const TURNS = 6;
