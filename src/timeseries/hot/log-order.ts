@@ -11,7 +11,6 @@ export function sortLog(content: LogContent): LogContent {
 }
 
 export function* sortInSteps(content: LogContent): Steps<LogContent> {
-  const { series, ts, numbers, texts } = content;
   const order = yield* orderInSteps(content);
   const sorted = {
     ...content,
@@ -21,13 +20,7 @@ export function* sortInSteps(content: LogContent): Steps<LogContent> {
     texts: new Array<string | null | undefined>(order.length),
   };
   for (const [from, to] of stretches(order.length)) {
-    for (let at = from; at < to; at++) {
-      const place = order[at]!;
-      sorted.series[at] = series[place]!;
-      sorted.ts[at] = ts[place]!;
-      sorted.numbers[at] = numbers[place]!;
-      if (Number.isNaN(sorted.numbers[at])) sorted.texts[at] = texts[place];
-    }
+    copyInOrder(content, order, from, to, sorted);
     yield;
   }
   return sorted;
@@ -115,5 +108,21 @@ function putInOrder(
   for (let i = from; i < to; i++) {
     const place = places[i]!;
     sorted[next[keys[place]! - min]!++] = place;
+  }
+}
+
+function copyInOrder(
+  { series, ts, numbers, texts }: LogContent,
+  order: Uint32Array,
+  from: number,
+  to: number,
+  sorted: { series: Int32Array; ts: Float64Array; numbers: Float64Array; texts: (string | null | undefined)[] },
+): void {
+  for (let at = from; at < to; at++) {
+    const place = order[at]!;
+    sorted.series[at] = series[place]!;
+    sorted.ts[at] = ts[place]!;
+    sorted.numbers[at] = numbers[place]!;
+    if (Number.isNaN(sorted.numbers[at])) sorted.texts[at] = texts[place];
   }
 }
