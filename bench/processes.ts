@@ -43,7 +43,10 @@ export async function until(what: string, ask: () => Promise<boolean>, timeoutMs
   }
 }
 
-/** A script that answers each line of JSON on its standard input by one on its standard output, in a process of its own. */
+/**
+ * A script that answers each line of JSON on its standard input by one on its standard output, in a process of its own,
+ * and ends with its input.
+ */
 export interface Partner extends AsyncDisposable {
   readonly pid: number;
   /** What it says first, without being asked. */
@@ -68,7 +71,12 @@ export async function startPartner(args: readonly string[]): Promise<Partner> {
       child.stdin!.write(`${JSON.stringify(question)}\n`);
       return answer();
     },
-    [Symbol.asyncDispose]: () => end(child),
+    async [Symbol.asyncDispose]() {
+      if (child.exitCode !== null || child.signalCode !== null) return;
+      const ended = once(child, "exit");
+      child.stdin!.end();
+      await ended;
+    },
   };
 }
 

@@ -318,7 +318,7 @@ export function createCommitter(options: CommitterOptions): Committer {
     } catch (error) {
       // The log can still grow when a fold does not fit: go on with commits and try it again with all there is then.
       log.warn({ err: error }, "Cannot fold the log into the day tables: tried again later");
-      unfolded += foldSamples;
+      unfolded += foldSamples * FLOOD_FOLD_TIMES;
       foldReason = `Cannot fold the log: ${messageOf(error)}`;
       foldPausedUntil = performance.now() + foldPause.next();
       const failure = new AppError("unavailable", foldReason, { cause: error });

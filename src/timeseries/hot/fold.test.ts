@@ -230,7 +230,7 @@ test("a flood does not outrun a fold, however long the log is", async (t) => {
       commits++;
     }
     await folded;
-    // 250,000 and what comes in the same turn; without a bound it is as much as the log has.
+    // 450,000 and what comes in the same turn; without a bound it is as much as the log has.
     assert.ok(commits * count <= 640_000, `${commits * count} samples came meanwhile`);
   } finally {
     await writer.terminate();
