@@ -7,6 +7,7 @@ type Echo = {
   thread(argument: null): number;
   fail(argument: string): never;
   die(argument: null): void;
+  work(milliseconds: number): boolean;
   litter(argument: null): Promise<string>;
   close(): void;
 };
@@ -14,11 +15,15 @@ type Echo = {
 const RPC = JSON.stringify(new URL("./worker-rpc.ts", import.meta.url).href);
 const SOURCE = `
   import { threadId } from "node:worker_threads";
-  import { serveCommands } from ${RPC};
+  import { isCalled, serveCommands } from ${RPC};
   serveCommands({
     thread: () => threadId,
     fail: (message) => { throw new RangeError(message); },
     die: () => process.exit(3),
+    work(milliseconds) {
+      for (const start = performance.now(); performance.now() < start + milliseconds; ) if (isCalled()) return true;
+      return false;
+    },
     litter: () => new Promise((resolve) => {
       globalThis.registry = new FinalizationRegistry(resolve);
       registry.register({}, "collected");
@@ -36,6 +41,16 @@ test("startOnDemand() asks the same thread while calls come, and another one aft
   assert.equal(await worker.call("thread", null), first);
   await worker.end();
   assert.notEqual(await worker.call("thread", null), first);
+  await worker.end();
+});
+
+test("isCalled() tells a thread at work that somebody waits for it", async () => {
+  const worker = startOnDemand<Echo>(FILE, {}, FOR_EVER_MS, (error) => assert.fail(error));
+  assert.equal(await worker.call("work", 20), false);
+  const working = worker.call("work", FOR_EVER_MS);
+  await worker.call("thread", null);
+  assert.equal(await working, true);
+  assert.equal(await worker.call("work", 20), false, "the call that it waited for was answered");
   await worker.end();
 });
 

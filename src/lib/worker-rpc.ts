@@ -16,6 +16,11 @@ interface Request {
   readonly argument: unknown;
 }
 
+/** The first message to a thread: where it finds the number of the newest call, which may not have arrived yet. */
+interface Greeting {
+  readonly newestCall: Int32Array<SharedArrayBuffer>;
+}
+
 interface Failure {
   readonly message: string;
   readonly name: string;
@@ -66,7 +71,9 @@ export function startWorker<C extends Commands>(
   options: WorkerOptions,
   onDeath: (error: Error) => void,
 ): Remote<C> {
+  const newestCall = sharedNumber();
   const worker = new Worker(file, options);
+  worker.postMessage({ newestCall } satisfies Greeting);
   const waiting = new Map<number, Waiting>();
   let lastId = 0;
   let ended: Error | undefined;
@@ -92,6 +99,7 @@ export function startWorker<C extends Commands>(
     call(name, argument, transfer = []) {
       if (ended) return Promise.reject(ended);
       const id = ++lastId;
+      Atomics.store(newestCall, 0, id);
       return new Promise((resolve, reject) => {
         waiting.set(id, { resolve: resolve as (result: unknown) => void, reject });
         worker.postMessage({ id, name, argument } satisfies Request, transfer as Transferable[]);
@@ -163,6 +171,17 @@ export function startOnDemand<C extends Commands & { close(argument: null): unkn
   };
 }
 
+const sharedNumber = () => new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
+
+/** Of the thread that this is. */
+let newestCall = sharedNumber();
+let begunCall = 0;
+
+/** Inside the worker thread: whether a call has come since the one that it took last, so that long work can give way. */
+export function isCalled(): boolean {
+  return Atomics.load(newestCall, 0) !== begunCall;
+}
+
 /** Inside the worker thread: answers the calls of `startWorker` by these commands, and gives memory back between them. */
 export function serveCommands(commands: Commands): void {
   const port = parentPort;
@@ -180,7 +199,13 @@ export function serveCommands(commands: Commands): void {
     } satisfies Answer);
   };
   const worked = collectWhenIdle();
-  port.on("message", ({ id, name, argument }: Request) => {
+  port.on("message", (message: Request | Greeting) => {
+    if ("newestCall" in message) {
+      ({ newestCall } = message);
+      return;
+    }
+    const { id, name, argument } = message;
+    begunCall = id;
     worked();
     try {
       const command = commands[name];

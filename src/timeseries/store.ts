@@ -140,7 +140,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
       sealed.push(current);
       current = new Generation();
     },
-    sealedRanges: () => sealed.map((generation) => generation.ranges()),
+    sealedParts: () => sealed.map((generation) => ({ ...generation.packed(), ranges: generation.ranges() })),
     committed: (queued) => forwarders?.queued(queued),
     folded(existing) {
       const changed = sealed.flatMap((generation) => [...generation.days]);
@@ -324,9 +324,12 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   function restoreLog({ logSeries, logSamples }: StoredState): void {
     const values = unpackValues(logSamples);
     for (let i = 0; i < logSeries.length; i++) {
-      const entry = catalog.entry(logSeries[i]!);
+      const series = logSeries[i]!;
       const ts = logSamples.ts[i]!;
-      if (entry !== undefined && current.insert(entry.number, ts, values[i]!)) extend(entry, ts, values[i]!);
+      const isNew = current.insert(series, ts, values[i]!);
+      // Samples of a series whose row is lost go on to the day tables as well.
+      const entry = catalog.entry(series);
+      if (isNew && entry !== undefined) extend(entry, ts, values[i]!);
     }
   }
 

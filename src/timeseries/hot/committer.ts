@@ -12,7 +12,7 @@ import { type Change, Chunk } from "./chunk.ts";
 import { buffersOf } from "./columns.ts";
 import type { Day } from "./day.ts";
 import { nameOfDay } from "./disk.ts";
-import type { FoldedRanges } from "./fold.ts";
+import type { FoldedPart } from "./fold.ts";
 import type { MendedDay } from "./salvage.ts";
 import type { ArchiveChange } from "./sealing.ts";
 import type {
@@ -82,8 +82,8 @@ export interface CommitterOptions {
   readonly durableUntil: () => Micros | null;
   /** A fold is about to begin: what was pushed until now belongs to it, what is pushed from now on does not. */
   seal(): void;
-  /** What the log then holds, for the table of series; asked after everything sealed was committed. */
-  sealedRanges(): readonly FoldedRanges[];
+  /** What the log then holds, the oldest part first, in copies; asked after everything sealed was committed. */
+  sealedParts(): readonly FoldedPart[];
   /** Samples were written; the queue for other servers ends with this number. */
   committed?(queued: number): void;
   /** Everything sealed is in the day tables; these exist now. */
@@ -308,7 +308,7 @@ export function createCommitter(options: CommitterOptions): Committer {
 
   async function foldLog(): Promise<void> {
     try {
-      const answer = await ask("fold", { ranges: options.sealedRanges(), maxPages: options.maxPages?.() });
+      const answer = await orMended(callFold);
       sizeBytes = answer.sizeBytes;
       options.folded(answer.days);
       folds++;
@@ -326,17 +326,23 @@ export function createCommitter(options: CommitterOptions): Committer {
     }
   }
 
-  /** A command; once more when it met a damaged table that could be mended. */
-  const ask: Remote<WriterCommands>["call"] = (name, argument) =>
-    remote()
-      .call(name, argument)
-      .catch((error: unknown) => {
-        if (!isCorruption(error)) throw error;
-        return mend().then((isMended) => {
-          if (!isMended) throw error;
-          return remote().call(name, argument);
-        });
-      });
+  function callFold(): Promise<{ readonly days: readonly Day[]; readonly sizeBytes: number }> {
+    const parts = options.sealedParts();
+    const buffers = parts.flatMap(({ series, samples }) => [series.buffer, ...buffersOf(samples)]);
+    return remote().call("fold", { parts, maxPages: options.maxPages?.() }, buffers);
+  }
+
+  /** Calls; once more when a damaged table was met that could be mended. */
+  async function orMended<Result>(call: () => Promise<Result>): Promise<Result> {
+    try {
+      return await call();
+    } catch (error) {
+      if (!isCorruption(error) || !(await mend())) throw error;
+      return call();
+    }
+  }
+
+  const ask: Remote<WriterCommands>["call"] = (name, argument) => orMended(() => remote().call(name, argument));
 
   function mend(): Promise<boolean> {
     if (mending === undefined && performance.now() < mendPausedUntil) return Promise.resolve(false);

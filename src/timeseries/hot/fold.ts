@@ -1,13 +1,17 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { Value } from "../../domain/sample.ts";
-import type { Steps } from "../../lib/steps.ts";
 import { unbuildDays } from "../rollups/build.ts";
 import { type PackedSamples, unpackValues } from "./columns.ts";
 import { type Day, dayOf, tableOfDay } from "./day.ts";
-import { type Log, type LogContent, valueAt } from "./log.ts";
-import { sortInSteps } from "./log-order.ts";
+import type { Log } from "./log.ts";
 
-/** Of each series in the log: its oldest time there, and its newest sample there. In no order. */
+/** Samples in the order of day, series and time, each time of a series once. */
+export interface FoldedSamples {
+  readonly series: Int32Array<ArrayBuffer>;
+  readonly samples: PackedSamples;
+}
+
+/** Of each series in a part of the log: its oldest time there, and its newest sample there. In no order. */
 export interface FoldedRanges {
   readonly series: Int32Array<ArrayBuffer>;
   readonly firstTs: Float64Array<ArrayBuffer>;
@@ -21,69 +25,88 @@ const FOLDING = "folding";
 /** Beyond it nothing is gained by an integer. */
 const INTEGER_MAX = 2 ** 47;
 
+/** A part of the log, as the main thread has it in memory. */
+export interface FoldedPart extends FoldedSamples {
+  readonly ranges: FoldedRanges;
+}
+
 /**
- * Carries the log, as it is when this is begun, over to the day tables, in the order of day, series and time: some
- * samples with each step, and nothing is lost when the last step is never taken: the log holds all of them until
- * `finish`, and to do it again changes nothing.
+ * Carries the log, up to and including a batch, over to the day tables: some samples with each step, and nothing is lost
+ * when the last step is never taken: the log holds all of them until `finish`, and to do it again changes nothing.
  *
- * Of samples with the same series and time the one in the day table stays, else the first in the log.
+ * Of samples with the same series and time the one in the day table stays, else that of the first part.
  */
 export class Fold {
   readonly #db: DatabaseSync;
   readonly #log: Log;
-  /** In the order in which it is carried over. */
-  readonly #content: LogContent;
+  readonly #parts: readonly FoldedPart[];
+  readonly #lastBatch: number;
+  /** Where it stands: the part, and in it the next sample and the next text. */
+  #part = 0;
   #next = 0;
+  #nextText = 0;
+  #left: number;
+  #isBegun = false;
   /** The day whose table is filled. */
   #table: { readonly day: Day; readonly one: StatementSync; many: StatementSync | undefined } | undefined;
   readonly #row = new Array<number | bigint | string | null>(3);
   readonly #rows = new Array<number | bigint | string | null>(3 * ROWS_AT_ONCE);
 
-  private constructor(db: DatabaseSync, log: Log, content: LogContent) {
+  /** `parts` have all samples of the log's batches up to and including `lastBatch`, the oldest part first. */
+  constructor(db: DatabaseSync, log: Log, parts: readonly FoldedPart[], lastBatch: number) {
     this.#db = db;
     this.#log = log;
-    this.#content = content;
-  }
-
-  /** Reads the log and puts it in order: 25 ms for 250,000 samples. Both of the same file. */
-  static *begin(db: DatabaseSync, log: Log): Steps<Fold> {
-    return new Fold(db, log, yield* sortInSteps(yield* log.readInSteps()));
+    this.#parts = parts;
+    this.#lastBatch = lastBatch;
+    this.#left = parts.reduce((sum, { series }) => sum + series.length, 0);
   }
 
   /** Samples that no step has carried over. */
   get left(): number {
-    return this.#content.ts.length - this.#next;
+    return this.#left;
   }
 
   /**
-   * Carries over the next `limit` samples and answers of which days they are. Belongs inside a transaction, which need
-   * not be durable: that of `finish` makes it so. After one that failed the fold has to be begun again.
+   * Carries over the next samples, `limit` at most, or fewer when it is asked to give way, and answers of which days they
+   * are. Belongs inside a transaction, which need not be durable: that of `finish` makes it so. After one that failed the
+   * fold has to be begun again.
    */
-  step(limit: number): readonly Day[] {
-    if (this.#next === 0) this.#db.prepare("INSERT OR REPLACE INTO meta VALUES (?, 1)").run(FOLDING);
-    const end = Math.min(this.#content.ts.length, this.#next + limit);
+  step(limit: number, givesWay: () => boolean = () => false): readonly Day[] {
+    if (!this.#isBegun) this.#db.prepare("INSERT OR REPLACE INTO meta VALUES (?, 1)").run(FOLDING);
+    this.#isBegun = true;
     const days: Day[] = [];
-    while (this.#next < end) {
+    const end = Math.max(0, this.#left - limit);
+    do {
+      const { series } = this.#parts[this.#part]!;
+      if (this.#next === series.length) {
+        this.#part++;
+        this.#next = 0;
+        this.#nextText = 0;
+        continue;
+      }
       const day = this.#dayAt(this.#next);
-      const to = this.#endOfDay(day, end);
-      // Whatever was computed from the day's samples has to be computed again.
-      unbuildDays(this.#db, [day]);
-      this.#insert(day, this.#next, to);
-      this.#next = to;
-      days.push(day);
-    }
+      if (!days.includes(day)) {
+        // Whatever was computed from the day's samples has to be computed again.
+        unbuildDays(this.#db, [day]);
+        days.push(day);
+      }
+      this.#insert(
+        day,
+        this.#endOfDay(day, Math.min(series.length, this.#next + ROWS_AT_ONCE, this.#next + this.#left - end)),
+      );
+    } while (this.#left > end && !givesWay());
     return days;
   }
 
   /** After the last step: empties the log of what was carried over. Belongs inside a durable transaction. */
-  finish(ranges: readonly FoldedRanges[]): void {
-    for (const range of ranges) updateSeries(this.#db, range);
-    this.#log.remove(this.#content.lastBatch);
+  finish(): void {
+    for (const { ranges } of this.#parts) updateSeries(this.#db, ranges);
+    this.#log.remove(this.#lastBatch);
     this.#db.prepare("DELETE FROM meta WHERE key = ?").run(FOLDING);
   }
 
   #dayAt(place: number): Day {
-    return dayOf(this.#content.ts[place]!);
+    return dayOf(this.#parts[this.#part]!.samples.ts[place]!);
   }
 
   /** Where the samples of the day that is next end, `end` at most. */
@@ -98,24 +121,30 @@ export class Fold {
     return low;
   }
 
-  #insert(day: Day, from: number, to: number): void {
+  /** The samples from the next one to `to`, `ROWS_AT_ONCE` at most. */
+  #insert(day: Day, to: number): void {
     const table = this.#tableOf(day);
-    let at = from;
-    for (; to - at >= ROWS_AT_ONCE; at += ROWS_AT_ONCE) {
-      for (let i = 0; i < ROWS_AT_ONCE; i++) this.#fill(this.#rows, 3 * i, at + i);
+    const count = to - this.#next;
+    if (count === ROWS_AT_ONCE) {
       table.many ??= this.#prepare(day, ROWS_AT_ONCE);
+      for (let i = 0; i < ROWS_AT_ONCE; i++) this.#fill(this.#rows, 3 * i);
       table.many.run(...this.#rows);
+    } else {
+      for (let i = 0; i < count; i++) {
+        this.#fill(this.#row, 0);
+        table.one.run(...this.#row);
+      }
     }
-    for (; at < to; at++) {
-      this.#fill(this.#row, 0, at);
-      table.one.run(...this.#row);
-    }
+    this.#left -= count;
   }
 
-  #fill(row: (number | bigint | string | null)[], at: number, place: number): void {
-    row[at] = this.#content.series[place]!;
-    row[at + 1] = this.#content.ts[place]!;
-    row[at + 2] = shortest(valueAt(this.#content, place));
+  #fill(row: (number | bigint | string | null)[], at: number): void {
+    const { series, samples } = this.#parts[this.#part]!;
+    const place = this.#next++;
+    const number = samples.numbers[place]!;
+    row[at] = series[place]!;
+    row[at + 1] = samples.ts[place]!;
+    row[at + 2] = shortest(Number.isNaN(number) ? samples.texts[this.#nextText++]! : number);
   }
 
   #tableOf(day: Day) {

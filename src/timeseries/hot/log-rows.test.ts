@@ -97,7 +97,7 @@ test("whatever commits, folds, failures and restarts come, the log holds what wa
           if (step.count > 0) expected.push(chunk);
           durableUntil = chunk.durableUntil ?? durableUntil;
         } else if (step.do === "begin fold") {
-          fold = { lastBatch: log.read().lastBatch, chunks: expected.length };
+          fold = { lastBatch: log.seal(), chunks: expected.length };
         } else if (step.do === "end fold") {
           if (fold === undefined) continue;
           const { lastBatch, chunks } = fold;
@@ -154,7 +154,7 @@ test("a commit of a quiet home writes one page, but for those that make room", (
   assert.equal(fresh.filter((pages) => pages === 1).length, 60, fresh.join());
   assert.ok(Math.max(...fresh) <= 24, fresh.join());
 
-  transaction(db, log, false, () => log.remove(log.read().lastBatch));
+  transaction(db, log, false, () => log.remove(log.seal()));
   assert.deepEqual(
     pagesOfCommits(file, db, log, 64),
     Array.from({ length: 64 }, () => 1),
@@ -172,7 +172,7 @@ test("a fold deletes the rows of a flood and keeps those of a quiet home, as man
   });
   assert.equal(rows(), 4_601);
   assert.equal(readLog(db).series.length, 4_600 * 50 + 2_000);
-  transaction(db, log, false, () => log.remove(log.read().lastBatch));
+  transaction(db, log, false, () => log.remove(log.seal()));
   assert.equal(rows(), 4_500);
   assert.equal(readLog(db).series.length, 0);
 });

@@ -93,8 +93,8 @@ export class LogRows {
     return true;
   }
 
-  /** Answers the number of the batch. The row is the open one now, unless it has no room for anything more. */
-  add(content: RowContent): number {
+  /** The row is the open one now, unless it has no room for anything more. */
+  add(content: RowContent): void {
     this.#slots ??= readSlots(this.#db);
     const slots = this.#slots;
     const batch = slots.nextBatch++;
@@ -109,19 +109,20 @@ export class LogRows {
       this.#run(this.#fill, batch, content, slot);
       this.#open = { slot, batch, content, room };
     }
-    return batch;
   }
 
-  /** What comes next goes to another row. */
-  close(): void {
+  /** What comes next goes to another row; answers the newest batch. */
+  close(): number {
+    this.#slots ??= readSlots(this.#db);
     this.#open = undefined;
+    return this.#slots.nextBatch - 1;
   }
 
   /** Samples of batches up to and including this one are in the day tables: their rows are free. */
   release(lastBatch: number): void {
     this.#slots ??= readSlots(this.#db);
     const slots = this.#slots;
-    this.close();
+    this.#open = undefined;
     const meta = this.#db.prepare("INSERT OR REPLACE INTO meta VALUES (?, ?)");
     meta.run(DURABLE_UNTIL, readDurableUntil(this.#db));
     meta.run(FOLDED_BATCH, lastBatch);
@@ -135,7 +136,7 @@ export class LogRows {
   /** What it knows of the file may be wrong. */
   forget(): void {
     this.#slots = undefined;
-    this.close();
+    this.#open = undefined;
   }
 
   #run(statement: StatementSync, batch: number, { count, start, items, durableUntil }: RowContent, slot: number): void {

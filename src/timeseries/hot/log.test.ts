@@ -7,9 +7,7 @@ import type { Value } from "../../domain/sample.ts";
 import { downgrade, readMigrations, upgrade } from "../../lib/migrate.ts";
 import { Chunk } from "./chunk.ts";
 import { unpackValues } from "./columns.ts";
-import { dayOf } from "./day.ts";
 import { Log, type LogContent, packLog, readLog, valueAt } from "./log.ts";
-import { sortLog } from "./log-order.ts";
 
 type Sample = readonly [series: number, ts: number, value: Value];
 
@@ -134,64 +132,37 @@ test("a row that was damaged where it stands costs its own samples alone", () =>
   }
 });
 
-test("sortLog() orders by day, series, time and arrival", () => {
+test("packLog() gives the samples as they came", () => {
   fc.assert(
     fc.property(samples, (batch) => {
       using db = openLog();
       append(db, batch);
-      const sorted = sortLog(readLog(db));
-      const expected = batch.toSorted((a, b) => dayOf(a[1]) - dayOf(b[1]) || a[0] - b[0] || a[1] - b[1]);
-      assert.deepEqual(samplesOf(sorted), expected);
-      const packed = packLog(sorted);
+      const packed = packLog(readLog(db));
       assert.deepEqual(
         Array.from(unpackValues(packed.samples), (value, i) => [packed.series[i], packed.samples.ts[i], value]),
-        expected,
+        batch,
       );
     }),
   );
 });
 
-test("remove() leaves what came after", () => {
+test("remove() leaves what was appended after seal()", () => {
   using db = openLog();
   const log = new Log(db);
-  append(db, [[1, 1, 1]]);
-  const { lastBatch } = log.read();
-  append(db, [[1, 2, 2]]);
-  log.remove(lastBatch);
+  const add = (ts: number) => {
+    const chunk = new Chunk(1);
+    chunk.push(1, ts, ts);
+    log.append(chunk.packed());
+  };
+  add(1);
+  const first = log.seal();
+  // It would have room in the same row.
+  add(2);
+  log.remove(first);
   assert.deepEqual(contents(db), [[1, 2, 2]]);
-  log.remove(log.read().lastBatch);
+  const second = log.seal();
+  assert.ok(second > first);
+  log.remove(second);
   assert.deepEqual(contents(db), []);
-  assert.equal(log.read().lastBatch, 0);
-});
-
-test("what is kept of a flood is what the file has, whatever became of its transactions", () => {
-  using db = openLog();
-  const log = new Log(db);
-  const flood = (count: number, first: number) => {
-    const chunk = new Chunk(count);
-    for (let i = 0; i < count; i++) chunk.push(i % 5, first + i, i % 3 === 0 ? `t${i}` : i / 8);
-    return chunk.packed();
-  };
-  const transaction = (end: "COMMIT" | "ROLLBACK", work: () => void) => {
-    db.exec("BEGIN");
-    work();
-    db.exec(end);
-  };
-  const check = () => assert.deepEqual(log.read(), readLog(db));
-  transaction("COMMIT", () => log.append(flood(2_500, 0)));
-  check();
-  transaction("ROLLBACK", () => log.append(flood(3_000, 1e9)));
-  check();
-  transaction("COMMIT", () => log.append(flood(10, 2e9)));
-  check();
-  transaction("ROLLBACK", () => log.append(flood(3_000, 3e9)));
-  transaction("COMMIT", () => log.append(flood(4_000, 4e9)));
-  check();
-  const { lastBatch } = log.read();
-  transaction("ROLLBACK", () => log.remove(lastBatch));
-  check();
-  transaction("COMMIT", () => log.append(flood(5_000, 5e9)));
-  transaction("COMMIT", () => log.remove(lastBatch));
-  check();
-  assert.equal(log.read().series.length, 5_000);
+  assert.equal(log.seal(), second, "nothing was appended");
 });

@@ -1,19 +1,11 @@
 import type { DatabaseSync } from "node:sqlite";
 import type { Micros, Value } from "../../domain/sample.ts";
-import { allAtOnce, type Steps } from "../../lib/steps.ts";
 import type { PackedChunk } from "./chunk.ts";
 import type { PackedSamples } from "./columns.ts";
 import { LogRows, readFoldedBatch } from "./log-rows.ts";
 
 /** Samples that are put into words together, small enough that what it takes is soon garbage. */
 const ENCODED_AT_ONCE = 1_000;
-/** Samples that a step of reading is about: a few milliseconds. */
-const STEP_SAMPLES = 20_000;
-/** Batches of at least so many samples come in a flood, */
-const KEPT_BATCH_SAMPLES_MIN = 2_000;
-/** and so many samples of them are kept, 20 bytes each, to be folded without reading them again. */
-const KEPT_SAMPLES_MAX = 1_000_000;
-
 /** Bytes that a sample takes at least, with its commas. */
 const SAMPLE_BYTES_MIN = 6;
 
@@ -22,14 +14,9 @@ const SAMPLE_BYTES_MIN = 6;
  * or what a page has room for is one.
  */
 export class Log {
-  readonly #db: DatabaseSync;
   readonly #rows: LogRows;
-  /** By the batch that they are; an entry whose row is gone again, or never was, is not asked for. */
-  readonly #kept = new Map<number, PackedChunk>();
-  #keptSamples = 0;
 
   constructor(db: DatabaseSync) {
-    this.#db = db;
     this.#rows = new LogRows(db);
   }
 
@@ -48,7 +35,7 @@ export class Log {
     }
     const first = samples.ts[0]!;
     const start = haveExactDistance(samples.ts, first) ? first : 0;
-    this.#keep(this.#rows.add({ count, start, items: encode(series, samples, start), durableUntil }), chunk);
+    this.#rows.add({ count, start, items: encode(series, samples, start), durableUntil });
   }
 
   /** Up to when everything that was heard is on the disk. Belongs inside a transaction, as `append`. */
@@ -57,39 +44,19 @@ export class Log {
     if (!this.#rows.extend(nothing)) this.#rows.add({ ...nothing, start: at });
   }
 
-  read(): LogContent {
-    return allAtOnce(this.readInSteps());
-  }
-
-  /** What is appended between the steps does not belong to it. */
-  *readInSteps(): Steps<LogContent> {
-    this.#rows.close();
-    return yield* readInSteps(this.#db, this.#kept);
+  /** The newest batch; what is appended from now on belongs to later ones. */
+  seal(): number {
+    return this.#rows.close();
   }
 
   /** Samples up to and including this batch are in the day tables. Belongs inside a transaction, as `append`. */
   remove(lastBatch: number): void {
     this.#rows.release(lastBatch);
-    for (const batch of this.#kept.keys()) if (batch <= lastBatch) this.#forget(batch);
   }
 
   /** After a transaction that failed. */
   forget(): void {
     this.#rows.forget();
-  }
-
-  /** After a transaction that failed a batch of the same number may come again, with other samples. */
-  #keep(batch: number, chunk: PackedChunk): void {
-    this.#forget(batch);
-    const count = chunk.series.length;
-    if (count < KEPT_BATCH_SAMPLES_MIN || this.#keptSamples + count > KEPT_SAMPLES_MAX) return;
-    this.#kept.set(batch, chunk);
-    this.#keptSamples += count;
-  }
-
-  #forget(batch: number): void {
-    this.#keptSamples -= this.#kept.get(batch)?.series.length ?? 0;
-    this.#kept.delete(batch);
   }
 }
 
@@ -125,10 +92,8 @@ function encodeItem(item: Value): string {
   return item === Number.NEGATIVE_INFINITY ? "-9e999" : JSON.stringify(item);
 }
 
-/** Samples of the log; all of them in the order of arrival, unless it is said otherwise. */
+/** Samples of the log, in the order of arrival. */
 export interface LogContent {
-  /** The newest of the batches that they are; 0 where there are none. */
-  readonly lastBatch: number;
   /** Samples of rows that were damaged where they stand; they are not among the others. */
   readonly damaged: number;
   readonly series: Int32Array<ArrayBuffer>;
@@ -140,27 +105,16 @@ export interface LogContent {
 }
 
 export function readLog(db: DatabaseSync): LogContent {
-  return allAtOnce(readInSteps(db, new Map()));
-}
-
-/** `kept`: samples of some of its batches, which need not be read then. */
-function* readInSteps(db: DatabaseSync, kept: ReadonlyMap<number, PackedChunk>): Steps<LogContent> {
   const batches = db
-    .prepare("SELECT slot, batch, count, start FROM log_batches WHERE batch > ? ORDER BY batch")
+    .prepare("SELECT slot, count, start FROM log_batches WHERE batch > ? ORDER BY batch")
     .all(readFoldedBatch(db));
   const samplesOf = db.prepare("SELECT samples FROM log_batches WHERE slot = ?");
   const count = batches.reduce((sum, batch) => sum + Number(batch.count), 0);
   const log = new LogColumns(count);
-  let stepEnd = STEP_SAMPLES;
-  for (const { slot, batch, start, count } of batches) {
-    const known = kept.get(Number(batch));
-    if (known !== undefined) log.addPacked(known);
-    else log.addItems(itemsOf(samplesOf.get(slot!)?.samples, Number(count)) ?? [], Number(start));
-    if (log.count < stepEnd) continue;
-    yield;
-    stepEnd = log.count + STEP_SAMPLES;
+  for (const { slot, start, count } of batches) {
+    log.addItems(itemsOf(samplesOf.get(slot!)?.samples, Number(count)) ?? [], Number(start));
   }
-  return { lastBatch: Number(batches.at(-1)?.batch ?? 0), damaged: count - log.count, ...log.columns() };
+  return { damaged: count - log.count, ...log.columns() };
 }
 
 /** The items of a row; undefined for one that was damaged where it stands, which costs its own samples and no others. */
@@ -205,15 +159,6 @@ class LogColumns {
       this.ts[at] = start + (items[i + 1] as number);
       this.numbers[at] = typeof value === "number" ? value : Number.NaN;
       if (typeof value !== "number") this.texts[at] = value;
-    }
-  }
-
-  addPacked({ series, samples }: PackedChunk): void {
-    this.series.set(series, this.count);
-    this.ts.set(samples.ts, this.count);
-    this.numbers.set(samples.numbers, this.count);
-    for (let i = 0, text = 0; i < series.length; i++, this.count++) {
-      if (Number.isNaN(samples.numbers[i])) this.texts[this.count] = samples.texts[text++]!;
     }
   }
 }

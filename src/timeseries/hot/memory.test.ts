@@ -3,6 +3,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import type { Value } from "../../domain/sample.ts";
 import { unpackValues } from "./columns.ts";
+import { DAY_MICROS, dayOf } from "./day.ts";
 import { Generation } from "./memory.ts";
 
 const value = fc.oneof(
@@ -43,6 +44,23 @@ test("a generation keeps the first value of each time, numbers and texts, in the
       assert.equal(
         generation.size,
         [...model.values()].reduce((sum, { size }) => sum + size, 0),
+      );
+    }),
+    { numRuns: 500 },
+  );
+});
+
+test("packed() has all samples in the order of day, series and time", () => {
+  const moment = fc.integer({ min: -3, max: 3 }).chain((day) => fc.nat(3).map((ts) => day * DAY_MICROS + ts - 2));
+  const list = fc.array(fc.tuple(fc.constantFrom(9, 1, 200_000), moment, value), { maxLength: 60 });
+  fc.assert(
+    fc.property(list, (samples) => {
+      const generation = new Generation();
+      const kept = samples.filter(([series, ts, value]) => generation.insert(series, ts, value));
+      const { series, samples: packed } = generation.packed();
+      assert.deepEqual(
+        Array.from(unpackValues(packed), (value, i) => [series[i], packed.ts[i], value]),
+        kept.toSorted((a, b) => dayOf(a[1]) - dayOf(b[1]) || a[0] - b[0] || a[1] - b[1]),
       );
     }),
     { numRuns: 500 },

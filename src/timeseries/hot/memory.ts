@@ -1,8 +1,8 @@
 import type { Micros, SampleColumns, Span, Value } from "../../domain/sample.ts";
 import type { SeriesNumber } from "../../domain/series.ts";
 import { SamplePacker } from "./columns.ts";
-import { type Day, dayOf } from "./day.ts";
-import type { FoldedRanges } from "./fold.ts";
+import { DAY_MICROS, type Day, dayOf } from "./day.ts";
+import type { FoldedRanges, FoldedSamples } from "./fold.ts";
 
 /**
  * Ascending by time, each time once. Numbers stand by themselves, since V8 keeps an array of nothing else as plain
@@ -18,7 +18,15 @@ interface Column {
 
 interface Texts {
   readonly ts: Micros[];
-  readonly values: Value[];
+  readonly values: (string | null)[];
+}
+
+/** Samples of one series that stand side by side. */
+interface Run {
+  readonly number: SeriesNumber;
+  readonly column: Column;
+  readonly from: number;
+  readonly to: number;
 }
 
 const EMPTY: SampleColumns = { ts: [], values: [] };
@@ -97,6 +105,44 @@ export class Generation {
     return { series, firstTs, last: last.packed() };
   }
 
+  /** A copy of all, in the order of day, series and time. */
+  packed(): FoldedSamples {
+    const series = new Int32Array(this.#size);
+    const ts = new Float64Array(this.#size);
+    const numbers = new Float64Array(this.#size);
+    const texts: (string | null)[] = [];
+    const runs = this.#runsOfDays();
+    let at = 0;
+    for (const day of [...runs.keys()].sort((a, b) => a - b)) {
+      for (const { number, column, from, to } of runs.get(day)!) {
+        for (let i = from; i < to; i++, at++) {
+          series[at] = number;
+          ts[at] = column.ts[i]!;
+          numbers[at] = column.numbers[i]!;
+        }
+        if (column.texts !== undefined) addTextsOf(column.texts, column.ts[from]!, column.ts[to - 1]!, texts);
+      }
+    }
+    return { series, samples: { ts, numbers, texts } };
+  }
+
+  /** Where the samples of each day stand, in the order of series. */
+  #runsOfDays(): Map<Day, Run[]> {
+    const runs = new Map<Day, Run[]>();
+    for (const number of [...this.#columns.keys()].sort((a, b) => a - b)) {
+      const column = this.#columns.get(number)!;
+      for (let from = 0; from < column.ts.length; ) {
+        const day = dayOf(column.ts[from]!);
+        const to = lowerBound(column.ts, (day + 1) * DAY_MICROS);
+        const ofDay = runs.get(day);
+        if (ofDay === undefined) runs.set(day, [{ number, column, from, to }]);
+        else ofDay.push({ number, column, from, to });
+        from = to;
+      }
+    }
+    return runs;
+  }
+
   /** A copy of the oldest `limit` samples in the span. */
   slice(series: SeriesNumber, span: Span, limit: number): SampleColumns {
     const column = this.#columns.get(series);
@@ -118,7 +164,7 @@ export class Generation {
   }
 }
 
-function addText(column: Column, ts: Micros, value: Value): void {
+function addText(column: Column, ts: Micros, value: string | null): void {
   column.texts ??= { ts: [], values: [] };
   const { ts: times, values } = column.texts;
   if (times.length === 0 || ts > times[times.length - 1]!) {
@@ -129,6 +175,10 @@ function addText(column: Column, ts: Micros, value: Value): void {
     times.splice(at, 0, ts);
     values.splice(at, 0, value);
   }
+}
+
+function addTextsOf({ ts, values }: Texts, first: Micros, last: Micros, texts: (string | null)[]): void {
+  for (let at = lowerBound(ts, first); at < ts.length && ts[at]! <= last; at++) texts.push(values[at]!);
 }
 
 function valueAt({ ts, numbers, texts }: Column, at: number): Value {

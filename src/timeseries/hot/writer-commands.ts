@@ -9,7 +9,7 @@ import type { PackedChunk } from "./chunk.ts";
 import type { PackedSamples } from "./columns.ts";
 import type { SqliteSettings } from "./database.ts";
 import type { Day } from "./day.ts";
-import type { FoldedRanges } from "./fold.ts";
+import type { FoldedPart } from "./fold.ts";
 import type { ArchivedDay, DayRows, DayRowsRequest } from "./given-up.ts";
 import type { StoredGap } from "./ledger.ts";
 import type {
@@ -51,7 +51,7 @@ export type AliasRow = readonly [series: number, entityId: string, from: number,
 /** A row of `former_subjects`: what a series was about before it got a registry entry. */
 export type FormerSubjectRow = readonly [series: number, subject: string];
 
-/** What the file holds when the store opens; the log comes with each series' samples in the order of time and arrival. */
+/** What the file holds when the store opens; the log comes in the order of arrival. */
 export interface StoredState {
   readonly series: readonly SeriesRow[];
   readonly aliases: readonly AliasRow[];
@@ -123,10 +123,10 @@ export type WriterCommands = {
   /** Appends to the log. Opens the file where `load` was not called: in a thread that follows one that died. */
   commit(argument: { readonly chunk: PackedChunk } & Limits): { readonly sizeBytes: number; readonly queued: number };
   /**
-   * Carries the log, as it is now, over to the day tables, in many short transactions between which other commands have
-   * their turn. Answers which days have a table. Where it fails, the log is as it was and day tables may hold a part of it.
+   * Carries the log, as it is now and of which `parts` have all samples, over to the day tables, in many short
+   * transactions between which other commands have their turn. Answers which days have a table. Where it fails, the log is as it was and day tables may hold a part of it.
    */
-  fold(argument: { readonly ranges: readonly FoldedRanges[] } & Limits): Promise<{
+  fold(argument: { readonly parts: readonly FoldedPart[] } & Limits): Promise<{
     readonly days: readonly Day[];
     readonly sizeBytes: number;
   }>;

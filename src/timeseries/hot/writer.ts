@@ -7,7 +7,7 @@ import { isCorruption, moveAside } from "../../lib/damaged-database.ts";
 import { allAtOnce, inTurns, type Steps } from "../../lib/steps.ts";
 import { nowMicros } from "../../lib/time.ts";
 import { transaction } from "../../lib/transaction.ts";
-import { serveCommands } from "../../lib/worker-rpc.ts";
+import { isCalled, serveCommands } from "../../lib/worker-rpc.ts";
 import { readManifest } from "../archive/parquet/manifest.ts";
 import { dropRollups, forgetRolledDays, readDroppedBefore } from "../retention/dropped.ts";
 import { buildDay, markBuilt, readRolledDays, storeSummaries, tableSamples } from "../rollups/build.ts";
@@ -18,8 +18,7 @@ import { type Day, dayOfTable, tableOfDay } from "./day.ts";
 import { Fold, isFoldUnfinished } from "./fold.ts";
 import { forgetDaysBefore, noteArchivedDay, readArchivedDays, readDayRows, readTableFacts } from "./given-up.ts";
 import { createLedgerWriter, type LedgerWriter, readGaps, readLastRun } from "./ledger.ts";
-import { Log, packLog } from "./log.ts";
-import { sortLog } from "./log-order.ts";
+import { Log, packLog, readLog } from "./log.ts";
 import { Outgoing, type StoredOutgoing } from "./outgoing.ts";
 import { isSound, type MendedDay, readMendedDays, salvage } from "./salvage.ts";
 import { Sealing, type TableEnd } from "./sealing.ts";
@@ -28,15 +27,13 @@ import type { Limits, MendAnswer, StoredState, WriterCommands, WriterOptions } f
 const { directory, settings, targets = [] } = workerData as WriterOptions;
 const file = join(directory, DATABASE_FILE);
 
-/** Samples of one step of a fold: a millisecond or two, for which a commit may have to wait. */
-const FOLD_STEP_SAMPLES = 2_000;
+/** Samples of one step of a fold, if no commit comes meanwhile: some three milliseconds. */
+const FOLD_STEP_SAMPLES = 5_000;
 /**
  * A fold is done before so many samples have come to the log meanwhile, or commits wait: however long a flood lasts, no
  * fold is much longer than the one before.
  */
 const FOLD_WITHIN_SAMPLES = 400_000;
-/** So many samples may come while the log is read and sorted, or commits wait for that. */
-const FOLD_BEGIN_WITHIN_SAMPLES = 50_000;
 /** How far a fold may be behind that before commits wait for it; and samples of one step that makes up for it. */
 const FOLD_BEHIND_MAX = 20_000;
 const FOLD_LONG_STEP_SAMPLES = 10_000;
@@ -174,9 +171,9 @@ function readDays(db: DatabaseSync): Day[] {
 /** Of what is read from the file: not what became of it. */
 type ReadState = Omit<StoredState, "movedTo" | "mendedNow">;
 
-function readState({ db, log, stored }: Database): ReadState {
-  const content = log.read();
-  const { series: logSeries, samples: logSamples } = packLog(sortLog(content));
+function readState({ db, stored }: Database): ReadState {
+  const content = readLog(db);
+  const { series: logSeries, samples: logSamples } = packLog(content);
   return {
     series: rows(
       db,
@@ -257,33 +254,31 @@ function oneAfterTheOther<T>(work: () => Promise<T>): Promise<T> {
   return done;
 }
 
-async function fold({ ranges, ...limits }: Parameters<WriterCommands["fold"]>[0]): ReturnType<WriterCommands["fold"]> {
+async function fold(fold: Fold, limits: Limits): ReturnType<WriterCommands["fold"]> {
   const current = database();
-  const { db, log } = current;
-  foldPace = 1;
-  foldBehind = 0;
-  const fold = await inTurns(Fold.begin(db, log), () => foldBehind < FOLD_BEGIN_WITHIN_SAMPLES);
-  const tooMany = Math.max(0, foldBehind - FOLD_BEGIN_WITHIN_SAMPLES);
   foldPace = fold.left / FOLD_WITHIN_SAMPLES;
-  foldBehind = foldPace * tooMany;
+  foldBehind = 0;
   try {
     while (fold.left > 0) {
+      const { left } = fold;
       const isBehind = foldBehind > FOLD_BEHIND_MAX;
-      const step = isBehind ? FOLD_LONG_STEP_SAMPLES : FOLD_STEP_SAMPLES;
       // The log has all of it, so only the end has to be durable; the disk is spared the waiting.
-      const days = inLooseTransaction(current, limits, () => fold.step(step));
+      const days = inLooseTransaction(current, limits, () =>
+        isBehind ? fold.step(FOLD_LONG_STEP_SAMPLES) : fold.step(FOLD_STEP_SAMPLES, isCalled),
+      );
       sealing.touched(days);
       if (rollingUp !== undefined && days.includes(rollingUp)) rollingUp = undefined;
-      foldBehind -= step;
+      foldBehind -= left - fold.left;
       if (foldBehind <= FOLD_BEHIND_MAX) await nextTurn();
     }
-    inTransaction(current, limits, () => fold.finish(ranges));
+    inTransaction(current, limits, () => fold.finish());
   } finally {
     sealing.folded();
+    foldPace = 0;
   }
   // The log's pages are free again and the days' pages are final for a while: a good moment to write both once.
-  db.exec("PRAGMA wal_checkpoint(PASSIVE)");
-  return { days: readDays(db), sizeBytes: sizeOnDisk(file) };
+  current.db.exec("PRAGMA wal_checkpoint(PASSIVE)");
+  return { days: readDays(current.db), sizeBytes: sizeOnDisk(file) };
 }
 
 async function mend({ days, at, ...limits }: Parameters<WriterCommands["mend"]>[0]): Promise<MendAnswer> {
@@ -332,7 +327,12 @@ const commands: WriterCommands = {
     foldBehind += foldPace * chunk.series.length;
     return { sizeBytes: sizeOnDisk(file), queued };
   },
-  fold: (argument) => oneAfterTheOther(() => fold(argument)),
+  fold({ parts, ...limits }) {
+    // At once: what is committed while the fold waits for its turn is none of it.
+    const { db, log } = database();
+    const begun = new Fold(db, log, parts, log.seal());
+    return oneAfterTheOther(() => fold(begun, limits));
+  },
   mend: (argument) => oneAfterTheOther(() => mend(argument)),
   rollUp({ day, cuts, silences, after, ...limits }) {
     if (after !== 0 && rollingUp !== day) return { samples: 0, after: 0 };
