@@ -1,7 +1,7 @@
 import type { Archive, ArchivedSeries } from "../../domain/archive.ts";
 import type { Micros, SampleColumns, Span, Value } from "../../domain/sample.ts";
 import type { SeriesKey } from "../../domain/series.ts";
-import { lowerBound } from "../hot/memory.ts";
+import { lowerBound } from "../../lib/lower-bound.ts";
 import { Condenser } from "./condense.ts";
 
 /** What the hot tier gives up, one sample at a time. */

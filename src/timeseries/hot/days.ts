@@ -1,6 +1,6 @@
 import type { Micros } from "../../domain/sample.ts";
+import { lowerBound } from "../../lib/lower-bound.ts";
 import { type Day, dayOf } from "./day.ts";
-import { lowerBound } from "./memory.ts";
 
 /** The days of an ascending list that [start, end) touches; finds its ends without walking the span. */
 export function daysWithin(days: readonly Day[], start: Micros, end: Micros): readonly Day[] {

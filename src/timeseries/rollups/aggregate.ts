@@ -1,10 +1,11 @@
 import type { Micros, SampleColumns, Span, Value } from "../../domain/sample.ts";
 import type { SeriesNumber } from "../../domain/series.ts";
 import { HOUR_MICROS } from "../../lib/calendar.ts";
+import { lowerBound } from "../../lib/lower-bound.ts";
 import { type PackedSamples, unpackSamples } from "../hot/columns.ts";
 import { DAY_MICROS, type Day, dayOf, tableOfDay } from "../hot/day.ts";
 import { daysWithin } from "../hot/days.ts";
-import { lowerBound, merge } from "../hot/memory.ts";
+import { merge } from "../hot/memory.ts";
 import { type Carried, isNumber, NOTHING, type SeriesKind, Tally, Walk } from "./accumulate.ts";
 import { type FigureColumns, packFigures } from "./figures.ts";
 import { hoursWithin, lastNumberWithin, type NewestHour, newestHour, type Prepare } from "./hours.ts";

@@ -1,7 +1,7 @@
 import type { Micros, Span } from "../../domain/sample.ts";
 import { HOUR_MICROS } from "../../lib/calendar.ts";
+import { lowerBound } from "../../lib/lower-bound.ts";
 import { DAY_MICROS, type Day, dayOf } from "../hot/day.ts";
-import { lowerBound } from "../hot/memory.ts";
 import type { RolledDay } from "./build.ts";
 
 /**

@@ -1,5 +1,5 @@
 import type { Micros, SampleColumns, Span, Value } from "../../domain/sample.ts";
-import { lowerBound } from "../hot/memory.ts";
+import { lowerBound } from "../../lib/lower-bound.ts";
 
 /**
  * Moments from which on nobody recorded anything, since Home Assistant was down: each state that was in force ends there,
