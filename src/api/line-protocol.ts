@@ -1,3 +1,4 @@
+import type { IncomingMessage } from "node:http";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { AppError } from "../domain/errors.ts";
 import {
@@ -9,6 +10,7 @@ import {
 } from "../domain/line-protocol.ts";
 import type { Api } from "./api.ts";
 import { answerFor } from "./errors.ts";
+import { BodyReader } from "./lines-body.ts";
 import { json, text } from "./schemas.ts";
 import { Type } from "./type.ts";
 
@@ -67,7 +69,10 @@ export async function lineProtocolRoutes(api: Api, lines: LineWriter): Promise<v
     scope.addHook("onRequest", async ({ headers }) => {
       if (headers["content-type"] !== undefined) headers["content-type"] = "text/plain";
     });
-    scope.addContentTypeParser<Buffer>("*", { parseAs: "buffer" }, (_request, body, done) => done(null, body));
+    const bodies = new BodyReader(LINES_BODY_BYTES_MAX);
+    scope.addContentTypeParser("*", ({ headers }: FastifyRequest, payload: IncomingMessage) =>
+      bodies.read(headers, payload),
+    );
     // Lines are for their reader to judge, and clients send parameters of many versions; schemas document.
     scope.setValidatorCompiler(() => () => true);
     scope.setErrorHandler(sendInfluxError);
@@ -92,7 +97,7 @@ export async function lineProtocolRoutes(api: Api, lines: LineWriter): Promise<v
           response: answersOf({ 204: DONE }, ErrorV1),
         },
       },
-      (request, reply) => write(request, reply, lines),
+      (request, reply) => write(request, reply, lines, bodies),
     );
     scope.post<{ Body: Buffer | undefined; Querystring: Readonly<Record<string, unknown>> }>(
       "/api/v2/write",
@@ -113,7 +118,7 @@ export async function lineProtocolRoutes(api: Api, lines: LineWriter): Promise<v
           response: answersOf({ 204: DONE }, ErrorV2),
         },
       },
-      (request, reply) => write(request, reply, lines),
+      (request, reply) => write(request, reply, lines, bodies),
     );
     pingRoute(scope as unknown as Api);
     queryRoutes(scope as unknown as Api);
@@ -128,12 +133,14 @@ async function write(
   request: FastifyRequest<{ Body: Buffer | undefined; Querystring: Readonly<Record<string, unknown>> }>,
   reply: FastifyReply,
   lines: LineWriter,
+  bodies: BodyReader,
 ): Promise<FastifyReply> {
   reply.header("x-influxdb-version", INFLUXDB_VERSION).header("x-influxdb-build", INFLUXDB_BUILD);
   const precision = precisionOf(request.query.precision);
   const { body } = request;
   if (body === undefined || body.length === 0) return reply.code(204).send();
   const report = await lines.write(body, precision, encodingOf(request.headers["content-encoding"]));
+  bodies.release(body);
   if (report.faultyLines > 0) throw new AppError("invalid", faultsText(report));
   return reply.code(204).send();
 }
