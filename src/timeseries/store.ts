@@ -11,6 +11,7 @@ import type { StatisticsReader, StatisticsRequest } from "../domain/statistics.t
 import type { ReadRequest, SampleReader, SampleSink, StoreStatus } from "../domain/store.ts";
 import { lastMovedAside, remedyOf } from "../lib/damaged-database.ts";
 import type { Logger } from "../lib/log.ts";
+import { inTurns } from "../lib/steps.ts";
 import { isoFromMicros, nowMicros } from "../lib/time.ts";
 import { startOnDemand } from "../lib/worker-rpc.ts";
 import { createAdopted } from "./archive/adopted.ts";
@@ -140,7 +141,13 @@ export async function openStore(options: StoreOptions): Promise<Store> {
       sealed.push(current);
       current = new Generation();
     },
-    sealedParts: () => sealed.map((generation) => ({ ...generation.packed(), ranges: generation.ranges() })),
+    sealedParts: () =>
+      Promise.all(
+        sealed.map(async (generation) => ({
+          ...(await inTurns(generation.packed(), () => true)),
+          ranges: generation.ranges(),
+        })),
+      ),
     committed: (queued) => forwarders?.queued(queued),
     folded(existing) {
       const changed = sealed.flatMap((generation) => [...generation.days]);

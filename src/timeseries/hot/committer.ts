@@ -82,8 +82,8 @@ export interface CommitterOptions {
   readonly durableUntil: () => Micros | null;
   /** A fold is about to begin: what was pushed until now belongs to it, what is pushed from now on does not. */
   seal(): void;
-  /** What the log then holds, the oldest part first, in copies; asked after everything sealed was committed. */
-  sealedParts(): readonly FoldedPart[];
+  /** What was sealed, the oldest part first, in copies. */
+  sealedParts(): Promise<readonly FoldedPart[]>;
   /** Samples were written; the queue for other servers ends with this number. */
   committed?(queued: number): void;
   /** Everything sealed is in the day tables; these exist now. */
@@ -308,7 +308,9 @@ export function createCommitter(options: CommitterOptions): Committer {
 
   async function foldLog(): Promise<void> {
     try {
-      const answer = await orMended(callFold);
+      // Before anything else is committed, and once: what comes while damage is mended is none of this fold.
+      const lastBatch = await remote().call("sealLog", null);
+      const answer = await orMended(() => callFold(lastBatch));
       sizeBytes = answer.sizeBytes;
       options.folded(answer.days);
       folds++;
@@ -326,10 +328,10 @@ export function createCommitter(options: CommitterOptions): Committer {
     }
   }
 
-  function callFold(): Promise<{ readonly days: readonly Day[]; readonly sizeBytes: number }> {
-    const parts = options.sealedParts();
+  async function callFold(lastBatch: number): Promise<{ readonly days: readonly Day[]; readonly sizeBytes: number }> {
+    const parts = await options.sealedParts();
     const buffers = parts.flatMap(({ series, samples }) => [series.buffer, ...buffersOf(samples)]);
-    return remote().call("fold", { parts, maxPages: options.maxPages?.() }, buffers);
+    return remote().call("fold", { parts, lastBatch, maxPages: options.maxPages?.() }, buffers);
   }
 
   /** Calls; once more when a damaged table was met that could be mended. */

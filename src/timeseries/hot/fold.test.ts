@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
 import { type TestContext, test } from "node:test";
+import { allAtOnce } from "../../lib/steps.ts";
 import { startWorker } from "../../lib/worker-rpc.ts";
 import { Chunk } from "./chunk.ts";
 import { openForReading, openForWriting } from "./database.ts";
@@ -52,7 +53,7 @@ function partOf(from: number, to: number): FoldedPart {
     const [series, ts] = sampleAt(i);
     if (i % 7 === 0) generation.insert(series, ts, "a later one");
   }
-  return { ...generation.packed(), ranges: generation.ranges() };
+  return { ...allAtOnce(generation.packed()), ranges: generation.ranges() };
 }
 
 /** As after a fold that failed, which leaves its part to the next one. */
@@ -79,17 +80,18 @@ const EXPECTED = Array.from({ length: SAMPLES }, (_, i) => sampleAt(i)).sort(
 
 /** Folds as the writer does and kills itself, with no warning, after so many steps, or after the log was emptied. */
 const CHILD = `
-  const [fold, log, database, memory, file, steps] = process.argv.slice(1);
+  const [fold, log, database, memory, lib, file, steps] = process.argv.slice(1);
   const { Fold } = await import(fold);
   const { Log, readLog, valueAt } = await import(log);
   const { openForWriting } = await import(database);
   const { Generation } = await import(memory);
+  const { allAtOnce } = await import(lib);
   const db = openForWriting(file, ${JSON.stringify(SETTINGS)});
   const content = readLog(db);
   const generation = new Generation();
   content.series.forEach((series, place) => generation.insert(series, content.ts[place], valueAt(content, place)));
   const kept = new Log(db);
-  const run = new Fold(db, kept, [{ ...generation.packed(), ranges: generation.ranges() }], kept.seal());
+  const run = new Fold(db, kept, [{ ...allAtOnce(generation.packed()), ranges: generation.ranges() }], kept.seal());
   const transaction = (work) => { db.exec("BEGIN IMMEDIATE"); work(); db.exec("COMMIT"); };
   for (let step = 0; ; step++) {
     if (step === Number(steps)) process.kill(process.pid, "SIGKILL");
@@ -99,7 +101,9 @@ const CHILD = `
 `;
 
 test("a kill after any step of a fold, or at its end, loses nothing and doubles nothing", (t) => {
-  const modules = ["./fold.ts", "./log.ts", "./database.ts", "./memory.ts"].map((file) => import.meta.resolve(file));
+  const modules = ["./fold.ts", "./log.ts", "./database.ts", "./memory.ts", "../../lib/steps.ts"].map((file) =>
+    import.meta.resolve(file),
+  );
   const steps = Math.ceil(SAMPLES / STEP);
   for (const kill of [0, 1, 2, steps - 1, steps, steps + 1]) {
     const directory = folder(t);
@@ -154,7 +158,7 @@ test("whole numbers of up to 47 bits become SQLite's integers, all others stay a
   const values = [0, -5, 2 ** 47 - 1, 2 ** 47, -(2 ** 53), 0.5, Number.POSITIVE_INFINITY, "5", null];
   const generation = new Generation();
   for (const [i, value] of values.entries()) generation.insert(1, T0 + i, value);
-  const fold = new Fold(db, new Log(db), [{ ...generation.packed(), ranges: generation.ranges() }], 0);
+  const fold = new Fold(db, new Log(db), [{ ...allAtOnce(generation.packed()), ranges: generation.ranges() }], 0);
   fold.step(values.length);
   fold.finish();
   const found = db.prepare(`SELECT value, typeof(value) AS type FROM ${tableOfDay(dayOf(T0))} ORDER BY ts`).all();
@@ -172,7 +176,7 @@ test("whole numbers of up to 47 bits become SQLite's integers, all others stay a
 function longPart(from: number, count: number): FoldedPart {
   const generation = new Generation();
   for (let i = from; i < from + count; i++) generation.insert(1, T0 + i, i);
-  return { ...generation.packed(), ranges: generation.ranges() };
+  return { ...allAtOnce(generation.packed()), ranges: generation.ranges() };
 }
 
 /** Numbers the samples of a long log; more than the writer folds in one step. */
@@ -193,7 +197,8 @@ test("the writer commits, and seals no day that is being folded, while a fold is
     await writer.call("load", null);
     await writer.call("commit", { chunk: longChunk(0, 60_000) });
     const order: string[] = [];
-    const folded = writer.call("fold", { parts: [longPart(0, 60_000)] }).then((answer) => {
+    const lastBatch = await writer.call("sealLog", null);
+    const folded = writer.call("fold", { parts: [longPart(0, 60_000)], lastBatch }).then((answer) => {
       order.push("fold");
       return answer;
     });
@@ -232,7 +237,8 @@ test("a flood does not outrun a fold, however long the log is", async (t) => {
     const long = 1_000_000;
     await writer.call("commit", { chunk: longChunk(0, long) });
     let isFolded = false;
-    const folded = writer.call("fold", { parts: [longPart(0, long)] }).then(() => {
+    const lastBatch = await writer.call("sealLog", null);
+    const folded = writer.call("fold", { parts: [longPart(0, long)], lastBatch }).then(() => {
       isFolded = true;
     });
     const count = 16_000;
@@ -244,29 +250,6 @@ test("a flood does not outrun a fold, however long the log is", async (t) => {
     await folded;
     // 400,000 and what comes in the same turn; without a bound it is as much as the log has.
     assert.ok(commits * count <= 560_000, `${commits * count} samples came meanwhile`);
-  } finally {
-    await writer.terminate();
-  }
-});
-
-test("what is committed while a fold waits for its turn stays in the log", async (t) => {
-  const workerData: WriterOptions = { directory: folder(t), settings: SETTINGS };
-  const writer = startWorker<WriterCommands>(new URL("./writer.ts", import.meta.url), { workerData }, assert.ifError);
-  try {
-    await writer.call("load", null);
-    await writer.call("commit", { chunk: longChunk(0, 10) });
-    await Promise.all([
-      // Before it, and in turns of its own.
-      writer.call("mend", { days: [dayOf(T0)], at: T0 }),
-      writer.call("fold", { parts: [longPart(0, 10)] }),
-      writer.call("commit", { chunk: longChunk(10, 5) }),
-    ]);
-    await writer.call("close", null);
-    using db = openForWriting(join(workerData.directory, "timeseries.db"), SETTINGS);
-    assert.deepEqual(
-      [...readLog(db).ts],
-      [10, 11, 12, 13, 14].map((i) => T0 + i),
-    );
   } finally {
     await writer.terminate();
   }

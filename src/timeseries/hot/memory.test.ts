@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import type { Value } from "../../domain/sample.ts";
+import { allAtOnce } from "../../lib/steps.ts";
 import { unpackValues } from "./columns.ts";
 import { DAY_MICROS, dayOf } from "./day.ts";
 import { Generation } from "./memory.ts";
@@ -57,7 +58,7 @@ test("packed() has all samples in the order of day, series and time", () => {
     fc.property(list, (samples) => {
       const generation = new Generation();
       const kept = samples.filter(([series, ts, value]) => generation.insert(series, ts, value));
-      const { series, samples: packed } = generation.packed();
+      const { series, samples: packed } = allAtOnce(generation.packed());
       assert.deepEqual(
         Array.from(unpackValues(packed), (value, i) => [series[i], packed.ts[i], value]),
         kept.toSorted((a, b) => dayOf(a[1]) - dayOf(b[1]) || a[0] - b[0] || a[1] - b[1]),

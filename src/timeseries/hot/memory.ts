@@ -1,5 +1,6 @@
 import type { Micros, SampleColumns, Span, Value } from "../../domain/sample.ts";
 import type { SeriesNumber } from "../../domain/series.ts";
+import type { Steps } from "../../lib/steps.ts";
 import { SamplePacker } from "./columns.ts";
 import { DAY_MICROS, type Day, dayOf } from "./day.ts";
 import type { FoldedRanges, FoldedSamples } from "./fold.ts";
@@ -12,6 +13,9 @@ interface Run {
   readonly from: number;
   readonly to: number;
 }
+
+/** Samples of a step: a millisecond. */
+const PACKED_AT_ONCE = 50_000;
 
 const EMPTY: SampleColumns = { ts: [], values: [] };
 
@@ -75,17 +79,22 @@ export class Generation {
     return { series, firstTs, last: last.packed() };
   }
 
-  /** A copy of all, in the order of day, series and time. */
-  packed(): FoldedSamples {
+  /** A copy of all, in the order of day, series and time. Nothing may be inserted between the steps. */
+  *packed(): Steps<FoldedSamples> {
     const series = new Int32Array(this.#size);
     const samples = { ts: new Float64Array(this.#size), numbers: new Float64Array(this.#size), texts: [] };
     const runs = this.#runsOfDays();
+    yield;
     let at = 0;
+    let stepEnd = PACKED_AT_ONCE;
     for (const day of [...runs.keys()].sort((a, b) => a - b)) {
       for (const { number, column, from, to } of runs.get(day)!) {
         series.fill(number, at, at + to - from);
         column.copy(from, to, samples, at);
         at += to - from;
+        if (at < stepEnd) continue;
+        yield;
+        stepEnd = at + PACKED_AT_ONCE;
       }
     }
     return { series, samples };

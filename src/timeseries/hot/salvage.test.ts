@@ -229,6 +229,29 @@ test("a fold that meets damage mends it and goes on", async (t) => {
   assert.equal(told.length, 1);
 });
 
+test("what is committed while a fold meets damage and mends it is there after a restart", async (t) => {
+  const directory = temporary(t);
+  await damagedStore(directory, now);
+  const meanwhile = T0 + 2 * DAY_MICROS;
+  let count = 0;
+  {
+    await using store = await open(directory, { now });
+    for (let i = 0; i < SAMPLES; i++) store.append(seriesOf(store), T0 + i * EVERY + 1, -i);
+    let isFolded = false;
+    const folded = store.fold().then(() => {
+      isFolded = true;
+    });
+    for (; !isFolded; count++) {
+      store.append(seriesOf(store), meanwhile + count, count);
+      await store.flush();
+    }
+    await folded;
+    assert.ok(count > 3, `only ${count} commits`);
+  }
+  await using store = await open(directory, { now });
+  assert.equal((await ask(store, { start: meanwhile })).samples.length, count);
+});
+
 test("a damaged day is mended before it goes to the archive", async (t) => {
   const directory = temporary(t);
   await damagedStore(directory, now);

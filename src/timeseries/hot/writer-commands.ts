@@ -122,11 +122,13 @@ export type WriterCommands = {
   load(argument: null): StoredState;
   /** Appends to the log. Opens the file where `load` was not called: in a thread that follows one that died. */
   commit(argument: { readonly chunk: PackedChunk } & Limits): { readonly sizeBytes: number; readonly queued: number };
+  /** What is committed from now on belongs to later batches than the one that this answers. */
+  sealLog(argument: null): number;
   /**
-   * Carries the log, as it is now and of which `parts` have all samples, over to the day tables, in many short
-   * transactions between which other commands have their turn. Answers which days have a table. Where it fails, the log is as it was and day tables may hold a part of it.
+   * Carries the log, up to and including a batch, over to the day tables, in many short transactions between which other
+   * commands have their turn. `parts` have all samples of those batches. Answers which days have a table. Where it fails, the log is as it was and day tables may hold a part of it.
    */
-  fold(argument: { readonly parts: readonly FoldedPart[] } & Limits): Promise<{
+  fold(argument: { readonly parts: readonly FoldedPart[]; readonly lastBatch: number } & Limits): Promise<{
     readonly days: readonly Day[];
     readonly sizeBytes: number;
   }>;

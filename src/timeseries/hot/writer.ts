@@ -254,8 +254,14 @@ function oneAfterTheOther<T>(work: () => Promise<T>): Promise<T> {
   return done;
 }
 
-async function fold(fold: Fold, limits: Limits): ReturnType<WriterCommands["fold"]> {
+async function fold({
+  parts,
+  lastBatch,
+  ...limits
+}: Parameters<WriterCommands["fold"]>[0]): ReturnType<WriterCommands["fold"]> {
   const current = database();
+  const { db, log } = current;
+  const fold = new Fold(db, log, parts, lastBatch);
   foldPace = fold.left / FOLD_WITHIN_SAMPLES;
   foldBehind = 0;
   try {
@@ -277,8 +283,8 @@ async function fold(fold: Fold, limits: Limits): ReturnType<WriterCommands["fold
     foldPace = 0;
   }
   // The log's pages are free again and the days' pages are final for a while: a good moment to write both once.
-  current.db.exec("PRAGMA wal_checkpoint(PASSIVE)");
-  return { days: readDays(current.db), sizeBytes: sizeOnDisk(file) };
+  db.exec("PRAGMA wal_checkpoint(PASSIVE)");
+  return { days: readDays(db), sizeBytes: sizeOnDisk(file) };
 }
 
 async function mend({ days, at, ...limits }: Parameters<WriterCommands["mend"]>[0]): Promise<MendAnswer> {
@@ -327,12 +333,8 @@ const commands: WriterCommands = {
     foldBehind += foldPace * chunk.series.length;
     return { sizeBytes: sizeOnDisk(file), queued };
   },
-  fold({ parts, ...limits }) {
-    // At once: what is committed while the fold waits for its turn is none of it.
-    const { db, log } = database();
-    const begun = new Fold(db, log, parts, log.seal());
-    return oneAfterTheOther(() => fold(begun, limits));
-  },
+  sealLog: () => database().log.seal(),
+  fold: (argument) => oneAfterTheOther(() => fold(argument)),
   mend: (argument) => oneAfterTheOther(() => mend(argument)),
   rollUp({ day, cuts, silences, after, ...limits }) {
     if (after !== 0 && rollingUp !== day) return { samples: 0, after: 0 };
