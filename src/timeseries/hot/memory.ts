@@ -2,16 +2,14 @@ import type { Micros, SampleColumns, Span, Value } from "../../domain/sample.ts"
 import type { SeriesNumber } from "../../domain/series.ts";
 import type { Steps } from "../../lib/steps.ts";
 import { SamplePacker } from "./columns.ts";
-import { DAY_MICROS, type Day, dayOf } from "./day.ts";
+import { type Day, dayOf } from "./day.ts";
 import type { FoldedRanges, FoldedSamples } from "./fold.ts";
-import { Blocks, Column } from "./memory-column.ts";
+import { Blocks, Column, type Piece } from "./memory-column.ts";
 
-/** Samples of one series that stand side by side. */
-interface Run {
-  readonly number: SeriesNumber;
+/** Whose piece it is. */
+interface SeriesPiece extends Piece {
+  readonly series: SeriesNumber;
   readonly column: Column;
-  readonly from: number;
-  readonly to: number;
 }
 
 /** Samples of a step: a millisecond. */
@@ -34,18 +32,12 @@ export class Generation {
 
   /** False when the series already has a sample at that time; the first one stays. */
   insert(series: SeriesNumber, ts: Micros, value: Value): boolean {
-    const column = this.#columns.get(series);
+    let column = this.#columns.get(series);
     if (column === undefined) {
-      const first = new Column(this.#memory);
-      first.push(ts, value);
-      this.#columns.set(series, first);
-    } else if (ts > column.lastTs) {
-      column.push(ts, value);
-    } else {
-      const at = column.lowerBound(ts);
-      if (column.tsAt(at) === ts) return false;
-      column.insert(at, ts, value);
+      column = new Column(this.#memory);
+      this.#columns.set(series, column);
     }
+    if (!column.insert(ts, value)) return false;
     this.#size++;
     const day = dayOf(ts);
     if (day !== this.#lastDay) this.#days.add(day);
@@ -59,10 +51,7 @@ export class Generation {
   }
 
   has(series: SeriesNumber, ts: Micros): boolean {
-    const column = this.#columns.get(series);
-    if (column === undefined) return false;
-    const at = column.lowerBound(ts);
-    return at < column.length && column.tsAt(at) === ts;
+    return this.#columns.get(series)?.has(ts) ?? false;
   }
 
   /** The oldest time and the newest sample of each series. */
@@ -73,8 +62,8 @@ export class Generation {
     let at = 0;
     for (const [number, column] of this.#columns) {
       series[at] = number;
-      firstTs[at++] = column.tsAt(0);
-      last.push(column.lastTs, column.valueAt(column.length - 1));
+      firstTs[at++] = column.firstTs;
+      last.push(column.lastTs, column.lastValue);
     }
     return { series, firstTs, last: last.packed() };
   }
@@ -83,15 +72,16 @@ export class Generation {
   *packed(): Steps<FoldedSamples> {
     const series = new Int32Array(this.#size);
     const samples = { ts: new Float64Array(this.#size), numbers: new Float64Array(this.#size), texts: [] };
-    const runs = this.#runsOfDays();
+    const pieces = this.#piecesOfDays();
     yield;
     let at = 0;
     let stepEnd = PACKED_AT_ONCE;
-    for (const day of [...runs.keys()].sort((a, b) => a - b)) {
-      for (const { number, column, from, to } of runs.get(day)!) {
-        series.fill(number, at, at + to - from);
-        column.copy(from, to, samples, at);
-        at += to - from;
+    for (const day of [...pieces.keys()].sort((a, b) => a - b)) {
+      for (const piece of pieces.get(day)!) {
+        const next = at + piece.to - piece.from;
+        series.fill(piece.series, at, next);
+        piece.column.copy(piece, samples, at);
+        at = next;
         if (at < stepEnd) continue;
         yield;
         stepEnd = at + PACKED_AT_ONCE;
@@ -100,38 +90,29 @@ export class Generation {
     return { series, samples };
   }
 
-  /** Where the samples of each day stand, in the order of series. */
-  #runsOfDays(): Map<Day, Run[]> {
-    const runs = new Map<Day, Run[]>();
-    for (const number of [...this.#columns.keys()].sort((a, b) => a - b)) {
-      const column = this.#columns.get(number)!;
-      for (let from = 0; from < column.length; ) {
-        const day = dayOf(column.tsAt(from));
-        const to = column.lowerBound((day + 1) * DAY_MICROS);
-        const ofDay = runs.get(day);
-        if (ofDay === undefined) runs.set(day, [{ number, column, from, to }]);
-        else ofDay.push({ number, column, from, to });
-        from = to;
+  /** Where the samples of each day stand, in the order of series and time. */
+  #piecesOfDays(): Map<Day, SeriesPiece[]> {
+    const pieces = new Map<Day, SeriesPiece[]>();
+    for (const series of [...this.#columns.keys()].sort((a, b) => a - b)) {
+      const column = this.#columns.get(series)!;
+      for (const { day, block, from, to } of column.pieces()) {
+        const piece = { day, block, from, to, series, column };
+        const ofDay = pieces.get(day);
+        if (ofDay === undefined) pieces.set(day, [piece]);
+        else ofDay.push(piece);
       }
     }
-    return runs;
+    return pieces;
   }
 
   /** A copy of the oldest `limit` samples in the span. */
-  slice(series: SeriesNumber, span: Span, limit: number): SampleColumns {
-    const column = this.#columns.get(series);
-    if (column === undefined) return EMPTY;
-    const from = column.lowerBound(span.start);
-    return column.slice(from, Math.max(from, Math.min(column.lowerBound(span.end), from + limit)));
+  slice(series: SeriesNumber, { start, end }: Span, limit: number): SampleColumns {
+    return this.#columns.get(series)?.slice(start, end, limit) ?? EMPTY;
   }
 
   /** The newest sample before a time whose value is one of these, as a column of one or none. */
   before(series: SeriesNumber, ts: Micros, isOne: (value: Value) => boolean = () => true): SampleColumns {
-    const column = this.#columns.get(series);
-    if (column === undefined) return EMPTY;
-    let at = column.lowerBound(ts);
-    while (at > 0 && !isOne(column.valueAt(at - 1))) at--;
-    return at === 0 ? EMPTY : column.slice(at - 1, at);
+    return this.#columns.get(series)?.before(ts, isOne) ?? EMPTY;
   }
 }
 
