@@ -11,11 +11,11 @@ export function allAtOnce<Result>(steps: Steps<Result>): Result {
   }
 }
 
-/** Takes a step in each turn of the event loop, as long as there is time for that; then the rest at once. */
-export async function inTurns<Result>(steps: Steps<Result>, hasTime: () => boolean): Promise<Result> {
+/** Takes a step in each turn of the event loop. */
+export async function inTurns<Result>(steps: Steps<Result>): Promise<Result> {
   for (;;) {
     const { done, value } = steps.next();
     if (done) return value;
-    if (hasTime()) await nextTurn();
+    await nextTurn();
   }
 }

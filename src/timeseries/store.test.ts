@@ -231,6 +231,29 @@ for (const foldAfter of [0, 1, 2, 3]) {
   });
 }
 
+test("a fold carries samples over whose series has lost its row", async (t) => {
+  const directory = temporary(t);
+  {
+    await using store = await open(directory);
+    for (const name of ["a", "b"]) store.append(entity(store, name), T0, name);
+    await store.flush();
+  }
+  {
+    using db = new DatabaseSync(join(directory, "timeseries.db"));
+    db.exec("DELETE FROM series WHERE subject = 'b'");
+  }
+  {
+    await using store = await open(directory);
+    await store.fold();
+  }
+  using db = new DatabaseSync(join(directory, "timeseries.db"), { readOnly: true });
+  const found = db.prepare("SELECT value FROM samples_20261124 ORDER BY series").all();
+  assert.deepEqual(
+    found.map(({ value }) => value),
+    ["a", "b"],
+  );
+});
+
 test("read() answers in the order of the requests, with an empty one for what has nothing", async (t) => {
   await using store = await open(temporary(t));
   const [a, b, empty] = [entity(store, "a"), entity(store, "b"), entity(store, "c")];

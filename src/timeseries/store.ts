@@ -141,13 +141,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
       sealed.push(current);
       current = new Generation();
     },
-    sealedParts: () =>
-      Promise.all(
-        sealed.map(async (generation) => ({
-          ...(await inTurns(generation.packed(), () => true)),
-          ranges: generation.ranges(),
-        })),
-      ),
+    sealedParts: () => Promise.all(sealed.map((generation) => inTurns(generation.packed()))),
     committed: (queued) => forwarders?.queued(queued),
     folded(existing) {
       const changed = sealed.flatMap((generation) => [...generation.days]);

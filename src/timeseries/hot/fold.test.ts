@@ -53,7 +53,7 @@ function partOf(from: number, to: number): FoldedPart {
     const [series, ts] = sampleAt(i);
     if (i % 7 === 0) generation.insert(series, ts, "a later one");
   }
-  return { ...allAtOnce(generation.packed()), ranges: generation.ranges() };
+  return allAtOnce(generation.packed());
 }
 
 /** As after a fold that failed, which leaves its part to the next one. */
@@ -91,7 +91,7 @@ const CHILD = `
   const generation = new Generation();
   content.series.forEach((series, place) => generation.insert(series, content.ts[place], valueAt(content, place)));
   const kept = new Log(db);
-  const run = new Fold(db, kept, [{ ...allAtOnce(generation.packed()), ranges: generation.ranges() }], kept.seal());
+  const run = new Fold(db, kept, [allAtOnce(generation.packed())], kept.seal());
   const transaction = (work) => { db.exec("BEGIN IMMEDIATE"); work(); db.exec("COMMIT"); };
   for (let step = 0; ; step++) {
     if (step === Number(steps)) process.kill(process.pid, "SIGKILL");
@@ -158,7 +158,7 @@ test("whole numbers of up to 47 bits become SQLite's integers, all others stay a
   const values = [0, -5, 2 ** 47 - 1, 2 ** 47, -(2 ** 53), 0.5, Number.POSITIVE_INFINITY, "5", null];
   const generation = new Generation();
   for (const [i, value] of values.entries()) generation.insert(1, T0 + i, value);
-  const fold = new Fold(db, new Log(db), [{ ...allAtOnce(generation.packed()), ranges: generation.ranges() }], 0);
+  const fold = new Fold(db, new Log(db), [allAtOnce(generation.packed())], 0);
   fold.step(values.length);
   fold.finish();
   const found = db.prepare(`SELECT value, typeof(value) AS type FROM ${tableOfDay(dayOf(T0))} ORDER BY ts`).all();
@@ -176,7 +176,7 @@ test("whole numbers of up to 47 bits become SQLite's integers, all others stay a
 function longPart(from: number, count: number): FoldedPart {
   const generation = new Generation();
   for (let i = from; i < from + count; i++) generation.insert(1, T0 + i, i);
-  return { ...allAtOnce(generation.packed()), ranges: generation.ranges() };
+  return allAtOnce(generation.packed());
 }
 
 /** Numbers the samples of a long log; more than the writer folds in one step. */

@@ -5,12 +5,6 @@ import { type PackedSamples, unpackValues } from "./columns.ts";
 import { type Day, dayOf, tableOfDay } from "./day.ts";
 import type { Log } from "./log.ts";
 
-/** Samples in the order of day, series and time, each time of a series once. */
-export interface FoldedSamples {
-  readonly series: Int32Array<ArrayBuffer>;
-  readonly samples: PackedSamples;
-}
-
 /** Of each series in a part of the log: its oldest time there, and its newest sample there. In no order. */
 export interface FoldedRanges {
   readonly series: Int32Array<ArrayBuffer>;
@@ -25,8 +19,10 @@ const FOLDING = "folding";
 /** Beyond it nothing is gained by an integer. */
 const INTEGER_MAX = 2 ** 47;
 
-/** A part of the log, as the main thread has it in memory. */
-export interface FoldedPart extends FoldedSamples {
+/** A part of the log, as the main thread has it in memory: in the order of day, series and time, each time of a series once. */
+export interface FoldedPart {
+  readonly series: Int32Array<ArrayBuffer>;
+  readonly samples: PackedSamples;
   readonly ranges: FoldedRanges;
 }
 

@@ -70,7 +70,7 @@ export class LogRows {
     this.#capacity = pageBytes(db) - PAGE_OVERHEAD_BYTES;
   }
 
-  /** The row that can take more, until `close`. */
+  /** The row that can take more, until `seal`. */
   get open(): { readonly start: Micros; readonly room: number } | undefined {
     const open = this.#open;
     return open && { start: open.content.start, room: open.room };
@@ -112,7 +112,7 @@ export class LogRows {
   }
 
   /** What comes next goes to another row; answers the newest batch. */
-  close(): number {
+  seal(): number {
     this.#slots ??= readSlots(this.#db);
     this.#open = undefined;
     return this.#slots.nextBatch - 1;

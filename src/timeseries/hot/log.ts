@@ -46,7 +46,7 @@ export class Log {
 
   /** The newest batch; what is appended from now on belongs to later ones. */
   seal(): number {
-    return this.#rows.close();
+    return this.#rows.seal();
   }
 
   /** Samples up to and including this batch are in the day tables. Belongs inside a transaction, as `append`. */

@@ -23,7 +23,7 @@ test("a generation keeps the first value of each time, numbers and texts, in the
         assert.equal(generation.insert(series, ts, value), !known.has(ts));
         if (!known.has(ts)) known.set(ts, value);
       }
-      const ranges = generation.ranges();
+      const { ranges } = allAtOnce(generation.packed());
       const lastValues = unpackValues(ranges.last);
       for (const [series, known] of model) {
         const all = [...known].sort(([a], [b]) => a - b);

@@ -3,7 +3,7 @@ import type { SeriesNumber } from "../../domain/series.ts";
 import type { Steps } from "../../lib/steps.ts";
 import { SamplePacker } from "./columns.ts";
 import { type Day, dayOf } from "./day.ts";
-import type { FoldedRanges, FoldedSamples } from "./fold.ts";
+import type { FoldedPart, FoldedRanges } from "./fold.ts";
 import { Blocks, Column, type Piece } from "./memory-column.ts";
 
 /** Whose piece it is. */
@@ -54,22 +54,8 @@ export class Generation {
     return this.#columns.get(series)?.has(ts) ?? false;
   }
 
-  /** The oldest time and the newest sample of each series. */
-  ranges(): FoldedRanges {
-    const series = new Int32Array(this.#columns.size);
-    const firstTs = new Float64Array(this.#columns.size);
-    const last = new SamplePacker(Math.max(1, this.#columns.size));
-    let at = 0;
-    for (const [number, column] of this.#columns) {
-      series[at] = number;
-      firstTs[at++] = column.firstTs;
-      last.push(column.lastTs, column.lastValue);
-    }
-    return { series, firstTs, last: last.packed() };
-  }
-
   /** A copy of all, in the order of day, series and time. Nothing may be inserted between the steps. */
-  *packed(): Steps<FoldedSamples> {
+  *packed(): Steps<FoldedPart> {
     const series = new Int32Array(this.#size);
     const samples = { ts: new Float64Array(this.#size), numbers: new Float64Array(this.#size), texts: [] };
     const pieces = this.#piecesOfDays();
@@ -87,7 +73,21 @@ export class Generation {
         stepEnd = at + PACKED_AT_ONCE;
       }
     }
-    return { series, samples };
+    return { series, samples, ranges: this.#ranges() };
+  }
+
+  /** The oldest time and the newest sample of each series. */
+  #ranges(): FoldedRanges {
+    const series = new Int32Array(this.#columns.size);
+    const firstTs = new Float64Array(this.#columns.size);
+    const last = new SamplePacker(Math.max(1, this.#columns.size));
+    let at = 0;
+    for (const [number, column] of this.#columns) {
+      series[at] = number;
+      firstTs[at++] = column.firstTs;
+      last.push(column.lastTs, column.lastValue);
+    }
+    return { series, firstTs, last: last.packed() };
   }
 
   /** Where the samples of each day stand, in the order of series and time. */

@@ -300,7 +300,7 @@ async function mend({ days, at, ...limits }: Parameters<WriterCommands["mend"]>[
     sealing.touched([day]);
     try {
       const steps = inTransactions(current, limits, salvage(current.db, reading, day, at));
-      mended.push(await inTurns(steps, () => true));
+      mended.push(await inTurns(steps));
       if (rollingUp === day) rollingUp = undefined;
     } catch (error) {
       failed.push({ day, reason: messageOf(error) });
