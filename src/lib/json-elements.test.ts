@@ -28,6 +28,43 @@ test("jsonElements() gives all elements of any array, and their texts without wh
   );
 });
 
+/** A quarter of a megabyte: more than is made a text at a time. */
+const MANY = Array.from({ length: 4_000 }, (_, index) => ({ id: index, name: "Küche, 台所 und Flur" }));
+
+for (const [name, odd] of [
+  ["alike", []],
+  ["with one that seems to end in its middle", [[3_000, { list: [{}, {}] }]]],
+  ["with one that is no object", [[3_000, 7]]],
+  ["with one that is longer than a block", [[2_000, { text: "},{".repeat(50_000) }]]],
+  ["of which the last is another", [[3_999, null]]],
+] as [string, [index: number, value: unknown][]][]) {
+  test(`jsonElements() gives all elements of a long list ${name}`, () => {
+    const list: unknown[] = [...MANY];
+    for (const [index, value] of odd) list[index] = value;
+    const elements = [...jsonElements(bytes(JSON.stringify(list)))];
+    assert.deepEqual(
+      elements.map(({ value }) => value),
+      list,
+    );
+    assert.deepEqual(
+      elements.map(({ text }) => text),
+      list.map((value) => JSON.stringify(value)),
+    );
+  });
+}
+
+test("jsonElements() gives the elements before a fault far behind", () => {
+  const good = JSON.stringify(MANY).slice(0, -1);
+  const given: unknown[] = [];
+  assert.throws(
+    () => {
+      for (const { value } of jsonElements(bytes(`${good},{"a":},{"b":1}]`))) given.push(value);
+    },
+    { name: "SyntaxError", message: /JSON/ },
+  );
+  assert.deepEqual(given, MANY);
+});
+
 for (const [text, expected] of [
   ["[]", []],
   ["\r\n [ \t] ", []],

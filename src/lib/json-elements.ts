@@ -22,13 +22,18 @@ interface Found extends JsonElement {
   readonly end: number;
 }
 
+/** Of an array of objects so much is made a text at a time: some 100 rows of a registry. */
+const BLOCK_BYTES = 65_536;
+/** Where one object ends and the next one begins, if it is not within one. */
+const BORDER = "},{";
+
 /**
  * The elements of a JSON array one by one, in their order, so that a long list needs not be in memory at once as objects,
  * and that the text of each is at hand as it was sent. Throws a SyntaxError for what is no UTF-8 or no JSON array, when it
  * comes there: maybe after many elements.
  *
  * To look for an element's end byte by byte takes almost as long as to parse it. Among objects side by side it is guessed
- * instead, as long as that holds; these are as compact as those before them were.
+ * instead, as long as that holds: what can be parsed is all of one. These are as compact as those before them were.
  */
 export function* jsonElements(bytes: Uint8Array): Generator<JsonElement, undefined> {
   if (!isUtf8(bytes)) throw new SyntaxError("it is not UTF-8");
@@ -42,10 +47,15 @@ export function* jsonElements(bytes: Uint8Array): Generator<JsonElement, undefin
     let guesses = spacing.compact;
     while (bytes[found.end] === COMMA) {
       yield found;
-      const guessed = guesses ? guess(buffer, found.end + 1) : undefined;
-      // One that fails is the last: no list takes longer than twice its length.
-      guesses = guessed !== undefined;
-      found = guessed ?? look(buffer, found.end + 1, spacing);
+      let from = found.end + 1;
+      const blockEnd = guesses ? lastBorder(buffer, from) : from;
+      if (blockEnd > from) {
+        // One that fails is the last: no list takes longer than twice its length.
+        const otherAt = yield* guessed(buffer.toString("utf8", from, blockEnd));
+        guesses = otherAt === undefined;
+        from = otherAt === undefined ? blockEnd + 1 : from + otherAt;
+      }
+      found = look(buffer, from, spacing);
     }
     yield found;
     ({ end } = found);
@@ -54,13 +64,28 @@ export function* jsonElements(bytes: Uint8Array): Generator<JsonElement, undefin
   if (skipSpace(bytes, end + 1) < bytes.length) throw new SyntaxError("something follows the array");
 }
 
-/** The object that ends where the next one begins: what can be parsed is all of it. */
-function guess(buffer: Buffer, from: number): Found | undefined {
-  const end = buffer.indexOf("},{", from) + 1;
-  if (end === 0) return undefined;
-  const text = buffer.toString("utf8", from, end);
+/** The place of the comma at the last border within a block; -1 if there is none. */
+function lastBorder(buffer: Buffer, from: number): number {
+  const border = buffer.subarray(from, from + BLOCK_BYTES).lastIndexOf(BORDER);
+  return border === -1 ? -1 : from + border + 1;
+}
+
+/** The objects of a text like `{…},{…}`, until one was guessed wrong: returns the byte where that one begins. */
+function* guessed(text: string): Generator<JsonElement, number | undefined> {
+  for (let at = 0; at < text.length; ) {
+    const border = text.indexOf(BORDER, at);
+    const end = border === -1 ? text.length : border + 1;
+    const element = parsed(text.slice(at, end));
+    if (element === undefined) return Buffer.byteLength(text.slice(0, at));
+    yield element;
+    at = end + 1;
+  }
+  return undefined;
+}
+
+function parsed(text: string): JsonElement | undefined {
   try {
-    return { end, text, value: JSON.parse(text) };
+    return { text, value: JSON.parse(text) };
   } catch {
     return undefined;
   }

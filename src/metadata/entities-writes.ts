@@ -2,7 +2,7 @@ import type { DatabaseSync } from "node:sqlite";
 import type { RegistryRow } from "../domain/home.ts";
 import type { UnregisteredEntity } from "../domain/home-store.ts";
 import type { DeviceWriter } from "./devices-writes.ts";
-import { areaIn, DEVICE, ENTITIES, FIELDS, movedIn, PLACE, placeOf } from "./entities-columns.ts";
+import { areaIn, DEVICE, ENTITIES, FIELDS, movedIn, PLACE, placeIn, valuesOf } from "./entities-columns.ts";
 import { entityId, reference, type SqlValue, textList } from "./rows.ts";
 import {
   attempt,
@@ -127,7 +127,7 @@ export function createEntityWriter(database: DatabaseSync, devices: DeviceWriter
     const areaOf = devices.ensure(new Set(rows.flatMap((row) => reference(row.device_id) ?? [])), options.at);
     const other = slice.findIndex(({ key, text }, index) => {
       const row = rows[index]!;
-      const values = [...ENTITIES.values(row), 1, ...placeOf(entityId(row)!, row, areaIn(row, areaOf))];
+      const values = valuesOf(row, entityId(row)!, true, areaIn(row, areaOf));
       if (lately === "new") {
         if (!isNew(key, values, options.at, text)) return true;
         const labels = textList(row.labels);
@@ -199,10 +199,11 @@ export function createEntityWriter(database: DatabaseSync, devices: DeviceWriter
             if (unseated) before.set(holder, { ...unseated, live: false });
           }
         }
-        const place = placeOf(name, row, areaIn(row, areaOf));
+        const values = valuesOf(row, name, true, areaIn(row, areaOf));
+        const place = placeIn(values);
         const known = old === undefined ? "new" : old.live && old.registered ? movedIn(old.place, place) : "replaced";
         kinds.add(known === "new" ? "new" : known.length === 0 ? "there" : undefined);
-        if (!writer.write(known, key, [...ENTITIES.values(row), 1, ...place], options.at, raw)) return;
+        if (!writer.write(known, key, values, options.at, raw)) return;
         diff.wrote(key, old?.live ?? false);
         const labels = textList(row.labels);
         if (labels !== (old?.labels ?? "[]")) relabel(key, labels);
@@ -240,7 +241,7 @@ export function createEntityWriter(database: DatabaseSync, devices: DeviceWriter
           }
           if (entityId({ entity_id: id }) === null) continue;
           const row = { entity_id: id, platform };
-          const values = [...ENTITIES.values(row), 0, ...placeOf(id, row, null)];
+          const values = valuesOf(row, id, false, null);
           writer.write(before.has(id) ? "replaced" : "new", id, values, at, JSON.stringify(row));
           diff.wrote(id, holder !== undefined);
           ownerOf.set(id, id);
