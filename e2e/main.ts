@@ -82,8 +82,11 @@ function readOptions(): Options | undefined {
   return { release, only, without };
 }
 
+/** `crashed`: Home Assistant itself ended by a fault of its own, so that nothing is known of the program. */
+type Outcome = "good" | "failed" | "crashed";
+
 /** Runs everything, ends every process that it started, and keeps the logs when something failed. */
-async function main({ release, only, without }: Options): Promise<boolean> {
+async function runAll({ release, only, without }: Options): Promise<Outcome> {
   const folder = mkdtempSync(join(tmpdir(), "ha-ingestor-e2e-"));
   const report = createReport((line) => {
     console.log(line);
@@ -92,7 +95,7 @@ async function main({ release, only, without }: Options): Promise<boolean> {
   await using resources = new AsyncDisposableStack();
   let homeAssistant: HomeAssistant | null = null;
   let program: Program | undefined;
-  let good = false;
+  let outcome: Outcome = "failed";
   try {
     const given = givenHome();
     if (!given) homeAssistant = resources.use(await startOwn(release, join(folder, "home-assistant")));
@@ -107,16 +110,30 @@ async function main({ release, only, without }: Options): Promise<boolean> {
   } catch (error) {
     report.fail("the run", describe(error));
   } finally {
-    good = report.finish();
-    if (!good) {
+    if (report.finish()) outcome = "good";
+    else {
       if (program) console.log(`\nthe end of the program's log:\n${tail(program.log)}`);
       if (homeAssistant) console.log(`\nthe end of Home Assistant's log:\n${tail(homeAssistant.log)}`);
+      if (homeAssistant?.crashedBy) {
+        outcome = "crashed";
+        console.log(`\nHome Assistant ${release} itself crashed: it ended with ${homeAssistant.crashedBy}`);
+      }
       console.log(`\nall logs and data are kept in ${folder}`);
     }
   }
   await resources.disposeAsync();
-  if (good) rmSync(folder, { recursive: true, force: true });
-  return good;
+  if (outcome === "good") rmSync(folder, { recursive: true, force: true });
+  return outcome;
+}
+
+/** A Home Assistant that crashes by itself says nothing of the program: then all is run once more. */
+async function main(options: Options): Promise<boolean> {
+  let outcome = await runAll(options);
+  if (outcome === "crashed") {
+    console.log("all of it once more");
+    outcome = await runAll(options);
+  }
+  return outcome === "good";
 }
 
 function givenHome(): { readonly url: string; readonly token: string } | undefined {

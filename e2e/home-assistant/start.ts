@@ -12,6 +12,8 @@ import { HOME_IN_ROOT, type Installation } from "./install.ts";
 import { onboard } from "./onboard.ts";
 
 const START_TIMEOUT_MS = 240_000;
+/** What a process ends itself with; nothing here sends one of these. */
+const CRASHES: readonly (NodeJS.Signals | null)[] = ["SIGSEGV", "SIGABRT", "SIGBUS", "SIGILL", "SIGFPE"];
 
 /** A Home Assistant that was started here and can be stopped and started again with the same configuration. */
 export interface HomeAssistant extends AsyncDisposable {
@@ -21,6 +23,8 @@ export interface HomeAssistant extends AsyncDisposable {
   readonly log: string;
   /** Its configuration; a change of it counts from the next start on. */
   readonly folder: string;
+  /** The signal of a fault of its own that ended it (its Python or a library in C crashed); null: none did. */
+  readonly crashedBy: NodeJS.Signals | null;
   /** Starts it on the same port and resolves once it is RUNNING. */
   start(): Promise<void>;
   /** SIGTERM lets the recorder end its run; SIGKILL is a power cut. */
@@ -37,10 +41,14 @@ export async function startHomeAssistant(installation: Installation, folder: str
   const log = join(folder, "home-assistant.console.log");
   let child: ChildProcess | undefined;
   let token: string | undefined;
+  let crashedBy: NodeJS.Signals | null = null;
 
   const start = async () => {
     writeConfiguration(folder, port);
     child = launch(installation, folder, log);
+    child.once("exit", (_code, signal) => {
+      if (CRASHES.includes(signal)) crashedBy = signal;
+    });
     try {
       token = await awaitRunning(child, url, token);
     } catch (cause) {
@@ -62,6 +70,9 @@ export async function startHomeAssistant(installation: Installation, folder: str
     },
     log,
     folder,
+    get crashedBy() {
+      return crashedBy;
+    },
     start,
     stop,
     [Symbol.asyncDispose]: () => stop("SIGTERM"),
