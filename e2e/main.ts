@@ -114,9 +114,10 @@ async function runAll({ release, only, without }: Options): Promise<Outcome> {
     else {
       if (program) console.log(`\nthe end of the program's log:\n${tail(program.log)}`);
       if (homeAssistant) console.log(`\nthe end of Home Assistant's log:\n${tail(homeAssistant.log)}`);
-      if (homeAssistant?.crashedBy) {
+      const crash = await homeAssistant?.crashedBy();
+      if (crash) {
         outcome = "crashed";
-        console.log(`\nHome Assistant ${release} itself crashed: it ended with ${homeAssistant.crashedBy}`);
+        console.log(`\nHome Assistant ${release} itself crashed: it ended with ${crash}`);
       }
       console.log(`\nall logs and data are kept in ${folder}`);
     }

@@ -12,6 +12,7 @@ import { HOME_IN_ROOT, type Installation } from "./install.ts";
 import { onboard } from "./onboard.ts";
 
 const START_TIMEOUT_MS = 240_000;
+const CRASH_TIMEOUT_MS = 5_000;
 /** What a process ends itself with; nothing here sends one of these. */
 const CRASHES: readonly (NodeJS.Signals | null)[] = ["SIGSEGV", "SIGABRT", "SIGBUS", "SIGILL", "SIGFPE"];
 
@@ -24,7 +25,7 @@ export interface HomeAssistant extends AsyncDisposable {
   /** Its configuration; a change of it counts from the next start on. */
   readonly folder: string;
   /** The signal of a fault of its own that ended it (its Python or a library in C crashed); null: none did. */
-  readonly crashedBy: NodeJS.Signals | null;
+  crashedBy(): Promise<NodeJS.Signals | null>;
   /** Starts it on the same port and resolves once it is RUNNING. */
   start(): Promise<void>;
   /** SIGTERM lets the recorder end its run; SIGKILL is a power cut. */
@@ -41,13 +42,13 @@ export async function startHomeAssistant(installation: Installation, folder: str
   const log = join(folder, "home-assistant.console.log");
   let child: ChildProcess | undefined;
   let token: string | undefined;
-  let crashedBy: NodeJS.Signals | null = null;
+  let crash: NodeJS.Signals | null = null;
 
   const start = async () => {
     writeConfiguration(folder, port);
     child = launch(installation, folder, log);
     child.once("exit", (_code, signal) => {
-      if (CRASHES.includes(signal)) crashedBy = signal;
+      if (CRASHES.includes(signal)) crash = signal;
     });
     try {
       token = await awaitRunning(child, url, token);
@@ -70,8 +71,11 @@ export async function startHomeAssistant(installation: Installation, folder: str
     },
     log,
     folder,
-    get crashedBy() {
-      return crashedBy;
+    async crashedBy() {
+      // Its connections close before it is gone.
+      const isGone = () => child !== undefined && hasEnded(child);
+      await waitUntil("Home Assistant to end", isGone, { timeoutMs: CRASH_TIMEOUT_MS }).catch(() => undefined);
+      return crash;
     },
     start,
     stop,
