@@ -132,7 +132,11 @@ export function createGapKeeper(options: GapKeeperOptions): GapKeeper {
   };
 
   const begin = (reason: GapReason, start: Micros): Gap => {
-    log.info({ reason, from: isoFromMicros(start) }, "The record is interrupted: a gap was opened");
+    const what =
+      reason === "first_start"
+        ? "The first start: what Home Assistant has recorded before is read"
+        : "The record is interrupted: a gap was opened";
+    log.info({ reason, from: isoFromMicros(start) }, what);
     return ledger.open(reason, start);
   };
 
