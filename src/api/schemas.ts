@@ -22,6 +22,9 @@ export const nullableTime = (description: string) =>
 /** One optional text of a query. */
 export const queryText = (description: string) =>
   Type.Optional(Type.String({ minLength: 1, maxLength: VALUE_LENGTH_MAX, description }));
+/** One of some words in a query. */
+export const queryChoice = <const T extends string>(words: readonly T[], description: string) =>
+  Type.Optional(Type.Enum([...words], { description }));
 /** A list in a query, separated by commas. */
 export const queryList = (description: string, maxLength: number) =>
   Type.Optional(Type.String({ minLength: 1, maxLength, description: `${description}; a list, separated by commas` }));

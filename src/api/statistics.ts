@@ -18,6 +18,7 @@ import {
   exactly,
   listOf,
   nullableText,
+  queryChoice,
   queryList,
   queryText,
   text,
@@ -117,7 +118,7 @@ export function statisticsRoutes(
           ),
           start: queryText(`From here on: ${MOMENT}; a day before end without it`),
           end: queryText(`Before here: ${MOMENT}; now without it, and may lie in the future`),
-          period: queryText(`${PERIODS.join(", ")}; hour without it`),
+          period: queryChoice(PERIODS, "hour without it"),
           points: Type.Optional(
             Type.Integer({
               minimum: 1,
@@ -126,7 +127,7 @@ export function statisticsRoutes(
             }),
           ),
           types: queryList(`Figures, all without it: ${STATISTICS_TYPES.join(", ")}`, LIST_LENGTH_MAX),
-          group_by: queryText("home: one series for all that is chosen, or for the whole home when nothing is"),
+          group_by: queryChoice(["home"], "One series for all that is chosen, or for the whole home when nothing is"),
           cursor,
         }),
         response: answers({ 200: StatisticsAnswer }, 404),
@@ -145,12 +146,11 @@ export function statisticsRoutes(
       reply.type("application/json; charset=utf-8");
 
       if (query.group_by !== undefined) {
-        const key = groupOf(query.group_by);
         const members = await membersOf(query, samples, home);
         const { buckets, warnings } = await ask(members.series, true);
         // As the choice of fields: of an entity the state, of another subject all.
         const field = query.fields ?? (query.measurement === undefined ? STATE_FIELD : "*");
-        const group = { key, name, field, unit: members.unit };
+        const group = { key: query.group_by, name, field, unit: members.unit };
         return reply.send(
           answerJson(head, [withBuckets(group, buckets[0]!)], { ...warned(warnings), next_cursor: null }),
         );
@@ -176,28 +176,24 @@ export function statisticsRoutes(
 
 function typesOf(list: string | undefined): ReadonlySet<StatisticsType> {
   if (list === undefined) return new Set(STATISTICS_TYPES);
-  return new Set(listOf(list).map((type) => oneOf("types", type, STATISTICS_TYPES)));
+  return new Set(listOf(list).map(typeOf));
 }
 
-function groupOf(text: string): "home" {
-  return oneOf("group_by", text, ["home"]);
-}
-
-function oneOf<T extends string>(parameter: string, text: string, known: readonly T[]): T {
-  const found = known.find((one) => one === text);
+function typeOf(text: string): StatisticsType {
+  const found = STATISTICS_TYPES.find((type) => type === text);
   if (found !== undefined) return found;
-  throw new AppError("invalid", `The query parameter "${parameter}" must be of ${known.join(", ")}, not "${text}"`);
+  throw new AppError("invalid", `The query parameter "types" must be of ${STATISTICS_TYPES.join(", ")}, not "${text}"`);
 }
 
 /** As `keptPeriodBorders` makes it. */
 type Cut = ReturnType<typeof keptPeriodBorders>;
 
-function bordersOf(asked: string | undefined, points: number | undefined, span: Span, timeZone: string, cut: Cut) {
+function bordersOf(asked: Period | undefined, points: number | undefined, span: Span, timeZone: string, cut: Cut) {
   if (asked !== undefined && points !== undefined) {
     throw new AppError("invalid", 'Give either "period" or "points", not both');
   }
   const max = points ?? STATISTICS_BUCKETS_MAX;
-  const candidates = points === undefined ? [oneOf("period", asked ?? "hour", PERIODS)] : PERIODS;
+  const candidates = points === undefined ? [asked ?? "hour"] : PERIODS;
   for (const period of candidates) {
     const borders = bordersWithin(period, span, timeZone, max, cut);
     if (borders !== null) return { period, borders };

@@ -9,6 +9,7 @@ type Builder = Pick<
   typeof TypeBox,
   | "Array"
   | "Boolean"
+  | "Enum"
   | "Integer"
   | "Null"
   | "Number"
@@ -38,6 +39,8 @@ const builder = {
   Number: ofType("number"),
   String: ofType("string"),
   Unknown: (options?: Schema): Schema => ({ ...options }),
+  /** Of texts alone. */
+  Enum: (values: readonly string[], options?: Schema): Schema => ({ type: "string", enum: values, ...options }),
   Ref: ($ref: string): Schema => ({ $ref }),
   Array: (items: Schema, options?: Schema): Schema => ({ type: "array", items, ...options }),
   Tuple: (items: readonly Schema[], options?: Schema): Schema => ({

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { TSchema } from "typebox";
 import type { AppError } from "../domain/errors.ts";
-import { exactly, limit, nullable, querySwitch } from "./schemas.ts";
+import { exactly, limit, nullable, queryChoice, querySwitch } from "./schemas.ts";
 import { Type } from "./type.ts";
 import { compileValidator } from "./validate.ts";
 
@@ -17,6 +17,7 @@ function check(schema: TSchema, httpPart: "querystring" | "body", value: unknown
 const query = exactly({ name: Type.String({ minLength: 1, maxLength: 3 }), limit, all: querySwitch("All") });
 const body = exactly({ name: Type.String(), area: Type.Optional(nullable(Type.String({ maxLength: 2 }))) });
 
+const choice = exactly({ by: queryChoice(["hour", "day"], "Which") });
 const list = exactly({ names: Type.Array(Type.String({ maxLength: 2 }), { minItems: 1, maxItems: 2 }) });
 
 const CASES: readonly [string, TSchema, "querystring" | "body", unknown, unknown][] = [
@@ -51,6 +52,15 @@ const CASES: readonly [string, TSchema, "querystring" | "body", unknown, unknown
     { name: "a", toString: "x" },
     /Unknown query parameter "toString"/,
   ],
+  ["takes a word of its choice", choice, "querystring", { by: "day" }, { by: "day" }],
+  [
+    "refuses any other word",
+    choice,
+    "querystring",
+    { by: "Day" },
+    /query parameter "by" must be of hour, day, not "Day"/,
+  ],
+  ["refuses an empty word", choice, "querystring", { by: "" }, /"by" must be of hour, day, not ""/],
   ["takes lists", list, "body", { names: ["a", "b"] }, { names: ["a", "b"] }],
   ["refuses a long list", list, "body", { names: ["a", "b", "c"] }, /"names" must be a list of 1 to 2 texts, not \[/],
   ["refuses a wrong item", list, "body", { names: ["a", 5] }, /"names" must be a list of 1 to 2 texts/],

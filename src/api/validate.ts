@@ -12,6 +12,7 @@ interface Shape {
   readonly items?: Shape;
   readonly minimum?: number;
   readonly maximum?: number;
+  readonly enum?: readonly string[];
   readonly minLength?: number;
   readonly maxLength?: number;
   readonly minItems?: number;
@@ -19,7 +20,7 @@ interface Shape {
 }
 
 const KNOWN_KEYWORDS: ReadonlySet<string> = new Set([
-  ...["type", "properties", "required", "additionalProperties", "anyOf"],
+  ...["type", "properties", "required", "additionalProperties", "anyOf", "enum"],
   ...["minimum", "maximum", "minLength", "maxLength", "items", "minItems", "maxItems"],
   ...["description", "default", "examples"],
 ]);
@@ -96,7 +97,8 @@ function fits(shape: Shape, value: unknown): boolean {
   if (shape.anyOf) return shape.anyOf.some((part) => fits(part, value));
   switch (shape.type) {
     case "string":
-      return typeof value === "string" && isWithin(charactersOf(value), shape.minLength, shape.maxLength);
+      if (typeof value !== "string" || shape.enum?.includes(value) === false) return false;
+      return isWithin(charactersOf(value), shape.minLength, shape.maxLength);
     case "integer":
       return Number.isSafeInteger(value) && isWithin(value as number, shape.minimum, shape.maximum);
     case "boolean":
@@ -132,6 +134,7 @@ function expected(shape: Shape): string {
   if (shape.type === "integer") return `a whole number from ${shape.minimum ?? "-∞"} to ${shape.maximum ?? "∞"}`;
   if (shape.type === "boolean") return "true or false";
   if (shape.type === "array") return `a list of ${shape.minItems ?? 0} to ${shape.maxItems ?? "any number of"} texts`;
+  if (shape.enum) return `of ${shape.enum.join(", ")}`;
   if (shape.type === "string")
     return `text of ${shape.minLength ?? 0} to ${shape.maxLength ?? "any number of"} characters`;
   return String(shape.type);
