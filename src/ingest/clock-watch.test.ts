@@ -14,6 +14,20 @@ const CASES = [
     told: ["asleep 60000", "tick 10000"],
   },
   { name: "a clock set forward", wall: 3_605_000, awake: 5_000, running: 5_000, told: ["jump 3600000", "tick 5000"] },
+  {
+    name: "fractions of milliseconds as whole ones",
+    wall: 3_605_000,
+    awake: 5_000.9,
+    running: 5_000.4,
+    told: ["jump 3600000", "tick 5000"],
+  },
+  {
+    name: "a sleep and its fraction",
+    wall: 65_000.25,
+    awake: 5_000.25,
+    running: 65_000.25,
+    told: ["asleep 60000", "tick 5000"],
+  },
   { name: "a clock set back", wall: -1_000, awake: 5_000, running: 5_000, told: ["jump -6000", "tick 5000"] },
 ];
 

@@ -10,6 +10,7 @@ export interface Clocks {
   readonly running: number;
 }
 
+/** What is told is whole milliseconds: moments, which are whole microseconds, are computed from it. */
 export interface ClockWatchOptions {
   /** Nothing special; `ms` is the time that passed, as far as it was watched. */
   readonly onTick: (ms: number) => void;
@@ -38,9 +39,10 @@ export function watchClocks(options: ClockWatchOptions): () => void {
     const late = Math.max(ran, awake) - tickMs;
     const jump = now.wall - before.wall - ran;
     before = now;
-    if (late > ASLEEP_MS) options.onAsleep(late);
-    if (Math.abs(jump) > JUMP_MS) options.onJump(jump);
-    options.onTick(Math.min(awake, 2 * tickMs));
+    if (late > ASLEEP_MS) options.onAsleep(Math.round(late));
+    if (Math.abs(jump) > JUMP_MS) options.onJump(Math.round(jump));
+    // Not more than has passed: what was silent for so long counts as heard.
+    options.onTick(Math.floor(Math.min(awake, 2 * tickMs)));
   }, tickMs);
   timer.unref();
   return () => clearInterval(timer);
