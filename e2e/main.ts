@@ -82,7 +82,7 @@ function readOptions(): Options | undefined {
   return { release, only, without };
 }
 
-/** `crashed`: Home Assistant itself ended by a fault of its own, so that nothing is known of the program. */
+/** `crashed`: all was well until Home Assistant ended by a fault of its own, so that nothing more is known. */
 type Outcome = "good" | "failed" | "crashed";
 
 /** Runs everything, ends every process that it started, and keeps the logs when something failed. */
@@ -114,11 +114,9 @@ async function runAll({ release, only, without }: Options): Promise<Outcome> {
     else {
       if (program) console.log(`\nthe end of the program's log:\n${tail(program.log)}`);
       if (homeAssistant) console.log(`\nthe end of Home Assistant's log:\n${tail(homeAssistant.log)}`);
-      const crash = await homeAssistant?.crashedBy();
-      if (crash) {
-        outcome = "crashed";
-        console.log(`\nHome Assistant ${release} itself crashed: it ended with ${crash}`);
-      }
+      const crash = await homeAssistant?.crash();
+      if (crash) console.log(`\nHome Assistant ${release} itself crashed: it ended with ${crash.signal}`);
+      if (crash && report.firstFailureMs! >= crash.sinceMs) outcome = "crashed";
       console.log(`\nall logs and data are kept in ${folder}`);
     }
   }
@@ -127,7 +125,7 @@ async function runAll({ release, only, without }: Options): Promise<Outcome> {
   return outcome;
 }
 
-/** A Home Assistant that crashes by itself says nothing of the program: then all is run once more. */
+/** Where nothing had failed before Home Assistant crashed by itself all is run once more. */
 async function main(options: Options): Promise<boolean> {
   let outcome = await runAll(options);
   if (outcome === "crashed") {

@@ -19,6 +19,8 @@ export interface Report {
   within(what: string, tookMs: number, limitMs: number): void;
   fail(what: string, message: string): void;
   skip(what: string, reason: string): void;
+  /** When the first check failed, on the clock of `performance.now()`; null: none has. */
+  readonly firstFailureMs: number | null;
   /** The closing line, and whether all is well. A run in which nothing passed is not. */
   finish(): boolean;
 }
@@ -26,11 +28,13 @@ export interface Report {
 export function createReport(write: (line: string) => void = (line) => console.log(line)): Report {
   let scenario = "";
   const count = { passed: 0, failed: 0, skipped: 0 };
+  let firstFailureMs: number | null = null;
 
   const line = (mark: string, what: string, detail: string) =>
     write(`${mark.padEnd(7)} ${scenario.padEnd(13)} ${what.padEnd(58)} ${detail}`);
   const judge = (good: boolean, what: string, detail: string, faults: readonly string[] = []) => {
     count[good ? "passed" : "failed"]++;
+    if (!good) firstFailureMs ??= performance.now();
     line(good ? "ok" : "FAILED", what, detail);
     for (const fault of faults.slice(0, EXAMPLES_MAX)) write(`          ${fault}`);
     if (faults.length > EXAMPLES_MAX) write(`          … and ${faults.length - EXAMPLES_MAX} more`);
@@ -58,6 +62,9 @@ export function createReport(write: (line: string) => void = (line) => console.l
     skip(what, reason) {
       count.skipped++;
       line("skipped", what, reason);
+    },
+    get firstFailureMs() {
+      return firstFailureMs;
     },
     finish() {
       const skipped = count.skipped > 0 ? `, ${count.skipped} skipped` : "";

@@ -12,9 +12,17 @@ import { HOME_IN_ROOT, type Installation } from "./install.ts";
 import { onboard } from "./onboard.ts";
 
 const START_TIMEOUT_MS = 240_000;
+/** From the first sign of a crash until the process is gone. */
 const CRASH_TIMEOUT_MS = 5_000;
 /** What a process ends itself with; nothing here sends one of these. */
-const CRASHES: readonly (NodeJS.Signals | null)[] = ["SIGSEGV", "SIGABRT", "SIGBUS", "SIGILL", "SIGFPE"];
+const CRASHES: readonly NodeJS.Signals[] = ["SIGSEGV", "SIGABRT", "SIGBUS", "SIGILL", "SIGFPE"];
+
+/** Home Assistant ended by a fault of its own: its Python, or a library in C, crashed. */
+export interface Crash {
+  readonly signal: NodeJS.Signals;
+  /** When its connections may have closed at the earliest, on the clock of `performance.now()`. */
+  readonly sinceMs: number;
+}
 
 /** A Home Assistant that was started here and can be stopped and started again with the same configuration. */
 export interface HomeAssistant extends AsyncDisposable {
@@ -24,8 +32,8 @@ export interface HomeAssistant extends AsyncDisposable {
   readonly log: string;
   /** Its configuration; a change of it counts from the next start on. */
   readonly folder: string;
-  /** The signal of a fault of its own that ended it (its Python or a library in C crashed); null: none did. */
-  crashedBy(): Promise<NodeJS.Signals | null>;
+  /** Its first one; null: it had none. */
+  crash(): Promise<Crash | null>;
   /** Starts it on the same port and resolves once it is RUNNING. */
   start(): Promise<void>;
   /** SIGTERM lets the recorder end its run; SIGKILL is a power cut. */
@@ -42,13 +50,13 @@ export async function startHomeAssistant(installation: Installation, folder: str
   const log = join(folder, "home-assistant.console.log");
   let child: ChildProcess | undefined;
   let token: string | undefined;
-  let crash: NodeJS.Signals | null = null;
+  let crash: Crash | null = null;
 
   const start = async () => {
     writeConfiguration(folder, port);
     child = launch(installation, folder, log);
     child.once("exit", (_code, signal) => {
-      if (CRASHES.includes(signal)) crash = signal;
+      if (CRASHES.includes(signal!)) crash ??= { signal: signal!, sinceMs: performance.now() - CRASH_TIMEOUT_MS };
     });
     try {
       token = await awaitRunning(child, url, token);
@@ -71,8 +79,7 @@ export async function startHomeAssistant(installation: Installation, folder: str
     },
     log,
     folder,
-    async crashedBy() {
-      // Its connections close before it is gone.
+    async crash() {
       const isGone = () => child !== undefined && hasEnded(child);
       await waitUntil("Home Assistant to end", isGone, { timeoutMs: CRASH_TIMEOUT_MS }).catch(() => undefined);
       return crash;

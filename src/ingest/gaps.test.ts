@@ -371,6 +371,28 @@ test("a sleep and a jump of the clock are gaps", async (t) => {
   );
 });
 
+test("after a minute in which the home says nothing samples of others are stored", async (t) => {
+  t.mock.timers.enable({ apis: ["setInterval"] });
+  await using home = await createSimulatedHome(PROMPT);
+  let passed = 0;
+  const readClocks = () => ({ wall: passed, awake: passed, running: passed });
+  await using recorder = await startRecorder(home, { directory: temporaryDirectory(t), readClocks });
+  await recorder.closed();
+  const { store, ingest } = recorder;
+  const heard = ingest.heardUntil()!;
+  while (ingest.heardUntil() === heard) {
+    // As the clocks of a machine: with half a microsecond.
+    passed += 99.6005;
+    t.mock.timers.tick(50);
+  }
+  assert.equal(Number.isSafeInteger(ingest.heardUntil()), true);
+  const weather = store.series({ measurement: "weather", subject: "home", field: "temperature" }, "home", heard);
+  store.append(weather, heard, 21.5);
+  await store.flush();
+  assert.equal(store.status().writable, true);
+  assert.equal(store.status().waiting, 0);
+});
+
 test("events that get lost are noticed by the next one of the entity, as one gap, and come back", async (t) => {
   await using home = await createSimulatedHome(PROMPT);
   let losing = 0;

@@ -7,6 +7,18 @@ const bytes = (text: string) => new TextEncoder().encode(text);
 
 const textsOf = (text: string) => Array.from(jsonElements(bytes(text)), (element) => element.text);
 
+function assertGives(json: string, list: readonly unknown[]): void {
+  const elements = [...jsonElements(bytes(json))];
+  assert.deepEqual(
+    elements.map(({ value }) => value),
+    list,
+  );
+  assert.deepEqual(
+    elements.map(({ text }) => text),
+    list.map((value) => JSON.stringify(value)),
+  );
+}
+
 test("jsonElements() gives all elements of any array, and their texts without white space", () => {
   const object = fc.dictionary(fc.string(), fc.jsonValue());
   // Also where one object seems to end in another's middle.
@@ -14,16 +26,8 @@ test("jsonElements() gives all elements of any array, and their texts without wh
   const list = fc.array(fc.oneof(object, nested, fc.jsonValue()));
   fc.assert(
     fc.property(list, fc.constantFrom(undefined, 1, "\t"), (list, indent) => {
-      const elements = [...jsonElements(bytes(JSON.stringify(list, null, indent)))];
-      const plain = JSON.parse(JSON.stringify(list)) as unknown[];
-      assert.deepEqual(
-        elements.map(({ value }) => value),
-        plain,
-      );
-      assert.deepEqual(
-        elements.map(({ text }) => text),
-        plain.map((value) => JSON.stringify(value)),
-      );
+      const json = JSON.stringify(list, null, indent);
+      assertGives(json, JSON.parse(json) as unknown[]);
     }),
   );
 });
@@ -41,15 +45,7 @@ for (const [name, odd] of [
   test(`jsonElements() gives all elements of a long list ${name}`, () => {
     const list: unknown[] = [...MANY];
     for (const [index, value] of odd) list[index] = value;
-    const elements = [...jsonElements(bytes(JSON.stringify(list)))];
-    assert.deepEqual(
-      elements.map(({ value }) => value),
-      list,
-    );
-    assert.deepEqual(
-      elements.map(({ text }) => text),
-      list.map((value) => JSON.stringify(value)),
-    );
+    assertGives(JSON.stringify(list), list);
   });
 }
 

@@ -34,7 +34,8 @@ export const CHUNK_SAMPLES_MAX = 16_384;
 export const FOLD_SAMPLES = 250_000;
 /**
  * In a flood a fold waits for so many times as many: a series gets more of its samples at once, and pages that are filled
- * at once cost half of those that are opened again. A tenth more samples a second, for more memory as long as the flood lasts.
+ * at once cost half of those that are opened again. A tenth more samples a second, for more memory as long as the flood
+ * lasts.
  */
 const FLOOD_FOLD_TIMES = 2;
 /** The age of the log's oldest sample, by arrival, that makes a fold due: 6 hours. */

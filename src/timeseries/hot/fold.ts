@@ -19,7 +19,10 @@ const FOLDING = "folding";
 /** Beyond it nothing is gained by an integer. */
 const INTEGER_MAX = 2 ** 47;
 
-/** A part of the log, as the main thread has it in memory: in the order of day, series and time, each time of a series once. */
+/**
+ * A part of the log, as the main thread has it in memory: in the order of day, series and time, each time of a series
+ * once.
+ */
 export interface FoldedPart {
   readonly series: Int32Array<ArrayBuffer>;
   readonly samples: PackedSamples;
