@@ -5,10 +5,12 @@ import { jsonElements } from "./json-elements.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 
-const textsOf = (text: string) => Array.from(jsonElements(bytes(text)), (element) => element.text);
+const elementsOf = (text: string) => [...jsonElements(bytes(text))].flat();
+
+const textsOf = (text: string) => elementsOf(text).map((element) => element.text);
 
 function assertGives(json: string, list: readonly unknown[]): void {
-  const elements = [...jsonElements(bytes(json))];
+  const elements = elementsOf(json);
   assert.deepEqual(
     elements.map(({ value }) => value),
     list,
@@ -54,7 +56,7 @@ test("jsonElements() gives the elements before a fault far behind", () => {
   const given: unknown[] = [];
   assert.throws(
     () => {
-      for (const { value } of jsonElements(bytes(`${good},{"a":},{"b":1}]`))) given.push(value);
+      for (const run of jsonElements(bytes(`${good},{"a":},{"b":1}]`))) given.push(...run.map(({ value }) => value));
     },
     { name: "SyntaxError", message: /JSON/ },
   );

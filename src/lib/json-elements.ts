@@ -28,14 +28,14 @@ const BLOCK_BYTES = 65_536;
 const BORDER = "},{";
 
 /**
- * The elements of a JSON array one by one, in their order, so that a long list needs not be in memory at once as objects,
- * and that the text of each is at hand as it was sent. Throws a SyntaxError for what is no UTF-8 or no JSON array, when it
- * comes there: maybe after many elements.
+ * The elements of a JSON array in their order, a run of them at a time, so that a long list needs not be in memory at once
+ * as objects, and that the text of each is at hand as it was sent. Throws a SyntaxError for what is no UTF-8 or no JSON
+ * array, when it comes there: maybe after many elements.
  *
  * To look for an element's end byte by byte takes almost as long as to parse it. Among objects side by side it is guessed
  * instead, as long as that holds: what can be parsed is all of one. These are as compact as those before them were.
  */
-export function* jsonElements(bytes: Uint8Array): Generator<JsonElement, undefined> {
+export function* jsonElements(bytes: Uint8Array): Generator<readonly JsonElement[], undefined> {
   if (!isUtf8(bytes)) throw new SyntaxError("it is not UTF-8");
   const begin = skipSpace(bytes, BYTE_ORDER_MARK.every((byte, index) => bytes[index] === byte) ? 3 : 0);
   if (bytes[begin] !== OPEN_ARRAY) throw new SyntaxError("it is no array");
@@ -46,18 +46,19 @@ export function* jsonElements(bytes: Uint8Array): Generator<JsonElement, undefin
     let found = look(buffer, begin + 1, spacing);
     let guesses = spacing.compact;
     while (bytes[found.end] === COMMA) {
-      yield found;
+      yield [found];
       let from = found.end + 1;
       const blockEnd = guesses ? lastBorder(buffer, from) : from;
       if (blockEnd > from) {
+        const { elements, otherAt } = guessed(buffer.toString("utf8", from, blockEnd));
+        if (elements.length > 0) yield elements;
         // One that fails is the last: no list takes longer than twice its length.
-        const otherAt = yield* guessed(buffer.toString("utf8", from, blockEnd));
         guesses = otherAt === undefined;
         from = otherAt === undefined ? blockEnd + 1 : from + otherAt;
       }
       found = look(buffer, from, spacing);
     }
-    yield found;
+    yield [found];
     ({ end } = found);
   }
   if (bytes[end] !== CLOSE_ARRAY) throw new SyntaxError("the array has no end");
@@ -70,17 +71,24 @@ function lastBorder(buffer: Buffer, from: number): number {
   return border === -1 ? -1 : from + border + 1;
 }
 
-/** The objects of a text like `{…},{…}`, until one was guessed wrong: returns the byte where that one begins. */
-function* guessed(text: string): Generator<JsonElement, number | undefined> {
+interface Guessed {
+  readonly elements: readonly JsonElement[];
+  /** The byte where one begins whose end was guessed wrong. */
+  readonly otherAt: number | undefined;
+}
+
+/** The objects of a text like `{…},{…}`, until one was guessed wrong. */
+function guessed(text: string): Guessed {
+  const elements: JsonElement[] = [];
   for (let at = 0; at < text.length; ) {
     const border = text.indexOf(BORDER, at);
     const end = border === -1 ? text.length : border + 1;
     const element = parsed(text.slice(at, end));
-    if (element === undefined) return Buffer.byteLength(text.slice(0, at));
-    yield element;
+    if (element === undefined) return { elements, otherAt: Buffer.byteLength(text.slice(0, at)) };
+    elements.push(element);
     at = end + 1;
   }
-  return undefined;
+  return { elements, otherAt: undefined };
 }
 
 function parsed(text: string): JsonElement | undefined {

@@ -23,33 +23,50 @@ export interface BulkRow extends Incoming {
 export function* bulkRows(kind: "device" | "entity", body: Uint8Array, faults: RowFault[]): Generator<BulkRow[]> {
   const elements = jsonElements(body);
   let slice: BulkRow[] = [];
-  for (let index = 0; ; index++) {
-    const element = nextElement(elements, index);
-    if (element === undefined) break;
-    if (index === BULK_ROWS_MAX) throw new AppError("too_large", `Cannot take more than ${BULK_ROWS_MAX} rows at once`);
-    const { value: row, text } = element;
-    const key = isRow(row) ? keyOf(kind, row) : null;
-    if (!isRow(row) || key === null) faults.push({ index, ...faultOf(kind, row) });
-    else {
-      const message = WRONG_FIELD[kind](row);
-      if (message === undefined) slice.push({ index, key, text, row });
-      else faults.push({ index, id: nameOf(kind, row), message });
-    }
-    if (slice.length === SLICE_ROWS) {
-      yield slice;
-      slice = [];
+  let index = 0;
+  for (let run = nextRun(elements, index); run !== undefined; run = nextRun(elements, index)) {
+    for (const element of run) {
+      if (index === BULK_ROWS_MAX) {
+        throw new AppError("too_large", `Cannot take more than ${BULK_ROWS_MAX} rows at once`);
+      }
+      const row = rowOf(kind, index++, element, faults);
+      if (row !== undefined) slice.push(row);
+      if (slice.length === SLICE_ROWS) {
+        yield slice;
+        slice = [];
+      }
     }
   }
   yield slice;
 }
 
-function nextElement(elements: Iterator<JsonElement, undefined>, index: number): JsonElement | undefined {
+type Elements = Iterator<readonly JsonElement[], undefined>;
+
+/** `index`: of the element that follows those before. */
+function nextRun(elements: Elements, index: number): readonly JsonElement[] | undefined {
   try {
     return elements.next().value;
   } catch (cause) {
     const reason = `row ${index}: ${messageOf(cause)}`;
     throw new AppError("invalid", `Cannot read the rows: the body is no JSON array (${reason})`, { cause });
   }
+}
+
+function rowOf(
+  kind: "device" | "entity",
+  index: number,
+  { value: row, text }: JsonElement,
+  faults: RowFault[],
+): BulkRow | undefined {
+  const key = isRow(row) ? keyOf(kind, row) : null;
+  if (!isRow(row) || key === null) {
+    faults.push({ index, ...faultOf(kind, row) });
+    return undefined;
+  }
+  const message = WRONG_FIELD[kind](row);
+  if (message === undefined) return { index, key, text, row };
+  faults.push({ index, id: nameOf(kind, row), message });
+  return undefined;
 }
 
 function nameOf(kind: "device" | "entity", row: RegistryRow): string | null {
@@ -113,8 +130,8 @@ function must(field: string, form: string): string {
 }
 
 function text(field: string, value: unknown): Wrong {
-  if (isNone(value) || typeof value === "string" || typeof value === "number") return undefined;
-  return must(field, "a text");
+  const fits = typeof value === "string" || typeof value === "number" || isNone(value);
+  return fits ? undefined : must(field, "a text");
 }
 
 function texts(field: string, value: unknown): Wrong {

@@ -6,9 +6,9 @@ import { transaction } from "../lib/transaction.ts";
 import { type BulkRow, bulkRows } from "./bulk-rows.ts";
 import { createStatesWriter, type StatesToSave } from "./current-states.ts";
 import { createDeviceWriter } from "./devices-writes.ts";
-import { createEntityWriter, type EntityWriter } from "./entities-writes.ts";
+import { createEntityWriter, type EntityWriteOptions, type EntityWriter } from "./entities-writes.ts";
 import { PLAIN_TABLES, reference } from "./rows.ts";
-import { createPlainWriter, DiffBuilder, type Incoming, NOBODY, type WriteOptions } from "./writes.ts";
+import { createPlainWriter, DiffBuilder, type Incoming, NOBODY } from "./writes.ts";
 
 /** A registry's rows on their way between threads: keys and JSON texts side by side, cheap to copy. */
 export interface EncodedRows {
@@ -55,7 +55,7 @@ export function createHomeCommands(database: DatabaseSync): HomeCommands {
     config_entry: createPlainWriter(database, PLAIN_TABLES.config_entry),
   };
   const devices = createDeviceWriter(database);
-  const entities = createEntityWriter(database, devices);
+  const entities = createEntityWriter(database);
   const writeStates = createStatesWriter(database);
   const setFact = database.prepare(
     "INSERT INTO home VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
@@ -70,9 +70,10 @@ export function createHomeCommands(database: DatabaseSync): HomeCommands {
       once(() => {
         if (kind === "device" || kind === "entity") {
           const writer = kind === "device" ? devices : entities;
+          const refuse = ({ key }: Incoming): void => void refused.push(key);
           // First those that are gone: their entity_id may be another's now.
           writer.removeOthers(new Set(rows.keys), at, diff);
-          writer.write(incoming, { at, merge: false, refused: ({ key }) => refused.push(key) }, diff);
+          writer.write(incoming, { at, merge: false, refused: refuse, areaOf: devices.areas(at) }, diff);
         } else {
           plain[kind](incoming, at, diff);
           if (kind === "config_entry") devices.renewIntegrations(at);
@@ -98,7 +99,7 @@ export function createHomeCommands(database: DatabaseSync): HomeCommands {
         faults.push({ index, id: key, message: `The database refuses it: ${error.message}` });
         upserted--;
       };
-      const options = { at, merge: true, refused };
+      const options = { at, merge: true, refused, areaOf: devices.areas(at) };
       once(() => {
         for (const slice of bulkRows(kind, body, faults)) {
           upserted += slice.length;
@@ -124,14 +125,17 @@ export function createHomeCommands(database: DatabaseSync): HomeCommands {
  * Writes entities in their order. One without id is the live one of its entity_id, which a row before it may just have
  * been given, else a new one that goes by its entity_id.
  */
-function writeEntities(entities: EntityWriter, rows: readonly BulkRow[], options: WriteOptions): void {
-  for (let from = 0; from < rows.length; ) {
-    const hasId = reference(rows[from]!.row.id) !== null;
-    const next = rows.findIndex(({ row }, index) => index > from && (reference(row.id) !== null) !== hasId);
-    const alike = rows.slice(from, next === -1 ? rows.length : next);
+function writeEntities(entities: EntityWriter, rows: readonly BulkRow[], options: EntityWriteOptions): void {
+  for (let from = 0, to = 0; from < rows.length; from = to) {
+    const hasId = isIdentified(rows[from]!);
+    while (to < rows.length && isIdentified(rows[to]!) === hasId) to++;
+    const alike = rows.slice(from, to);
     const owners = hasId ? undefined : entities.owners(alike.map(({ key }) => key));
     const known = owners ? alike.map((row) => ({ ...row, key: owners.get(row.key) ?? row.key })) : alike;
     entities.write(known, options, NOBODY);
-    from += alike.length;
   }
+}
+
+function isIdentified({ row }: BulkRow): boolean {
+  return reference(row.id) !== null;
 }

@@ -105,13 +105,19 @@ const FIELDS = [
   "identifiers",
 ];
 
+/**
+ * The effective area of the device that a row refers to; null if it has none, or the row no device. A device that is not
+ * there is made as a placeholder.
+ */
+export type AreaOf = (deviceId: string | null) => string | null;
+
 export interface DeviceWriter {
   /** Adds or changes rows; whatever is absent stays. */
   write(rows: readonly Incoming[], options: WriteOptions, diff: DiffSink): void;
   /** Marks Home Assistant's devices that are not among `keys` as removed. */
   removeOthers(keys: ReadonlySet<string>, at: number, diff: DiffSink): void;
-  /** Makes sure that the devices exist, if only as placeholders; answers their effective areas. */
-  ensure(ids: ReadonlySet<string>, at: number): ReadonlyMap<string, string | null>;
+  /** For a transaction that writes no devices. */
+  areas(at: number): AreaOf;
   /** The integrations' names of devices, after the config entries changed. */
   renewIntegrations(at: number): void;
   /** True when the device is new. */
@@ -133,10 +139,8 @@ export function createDeviceWriter(database: DatabaseSync): DeviceWriter {
     `INSERT INTO devices (device_id, sort_name, labels, placeholder, updated_at, search_text, raw)
      VALUES (?, '', '[]', 1, ?, '', '{}')`,
   );
-  const areas = database.prepare(
-    `SELECT device_id AS key, effective_area_id AS area FROM devices
-     WHERE device_id IN (SELECT value FROM json_each(?))`,
-  );
+  const effectiveArea = database.prepare("SELECT effective_area_id FROM devices WHERE device_id = ?");
+  effectiveArea.setReturnArrays(true);
   const entryDomain = database.prepare("SELECT domain FROM integrations WHERE entry_id = ?");
   const clearLabels = database.prepare("DELETE FROM device_labels WHERE device_id = ?");
   const addLabel = database.prepare("INSERT OR IGNORE INTO device_labels (label_id, device_id) VALUES (?, ?)");
@@ -232,15 +236,18 @@ export function createDeviceWriter(database: DatabaseSync): DeviceWriter {
       }
     },
 
-    ensure(ids, at) {
-      const found = areas.all(JSON.stringify([...ids])) as { key: string; area: string | null }[];
-      const known = new Map(found.map(({ key, area }) => [key, area]));
-      for (const id of ids) {
-        if (known.has(id)) continue;
-        placeholder.run(id, at);
-        known.set(id, null);
-      }
-      return known;
+    areas(at) {
+      const known = new Map<string | null, string | null>([[null, null]]);
+      return (id) => {
+        let area = known.get(id);
+        if (area === undefined) {
+          const row = effectiveArea.get(id) as readonly [string | null] | undefined;
+          if (!row) placeholder.run(id, at);
+          area = row ? row[0] : null;
+          known.set(id, area);
+        }
+        return area;
+      };
     },
 
     renewIntegrations(at) {

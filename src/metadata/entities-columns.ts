@@ -1,4 +1,5 @@
 import type { RegistryRow } from "../domain/home.ts";
+import type { AreaOf } from "./devices-writes.ts";
 import { type Columns, moment, reference, type SqlValue, searchText, text, textList } from "./rows.ts";
 
 export const ENTITIES: Columns = {
@@ -37,6 +38,8 @@ export const ENTITIES: Columns = {
   },
 };
 
+const LABELS = ENTITIES.columns.indexOf("labels");
+
 /** What an entity registry's list has in each row, of all versions. */
 export const FIELDS = [
   "id",
@@ -57,28 +60,29 @@ export const FIELDS = [
 
 /** Where indexes find an entity. Most updates leave all of them as they were. */
 export const PLACE = ["entity_id", "platform", "device_id", "config_entry_id", "effective_area_id"];
-export const DEVICE = PLACE.indexOf("device_id");
 
 /**
  * The values of all columns but the key: those of `ENTITIES`, then those of `PLACE`. One list that grows, since to put it
  * together from others took a thirtieth of a bulk upsert.
  */
-export function valuesOf(
-  row: RegistryRow,
-  name: string,
-  registered: boolean,
-  effectiveArea: string | null,
-): readonly SqlValue[] {
+export function valuesOf(row: RegistryRow, name: string, registered: boolean, areaOf: AreaOf): readonly SqlValue[] {
   const values = ENTITIES.values(row);
+  const device = reference(row.device_id);
+  const areaOfDevice = areaOf(device);
   values.push(
     registered ? 1 : 0,
     name,
     reference(row.platform),
-    reference(row.device_id),
+    device,
     reference(row.config_entry_id),
-    effectiveArea,
+    reference(row.area_id) ?? areaOfDevice,
   );
   return values;
+}
+
+/** Of these the JSON array of labels. */
+export function labelsIn(values: readonly SqlValue[]): string {
+  return values[LABELS] as string;
 }
 
 /** Of these those of `PLACE`. */
@@ -89,9 +93,4 @@ export function placeIn(values: readonly SqlValue[]): readonly SqlValue[] {
 /** The columns of `PLACE` that differ. */
 export function movedIn(before: readonly SqlValue[], after: readonly SqlValue[]): readonly string[] {
   return PLACE.filter((_column, index) => before[index] !== after[index]);
-}
-
-/** The row's own area, else its device's. */
-export function areaIn(row: RegistryRow, areaOfDevice: ReadonlyMap<string, string | null>): string | null {
-  return reference(row.area_id) ?? areaOfDevice.get(reference(row.device_id) ?? "") ?? null;
 }

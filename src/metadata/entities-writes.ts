@@ -1,9 +1,9 @@
 import type { DatabaseSync } from "node:sqlite";
 import type { RegistryRow } from "../domain/home.ts";
 import type { UnregisteredEntity } from "../domain/home-store.ts";
-import type { DeviceWriter } from "./devices-writes.ts";
-import { areaIn, DEVICE, ENTITIES, FIELDS, movedIn, PLACE, placeIn, valuesOf } from "./entities-columns.ts";
-import { entityId, reference, type SqlValue, textList } from "./rows.ts";
+import type { AreaOf } from "./devices-writes.ts";
+import { ENTITIES, FIELDS, labelsIn, movedIn, PLACE, placeIn, valuesOf } from "./entities-columns.ts";
+import { entityId, type SqlValue } from "./rows.ts";
 import {
   attempt,
   createRowWriter,
@@ -40,9 +40,13 @@ type StoredRow = readonly [
 /** What writing a row is: a new one, one that changes in nothing that indexes hold, or anything else. */
 type Kind = "new" | "there" | undefined;
 
+export interface EntityWriteOptions extends WriteOptions {
+  readonly areaOf: AreaOf;
+}
+
 export interface EntityWriter {
-  /** Adds or changes registry rows; whatever is absent stays. */
-  write(rows: readonly Incoming[], options: WriteOptions, diff: DiffSink): void;
+  /** Adds or changes registry rows that have an entity_id; whatever is absent stays. */
+  write(rows: readonly Incoming[], options: EntityWriteOptions, diff: DiffSink): void;
   /** Marks registered entities that are not among `keys` as removed. */
   removeOthers(keys: ReadonlySet<string>, at: number, diff: DiffSink): void;
   writeUnregistered(entities: readonly UnregisteredEntity[], complete: boolean, at: number, diff: DiffSink): void;
@@ -51,7 +55,7 @@ export interface EntityWriter {
   owners(entityIds: readonly string[]): Map<string, string>;
 }
 
-export function createEntityWriter(database: DatabaseSync, devices: DeviceWriter): EntityWriter {
+export function createEntityWriter(database: DatabaseSync): EntityWriter {
   const stored = database.prepare(
     `SELECT key, ${PLACE.join(", ")}, registered, removed_at, labels FROM entities
      WHERE key IN (SELECT value FROM json_each(?))`,
@@ -122,24 +126,21 @@ export function createEntityWriter(database: DatabaseSync, devices: DeviceWriter
   let lately: Kind;
 
   /** Writes rows as those before them, until one is of another kind; answers how many were not. */
-  function writeAsLately(slice: readonly Incoming[], options: WriteOptions, diff: DiffSink): number {
-    const rows = slice.map(({ row, text }) => row ?? (JSON.parse(text) as RegistryRow));
-    const areaOf = devices.ensure(new Set(rows.flatMap((row) => reference(row.device_id) ?? [])), options.at);
-    const other = slice.findIndex(({ key, text }, index) => {
-      const row = rows[index]!;
-      const values = valuesOf(row, entityId(row)!, true, areaIn(row, areaOf));
+  function writeAsLately(slice: readonly Incoming[], options: EntityWriteOptions, diff: DiffSink): number {
+    for (let index = 0; index < slice.length; index++) {
+      const { key, text, row = JSON.parse(text) as RegistryRow } = slice[index]!;
+      const values = valuesOf(row, nameIn(row), true, options.areaOf);
       if (lately === "new") {
-        if (!isNew(key, values, options.at, text)) return true;
-        const labels = textList(row.labels);
-        if (labels !== "[]") relabel(key, labels);
+        if (!isNew(key, values, options.at, text)) return index;
+        const labels = labelsIn(values);
+        if (labels !== NO_LABELS) relabel(key, labels);
       } else {
-        if (options.merge && !writer.isWhole(row)) return true;
-        if (!writer.rewrite(key, values, options.at, text)) return true;
+        if (options.merge && !writer.isWhole(row)) return index;
+        if (!writer.rewrite(key, values, options.at, text)) return index;
       }
       diff.wrote(key, lately === "there");
-      return false;
-    });
-    return other === -1 ? slice.length : other;
+    }
+    return slice.length;
   }
 
   function isNew(key: string, values: readonly SqlValue[], at: number, raw: string): boolean {
@@ -151,17 +152,16 @@ export function createEntityWriter(database: DatabaseSync, devices: DeviceWriter
     }
   }
 
-  function writeSlice(slice: readonly Incoming[], options: WriteOptions, diff: DiffSink): void {
+  function writeSlice(slice: readonly Incoming[], options: EntityWriteOptions, diff: DiffSink): void {
     const written = lately && slice.length > 1 ? writeAsLately(slice, options, diff) : 0;
     if (written < slice.length) lookUpAndWrite(slice.slice(written), options, diff);
   }
 
-  function lookUpAndWrite(slice: readonly Incoming[], options: WriteOptions, diff: DiffSink): void {
+  function lookUpAndWrite(slice: readonly Incoming[], options: EntityWriteOptions, diff: DiffSink): void {
     const kinds = new Set<Kind>();
     const before = storedRows(slice.map((incoming) => incoming.key));
     const differing: { readonly incoming: Incoming; readonly sent: RegistryRow; readonly name: string }[] = [];
     const names = new Set<string>();
-    const deviceIds = new Set<string>();
     for (const incoming of slice) {
       const old = before.get(incoming.key);
       if (old?.live && old.registered && !incoming.row && writer.holds(incoming.key, incoming.text)) {
@@ -169,13 +169,10 @@ export function createEntityWriter(database: DatabaseSync, devices: DeviceWriter
         continue;
       }
       const sent = incoming.row ?? (JSON.parse(incoming.text) as RegistryRow);
-      const name = entityId(sent)!;
+      const name = nameIn(sent);
       differing.push({ incoming, sent, name });
       names.add(name);
-      const device = "device_id" in sent ? reference(sent.device_id) : old?.place[DEVICE];
-      if (device) deviceIds.add(device as string);
     }
-    const areaOf = devices.ensure(deviceIds, options.at);
     const ownerOf = ownersOf(names, before);
     for (const { incoming, sent, name } of differing) {
       const { key } = incoming;
@@ -199,14 +196,14 @@ export function createEntityWriter(database: DatabaseSync, devices: DeviceWriter
             if (unseated) before.set(holder, { ...unseated, live: false });
           }
         }
-        const values = valuesOf(row, name, true, areaIn(row, areaOf));
+        const values = valuesOf(row, name, true, options.areaOf);
         const place = placeIn(values);
         const known = old === undefined ? "new" : old.live && old.registered ? movedIn(old.place, place) : "replaced";
         kinds.add(known === "new" ? "new" : known.length === 0 ? "there" : undefined);
         if (!writer.write(known, key, values, options.at, raw)) return;
         diff.wrote(key, old?.live ?? false);
-        const labels = textList(row.labels);
-        if (labels !== (old?.labels ?? "[]")) relabel(key, labels);
+        const labels = labelsIn(values);
+        if (labels !== (old?.labels ?? NO_LABELS)) relabel(key, labels);
         if (old && old.entityId !== name && ownerOf.get(old.entityId) === key) ownerOf.delete(old.entityId);
         ownerOf.set(name, key);
         before.set(key, { place, live: true, registered: true, entityId: name, labels });
@@ -241,7 +238,7 @@ export function createEntityWriter(database: DatabaseSync, devices: DeviceWriter
           }
           if (entityId({ entity_id: id }) === null) continue;
           const row = { entity_id: id, platform };
-          const values = valuesOf(row, id, false, null);
+          const values = valuesOf(row, id, false, NO_AREA);
           writer.write(before.has(id) ? "replaced" : "new", id, values, at, JSON.stringify(row));
           diff.wrote(id, holder !== undefined);
           ownerOf.set(id, id);
@@ -256,4 +253,12 @@ export function createEntityWriter(database: DatabaseSync, devices: DeviceWriter
       for (const slice of slices(entityIds)) removeByName.run({ at, ids: JSON.stringify(slice) });
     },
   };
+}
+
+const NO_LABELS = "[]";
+const NO_AREA: AreaOf = () => null;
+
+/** The entity_id of a row that has one: whoever gave it its key has looked. */
+function nameIn(row: RegistryRow): string {
+  return row.entity_id as string;
 }

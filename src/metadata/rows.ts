@@ -115,8 +115,13 @@ const RANDOM_ID = /^[0-9a-f]+$/;
 
 /** Text that `q` is looked for in: names and ids in lower case. Random ids would match by accident and are left out. */
 export function searchText(...parts: readonly (string | null)[]): string {
-  const words = parts.filter((part) => part !== null && (part.length !== RANDOM_ID_LENGTH || !RANDOM_ID.test(part)));
-  return words.join("\n").toLowerCase();
+  let found = "";
+  for (const part of parts) {
+    if (part === null || (part.length === RANDOM_ID_LENGTH && RANDOM_ID.test(part))) continue;
+    const lower = part.toLowerCase();
+    found = found === "" ? lower : `${found}\n${lower}`;
+  }
+  return found;
 }
 
 /** A registry's table: columns beside the key, and their values in a row. */

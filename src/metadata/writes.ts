@@ -114,19 +114,20 @@ export function createRowWriter(
   settled: readonly string[] = [],
 ): RowWriter {
   const { table: name, key: id } = table;
-  const columns = ["raw", "updated_at", ...table.columns, ...indexed];
-  // Numbered, since one statement has its JSON twice; the key comes last.
-  const assign = (names: readonly string[]) => names.map((column, index) => `${column} = ?${index + 1}`).join(", ");
+  // Numbered, since one statement has its JSON twice. What each row has for itself comes last: to call with a list and
+  // more behind it, V8 first makes another list, a tenth of a bulk upsert as long as the code is not compiled.
+  const head = ["raw", "updated_at", id];
+  const columns = [...table.columns, ...indexed];
+  const assign = (names: readonly string[]) =>
+    ["raw = ?1", "updated_at = ?2", ...names.map((column, index) => `${column} = ?${head.length + index + 1}`)].join();
   const insert = database.prepare(
-    `INSERT INTO ${name} (${[...columns, id].join(", ")}) VALUES (${columns.map(() => "?").join(", ")}, ?)`,
+    `INSERT INTO ${name} (${[...head, ...columns].join()}) VALUES (${[...head, ...columns].map(() => "?").join()})`,
   );
-  const replace = database.prepare(
-    `UPDATE ${name} SET ${assign(columns)}, removed_at = NULL WHERE ${id} = ?${columns.length + 1}`,
-  );
-  const alike = [...indexed, ...settled].map((column) => `${column} IS ?${columns.indexOf(column) + 1}`);
+  const replace = database.prepare(`UPDATE ${name} SET ${assign(columns)}, removed_at = NULL WHERE ${id} = ?3`);
+  const alike = [...indexed, ...settled].map((column) => `${column} IS ?${head.length + columns.indexOf(column) + 1}`);
   const rewrite = database.prepare(
-    `UPDATE ${name} SET ${assign(["raw", "updated_at", ...table.columns])}
-     WHERE ${[`${id} = ?${columns.length + 1}`, "removed_at IS NULL", "raw IS NOT ?1", ...alike].join(" AND ")}`,
+    `UPDATE ${name} SET ${assign(table.columns)}
+     WHERE ${[`${id} = ?3`, "removed_at IS NULL", "raw IS NOT ?1", ...alike].join(" AND ")}`,
   );
   const same = database.prepare(`SELECT 1 FROM ${name} WHERE ${id} = ? AND raw = ?`);
   const stored = database.prepare(`SELECT raw FROM ${name} WHERE ${id} = ?`);
@@ -135,10 +136,8 @@ export function createRowWriter(
     const purpose = moved.join();
     let statement = updates.get(purpose);
     if (!statement) {
-      const set = ["raw", "updated_at", ...table.columns, ...moved];
-      statement = database.prepare(
-        `UPDATE ${name} SET ${assign(set)} WHERE ${id} = ?${set.length + 1} AND raw IS NOT ?1`,
-      );
+      const set = assign([...table.columns, ...moved]);
+      statement = database.prepare(`UPDATE ${name} SET ${set} WHERE ${id} = ?3 AND raw IS NOT ?1`);
       updates.set(purpose, statement);
     }
     return statement;
@@ -153,16 +152,17 @@ export function createRowWriter(
       return mergeInto(stored.get(key)!.raw as string, row);
     },
 
-    rewrite: (key, values, at, raw) => rewrite.run(raw, at, ...values, key).changes > 0,
+    rewrite: (key, values, at, raw) => rewrite.run(raw, at, key, ...values).changes > 0,
 
     write(known, key, values, at, raw) {
       if (known === "new" || known === "replaced") {
-        (known === "new" ? insert : replace).run(raw, at, ...values, key);
+        // Not run(), which makes an object of counts that nobody reads: a thirtieth of a bulk upsert.
+        (known === "new" ? insert : replace).get(raw, at, key, ...values);
         return true;
       }
-      const moved = known.map((column) => values[table.columns.length + indexed.indexOf(column)]!);
-      const unmoved = indexed.length === 0 ? values : values.slice(0, table.columns.length);
-      return updateOf(known).run(raw, at, ...unmoved, ...moved, key).changes > 0;
+      const moved = known.map((column) => values[columns.indexOf(column)]!);
+      const unmoved = values.slice(0, table.columns.length);
+      return updateOf(known).run(raw, at, key, ...unmoved.concat(moved)).changes > 0;
     },
   };
 }
