@@ -1,8 +1,12 @@
+import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
+import type { Readable } from "node:stream";
+import type { FastifyRequest } from "fastify";
 import type { TSchema } from "typebox";
 import { AppError } from "../domain/errors.ts";
 import type { HomeWriter } from "../domain/home-store.ts";
 import { isoFromMicros, nowMicros } from "../lib/time.ts";
 import type { Api } from "./api.ts";
+import { receiveBody } from "./receive-body.ts";
 import { answers, count, exactly, nullableText, text, time } from "./schemas.ts";
 import { Type } from "./type.ts";
 import { compileValidator } from "./validate.ts";
@@ -39,8 +43,8 @@ export async function internalRoutes(api: Api, home: Pick<HomeWriter, "bulkUpser
     // What is in the rows is for the writer to judge; the schema of the body documents.
     scope.setValidatorCompiler<TSchema>((route) => (route.httpPart === "body" ? () => true : compileValidator(route)));
     scope.removeAllContentTypeParsers();
-    scope.addContentTypeParser<Buffer>("application/json", { parseAs: "buffer" }, (_request, body, done) =>
-      done(null, body),
+    scope.addContentTypeParser("application/json", ({ headers }: FastifyRequest, payload: IncomingMessage) =>
+      readParts(headers, payload),
     );
     let open = 0;
     scope.addHook("onRequest", async (_request, reply) => {
@@ -51,7 +55,7 @@ export async function internalRoutes(api: Api, home: Pick<HomeWriter, "bulkUpser
       reply.raw.once("close", () => open--);
     });
     for (const kind of ["device", "entity"] as const) {
-      scope.post<{ Body: Buffer | undefined }>(
+      scope.post<{ Body: readonly Buffer[] | undefined }>(
         `/internal/${kind === "device" ? "devices" : "entities"}/bulk_upsert`,
         {
           bodyLimit: BULK_BODY_BYTES_MAX,
@@ -68,7 +72,7 @@ export async function internalRoutes(api: Api, home: Pick<HomeWriter, "bulkUpser
         async ({ body }) => {
           if (!body?.length)
             throw new AppError("invalid", "Cannot read the body: it is empty, a JSON array is expected");
-          const { upserted, failed } = await home.bulkUpsert(kind, ownBytes(body));
+          const { upserted, failed } = await home.bulkUpsert(kind, body);
           return { success: failed.length === 0, upserted, failed, timestamp: isoFromMicros(nowMicros()) };
         },
       );
@@ -76,7 +80,9 @@ export async function internalRoutes(api: Api, home: Pick<HomeWriter, "bulkUpser
   });
 }
 
-/** The bytes in memory of their own: small buffers share a pool with others, which must not move to another thread. */
-function ownBytes(body: Buffer): Uint8Array {
-  return body.byteLength === body.buffer.byteLength ? body : new Uint8Array(body);
+/** The body as it came: to put the parts of a long one together would take as much memory once more. */
+async function readParts(headers: IncomingHttpHeaders, payload: Readable): Promise<readonly Buffer[]> {
+  const parts: Buffer[] = [];
+  await receiveBody(headers, payload, BULK_BODY_BYTES_MAX, (part) => parts.push(part));
+  return parts;
 }

@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from "node:http";
 import type { Readable } from "node:stream";
-import { errorCodes } from "fastify";
+import { announcedBytes, receiveBody } from "./receive-body.ts";
 
 /** A body of usual size is read into the memory of one before it; larger memory is not kept. */
 const KEPT_BYTES_MAX = 1_000_000;
@@ -18,41 +18,19 @@ export class BodyReader {
   }
 
   /** Rejects with Fastify's own errors. What it resolves with belongs to the caller until `release`. */
-  read(headers: IncomingHttpHeaders, payload: Readable): Promise<Buffer> {
-    const length = headers["content-length"];
-    const announced = length === undefined ? undefined : Number(length);
-    return new Promise((resolve, reject) => {
-      if (announced !== undefined && announced > this.#bytesMax) {
-        reject(new errorCodes.FST_ERR_CTP_BODY_TOO_LARGE());
-        return;
+  async read(headers: IncomingHttpHeaders, payload: Readable): Promise<Buffer> {
+    let body: Buffer | undefined;
+    let end = 0;
+    await receiveBody(headers, payload, this.#bytesMax, (part) => {
+      body ??= this.#take(Math.min(announcedBytes(headers) ?? 0, KEPT_BYTES_MAX));
+      if (end + part.length > body.length) {
+        const larger = Buffer.allocUnsafeSlow(Math.max(end + part.length, 2 * body.length));
+        body.copy(larger, 0, 0, end);
+        body = larger;
       }
-      let body = this.#take(Math.min(announced ?? 0, KEPT_BYTES_MAX));
-      let end = 0;
-      const settle = (): void => void payload.off("data", onData).off("end", onEnd).off("error", onError);
-      const onData = (chunk: Buffer): void => {
-        if (end + chunk.length > this.#bytesMax) {
-          settle();
-          reject(new errorCodes.FST_ERR_CTP_BODY_TOO_LARGE());
-          return;
-        }
-        if (end + chunk.length > body.length) {
-          const larger = Buffer.allocUnsafeSlow(Math.max(end + chunk.length, 2 * body.length));
-          body.copy(larger, 0, 0, end);
-          body = larger;
-        }
-        end += chunk.copy(body, end);
-      };
-      const onEnd = (): void => {
-        settle();
-        if (announced === undefined || announced === end) resolve(body.subarray(0, end));
-        else reject(new errorCodes.FST_ERR_CTP_INVALID_CONTENT_LENGTH());
-      };
-      const onError = (error: Error): void => {
-        settle();
-        reject(Object.assign(error, { statusCode: 400 }));
-      };
-      payload.on("data", onData).on("end", onEnd).on("error", onError).resume();
+      end += part.copy(body, end);
     });
+    return (body ?? this.#take(0)).subarray(0, end);
   }
 
   /** Nobody looks at this body any more. */

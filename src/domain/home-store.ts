@@ -52,8 +52,11 @@ export interface HomeWriter {
   removeUnregistered(entityIds: readonly string[], at: Micros): Promise<void>;
   /** Brings the current states that changed since the last call to the disk. */
   saveStates(): Promise<void>;
-  /** `body` is a JSON array of rows as bytes (it may be taken over); good rows are kept, bad ones reported. */
-  bulkUpsert(kind: "device" | "entity", body: Uint8Array): Promise<BulkReport>;
+  /**
+   * `body` is a JSON array of rows as bytes, in parts that are cut anywhere; those with memory of their own are taken over.
+   * Good rows are kept, bad ones reported.
+   */
+  bulkUpsert(kind: "device" | "entity", body: readonly Uint8Array[]): Promise<BulkReport>;
   /** True when the device is new. `conflict` when the id is one of Home Assistant's own devices. */
   putManualDevice(device: ManualDevice): Promise<boolean>;
   /** `not_found` when there is none, `conflict` when it is one of Home Assistant's. */

@@ -55,7 +55,7 @@ function* messagesOf(frame: Buffer): Generator<unknown, undefined> {
     else yield parsed;
     return;
   }
-  for (const elements of jsonElements(frame)) for (const { value } of elements) yield value;
+  for (const elements of jsonElements([frame])) for (const { value } of elements) yield value;
 }
 
 export function openLink(options: LinkOptions): Link {

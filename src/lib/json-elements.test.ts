@@ -5,12 +5,20 @@ import { jsonElements } from "./json-elements.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 
-const elementsOf = (text: string) => [...jsonElements(bytes(text))].flat();
+/** Cut into parts of so many bytes. */
+function cut(text: string, size: number): Uint8Array[] {
+  const whole = bytes(text);
+  return Array.from({ length: Math.ceil(whole.length / size) }, (_, index) =>
+    whole.subarray(index * size, (index + 1) * size),
+  );
+}
 
-const textsOf = (text: string) => elementsOf(text).map((element) => element.text);
+const elementsOf = (text: string, size = Number.MAX_SAFE_INTEGER) => [...jsonElements(cut(text, size))].flat();
 
-function assertGives(json: string, list: readonly unknown[]): void {
-  const elements = elementsOf(json);
+const textsOf = (text: string, size?: number) => elementsOf(text, size).map((element) => element.text);
+
+function assertGives(json: string, list: readonly unknown[], size?: number): void {
+  const elements = elementsOf(json, size);
   assert.deepEqual(
     elements.map(({ value }) => value),
     list,
@@ -21,15 +29,16 @@ function assertGives(json: string, list: readonly unknown[]): void {
   );
 }
 
-test("jsonElements() gives all elements of any array, and their texts without white space", () => {
+test("jsonElements() gives all elements of any array, wherever it is cut, and their texts without white space", () => {
   const object = fc.dictionary(fc.string(), fc.jsonValue());
   // Also where one object seems to end in another's middle.
   const nested = fc.constantFrom({ list: [{}, {}] }, { text: "},{" }, {});
   const list = fc.array(fc.oneof(object, nested, fc.jsonValue()));
   fc.assert(
-    fc.property(list, fc.constantFrom(undefined, 1, "\t"), (list, indent) => {
+    fc.property(list, fc.constantFrom(undefined, 1, "\t"), fc.integer({ min: 1, max: 99 }), (list, indent, size) => {
       const json = JSON.stringify(list, null, indent);
       assertGives(json, JSON.parse(json) as unknown[]);
+      assertGives(json, JSON.parse(json) as unknown[], size);
     }),
   );
 });
@@ -47,7 +56,7 @@ for (const [name, odd] of [
   test(`jsonElements() gives all elements of a long list ${name}`, () => {
     const list: unknown[] = [...MANY];
     for (const [index, value] of odd) list[index] = value;
-    assertGives(JSON.stringify(list), list);
+    for (const size of [undefined, 1_000, 65_536]) assertGives(JSON.stringify(list), list, size);
   });
 }
 
@@ -56,7 +65,7 @@ test("jsonElements() gives the elements before a fault far behind", () => {
   const given: unknown[] = [];
   assert.throws(
     () => {
-      for (const run of jsonElements(bytes(`${good},{"a":},{"b":1}]`))) given.push(...run.map(({ value }) => value));
+      for (const run of jsonElements(cut(`${good},{"a":},{"b":1}]`, 65_536))) given.push(...run.map(({ value }) => value));
     },
     { name: "SyntaxError", message: /JSON/ },
   );
@@ -69,7 +78,10 @@ for (const [text, expected] of [
   ['["a,]\\"}",{"b":[1,{"c":"\\\\"}]},null]', ['"a,]\\"}"', '{"b":[1,{"c":"\\\\"}]}', "null"]],
   ['\ufeff["näh","日本"]', ['"näh"', '"日本"']],
 ] as const) {
-  test(`jsonElements() splits ${JSON.stringify(text)}`, () => assert.deepEqual(textsOf(text), expected));
+  test(`jsonElements() splits ${JSON.stringify(text)}`, () => {
+    assert.deepEqual(textsOf(text), expected);
+    assert.deepEqual(textsOf(text, 1), expected);
+  });
 }
 
 for (const [text, expected] of [
@@ -96,10 +108,18 @@ for (const [text, message] of [
   ["[{],1]", /JSON/],
   ['[{"a":1},{"b":},{"c":1}]', /JSON/],
 ] as const) {
-  test(`jsonElements() refuses ${JSON.stringify(text)}`, () =>
-    assert.throws(() => textsOf(text), { name: "SyntaxError", message }));
+  test(`jsonElements() refuses ${JSON.stringify(text)}`, () => {
+    assert.throws(() => textsOf(text), { name: "SyntaxError", message });
+    assert.throws(() => textsOf(text, 1), { name: "SyntaxError", message });
+  });
 }
 
-test("jsonElements() refuses what is no UTF-8", () => {
-  assert.throws(() => [...jsonElements(Uint8Array.of(0x5b, 0x22, 0xff, 0x22, 0x5d))], /not UTF-8/);
-});
+for (const [where, list] of [
+  ["in an element", [0x22, 0xff, 0x22]],
+  ["in a block of objects", [...bytes('{},{"a":"'), 0xc3, ...bytes('"},{}')]],
+] as const) {
+  test(`jsonElements() refuses what is no UTF-8 ${where}`, () => {
+    const parts = [Uint8Array.of(0x5b, ...list, 0x5d)];
+    assert.throws(() => [...jsonElements(parts)], { name: "SyntaxError", message: /not UTF-8/ });
+  });
+}

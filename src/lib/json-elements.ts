@@ -8,18 +8,13 @@ const CLOSE_ARRAY = 0x5d;
 const OPEN_OBJECT = 0x7b;
 const CLOSE_OBJECT = 0x7d;
 const SPACE = 0x20;
-const BYTE_ORDER_MARK = [0xef, 0xbb, 0xbf];
+const BYTE_ORDER_MARK = Buffer.of(0xef, 0xbb, 0xbf);
 
 /** An element of a JSON array. */
 export interface JsonElement {
   readonly value: unknown;
   /** Its JSON, without white space between tokens. */
   readonly text: string;
-}
-
-interface Found extends JsonElement {
-  /** The place of the byte that follows it. */
-  readonly end: number;
 }
 
 /** Of an array of objects so much is made a text at a time: some 100 rows of a registry. */
@@ -29,66 +24,124 @@ const BORDER = "},{";
 
 /**
  * The elements of a JSON array in their order, a run of them at a time, so that a long list needs not be in memory at once
- * as objects, and that the text of each is at hand as it was sent. Throws a SyntaxError for what is no UTF-8 or no JSON
- * array, when it comes there: maybe after many elements.
+ * as objects, and that the text of each is at hand as it was sent. The array's bytes come in parts, cut anywhere. Throws a
+ * SyntaxError for what is no UTF-8 or no JSON array, when it comes there: maybe after many elements.
  *
  * To look for an element's end byte by byte takes almost as long as to parse it. Among objects side by side it is guessed
  * instead, as long as that holds: what can be parsed is all of one. These are as compact as those before them were.
  */
-export function* jsonElements(bytes: Uint8Array): Generator<readonly JsonElement[], undefined> {
-  if (!isUtf8(bytes)) throw new SyntaxError("it is not UTF-8");
-  const begin = skipSpace(bytes, BYTE_ORDER_MARK.every((byte, index) => bytes[index] === byte) ? 3 : 0);
-  if (bytes[begin] !== OPEN_ARRAY) throw new SyntaxError("it is no array");
-  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const spacing: Spacing = { compact: true };
-  let end = skipSpace(bytes, begin + 1);
-  if (bytes[end] !== CLOSE_ARRAY) {
-    let found = look(buffer, begin + 1, spacing);
+export function* jsonElements(parts: readonly Uint8Array[]): Generator<readonly JsonElement[], undefined> {
+  const input = new Input(parts);
+  input.skipMark();
+  if (input.skipSpace() !== OPEN_ARRAY) throw new SyntaxError("it is no array");
+  input.at++;
+  let last = input.skipSpace();
+  if (last !== CLOSE_ARRAY) {
+    const spacing: Spacing = { compact: true };
+    let element = look(input, spacing);
     let guesses = spacing.compact;
-    while (bytes[found.end] === COMMA) {
-      yield [found];
-      let from = found.end + 1;
-      const blockEnd = guesses ? lastBorder(buffer, from) : from;
-      if (blockEnd > from) {
-        const { elements, otherAt } = guessed(buffer.toString("utf8", from, blockEnd));
-        if (elements.length > 0) yield elements;
+    while (input.buffer[input.at] === COMMA) {
+      yield [element];
+      input.at++;
+      if (guesses) {
+        const elements: JsonElement[] = [];
         // One that fails is the last: no list takes longer than twice its length.
-        guesses = otherAt === undefined;
-        from = otherAt === undefined ? blockEnd + 1 : from + otherAt;
+        guesses = guess(input, elements);
+        if (elements.length > 0) yield elements;
       }
-      found = look(buffer, from, spacing);
+      element = look(input, spacing);
     }
-    yield [found];
-    ({ end } = found);
+    yield [element];
+    last = input.skipSpace();
   }
-  if (bytes[end] !== CLOSE_ARRAY) throw new SyntaxError("the array has no end");
-  if (skipSpace(bytes, end + 1) < bytes.length) throw new SyntaxError("something follows the array");
+  if (last !== CLOSE_ARRAY) throw new SyntaxError("the array has no end");
+  input.at++;
+  if (input.skipSpace() !== undefined) throw new SyntaxError("something follows the array");
 }
 
-/** The place of the comma at the last border within a block; -1 if there is none. */
-function lastBorder(buffer: Buffer, from: number): number {
+/** Bytes that come in parts, as far as they are needed: from where the reader is to somewhere behind it. */
+class Input {
+  /** What is at hand; only the bytes from `at` on are wanted. */
+  buffer: Buffer;
+  at = 0;
+  readonly #parts: readonly Uint8Array[];
+  #taken = 1;
+  /** Where a rest and the parts that follow it are put together, again and again: new memory costs more than to copy. */
+  #memory = Buffer.alloc(0);
+
+  constructor(parts: readonly Uint8Array[]) {
+    this.#parts = parts;
+    this.buffer = asBuffer(parts[0] ?? this.#memory);
+  }
+
+  /** Brings at least as much more as is at hand, or all; false if there is nothing. So long elements are not looked through often. */
+  more(): boolean {
+    const rest = this.buffer.subarray(this.at);
+    const next: Buffer[] = [];
+    let bytes = 0;
+    while (this.#taken < this.#parts.length && bytes <= rest.length) {
+      const part = asBuffer(this.#parts[this.#taken++]!);
+      next.push(part);
+      bytes += part.length;
+    }
+    if (bytes === 0) return false;
+    const length = rest.length + bytes;
+    const { length: room } = this.#memory;
+    const memory = room < length ? Buffer.allocUnsafeSlow(Math.max(length, 2 * room)) : this.#memory;
+    let end = rest.copy(memory);
+    for (const part of next) end += part.copy(memory, end);
+    this.#memory = memory;
+    this.buffer = memory.subarray(0, length);
+    this.at = 0;
+    return true;
+  }
+
+  skipMark(): void {
+    while (this.buffer.length < BYTE_ORDER_MARK.length && this.more());
+    if (this.buffer.subarray(0, BYTE_ORDER_MARK.length).equals(BYTE_ORDER_MARK)) this.at = BYTE_ORDER_MARK.length;
+  }
+
+  /** Goes to the first byte that is no white space of JSON; undefined: there is none. */
+  skipSpace(): number | undefined {
+    for (;;) {
+      const byte = this.buffer[this.at];
+      if (byte === undefined) {
+        if (!this.more()) return undefined;
+      } else if (byte === SPACE || byte === 0x09 || byte === 0x0a || byte === 0x0d) this.at++;
+      else return byte;
+    }
+  }
+
+  /** The text up to `end`, which is no part of a character. */
+  textTo(end: number): string {
+    if (!isUtf8(this.buffer.subarray(this.at, end))) throw new SyntaxError("it is not UTF-8");
+    return this.buffer.toString("utf8", this.at, end);
+  }
+}
+
+function asBuffer({ buffer, byteOffset, byteLength }: Uint8Array): Buffer {
+  return Buffer.from(buffer, byteOffset, byteLength);
+}
+
+/** Reads the objects of a block by guessing where each ends, and goes to what follows them; false: one guess failed. */
+function guess(input: Input, elements: JsonElement[]): boolean {
+  const { buffer, at: from } = input;
   const border = buffer.subarray(from, from + BLOCK_BYTES).lastIndexOf(BORDER);
-  return border === -1 ? -1 : from + border + 1;
-}
-
-interface Guessed {
-  readonly elements: readonly JsonElement[];
-  /** The byte where one begins whose end was guessed wrong. */
-  readonly otherAt: number | undefined;
-}
-
-/** The objects of a text like `{…},{…}`, until one was guessed wrong. */
-function guessed(text: string): Guessed {
-  const elements: JsonElement[] = [];
+  if (border === -1) return true;
+  const text = input.textTo(from + border + 1);
   for (let at = 0; at < text.length; ) {
-    const border = text.indexOf(BORDER, at);
-    const end = border === -1 ? text.length : border + 1;
+    const next = text.indexOf(BORDER, at);
+    const end = next === -1 ? text.length : next + 1;
     const element = parsed(text.slice(at, end));
-    if (element === undefined) return { elements, otherAt: Buffer.byteLength(text.slice(0, at)) };
+    if (element === undefined) {
+      input.at += Buffer.byteLength(text.slice(0, at));
+      return false;
+    }
     elements.push(element);
     at = end + 1;
   }
-  return { elements, otherAt: undefined };
+  input.at += border + 2;
+  return true;
 }
 
 function parsed(text: string): JsonElement | undefined {
@@ -99,11 +152,17 @@ function parsed(text: string): JsonElement | undefined {
   }
 }
 
-function look(buffer: Buffer, from: number, spacing: Spacing): Found {
-  const end = endOfElement(buffer, from, spacing);
-  const text = buffer.toString("utf8", from, end);
+/** Reads the element that begins here, and goes to the comma or bracket that follows it. */
+function look(input: Input, spacing: Spacing): JsonElement {
+  let end = endOfElement(input.buffer, input.at, spacing);
+  while (end === undefined) {
+    if (!input.more()) throw new SyntaxError("the array has no end");
+    end = endOfElement(input.buffer, input.at, spacing);
+  }
+  const text = input.textTo(end);
   const value: unknown = JSON.parse(text);
-  return { end, value, text: spacing.compact ? text : JSON.stringify(value) };
+  input.at = end;
+  return { value, text: spacing.compact ? text : JSON.stringify(value) };
 }
 
 /** What an array looks like, besides where its elements end. */
@@ -112,10 +171,11 @@ interface Spacing {
 }
 
 /**
- * Where the element that begins at `from` ends: at the comma or bracket that follows it. A function of its own for each
- * element, since V8 compiles what is called often better than a loop that never ends: twice as fast.
+ * Where the element that begins at `from` ends: at the comma or bracket that follows it; undefined if that is not there. A
+ * function of its own for each element, since V8 compiles what is called often better than a loop that never ends: twice
+ * as fast.
  */
-function endOfElement(bytes: Uint8Array, from: number, spacing: Spacing): number {
+function endOfElement(bytes: Uint8Array, from: number, spacing: Spacing): number | undefined {
   const { length } = bytes;
   let depth = 0;
   for (let at = from; at < length; at++) {
@@ -132,12 +192,5 @@ function endOfElement(bytes: Uint8Array, from: number, spacing: Spacing): number
       spacing.compact = false;
     }
   }
-  throw new SyntaxError("the array has no end");
-}
-
-/** The place of the first byte from `at` on that is no white space of JSON. */
-function skipSpace(bytes: Uint8Array, at: number): number {
-  let place = at;
-  while (place < bytes.length && " \t\n\r".includes(String.fromCharCode(bytes[place]!))) place++;
-  return place;
+  return undefined;
 }

@@ -37,7 +37,7 @@ export type HomeCommands = {
   saveStates(argument: StatesToSave): void;
   bulkUpsert(argument: {
     readonly kind: "device" | "entity";
-    readonly body: Uint8Array;
+    readonly body: readonly Uint8Array[];
     readonly at: number;
   }): BulkReport;
   putManualDevice(argument: { readonly device: ManualDevice; readonly at: number }): boolean;

@@ -52,8 +52,8 @@ export function state(entityId: string, value: string, attributes: Record<string
   return { entityId, state: value, attributes, lastChanged: AT, lastUpdated: AT, lastReported: AT, context: null };
 }
 
-export function json(value: unknown): Uint8Array {
-  return new TextEncoder().encode(JSON.stringify(value));
+export function json(value: unknown): readonly Uint8Array[] {
+  return [new TextEncoder().encode(JSON.stringify(value))];
 }
 
 const FIXTURES = resolve(import.meta.dirname, "../../../shared/fixtures/homeassistant");

@@ -125,11 +125,10 @@ export async function openWriter(
         }
       }),
     bulkUpsert: (kind, body) => {
-      // What shares its memory with others (a slice of Node's pool) is copied, the rest is handed over.
-      const own = body.byteLength === body.buffer.byteLength && body.buffer instanceof ArrayBuffer;
-      const bytes = own ? (body as Uint8Array<ArrayBuffer>) : new Uint8Array(body);
+      const own = body.map(ownBytes);
+      const memory = own.map(({ buffer }) => buffer);
       return inOrder(`store ${kind} rows`, () =>
-        remote.call("bulkUpsert", { kind, body: bytes, at: nowMicros() }, [bytes.buffer]),
+        remote.call("bulkUpsert", { kind, body: own, at: nowMicros() }, memory),
       );
     },
     putManualDevice: (device) =>
@@ -153,6 +152,12 @@ export async function openWriter(
       return closed;
     },
   };
+}
+
+/** What shares its memory with others (a slice of Node's pool) is copied, the rest can be handed over. */
+function ownBytes(part: Uint8Array): Uint8Array<ArrayBuffer> {
+  const own = part.byteLength === part.buffer.byteLength && part.buffer instanceof ArrayBuffer;
+  return own ? (part as Uint8Array<ArrayBuffer>) : new Uint8Array(part);
 }
 
 /** Rows as texts, since copying thousands of objects to another thread would block this one for long. */

@@ -186,7 +186,7 @@ export function createHomeDouble(): HomeDouble {
       };
     },
     async bulkUpsert(kind, body) {
-      double.bulk.push({ kind, text: Buffer.from(body).toString() });
+      double.bulk.push({ kind, text: Buffer.concat(body).toString() });
       return double.bulkReport;
     },
     async putManualDevice(device) {
