@@ -7,15 +7,25 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { createSimulatedHome } from "./testing/simulated-home/simulated-home.ts";
 
+const REPOSITORY = join(import.meta.dirname, "..");
+
 /** The program as a process, beside nothing; `said` is all it has written so far. */
-function run(t: TestContext, dir: string, environment: Record<string, string>) {
-  const child: ChildProcess = spawn(process.execPath, [join(import.meta.dirname, "main.ts")], {
+function run(
+  t: TestContext,
+  dir: string,
+  environment: Record<string, string>,
+  command: readonly string[] = [process.execPath, join(import.meta.dirname, "main.ts")],
+  detached = false,
+) {
+  const child: ChildProcess = spawn(command[0]!, command.slice(1), {
     cwd: dir,
+    detached,
     env: { PATH: process.env.PATH, DATA_API_PORT: "0", SPORTS_DATA_PORT: "0", LOG_FORMAT: "json", ...environment },
     stdio: ["ignore", "pipe", "pipe"],
   });
   const ended = once(child, "exit");
   t.after(async () => {
+    if (detached) killGroup(child.pid!);
     child.kill("SIGKILL");
     await ended;
   });
@@ -28,6 +38,15 @@ function run(t: TestContext, dir: string, environment: Record<string, string>) {
     }
   };
   return { child, ended, told, until };
+}
+
+/** Of a detached process: also what it has started. */
+function killGroup(pid: number): void {
+  try {
+    process.kill(-pid, "SIGKILL");
+  } catch {
+    // All of them have ended.
+  }
 }
 
 function temporary(t: TestContext): string {
@@ -72,6 +91,19 @@ test("main() stops once where a signal comes twice, as from a terminal and from 
   await until("Stopping");
   child.kill("SIGINT");
   assert.deepEqual(await ended, [0, null], told.said);
+  assert.match(told.said, /"Stopped"/);
+});
+
+test("npm start ends with the program when npm is told to, and leaves nothing behind", async (t) => {
+  const dir = temporary(t);
+  const { child, ended, told, until } = run(t, REPOSITORY, { DATA_DIR: join(dir, "data") }, ["npm", "start"], true);
+  await until('"api":"sports"');
+  // The program has the same pipe: that is closed when it has ended, not before.
+  const closed = once(child.stdout!, "end");
+  child.kill("SIGTERM");
+  await ended;
+  const late = new Promise((resolve) => setTimeout(resolve, 10_000, "late").unref());
+  assert.notEqual(await Promise.race([closed, late]), "late", "the program goes on without npm");
   assert.match(told.said, /"Stopped"/);
 });
 

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { Readable } from "node:stream";
 import { test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import type { InjectOptions } from "fastify";
@@ -8,6 +9,7 @@ import { WorkerFailure } from "../lib/worker-rpc.ts";
 import { apiOptions, CONNECTED, entityRow, GAPS, INGESTING, STORING } from "../testing/api-doubles.ts";
 import { exchange } from "../testing/raw-http.ts";
 import type { Api } from "./api.ts";
+import { BULK_BODY_BYTES_MAX } from "./internal.ts";
 import { createApi, createSportsApi } from "./server.ts";
 
 interface Case {
@@ -543,6 +545,18 @@ test("POST /internal/*/bulk_upsert hands the bytes on and reports each bad row",
   assert.match(timestamp, /Z$/);
   assert.deepEqual(report, { success: false, ...options.home.bulkReport });
   assert.deepEqual(options.home.bulk, [{ kind: "entity", text: payload }]);
+});
+
+test("POST /internal/*/bulk_upsert refuses a body that is too long, announced or not", async (t) => {
+  const { api, options } = await started(t);
+  const headers = { "content-type": "application/json" };
+  const whole = Buffer.alloc(BULK_BODY_BYTES_MAX + 1, " ");
+  for (const payload of [whole, Readable.from([whole.subarray(1), whole.subarray(0, 1)])]) {
+    const response = await api.inject({ method: "POST", url: "/internal/devices/bulk_upsert", payload, headers });
+    assert.equal(response.statusCode, 413);
+    assert.equal(response.json().code, "too_large");
+  }
+  assert.deepEqual(options.home.bulk, []);
 });
 
 test("POST /internal/*/bulk_upsert takes four at a time, and again when they are done", async (t) => {

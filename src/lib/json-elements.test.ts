@@ -65,7 +65,8 @@ test("jsonElements() gives the elements before a fault far behind", () => {
   const given: unknown[] = [];
   assert.throws(
     () => {
-      for (const run of jsonElements(cut(`${good},{"a":},{"b":1}]`, 65_536))) given.push(...run.map(({ value }) => value));
+      for (const run of jsonElements(cut(`${good},{"a":},{"b":1}]`, 65_536)))
+        given.push(...run.map(({ value }) => value));
     },
     { name: "SyntaxError", message: /JSON/ },
   );

@@ -20,7 +20,11 @@ export interface BulkRow extends Incoming {
  * may hold anything.
  * Throws `invalid` where the body is no JSON array, maybe only after some slices.
  */
-export function* bulkRows(kind: "device" | "entity", body: readonly Uint8Array[], faults: RowFault[]): Generator<BulkRow[]> {
+export function* bulkRows(
+  kind: "device" | "entity",
+  body: readonly Uint8Array[],
+  faults: RowFault[],
+): Generator<BulkRow[]> {
   const elements = jsonElements(body);
   let slice: BulkRow[] = [];
   let index = 0;
