@@ -45,8 +45,8 @@ const PROGRESS_BYTES = 4_096;
 const OPEN_ARRAY = 0x5b;
 
 /**
- * The messages of a frame, each parsed when it is its turn: those of a burst, thousands in one array, would otherwise
- * live long enough as objects to be moved by the garbage collector twice, which took as long as half of all else.
+ * The messages of a frame, some hundred parsed at a time: those of a burst, thousands in one array, would otherwise live
+ * long enough as objects to be moved by the garbage collector twice, which took as long as half of all else.
  */
 function* messagesOf(frame: Buffer): Generator<unknown, undefined> {
   if (frame[0] !== OPEN_ARRAY || !isUtf8(frame)) {

@@ -74,7 +74,10 @@ class Input {
     this.buffer = asBuffer(parts[0] ?? this.#memory);
   }
 
-  /** Brings at least as much more as is at hand, or all; false if there is nothing. So long elements are not looked through often. */
+  /**
+   * Brings at least as much more as is at hand, so that a long element is not looked through often; all there is, if that
+   * is less. False: nothing is.
+   */
   more(): boolean {
     const rest = this.buffer.subarray(this.at);
     const next: Buffer[] = [];
@@ -112,7 +115,7 @@ class Input {
     }
   }
 
-  /** The text up to `end`, which is no part of a character. */
+  /** The text up to `end`, where a character begins. */
   textTo(end: number): string {
     if (!isUtf8(this.buffer.subarray(this.at, end))) throw new SyntaxError("it is not UTF-8");
     return this.buffer.toString("utf8", this.at, end);
