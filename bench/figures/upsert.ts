@@ -1,9 +1,13 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { SQLInputValue } from "node:sqlite";
 import { silentLog } from "../../src/lib/log.ts";
 import { nowMicros } from "../../src/lib/time.ts";
+import { DEFAULT_SETTINGS, openDatabase } from "../../src/metadata/database.ts";
 import { openHome } from "../../src/metadata/home.ts";
+import { upgradeTo } from "../../src/metadata/migrate.ts";
+import type { Client } from "../client.ts";
 import { type Figure, type Group, quantile } from "../figure.ts";
 import { startProgram } from "../processes.ts";
 import { bulkUpsert, type Row, rowsOfHome } from "../rows.ts";
@@ -17,6 +21,13 @@ const PROGRAMS = 9;
 const UPDATES = 5;
 const BAR = { atMost: 60 };
 
+/** What the original's discovery sent of an entity. */
+const FLAT_FIELDS = ["entity_id", "device_id", "platform", "unique_id", "area_id", "disabled_by"];
+
+function flat(rows: readonly Row[]): Row[] {
+  return rows.map((row) => Object.fromEntries(FLAT_FIELDS.map((field) => [field, row[field]])));
+}
+
 /** Every row with another name. */
 function renamed(rows: readonly Row[], run: number): Row[] {
   return rows.map((row) => ({ ...row, name: `Name ${run}` }));
@@ -24,14 +35,23 @@ function renamed(rows: readonly Row[], run: number): Row[] {
 
 async function overHttp(): Promise<Figure[]> {
   const { devices, entities } = rowsOfHome(DEVICES, ENTITIES);
-  const inserts: number[] = [];
-  const updates: number[] = [];
-  for (let round = 0; round < PROGRAMS; round++) {
+  const fresh = async (rows: readonly Row[], afterwards?: (client: Client) => Promise<void>): Promise<number> => {
     await using program = await startProgram();
     await bulkUpsert(program.client, "devices", devices);
-    inserts.push(await bulkUpsert(program.client, "entities", entities));
-    for (let run = 0; run < UPDATES; run++)
-      updates.push(await bulkUpsert(program.client, "entities", renamed(entities, run)));
+    const time = await bulkUpsert(program.client, "entities", rows);
+    await afterwards?.(program.client);
+    return time;
+  };
+  const inserts: number[] = [];
+  const flatInserts: number[] = [];
+  const updates: number[] = [];
+  for (let round = 0; round < PROGRAMS; round++) {
+    const update = async (client: Client): Promise<void> => {
+      for (let run = 0; run < UPDATES; run++)
+        updates.push(await bulkUpsert(client, "entities", renamed(entities, run)));
+    };
+    inserts.push(await fresh(entities, update));
+    flatInserts.push(await fresh(flat(entities)));
   }
   return [
     {
@@ -40,9 +60,53 @@ async function overHttp(): Promise<Figure[]> {
       unit: "ms",
       bar: BAR,
     },
+    {
+      what: "the same with the six fields that the original took, p50",
+      value: quantile(flatInserts, 0.5),
+      unit: "ms",
+      bar: BAR,
+    },
     { what: "upsert of 5,000 changed entities, p50", value: quantile(updates, 0.5), unit: "ms", bar: BAR },
     { what: "upsert of 5,000 changed entities, p99", value: quantile(updates, 0.99), unit: "ms" },
   ];
+}
+
+/** What of it is SQLite's own: the rows that the program makes of them, by one prepared INSERT, and the commit. */
+async function sqliteAlone(): Promise<Figure[]> {
+  const directory = mkdtempSync(join(tmpdir(), "bench-sqlite-"));
+  const { devices, entities } = rowsOfHome(DEVICES, ENTITIES);
+  try {
+    const file = join(directory, "filled.db");
+    const home = await openHome({ file, log: silentLog() });
+    await home.applyRegistry("device", devices, nowMicros());
+    await home.applyRegistry("entity", entities, nowMicros());
+    await home.close();
+    const times = Array.from({ length: RUNS }, (_, run) => copyEntities(file, join(directory, `${run}.db`)));
+    return [
+      { what: "SQLite's own part of it, in memory that is in use, p50", value: quantile(times, 0.5), unit: "ms" },
+    ];
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+}
+
+/** Copies the entities into a new database; answers the milliseconds that SQLite takes for them. */
+function copyEntities(from: string, to: string): number {
+  using database = openDatabase(to, DEFAULT_SETTINGS);
+  upgradeTo(database);
+  database.exec(`ATTACH '${from}' AS filled; INSERT INTO devices SELECT * FROM filled.devices`);
+  const columns = database.prepare("SELECT name FROM pragma_table_info('entities')").all();
+  const names = columns.map(({ name }) => name);
+  const select = database.prepare(`SELECT ${names} FROM filled.entities`);
+  select.setReturnArrays(true);
+  const rows = select.all() as unknown as SQLInputValue[][];
+  database.exec("DETACH filled; PRAGMA wal_checkpoint(PASSIVE); PRAGMA wal_autocheckpoint = 0");
+  const insert = database.prepare(`INSERT INTO entities (${names}) VALUES (${names.map(() => "?")})`);
+  const start = performance.now();
+  database.exec("BEGIN IMMEDIATE");
+  for (const row of rows) insert.get(...row);
+  database.exec("COMMIT");
+  return performance.now() - start;
 }
 
 /** The entity registry as a snapshot brings it, in this process. */
@@ -79,7 +143,7 @@ async function snapshot(): Promise<Figure[]> {
 export const upsert: Group = {
   name: "upsert",
   measure: async ({ tell }) => {
-    const figures = [...(await overHttp()), ...(await snapshot())];
+    const figures = [...(await overHttp()), ...(await sqliteAlone()), ...(await snapshot())];
     tell(`New rows take some 13 MB of memory that a fresh program never had: body, pages of SQLite, its log in the
 system's cache. On a virtual machine a page costs 1 to 9 µs when it is touched first, by whether the host has to find
 it, and this figure half as much again; it is the median of ${PROGRAMS} programs.`);

@@ -68,7 +68,7 @@ function rowOf(
     return undefined;
   }
   const message = WRONG_FIELD[kind](row);
-  if (message === undefined) return { index, key, text, row };
+  if (message === undefined) return { index, key, byName: kind === "entity" && reference(row.id) === null, text, row };
   faults.push({ index, id: nameOf(kind, row), message });
   return undefined;
 }

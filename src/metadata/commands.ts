@@ -3,11 +3,11 @@ import type { DatabaseSync } from "node:sqlite";
 import type { HomeConfig, RegistryKind } from "../domain/home.ts";
 import type { BulkReport, ManualDevice, RegistryDiff, RowFault, UnregisteredEntity } from "../domain/home-store.ts";
 import { transaction } from "../lib/transaction.ts";
-import { type BulkRow, bulkRows } from "./bulk-rows.ts";
+import { bulkRows } from "./bulk-rows.ts";
 import { createStatesWriter, type StatesToSave } from "./current-states.ts";
 import { createDeviceWriter } from "./devices-writes.ts";
-import { createEntityWriter, type EntityWriteOptions, type EntityWriter } from "./entities-writes.ts";
-import { PLAIN_TABLES, reference } from "./rows.ts";
+import { createEntityWriter } from "./entities-writes.ts";
+import { PLAIN_TABLES } from "./rows.ts";
 import { createPlainWriter, DiffBuilder, type Incoming, NOBODY } from "./writes.ts";
 
 /** A registry's rows on their way between threads: keys and JSON texts side by side, cheap to copy. */
@@ -104,7 +104,7 @@ export function createHomeCommands(database: DatabaseSync): HomeCommands {
         for (const slice of bulkRows(kind, body, faults)) {
           upserted += slice.length;
           if (kind === "device") devices.write(slice, options, NOBODY);
-          else writeEntities(entities, slice, options);
+          else entities.write(slice, options, NOBODY);
         }
       });
       return { upserted, failed: faults.sort((a, b) => a.index - b.index) };
@@ -119,23 +119,4 @@ export function createHomeCommands(database: DatabaseSync): HomeCommands {
         return database.prepare("SELECT value FROM home WHERE key = 'home_id'").get()!.value as string;
       }),
   };
-}
-
-/**
- * Writes entities in their order. One without id is the live one of its entity_id, which a row before it may just have
- * been given, else a new one that goes by its entity_id.
- */
-function writeEntities(entities: EntityWriter, rows: readonly BulkRow[], options: EntityWriteOptions): void {
-  for (let from = 0, to = 0; from < rows.length; from = to) {
-    const hasId = isIdentified(rows[from]!);
-    while (to < rows.length && isIdentified(rows[to]!) === hasId) to++;
-    const alike = rows.slice(from, to);
-    const owners = hasId ? undefined : entities.owners(alike.map(({ key }) => key));
-    const known = owners ? alike.map((row) => ({ ...row, key: owners.get(row.key) ?? row.key })) : alike;
-    entities.write(known, options, NOBODY);
-  }
-}
-
-function isIdentified({ row }: BulkRow): boolean {
-  return reference(row.id) !== null;
 }

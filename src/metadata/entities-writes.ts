@@ -51,8 +51,6 @@ export interface EntityWriter {
   removeOthers(keys: ReadonlySet<string>, at: number, diff: DiffSink): void;
   writeUnregistered(entities: readonly UnregisteredEntity[], complete: boolean, at: number, diff: DiffSink): void;
   removeUnregistered(entityIds: readonly string[], at: number): void;
-  /** The key of the live entity that goes by each entity_id; what nothing goes by is absent. */
-  owners(entityIds: readonly string[]): Map<string, string>;
 }
 
 export function createEntityWriter(database: DatabaseSync): EntityWriter {
@@ -81,6 +79,7 @@ export function createEntityWriter(database: DatabaseSync): EntityWriter {
      WHERE registered = 0 AND removed_at IS NULL AND entity_id IN (SELECT value FROM json_each(:ids))`,
   );
 
+  /** The key of the live entity that goes by each entity_id; what nothing goes by is absent. */
   function owners(entityIds: readonly string[]): Map<string, string> {
     return new Map(owner.all(JSON.stringify(entityIds)) as unknown as [entityId: string, key: string][]);
   }
@@ -126,9 +125,9 @@ export function createEntityWriter(database: DatabaseSync): EntityWriter {
   let lately: Kind;
 
   /** Writes rows as those before them, until one is of another kind; answers how many were not. */
-  function writeAsLately(slice: readonly Incoming[], options: EntityWriteOptions, diff: DiffSink): number {
-    for (let index = 0; index < slice.length; index++) {
-      const { key, text, row = JSON.parse(text) as RegistryRow } = slice[index]!;
+  function writeAsLately(run: readonly Incoming[], options: EntityWriteOptions, diff: DiffSink): number {
+    for (let index = 0; index < run.length; index++) {
+      const { key, text, row = JSON.parse(text) as RegistryRow } = run[index]!;
       const values = valuesOf(row, nameIn(row), true, options.areaOf);
       if (lately === "new") {
         if (!isNew(key, values, options.at, text)) return index;
@@ -140,7 +139,7 @@ export function createEntityWriter(database: DatabaseSync): EntityWriter {
       }
       diff.wrote(key, lately === "there");
     }
-    return slice.length;
+    return run.length;
   }
 
   function isNew(key: string, values: readonly SqlValue[], at: number, raw: string): boolean {
@@ -152,12 +151,18 @@ export function createEntityWriter(database: DatabaseSync): EntityWriter {
     }
   }
 
-  function writeSlice(slice: readonly Incoming[], options: EntityWriteOptions, diff: DiffSink): void {
-    const written = lately && slice.length > 1 ? writeAsLately(slice, options, diff) : 0;
-    if (written < slice.length) lookUpAndWrite(slice.slice(written), options, diff);
+  function writeRun(run: readonly Incoming[], options: EntityWriteOptions, diff: DiffSink): void {
+    const written = lately && run.length > 1 ? writeAsLately(run, options, diff) : 0;
+    if (written < run.length) lookUpAndWrite(run.slice(written), options, diff);
   }
 
-  function lookUpAndWrite(slice: readonly Incoming[], options: EntityWriteOptions, diff: DiffSink): void {
+  function underTheirKeys(run: readonly Incoming[]): Incoming[] {
+    const known = owners(run.map(({ key }) => key));
+    return run.map((incoming) => ({ ...incoming, key: known.get(incoming.key) ?? incoming.key }));
+  }
+
+  function lookUpAndWrite(run: readonly Incoming[], options: EntityWriteOptions, diff: DiffSink): void {
+    const slice = run[0]!.byName ? underTheirKeys(run) : run;
     const kinds = new Set<Kind>();
     const before = storedRows(slice.map((incoming) => incoming.key));
     const differing: { readonly incoming: Incoming; readonly sent: RegistryRow; readonly name: string }[] = [];
@@ -213,10 +218,8 @@ export function createEntityWriter(database: DatabaseSync): EntityWriter {
   }
 
   return {
-    owners,
-
     write(rows, options, diff) {
-      for (const slice of slices(rows)) writeSlice(slice, options, diff);
+      for (const slice of slices(rows)) for (const run of runs(slice)) writeRun(run, options, diff);
     },
 
     removeOthers(keys, at, diff) {
@@ -261,4 +264,14 @@ const NO_AREA: AreaOf = () => null;
 /** The entity_id of a row that has one: whoever gave it its key has looked. */
 function nameIn(row: RegistryRow): string {
   return row.entity_id as string;
+}
+
+/** Parts that have ids throughout, or not at all: whom a row without one means depends on the rows before it. */
+function runs(rows: readonly Incoming[]): Incoming[][] {
+  const parts: Incoming[][] = [];
+  for (let from = 0, to = 0; from < rows.length; from = to) {
+    while (to < rows.length && rows[to]!.byName === rows[from]!.byName) to++;
+    parts.push(rows.slice(from, to));
+  }
+  return parts;
 }

@@ -9,6 +9,8 @@ export interface Incoming {
   /** Its place in the sender's list, from 0. */
   readonly index: number;
   readonly key: string;
+  /** Of an entity without id: its key is its entity_id, unless a live entity of another key goes by that. */
+  readonly byName?: boolean;
   /** Its JSON as it will be kept. */
   readonly text: string;
   /** The same parsed, where it is at hand; otherwise it is parsed only if it turns out to differ. */
