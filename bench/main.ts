@@ -11,6 +11,7 @@ import { upsert } from "./figures/upsert.ts";
 import { growth } from "./growth.ts";
 import { lineProtocol } from "./line-protocol.ts";
 import { markdownTable, plainNumber } from "./markdown.ts";
+import { withParts } from "./page.ts";
 import { peers } from "./peers.ts";
 import { benchStore } from "./store.ts";
 import { webhooks } from "./webhooks.ts";
@@ -58,25 +59,13 @@ function cells(figure: Figure): string[] {
   return [what, `${plainNumber(value)} ${unit}`.trim(), shown, met === undefined ? "" : met ? "yes" : "NO"];
 }
 
+/** Of a page that is not there yet. */
 const INTRODUCTION = `# Performance
 
 What \`npm run bench -- --write\` measured; the bars are those of the design. The sender (a simulated Home Assistant)
 and the client are processes of their own on the same machine, so they share its cores with the program. "Flat out"
 means that the sender always has the next change ready. Each part has its own day and machine.
 `;
-
-/** The page with the parts of these groups replaced, those of others as they were, in the order of GROUPS. */
-function page(before: string, parts: ReadonlyMap<string, string>): string {
-  const sections = GROUPS.flatMap(({ name }) => {
-    const begin = `<!-- ${name} -->\n`;
-    const end = `\n<!-- end of ${name} -->`;
-    const from = before.indexOf(begin);
-    const kept = from === -1 ? undefined : before.slice(from + begin.length, before.indexOf(end, from));
-    const text = parts.get(name) ?? kept;
-    return text === undefined ? [] : [`${begin}${text}${end}`];
-  });
-  return `${[INTRODUCTION, ...sections].join("\n")}\n`;
-}
 
 const { values } = parseArgs({
   options: {
@@ -104,4 +93,8 @@ for (const group of GROUPS.filter(({ name }) => names.includes(name))) {
   console.log(`${part}\n`);
   parts.set(group.name, part);
 }
-if (values.write) writeFileSync(PAGE, page(existsSync(PAGE) ? readFileSync(PAGE, "utf8") : "", parts));
+if (values.write) {
+  const page = existsSync(PAGE) ? readFileSync(PAGE, "utf8") : INTRODUCTION;
+  const order = GROUPS.map(({ name }) => name);
+  writeFileSync(PAGE, withParts(page, order, parts));
+}

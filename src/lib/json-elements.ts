@@ -8,6 +8,9 @@ const CLOSE_ARRAY = 0x5d;
 const OPEN_OBJECT = 0x7b;
 const CLOSE_OBJECT = 0x7d;
 const SPACE = 0x20;
+const TAB = 0x09;
+const LINE_FEED = 0x0a;
+const CARRIAGE_RETURN = 0x0d;
 const BYTE_ORDER_MARK = Buffer.of(0xef, 0xbb, 0xbf);
 
 /** An element of a JSON array. */
@@ -110,7 +113,7 @@ class Input {
       const byte = this.buffer[this.at];
       if (byte === undefined) {
         if (!this.more()) return undefined;
-      } else if (byte === SPACE || byte === 0x09 || byte === 0x0a || byte === 0x0d) this.at++;
+      } else if (byte === SPACE || byte === TAB || byte === LINE_FEED || byte === CARRIAGE_RETURN) this.at++;
       else return byte;
     }
   }
