@@ -17,7 +17,7 @@ function openCommands(t: TestContext) {
   const commands = createHomeCommands(database);
   const all = (sql: string) => database.prepare(sql).all();
   return {
-    upsert: (rows: readonly unknown[]) => commands.bulkUpsert({ kind: "entity", body: json(rows), at: AT }),
+    upsert: (rows: readonly unknown[], at: number) => commands.bulkUpsert({ kind: "entity", body: json(rows), at }),
     meet: (entityId: string) =>
       commands.applyUnregistered({ entities: [{ entityId, platform: "hue" }], complete: false, at: AT }),
     contents: () => ({
@@ -60,9 +60,15 @@ const whole = fc
   }));
 const lessIcon = whole.map(({ icon: _, ...row }) => row);
 const flat = fc.record({ entity_id: number.map((n) => `light.n${n}`), name: of("A", "B") });
-const rows = fc.array(fc.oneof({ weight: 9, arbitrary: whole }, lessIcon, flat), { minLength: 2, maxLength: 3 });
-/** Rows to upsert, or the number of an entity that has a state but no entry. */
-const steps = fc.array(fc.oneof({ weight: 9, arbitrary: rows }, number), { maxLength: 12 });
+/** As the row is kept of an entity of which only its state is known. */
+const met = number.map((n) => ({ entity_id: `light.n${n}`, platform: "hue" }));
+const rows = fc.array(fc.oneof({ weight: 9, arbitrary: whole }, lessIcon, flat, met), { minLength: 2, maxLength: 3 });
+/** Rows to upsert, the number of an entity that has a state but no entry, or the rows before once more. */
+const steps = fc
+  .array(fc.oneof({ weight: 9, arbitrary: rows }, number, of("again" as const)), { maxLength: 12 })
+  .map((steps) =>
+    steps.map((step, at) => (step === "again" ? (steps.slice(0, at).findLast(Array.isArray) ?? []) : step)),
+  );
 
 test("bulkUpsert() of lists leaves what its rows leave one by one", (t) => {
   const together = openCommands(t);
@@ -71,12 +77,13 @@ test("bulkUpsert() of lists leaves what its rows leave one by one", (t) => {
     fc.property(steps, (steps) => {
       together.clear();
       alone.clear();
-      for (const step of steps) {
+      for (const [index, step] of steps.entries()) {
+        const at = AT + index;
         if (typeof step === "number") {
           for (const home of [together, alone]) home.meet(`light.n${step}`);
         } else {
-          const { upserted } = together.upsert(step);
-          const each = step.map((row) => alone.upsert([row]).upserted);
+          const { upserted } = together.upsert(step, at);
+          const each = step.map((row) => alone.upsert([row], at).upserted);
           assert.equal(
             each.reduce((sum, count) => sum + count, 0),
             upserted,
@@ -84,6 +91,29 @@ test("bulkUpsert() of lists leaves what its rows leave one by one", (t) => {
         }
       }
       assert.deepEqual(together.contents(), alone.contents());
+    }),
+    { numRuns: 1_000 },
+  );
+});
+
+/** Fields of any names, those of every object among them. */
+const fields = fc.dictionary(of("name", "icon", "labels", "options", "constructor", "toString"), of(null, "a", "b"));
+const partial = fc
+  .tuple(number, fields, of<string[] | undefined>(undefined, [], ["x"]))
+  .map(([n, { labels: _, ...row }, labels]) => ({ entity_id: `light.n${n}`, ...row, ...(labels ? { labels } : {}) }));
+
+test("bulkUpsert() keeps the fields that a row lacks, whatever its fields are", (t) => {
+  const home = openCommands(t);
+  fc.assert(
+    fc.property(fc.array(fc.array(partial, { minLength: 1, maxLength: 3 }), { maxLength: 6 }), (lists) => {
+      home.clear();
+      const expected = new Map<string, object>();
+      for (const [index, rows] of lists.entries()) {
+        assert.deepEqual(home.upsert(rows, AT + index), { upserted: rows.length, failed: [] });
+        for (const row of rows) expected.set(row.entity_id, { ...expected.get(row.entity_id), ...row });
+      }
+      const kept = home.contents().entities.map(({ key, raw }) => [key, JSON.parse(raw as string)] as const);
+      assert.deepEqual(new Map(kept), expected);
     }),
     { numRuns: 1_000 },
   );

@@ -53,6 +53,7 @@ const DEVICES: Columns = {
     "manual",
     "placeholder",
   ],
+  own: ["placeholder = 0", "manual = 0"],
   values(row) {
     const name = deviceName(row);
     return [
@@ -82,8 +83,8 @@ const DEVICES: Columns = {
 interface Stored {
   readonly live: boolean;
   readonly manual: boolean;
-  /** The sender's own row. A manual device of the same id is another's: neither compared nor merged with. */
-  readonly own: boolean;
+  /** Null: it is not the sender's own. A manual device of the same id is another's: neither compared nor merged with. */
+  readonly raw: string | null;
   readonly labels: string;
 }
 
@@ -127,7 +128,7 @@ export interface DeviceWriter {
 
 export function createDeviceWriter(database: DatabaseSync): DeviceWriter {
   const stored = database.prepare(
-    `SELECT device_id AS key, removed_at, placeholder, manual, labels FROM devices
+    `SELECT device_id AS key, removed_at, placeholder, manual, labels, raw FROM devices
      WHERE device_id IN (SELECT value FROM json_each(?))`,
   );
   const writer = createRowWriter(database, DEVICES, FIELDS);
@@ -165,7 +166,7 @@ export function createDeviceWriter(database: DatabaseSync): DeviceWriter {
         {
           live: row.removed_at === null && row.placeholder === 0,
           manual: row.manual === 1,
-          own: row.placeholder === 0 && row.manual === 0,
+          raw: row.placeholder === 0 && row.manual === 0 ? (row.raw as string) : null,
           labels: row.labels as string,
         },
       ]),
@@ -213,15 +214,15 @@ export function createDeviceWriter(database: DatabaseSync): DeviceWriter {
         for (const incoming of slice) {
           const { key } = incoming;
           const old = before.get(key);
-          const own = old?.live === true && old.own;
+          const own = old?.live === true && old.raw !== null;
           if (own && !incoming.row && writer.holds(key, incoming.text)) continue;
           attempt(incoming, options, () => {
             const row = incoming.row ?? (JSON.parse(incoming.text) as RegistryRow);
-            const kept = writer.toKeep(row, incoming, old?.own === true, options.merge);
+            const kept = writer.toKeep(row, incoming.text, old?.raw ?? null, options.merge);
             if (!put(key, kept, false, old, old === undefined ? "new" : own ? [] : "replaced", options.at)) return;
             diff.wrote(key, old?.live ?? false);
             touched.push(key);
-            before.set(key, { live: true, manual: false, own: true, labels: textList(kept.row.labels) });
+            before.set(key, { live: true, manual: false, raw: kept.raw, labels: textList(kept.row.labels) });
           });
         }
       }

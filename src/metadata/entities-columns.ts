@@ -20,6 +20,7 @@ export const ENTITIES: Columns = {
     // Beyond the row itself.
     "registered",
   ],
+  own: ["registered = 1"],
   values(row) {
     const name = text(row.name) || text(row.original_name);
     return [

@@ -1,4 +1,4 @@
-import type { DatabaseSync } from "node:sqlite";
+import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { RegistryRow } from "../domain/home.ts";
 import type { UnregisteredEntity } from "../domain/home-store.ts";
 import type { AreaOf } from "./devices-writes.ts";
@@ -22,9 +22,11 @@ interface Stored {
   readonly registered: boolean;
   readonly entityId: string;
   readonly labels: string;
+  /** Null where it was not asked for. */
+  readonly raw: string | null;
 }
 
-/** `key`, the columns of `PLACE`, and the others that `storedRows` reads. */
+/** `key`, the columns of `PLACE`, and the others that `find` reads. */
 type StoredRow = readonly [
   key: string,
   entityId: string,
@@ -35,10 +37,14 @@ type StoredRow = readonly [
   registered: number,
   removedAt: number | null,
   labels: string,
+  raw: string | null,
 ];
 
-/** What writing a row is: a new one, one that changes in nothing that indexes hold, or anything else. */
-type Kind = "new" | "there" | undefined;
+/**
+ * What writing a row is: a new one, one that is there just so, one that changes in nothing that indexes hold, or anything
+ * else.
+ */
+type Kind = "new" | "same" | "there" | undefined;
 
 export interface EntityWriteOptions extends WriteOptions {
   readonly areaOf: AreaOf;
@@ -54,17 +60,14 @@ export interface EntityWriter {
 }
 
 export function createEntityWriter(database: DatabaseSync): EntityWriter {
-  const stored = database.prepare(
-    `SELECT key, ${PLACE.join(", ")}, registered, removed_at, labels FROM entities
-     WHERE key IN (SELECT value FROM json_each(?))`,
-  );
-  const owner = database.prepare(
-    `SELECT entity_id, key FROM entities
-     WHERE entity_id IN (SELECT value FROM json_each(?)) AND removed_at IS NULL`,
+  const found = `SELECT key, ${PLACE.join(", ")}, registered, removed_at, labels, iif(:withRaw, raw, NULL) FROM entities`;
+  const byKey = database.prepare(`${found} WHERE key IN (SELECT value FROM json_each(:list))`);
+  const byName = database.prepare(
+    `${found} WHERE entity_id IN (SELECT value FROM json_each(:list)) AND removed_at IS NULL`,
   );
   // Arrays instead of objects: half the time for thousands of rows.
-  stored.setReturnArrays(true);
-  owner.setReturnArrays(true);
+  byKey.setReturnArrays(true);
+  byName.setReturnArrays(true);
   const writer = createRowWriter(database, ENTITIES, FIELDS, PLACE, ["labels"]);
   const live = database.prepare("SELECT key FROM entities WHERE removed_at IS NULL AND registered = 1");
   const remove = database.prepare("UPDATE entities SET removed_at = ?, updated_at = ? WHERE key = ?");
@@ -79,21 +82,18 @@ export function createEntityWriter(database: DatabaseSync): EntityWriter {
      WHERE registered = 0 AND removed_at IS NULL AND entity_id IN (SELECT value FROM json_each(:ids))`,
   );
 
-  /** The key of the live entity that goes by each entity_id; what nothing goes by is absent. */
-  function owners(entityIds: readonly string[]): Map<string, string> {
-    return new Map(owner.all(JSON.stringify(entityIds)) as unknown as [entityId: string, key: string][]);
-  }
-
-  function storedRows(keys: readonly string[]): Map<string, Stored> {
-    const found = stored.all(JSON.stringify(keys)) as unknown as StoredRow[];
+  /** The rows that one of these statements finds, by their keys. */
+  function find(statement: StatementSync, list: readonly string[], withRaw: boolean): Map<string, Stored> {
+    const found = statement.all({ list: JSON.stringify(list), withRaw: withRaw ? 1 : 0 }) as unknown as StoredRow[];
     const rows = new Map<string, Stored>();
-    for (const [key, entityId, platform, device, entry, area, registered, removedAt, labels] of found) {
+    for (const [key, entityId, platform, device, entry, area, registered, removedAt, labels, raw] of found) {
       rows.set(key, {
         place: [entityId, platform, device, entry, area],
         live: removedAt === null,
         registered: registered === 1,
         entityId,
         labels,
+        raw,
       });
     }
     return rows;
@@ -104,13 +104,16 @@ export function createEntityWriter(database: DatabaseSync): EntityWriter {
     diff.remove(key);
   }
 
-  /** Who goes by each entity_id; most go by the one that they had. */
-  function ownersOf(names: ReadonlySet<string>, stored: ReadonlyMap<string, Stored>): Map<string, string> {
-    const known = new Map<string, string>();
-    for (const [key, { live, entityId }] of stored) if (live) known.set(entityId, key);
-    const others = [...names].filter((name) => !known.has(name));
-    if (others.length > 0) for (const [name, key] of owners(others)) known.set(name, key);
-    return known;
+  /** Who goes by each entity_id; most go by the one that they had. Adds those that are not among `known`. */
+  function ownersOf(names: ReadonlySet<string>, known: Map<string, Stored>): Map<string, string> {
+    const owners = liveNames(known);
+    const others = [...names].filter((name) => !owners.has(name));
+    if (others.length === 0) return owners;
+    for (const [key, row] of find(byName, others, false)) {
+      known.set(key, row);
+      owners.set(row.entityId, key);
+    }
+    return owners;
   }
 
   function relabel(key: string, labels: string): void {
@@ -119,15 +122,20 @@ export function createEntityWriter(database: DatabaseSync): EntityWriter {
   }
 
   /**
-   * What all rows of the last slice were. A long list is often all of one kind: then no row needs to be looked up, since
-   * SQLite itself tells of one that is not.
+   * What all rows of the last slice were. A long list is often all of one kind: then none of them needs to be looked up
+   * first, since the statement for this kind tells of a row that is of another.
    */
   let lately: Kind;
 
   /** Writes rows as those before them, until one is of another kind; answers how many were not. */
   function writeAsLately(run: readonly Incoming[], options: EntityWriteOptions, diff: DiffSink): number {
     for (let index = 0; index < run.length; index++) {
-      const { key, text, row = JSON.parse(text) as RegistryRow } = run[index]!;
+      const { key, text, row: parsed } = run[index]!;
+      if (lately === "same") {
+        if (!writer.holds(key, text)) return index;
+        continue;
+      }
+      const row = parsed ?? (JSON.parse(text) as RegistryRow);
       const values = valuesOf(row, nameIn(row), true, options.areaOf);
       if (lately === "new") {
         if (!isNew(key, values, options.at, text)) return index;
@@ -156,21 +164,27 @@ export function createEntityWriter(database: DatabaseSync): EntityWriter {
     if (written < run.length) lookUpAndWrite(run.slice(written), options, diff);
   }
 
-  function underTheirKeys(run: readonly Incoming[]): Incoming[] {
-    const known = owners(run.map(({ key }) => key));
-    return run.map((incoming) => ({ ...incoming, key: known.get(incoming.key) ?? incoming.key }));
+  /** A run under the keys of its rows, and what is stored by these. */
+  function lookUp(run: readonly Incoming[], withRaw: boolean) {
+    const keys = run.map(({ key }) => key);
+    if (!run[0]!.byName) return { slice: run, before: find(byKey, keys, withRaw) };
+    const before = find(byName, keys, withRaw);
+    const owners = liveNames(before);
+    const others = keys.filter((key) => !owners.has(key));
+    if (others.length > 0) for (const [key, row] of find(byKey, others, withRaw)) before.set(key, row);
+    return { slice: run.map((incoming) => ({ ...incoming, key: owners.get(incoming.key) ?? incoming.key })), before };
   }
 
   function lookUpAndWrite(run: readonly Incoming[], options: EntityWriteOptions, diff: DiffSink): void {
-    const slice = run[0]!.byName ? underTheirKeys(run) : run;
+    const isMerge = options.merge && run.some(({ row }) => row !== undefined && !writer.isWhole(row));
+    const { slice, before } = lookUp(run, isMerge);
     const kinds = new Set<Kind>();
-    const before = storedRows(slice.map((incoming) => incoming.key));
     const differing: { readonly incoming: Incoming; readonly sent: RegistryRow; readonly name: string }[] = [];
     const names = new Set<string>();
     for (const incoming of slice) {
       const old = before.get(incoming.key);
-      if (old?.live && old.registered && !incoming.row && writer.holds(incoming.key, incoming.text)) {
-        kinds.add(undefined);
+      if (old && !incoming.row && writer.holds(incoming.key, incoming.text)) {
+        kinds.add("same");
         continue;
       }
       const sent = incoming.row ?? (JSON.parse(incoming.text) as RegistryRow);
@@ -183,14 +197,15 @@ export function createEntityWriter(database: DatabaseSync): EntityWriter {
       const { key } = incoming;
       attempt(incoming, options, () => {
         let old = before.get(key);
-        const { row, raw } = writer.toKeep(sent, incoming, old?.registered === true, options.merge);
+        const wasLive = old?.live ?? false;
+        const { row, raw } = writer.toKeep(sent, incoming.text, old?.registered ? old.raw : null, options.merge);
         const holder = ownerOf.get(name);
         if (holder !== undefined && holder !== key) {
           if (holder === name && old === undefined) {
             // It was known from its states (or by a row without id) and now has a registry entry: the row goes on.
-            old = storedRows([holder]).get(holder);
             rekey.run(key, holder);
-            old = old && { ...old, live: false };
+            old = before.get(holder);
+            before.delete(holder);
           } else if (holder === name) {
             // The same, but the entry was there before and comes back: it takes over.
             remove.run(options.at, options.at, holder);
@@ -204,14 +219,15 @@ export function createEntityWriter(database: DatabaseSync): EntityWriter {
         const values = valuesOf(row, name, true, options.areaOf);
         const place = placeIn(values);
         const known = old === undefined ? "new" : old.live && old.registered ? movedIn(old.place, place) : "replaced";
-        kinds.add(known === "new" ? "new" : known.length === 0 ? "there" : undefined);
-        if (!writer.write(known, key, values, options.at, raw)) return;
-        diff.wrote(key, old?.live ?? false);
+        const isWritten = writer.write(known, key, values, options.at, raw);
+        kinds.add(!isWritten ? "same" : known === "new" ? "new" : known.length === 0 ? "there" : undefined);
+        if (!isWritten) return;
+        diff.wrote(key, wasLive);
         const labels = labelsIn(values);
         if (labels !== (old?.labels ?? NO_LABELS)) relabel(key, labels);
         if (old && old.entityId !== name && ownerOf.get(old.entityId) === key) ownerOf.delete(old.entityId);
         ownerOf.set(name, key);
-        before.set(key, { place, live: true, registered: true, entityId: name, labels });
+        before.set(key, { place, live: true, registered: true, entityId: name, labels, raw });
       });
     }
     lately = kinds.size === 1 ? [...kinds][0] : undefined;
@@ -231,8 +247,8 @@ export function createEntityWriter(database: DatabaseSync): EntityWriter {
       const named = new Set(entities.map((entity) => entity.entityId));
       for (const slice of slices(entities)) {
         const ids = slice.map((entity) => entity.entityId);
-        const ownerOf = owners(ids);
-        const before = storedRows(ids);
+        const ownerOf = liveNames(find(byName, ids, false));
+        const before = find(byKey, ids, false);
         for (const { entityId: id, platform } of slice) {
           const holder = ownerOf.get(id);
           // Registered in the meantime, or known already with nothing new to say.
@@ -260,6 +276,13 @@ export function createEntityWriter(database: DatabaseSync): EntityWriter {
 
 const NO_LABELS = "[]";
 const NO_AREA: AreaOf = () => null;
+
+/** The keys of those that are live, by their entity_ids. */
+function liveNames(rows: ReadonlyMap<string, Stored>): Map<string, string> {
+  const names = new Map<string, string>();
+  for (const [key, { live, entityId }] of rows) if (live) names.set(entityId, key);
+  return names;
+}
 
 /** The entity_id of a row that has one: whoever gave it its key has looked. */
 function nameIn(row: RegistryRow): string {

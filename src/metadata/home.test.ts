@@ -354,6 +354,62 @@ test("bulkUpsert() leaves alone what it has already, however it is spaced", asyn
   assert.deepEqual(await home.applyRegistry("entity", rows, AT), none);
 });
 
+for (const [form, row] of [
+  ["whole", { id: "e", unique_id: null, platform: "hue", device_id: null, config_entry_id: null, area_id: null }],
+  ["flat", { platform: "hue", device_id: "d" }],
+] as const) {
+  test(`bulkUpsert() writes of a long list of ${form} rows only what differs`, async (t) => {
+    const { home, query } = await openTestHome(t);
+    const list = (changed?: number) =>
+      Array.from({ length: 1_000 }, (_, index) => ({
+        ...row,
+        ...("id" in row ? { id: `e${index}`, name: null, original_name: null, icon: null } : {}),
+        ...{ entity_category: null, disabled_by: null, hidden_by: null, labels: ["x"] },
+        entity_id: `light.l${index}`,
+        unique_id: index === changed ? "changed" : "u",
+      }));
+    const written = () => query("SELECT entity_id, unique_id, updated_at, raw FROM entities ORDER BY rowid");
+    await home.bulkUpsert("entity", json(list()));
+    const before = written();
+    assert.deepEqual(await home.bulkUpsert("entity", json(list())), { upserted: 1_000, failed: [] });
+    assert.deepEqual(written(), before);
+    assert.deepEqual(await home.bulkUpsert("entity", json(list(555))), { upserted: 1_000, failed: [] });
+    const after = written();
+    assert.deepEqual(
+      after.filter((now, index) => now.updated_at !== before[index]!.updated_at).map((now) => now.unique_id),
+      ["changed"],
+    );
+    assert.deepEqual(after.toSpliced(555, 1), before.toSpliced(555, 1));
+  });
+}
+
+test("bulkUpsert() gives an entity that only states told of its entry, also among rows that are there", async (t) => {
+  const { home } = await openTestHome(t);
+  const rows = ["light.a", "light.b", "light.c"].map((entity_id) => ({ entity_id, platform: "hue" }));
+  await home.bulkUpsert("entity", json(rows.slice(0, 2)));
+  await home.bulkUpsert("entity", json(rows.slice(0, 2)));
+  await home.applyUnregistered([{ entityId: "light.c", platform: "hue" }], false, AT);
+  assert.equal(home.entity("light.c")!.registered, false);
+  assert.deepEqual(await home.bulkUpsert("entity", json(rows)), { upserted: 3, failed: [] });
+  assert.equal(home.entity("light.c")!.registered, true);
+});
+
+test("bulkUpsert() takes whole rows over those without id, and their labels with them", async (t) => {
+  const { home, query } = await openTestHome(t);
+  const flat = ["light.a", "light.b"].map((entity_id) => ({ entity_id, platform: "hue", labels: ["x"] }));
+  await home.bulkUpsert("entity", json(flat));
+  const whole = flat.map((row, index) => ({ ...row, id: `e${index}`, name: "Lamp", labels: ["x", "y"].slice(index) }));
+  assert.deepEqual(await home.bulkUpsert("entity", json(whole)), { upserted: 2, failed: [] });
+  assert.deepEqual(
+    query("SELECT key, entity_id, name, removed_at FROM entities ORDER BY key"),
+    whole.map(({ id, entity_id }) => ({ key: id, entity_id, name: "Lamp", removed_at: null })),
+  );
+  assert.deepEqual(
+    query("SELECT key, label_id FROM entity_labels ORDER BY key, label_id").map((row) => Object.values(row).join()),
+    ["e0,x", "e0,y", "e1,y"],
+  );
+});
+
 test("bulkUpsert() keeps nothing of a body that turns out to be no JSON far behind", async (t) => {
   const { home } = await openTestHome(t);
   const rows = Array.from({ length: 1_000 }, (_, index) => JSON.stringify({ id: `d${index}` }));

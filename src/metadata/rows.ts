@@ -129,6 +129,8 @@ export interface Columns {
   readonly table: string;
   readonly key: string;
   readonly columns: readonly string[];
+  /** What is true of the sender's own rows alone, in SQL, where the table has others too. */
+  readonly own?: readonly string[];
   values(row: RegistryRow): SqlValue[];
 }
 

@@ -74,9 +74,13 @@ export interface Kept {
   readonly raw: string;
 }
 
-/** What is stored is kept where the row does not say otherwise. */
-function mergeInto(stored: string, row: RegistryRow): Kept {
-  const merged = { ...(JSON.parse(stored) as RegistryRow), ...row };
+/** What is stored is kept where the row, whose JSON is `text`, does not say otherwise. */
+function mergeInto(stored: string, row: RegistryRow, text: string): Kept {
+  const before = JSON.parse(stored) as RegistryRow;
+  // A sender has the same fields each time, and mostly the same in them: what is written anew can be spared.
+  if (Object.keys(before).every((field) => Object.hasOwn(row, field))) return { row, raw: text };
+  if (Object.keys(row).every((field) => row[field] === before[field])) return { row: before, raw: stored };
+  const merged = { ...before, ...row };
   return { row: merged, raw: JSON.stringify(merged) };
 }
 
@@ -87,12 +91,12 @@ function mergeInto(stored: string, row: RegistryRow): Kept {
 export type Known = "new" | "replaced" | readonly string[];
 
 export interface RowWriter {
-  /** Whether the row is there with this very JSON. */
+  /** Whether the row is live, the sender's own, and has this very JSON. */
   holds(key: string, text: string): boolean;
   /** Whether a row has every one of the table's `fields`, as Home Assistant's own have: nothing of it has to be merged. */
   isWhole(row: RegistryRow): boolean;
-  /** What is to be kept of a row. `stored`: a row of the same sender is there. */
-  toKeep(row: RegistryRow, incoming: Incoming, stored: boolean, merge: boolean): Kept;
+  /** What is to be kept of a row whose JSON is `text`. `stored`: the JSON that the same sender's row has, if it is there. */
+  toKeep(row: RegistryRow, text: string, stored: string | null, merge: boolean): Kept;
   /**
    * Writes a row that is thought to be live, with the same values of the `indexed` columns and of `settled`. False: it is
    * not so, or the row has this very JSON.
@@ -131,8 +135,8 @@ export function createRowWriter(
     `UPDATE ${name} SET ${assign(table.columns)}
      WHERE ${[`${id} = ?3`, "removed_at IS NULL", "raw IS NOT ?1", ...alike].join(" AND ")}`,
   );
-  const same = database.prepare(`SELECT 1 FROM ${name} WHERE ${id} = ? AND raw = ?`);
-  const stored = database.prepare(`SELECT raw FROM ${name} WHERE ${id} = ?`);
+  const live = ["removed_at IS NULL", ...(table.own ?? [])].join(" AND ");
+  const same = database.prepare(`SELECT 1 FROM ${name} WHERE ${id} = ? AND raw = ? AND ${live}`);
   const updates = new Map<string, StatementSync>();
   const updateOf = (moved: readonly string[]): StatementSync => {
     const purpose = moved.join();
@@ -149,10 +153,8 @@ export function createRowWriter(
     isWhole,
     holds: (key, text) => same.get(key, text) !== undefined,
 
-    toKeep(row, { key, text }, isStored, merge) {
-      if (!merge || !isStored || isWhole(row)) return { row, raw: text };
-      return mergeInto(stored.get(key)!.raw as string, row);
-    },
+    toKeep: (row, text, stored, merge) =>
+      merge && stored !== null && !isWhole(row) ? mergeInto(stored, row, text) : { row, raw: text },
 
     rewrite: (key, values, at, raw) => rewrite.run(raw, at, key, ...values).changes > 0,
 
@@ -198,12 +200,11 @@ export function createPlainWriter(database: DatabaseSync, table: Columns): Plain
     const missing = new Set(live.all().map((row) => row.key as string));
     for (const incoming of rows) {
       missing.delete(incoming.key);
+      if (writer.holds(incoming.key, incoming.text)) continue;
       const before = stored.get(incoming.key);
-      const wasLive = before?.removed_at === null;
-      if (wasLive && writer.holds(incoming.key, incoming.text)) continue;
       const values = table.values(JSON.parse(incoming.text) as RegistryRow);
       writer.write(before ? "replaced" : "new", incoming.key, values, at, incoming.text);
-      diff.wrote(incoming.key, wasLive);
+      diff.wrote(incoming.key, before?.removed_at === null);
     }
     for (const gone of missing) {
       remove.run(at, at, gone);
