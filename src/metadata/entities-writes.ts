@@ -46,6 +46,8 @@ type StoredRow = readonly [
  */
 type Kind = "new" | "same" | "there" | undefined;
 
+type Parsed = Incoming & { readonly row: RegistryRow };
+
 export interface EntityWriteOptions extends WriteOptions {
   readonly areaOf: AreaOf;
 }
@@ -104,18 +106,6 @@ export function createEntityWriter(database: DatabaseSync): EntityWriter {
     diff.remove(key);
   }
 
-  /** Who goes by each entity_id; most go by the one that they had. Adds those that are not among `known`. */
-  function ownersOf(names: ReadonlySet<string>, known: Map<string, Stored>): Map<string, string> {
-    const owners = liveNames(known);
-    const others = [...names].filter((name) => !owners.has(name));
-    if (others.length === 0) return owners;
-    for (const [key, row] of find(byName, others, false)) {
-      known.set(key, row);
-      owners.set(row.entityId, key);
-    }
-    return owners;
-  }
-
   function relabel(key: string, labels: string): void {
     clearLabels.run(key);
     for (const label of JSON.parse(labels) as string[]) addLabel.run(label, key);
@@ -164,42 +154,56 @@ export function createEntityWriter(database: DatabaseSync): EntityWriter {
     if (written < run.length) lookUpAndWrite(run.slice(written), options, diff);
   }
 
-  /** A run under the keys of its rows, and what is stored by these. */
+  /** A run under the keys of its rows, what is stored by these, and who goes by the entity_ids of that. */
   function lookUp(run: readonly Incoming[], withRaw: boolean) {
     const keys = run.map(({ key }) => key);
-    if (!run[0]!.byName) return { slice: run, before: find(byKey, keys, withRaw) };
+    if (!run[0]!.byName) {
+      const before = find(byKey, keys, withRaw);
+      return { slice: run, before, owners: liveNames(before) };
+    }
     const before = find(byName, keys, withRaw);
     const owners = liveNames(before);
     const others = keys.filter((key) => !owners.has(key));
     if (others.length > 0) for (const [key, row] of find(byKey, others, withRaw)) before.set(key, row);
-    return { slice: run.map((incoming) => ({ ...incoming, key: owners.get(incoming.key) ?? incoming.key })), before };
+    const slice = run.map((incoming) => {
+      const key = owners.get(incoming.key) ?? incoming.key;
+      return key === incoming.key ? incoming : { ...incoming, key };
+    });
+    return { slice, before, owners };
   }
 
   function lookUpAndWrite(run: readonly Incoming[], options: EntityWriteOptions, diff: DiffSink): void {
-    const isMerge = options.merge && run.some(({ row }) => row !== undefined && !writer.isWhole(row));
-    const { slice, before } = lookUp(run, isMerge);
+    const isMerge = options.merge && run.some((incoming) => isParsed(incoming) && !writer.isWhole(incoming.row));
+    const { slice, before, owners } = lookUp(run, isMerge);
     const kinds = new Set<Kind>();
-    const differing: { readonly incoming: Incoming; readonly sent: RegistryRow; readonly name: string }[] = [];
-    const names = new Set<string>();
+    const differing: Parsed[] = [];
+    /** Entity_ids of which it is not known whether anybody goes by them; most rows have the one that they had. */
+    const names: string[] = [];
     for (const incoming of slice) {
-      const old = before.get(incoming.key);
-      if (old && !incoming.row && writer.holds(incoming.key, incoming.text)) {
+      const { key, text } = incoming;
+      if (!isParsed(incoming) && before.has(key) && writer.holds(key, text)) {
         kinds.add("same");
         continue;
       }
-      const sent = incoming.row ?? (JSON.parse(incoming.text) as RegistryRow);
-      const name = nameIn(sent);
-      differing.push({ incoming, sent, name });
-      names.add(name);
+      const parsed = isParsed(incoming) ? incoming : { ...incoming, row: JSON.parse(text) as RegistryRow };
+      differing.push(parsed);
+      const name = nameIn(parsed.row);
+      if (!incoming.byName && !owners.has(name)) names.push(name);
     }
-    const ownerOf = ownersOf(names, before);
-    for (const { incoming, sent, name } of differing) {
-      const { key } = incoming;
+    if (names.length > 0) {
+      for (const [key, row] of find(byName, names, false)) {
+        before.set(key, row);
+        owners.set(row.entityId, key);
+      }
+    }
+    for (const incoming of differing) {
+      const { key, text, row: sent } = incoming;
+      const name = nameIn(sent);
       attempt(incoming, options, () => {
         let old = before.get(key);
         const wasLive = old?.live ?? false;
-        const { row, raw } = writer.toKeep(sent, incoming.text, old?.registered ? old.raw : null, options.merge);
-        const holder = ownerOf.get(name);
+        const { row, raw } = writer.toKeep(sent, text, old?.registered ? old.raw : null, options.merge);
+        const holder = owners.get(name);
         if (holder !== undefined && holder !== key) {
           if (holder === name && old === undefined) {
             // It was known from its states (or by a row without id) and now has a registry entry: the row goes on.
@@ -225,8 +229,8 @@ export function createEntityWriter(database: DatabaseSync): EntityWriter {
         diff.wrote(key, wasLive);
         const labels = labelsIn(values);
         if (labels !== (old?.labels ?? NO_LABELS)) relabel(key, labels);
-        if (old && old.entityId !== name && ownerOf.get(old.entityId) === key) ownerOf.delete(old.entityId);
-        ownerOf.set(name, key);
+        if (old && old.entityId !== name && owners.get(old.entityId) === key) owners.delete(old.entityId);
+        owners.set(name, key);
         before.set(key, { place, live: true, registered: true, entityId: name, labels, raw });
       });
     }
@@ -276,6 +280,10 @@ export function createEntityWriter(database: DatabaseSync): EntityWriter {
 
 const NO_LABELS = "[]";
 const NO_AREA: AreaOf = () => null;
+
+function isParsed(incoming: Incoming): incoming is Parsed {
+  return incoming.row !== undefined;
+}
 
 /** The keys of those that are live, by their entity_ids. */
 function liveNames(rows: ReadonlyMap<string, Stored>): Map<string, string> {
