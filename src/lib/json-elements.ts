@@ -22,8 +22,6 @@ export interface JsonElement {
 
 /** Of an array of objects so much is made a text at a time: some 100 rows of a registry. */
 const BLOCK_BYTES = 65_536;
-/** Where one object ends and the next one begins, if it is not within one. */
-const BORDER = "},{";
 
 /**
  * The elements of a JSON array in their order, a run of them at a time, so that a long list needs not be in memory at once
@@ -31,7 +29,8 @@ const BORDER = "},{";
  * SyntaxError for what is no UTF-8 or no JSON array, when it comes there: maybe after many elements.
  *
  * To look for an element's end byte by byte takes almost as long as to parse it. Among objects side by side it is guessed
- * instead, as long as that holds: what can be parsed is all of one. These are as compact as those before them were.
+ * instead, as long as that holds: what can be parsed is all of one. These are as compact as those before them were, and
+ * the same white space is between them.
  */
 export function* jsonElements(parts: readonly Uint8Array[]): Generator<readonly JsonElement[], undefined> {
   const input = new Input(parts);
@@ -41,20 +40,22 @@ export function* jsonElements(parts: readonly Uint8Array[]): Generator<readonly 
   let last = input.skipSpace();
   if (last !== CLOSE_ARRAY) {
     const spacing: Spacing = { compact: true };
-    let element = look(input, spacing);
-    let guesses = spacing.compact;
-    while (input.buffer[input.at] === COMMA) {
-      yield [element];
+    let guesses = true;
+    let border: string | undefined;
+    // The first one tells of no border: the white space before it is gone.
+    for (let count = 1; ; count++) {
+      const sent = look(input, spacing);
+      if (count > 1) border ??= borderOf(sent);
+      yield [elementOf(sent, spacing)];
+      if (input.buffer[input.at] !== COMMA) break;
       input.at++;
-      if (guesses) {
+      if (guesses && border !== undefined) {
         const elements: JsonElement[] = [];
         // One that fails is the last: no list takes longer than twice its length.
-        guesses = guess(input, elements);
+        guesses = guess(input, border, spacing, elements);
         if (elements.length > 0) yield elements;
       }
-      element = look(input, spacing);
     }
-    yield [element];
     last = input.skipSpace();
   }
   if (last !== CLOSE_ARRAY) throw new SyntaxError("the array has no end");
@@ -129,46 +130,61 @@ function asBuffer({ buffer, byteOffset, byteLength }: Uint8Array): Buffer {
   return Buffer.from(buffer, byteOffset, byteLength);
 }
 
+/**
+ * Where one object ends and the next one begins, if it is not within one: of a list like this one, as it was sent with the
+ * white space around it. Undefined: it is no object.
+ */
+function borderOf(sent: string): string | undefined {
+  const start = sent.trimStart();
+  const end = start.trimEnd();
+  if (!end.startsWith("{")) return undefined;
+  return `}${start.slice(end.length)},${sent.slice(0, sent.length - start.length)}{`;
+}
+
 /** Reads the objects of a block by guessing where each ends, and goes to what follows them; false: one guess failed. */
-function guess(input: Input, elements: JsonElement[]): boolean {
+function guess(input: Input, border: string, spacing: Spacing, elements: JsonElement[]): boolean {
   const { buffer, at: from } = input;
-  const border = buffer.subarray(from, from + BLOCK_BYTES).lastIndexOf(BORDER);
-  if (border === -1) return true;
-  const text = input.textTo(from + border + 1);
+  const last = buffer.subarray(from, from + BLOCK_BYTES).lastIndexOf(border);
+  if (last === -1) return true;
+  const text = input.textTo(from + last + 1);
   for (let at = 0; at < text.length; ) {
-    const next = text.indexOf(BORDER, at);
+    const next = text.indexOf(border, at);
     const end = next === -1 ? text.length : next + 1;
-    const element = parsed(text.slice(at, end));
+    const element = parsed(text.slice(at, end), spacing);
     if (element === undefined) {
       input.at += Buffer.byteLength(text.slice(0, at));
       return false;
     }
     elements.push(element);
-    at = end + 1;
+    at = end + border.length - 2;
   }
-  input.at += border + 2;
+  input.at += last + border.length - 1;
   return true;
 }
 
-function parsed(text: string): JsonElement | undefined {
+function parsed(text: string, spacing: Spacing): JsonElement | undefined {
   try {
-    return { text, value: JSON.parse(text) };
+    return elementOf(text, spacing);
   } catch {
     return undefined;
   }
 }
 
-/** Reads the element that begins here, and goes to the comma or bracket that follows it. */
-function look(input: Input, spacing: Spacing): JsonElement {
+function elementOf(sent: string, spacing: Spacing): JsonElement {
+  const value: unknown = JSON.parse(sent);
+  return { value, text: spacing.compact ? sent : JSON.stringify(value) };
+}
+
+/** Reads the text of the element that begins here, and goes to the comma or bracket that follows it. */
+function look(input: Input, spacing: Spacing): string {
   let end = endOfElement(input.buffer, input.at, spacing);
   while (end === undefined) {
     if (!input.more()) throw new SyntaxError("the array has no end");
     end = endOfElement(input.buffer, input.at, spacing);
   }
   const text = input.textTo(end);
-  const value: unknown = JSON.parse(text);
   input.at = end;
-  return { value, text: spacing.compact ? text : JSON.stringify(value) };
+  return text;
 }
 
 /** What an array looks like, besides where its elements end. */
