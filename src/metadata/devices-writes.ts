@@ -53,7 +53,6 @@ const DEVICES: Columns = {
     "manual",
     "placeholder",
   ],
-  own: ["placeholder = 0", "manual = 0"],
   values(row) {
     const name = deviceName(row);
     return [
@@ -215,10 +214,11 @@ export function createDeviceWriter(database: DatabaseSync): DeviceWriter {
           const { key } = incoming;
           const old = before.get(key);
           const own = old?.live === true && old.raw !== null;
-          if (own && !incoming.row && writer.holds(key, incoming.text)) continue;
+          if (own && old.raw === incoming.text) continue;
           attempt(incoming, options, () => {
             const row = incoming.row ?? (JSON.parse(incoming.text) as RegistryRow);
             const kept = writer.toKeep(row, incoming.text, old?.raw ?? null, options.merge);
+            if (own && old.raw === kept.raw) return;
             if (!put(key, kept, false, old, old === undefined ? "new" : own ? [] : "replaced", options.at)) return;
             diff.wrote(key, old?.live ?? false);
             touched.push(key);

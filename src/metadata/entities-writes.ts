@@ -203,6 +203,10 @@ export function createEntityWriter(database: DatabaseSync): EntityWriter {
         let old = before.get(key);
         const wasLive = old?.live ?? false;
         const { row, raw } = writer.toKeep(sent, text, old?.registered ? old.raw : null, options.merge);
+        if (old?.live && old.registered && old.raw === raw) {
+          kinds.add("same");
+          return;
+        }
         const holder = owners.get(name);
         if (holder !== undefined && holder !== key) {
           if (holder === name && old === undefined) {
