@@ -84,12 +84,12 @@ async function overHttp(): Promise<Figure[]> {
   });
   return [
     median("upsert of 5,000 new entities into a fresh program", whole.times.first),
-    median("the same with the six fields that the original took", sixFields.times.first),
+    median("the same, rows of the original's six fields", sixFields.times.first),
     median("upsert of 5,000 changed entities", whole.times.changed),
     slowest("upsert of 5,000 changed entities", whole.times.changed),
-    median("the same with six fields", sixFields.times.changed),
-    median("upsert of 5,000 entities as they are already", whole.times.same),
-    median("the same with six fields", sixFields.times.same),
+    median("the same, rows of six fields in another area", sixFields.times.changed),
+    median("upsert of 5,000 entities that are there already", whole.times.same),
+    median("the same, rows of six fields", sixFields.times.same),
   ];
 }
 
