@@ -1,18 +1,15 @@
 import { mkdirSync } from "node:fs";
-import { join } from "node:path";
 import type { Archive, Sealing } from "../domain/archive.ts";
 import { AppError, messageOf } from "../domain/errors.ts";
 import type { Forwarding } from "../domain/forwarding.ts";
 import type { GapLedger, GapStore, LastRun } from "../domain/gaps.ts";
 import type { Retention, RetentionPolicy } from "../domain/retention.ts";
-import type { Micros, ReadColumns, SampleColumns, Value } from "../domain/sample.ts";
+import type { Micros, Value } from "../domain/sample.ts";
 import { type SeriesNumber, STATE_FIELD, STATE_MEASUREMENT } from "../domain/series.ts";
 import type { StatisticsReader, StatisticsRequest } from "../domain/statistics.ts";
-import type { ReadRequest, SampleReader, SampleSink, StoreStatus } from "../domain/store.ts";
-import { lastMovedAside, remedyOf } from "../lib/damaged-database.ts";
+import type { SampleReader, SampleSink, StoreStatus } from "../domain/store.ts";
 import type { Logger } from "../lib/log.ts";
-import { inTurns } from "../lib/steps.ts";
-import { isoFromMicros, nowMicros } from "../lib/time.ts";
+import { nowMicros } from "../lib/time.ts";
 import { startOnDemand } from "../lib/worker-rpc.ts";
 import { createAdopted } from "./archive/adopted.ts";
 import { openInfluxArchive } from "./archive/influxdb/archive.ts";
@@ -27,24 +24,22 @@ import {
 } from "./forward/forwarding.ts";
 import { createGapLedger } from "./gaps.ts";
 import { createCatalog, type SeriesEntry } from "./hot/catalog.ts";
-import { unpackSamples, unpackValues } from "./hot/columns.ts";
+import { unpackValues } from "./hot/columns.ts";
 import { createCommitter } from "./hot/committer.ts";
-import { DATABASE_FILE, type SqliteSettings } from "./hot/database.ts";
-import { DAY_MICROS, type Day, dayOf } from "./hot/day.ts";
-import { daysBefore, daysWithin } from "./hot/days.ts";
-import { createDisk, nameOfDay } from "./hot/disk.ts";
-import { Generation, merge } from "./hot/memory.ts";
-import type { DayRequest, ReaderCommands } from "./hot/reader.ts";
-import type { MendedDay } from "./hot/salvage.ts";
+import type { SqliteSettings } from "./hot/database.ts";
+import { type Day, dayOf } from "./hot/day.ts";
+import { createDisk } from "./hot/disk.ts";
+import { MemoryLevel } from "./hot/memory-level.ts";
+import type { ReaderCommands } from "./hot/reader.ts";
 import type { StoredState, WriterOptions } from "./hot/writer-commands.ts";
+import { createLosses, logDamage } from "./losses.ts";
+import { createReading } from "./reading.ts";
 import { createDroppedTime } from "./retention/dropped-time.ts";
 import { createRetention } from "./retention/retention.ts";
 import { createRollups } from "./rollups/rollups.ts";
 
 /** Samples of the memory level; beyond this, while the disk refuses, the newest are turned away. */
 export const MEMORY_SAMPLES_MAX = 2_000_000;
-/** A damaged day that was mended is told for 30 days: so long somebody may miss samples of it, and look at the disk. */
-const LOSS_TOLD_MICROS = 30 * DAY_MICROS;
 /** The state_class of what only grows, but for resets. */
 const METER = "total_increasing";
 /** The thread that reads from the disk is ended after so long without a question. */
@@ -121,9 +116,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   mkdirSync(directory, { recursive: true });
   const workerData: WriterOptions = { directory, settings, targets: targetDefinitions(options.forward) };
 
-  let current = new Generation();
-  /** On their way to the day tables, the oldest first. */
-  let sealed: Generation[] = [];
+  const memory = new MemoryLevel();
   let appended = 0;
   let dropped = 0;
   let overflowing = false;
@@ -137,17 +130,12 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     log,
     now,
     durableUntil: options.durableUntil ?? (() => null),
-    seal() {
-      sealed.push(current);
-      current = new Generation();
-    },
-    sealedParts: () => Promise.all(sealed.map((generation) => inTurns(generation.packed()))),
+    seal: () => memory.seal(),
+    sealedParts: () => memory.sealedParts(),
     committed: (queued) => forwarders?.queued(queued),
     folded(existing) {
-      const changed = sealed.flatMap((generation) => [...generation.days]);
-      sealed = [];
       days = existing;
-      rollups.changed(changed);
+      rollups.changed(memory.arrived());
     },
   });
 
@@ -158,22 +146,8 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     await committer.terminate();
     throw new Error(`Cannot open the time-series store in "${directory}": ${messageOf(cause)}`, { cause });
   }
-  if (stored.logDamaged > 0) {
-    log.error(
-      { samples: stored.logDamaged },
-      "Samples in the log of timeseries.db are damaged and cannot be read: they are lost",
-    );
-  }
-  if (stored.hoursDamaged) {
-    log.warn(
-      "Hours of rollups in timeseries.db were damaged when they were to be packed: they are computed anew where samples " +
-        'are kept, and stay as they are in its table "rollup_hour_damaged"',
-    );
-  }
-  if (stored.movedTo !== null) {
-    log.error({ movedTo: stored.movedTo }, "timeseries.db is damaged: it was moved aside and a new one begins");
-  }
-  const movedLoss = lossOf(directory);
+  logDamage(stored, log);
+  const losses = createLosses(directory, committer.damage, now);
   let days: readonly Day[] = stored.days;
   const droppedTime = createDroppedTime(stored.droppedBefore, now);
   const catalog = createCatalog(stored, (change) => committer.record(change));
@@ -196,9 +170,9 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     isArchived: (day) => tier?.isArchived(day) ?? false,
     kind: (series) => (catalog.entry(series)?.stateClass === METER ? "meter" : "plain"),
     memory: {
-      hasDay: (day) => generations().some((generation) => generation.days.has(day)),
-      within: (series, span) => mergeAll((generation) => generation.slice(series, span, Number.POSITIVE_INFINITY)),
-      before: (series, ts, isOne) => lastOf(mergeAll((generation) => generation.before(series, ts, isOne))),
+      hasDay: (day) => memory.hasDay(day),
+      within: (series, span) => memory.slice(series, span, Number.POSITIVE_INFINITY),
+      before: (series, ts, isOne) => memory.before(series, ts, isOne),
     },
     silences: gaps.silences,
     isState: (series) => {
@@ -206,7 +180,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
       return entry?.subject.measurement === STATE_MEASUREMENT && entry.field === STATE_FIELD;
     },
     allSeries: () => catalog.seriesOf(null, null),
-    read,
+    read: (requests) => reading.read(requests),
     build: committer.rollUp,
     store: committer.storeRollups,
     reader: {
@@ -234,7 +208,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
         days = existing;
       },
       async beforeSeal(end) {
-        if (generations().some((generation) => [...generation.days].some((day) => day < end))) await committer.fold();
+        if (memory.days().some((day) => day < end)) await committer.fold();
         await committer.mendDays(days.filter((day) => day < end));
         await rollups.catchUp();
       },
@@ -263,8 +237,8 @@ export async function openStore(options: StoreOptions): Promise<Store> {
       rollups,
       allSeries: () => catalog.seriesOf(null, null),
       describe: catalog.row,
-      inMemory: (day) => generations().some((generation) => generation.days.has(day)),
-      hotDays: () => [...days, ...generations().flatMap((generation) => [...generation.days])],
+      inMemory: (day) => memory.hasDay(day),
+      hotDays: () => [...days, ...memory.days()],
       droppedTime,
       log,
       now,
@@ -276,6 +250,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     (error) => log.error({ err: error }, "The thread that reads samples ended; another one takes over"),
   );
   const disk = createDisk(reader, committer.mend);
+  const reading = createReading({ memory, catalog, days: () => days, disk, tier });
   // Of files that came back to the archive and were not added up before the end of that run.
   rollups.changed(
     parquet
@@ -327,7 +302,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     for (let i = 0; i < logSeries.length; i++) {
       const series = logSeries[i]!;
       const ts = logSamples.ts[i]!;
-      const isNew = current.insert(series, ts, values[i]!);
+      const isNew = memory.insert(series, ts, values[i]!);
       // Samples of a series whose row is lost go on to the day tables as well.
       const entry = catalog.entry(series);
       if (isNew && entry !== undefined) extend(entry, ts, values[i]!);
@@ -343,28 +318,6 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     }
   }
 
-  /** What is in memory, the oldest first. */
-  function generations(): readonly Generation[] {
-    return [...sealed, current];
-  }
-
-  function mergeAll(read: (generation: Generation) => SampleColumns): SampleColumns {
-    return generations().map(read).reduce(merge);
-  }
-
-  function inMemory(): number {
-    let size = current.size;
-    // As in isSealed, nothing is made for each sample: an iterator would be.
-    for (let i = 0; i < sealed.length; i++) size += sealed[i]!.size;
-    return size;
-  }
-
-  /** A loop of its own: what a closure in `append` needs would be made anew for each sample. */
-  function isSealed(series: SeriesNumber, ts: Micros): boolean {
-    for (const generation of sealed) if (generation.has(series, ts)) return true;
-    return false;
-  }
-
   function turnAway(ts: Micros): void {
     dropped++;
     if (overflowing) return;
@@ -373,87 +326,12 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     options.onOverflow?.(ts);
   }
 
-  /** What is in memory of a request, copied: the answer is whole whatever is folded before the disk was asked. */
-  function fromMemory(request: ReadRequest): { readonly before: SampleColumns; readonly within: SampleColumns } {
-    let before: SampleColumns = { ts: [], values: [] };
-    let within: SampleColumns = { ts: [], values: [] };
-    for (const generation of [...sealed, current]) {
-      within = merge(within, generation.slice(request.series, request, request.limit));
-      if (request.includeStart) before = merge(before, generation.before(request.series, request.start));
-    }
-    return { before, within };
-  }
-
-  function forDisk(request: ReadRequest): DayRequest {
-    const { series, start, end, limit } = request;
-    const { firstTs, lastTs } = catalog.entry(series) ?? NO_TIMES;
-    if (Number.isNaN(firstTs)) return { series, start, end, limit, days: [], daysBefore: [] };
-    return {
-      series,
-      start,
-      end,
-      limit,
-      days: daysWithin(days, Math.max(start, firstTs), Math.min(end, lastTs + 1)),
-      daysBefore: request.includeStart ? daysBefore(days, firstTs, Math.min(start, lastTs + 1)) : [],
-    };
-  }
-
-  async function readDisk(requests: readonly DayRequest[]): Promise<SampleColumns[]> {
-    const packed = await disk.ask("read", requests);
-    return packed.map(unpackSamples);
-  }
-
-  /** What memory, log and day tables have for each request; more than it asked for where they overlap. */
-  async function readHot(requests: readonly ReadRequest[]): Promise<SampleColumns[]> {
-    const memory = requests.map(fromMemory);
-    const disk = requests.map(forDisk);
-    const asked = disk.filter((request) => request.days.length + request.daysBefore.length > 0);
-    const found = asked.length === 0 ? [] : await readDisk(asked);
-    let next = 0;
-    return requests.map((_, i) => {
-      const { before, within } = memory[i]!;
-      const onDisk = disk[i] === asked[next] ? found[next++]! : EMPTY;
-      return merge(onDisk, merge(before, within));
-    });
-  }
-
-  async function read(requests: readonly ReadRequest[]): Promise<ReadColumns[]> {
-    const since = disk.answers;
-    const hot = await (tier === undefined ? readHot(requests) : tier.readHot(() => readHot(requests)));
-    const columns: readonly ReadColumns[] = tier === undefined ? hot : await tier.complete(requests, hot);
-    return requests.map((request, i) => {
-      const answer = assemble(request, columns[i]!, newestBefore(request));
-      const missing = disk.missing(since, Math.max(request.start, request.end));
-      return missing.length === 0 ? answer : { ...answer, warnings: [...(answer.warnings ?? []), ...missing] };
-    });
-  }
-
   /** With what its own questions to the disk could not read. */
-  async function withMissing<T extends { readonly warnings: readonly string[] }>(
+  function withMissing<T extends { readonly warnings: readonly string[] }>(
     { borders }: StatisticsRequest,
     ask: () => Promise<T>,
   ): Promise<T> {
-    const since = disk.answers;
-    const answer = await ask();
-    const missing = disk.missing(since, borders[borders.length - 1]!);
-    return missing.length === 0 ? answer : { ...answer, warnings: [...new Set([...answer.warnings, ...missing])] };
-  }
-
-  /** What is in force since before the start, where nothing came later: known also when its sample was dropped or lost. */
-  function newestBefore({ series, start, includeStart }: ReadRequest): SampleColumns {
-    const { lastTs, lastValue } = catalog.entry(series) ?? NO_TIMES;
-    return includeStart && lastTs < start ? { ts: [lastTs], values: [lastValue] } : EMPTY;
-  }
-
-  /** What damage took, and for how long it is told. */
-  function loss(): string | null {
-    const { mended, failed } = committer.damage();
-    const losses = [
-      ...(movedLoss === null ? [] : [movedLoss]),
-      ...[...failed].map(([day, reason]) => unmendedNote(day, reason)),
-      ...mended.filter(({ at }) => now() - at < LOSS_TOLD_MICROS).map(mendedNote),
-    ];
-    return losses.length === 0 ? null : losses.join(". ");
+    return reading.withMissing(borders[borders.length - 1]!, ask);
   }
 
   async function close(): Promise<void> {
@@ -502,10 +380,10 @@ export async function openStore(options: StoreOptions): Promise<Store> {
       // Rollups of that time are of all its samples; this one alone would take their place.
       if (ts < droppedTime.before && droppedTime.refuses(ts)) return;
       const clean = cleanValue(value);
-      if (ts <= entry.lastTs && (ts === entry.lastTs || isSealed(series, ts))) return;
-      if (inMemory() >= memorySamplesMax) return turnAway(ts);
+      if (ts <= entry.lastTs && (ts === entry.lastTs || memory.isSealed(series, ts))) return;
+      if (memory.size >= memorySamplesMax) return turnAway(ts);
       overflowing = false;
-      if (!current.insert(series, ts, clean)) return;
+      if (!memory.insert(series, ts, clean)) return;
       extend(entry, ts, clean);
       appended++;
       committer.push(series, ts, clean);
@@ -543,7 +421,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
       return rollups.builtDays;
     },
 
-    read,
+    read: (requests) => reading.read(requests),
 
     status() {
       const { writable, reason, waiting, commits, folds, sizeBytes } = committer.status();
@@ -552,7 +430,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
         reason,
         series: catalog.size,
         waiting,
-        inMemory: inMemory(),
+        inMemory: memory.size,
         appended,
         dropped,
         commits,
@@ -560,35 +438,13 @@ export async function openStore(options: StoreOptions): Promise<Store> {
         sizeBytes,
         archive: tier?.archive.health() ?? null,
         retention: retention === undefined ? null : retention.status(),
-        loss: loss(),
+        loss: losses(),
       };
     },
 
     close,
     [Symbol.asyncDispose]: close,
   };
-}
-
-const EMPTY: SampleColumns = { ts: [], values: [] };
-/** What the catalog would say of a series that is not there. */
-const NO_TIMES = { firstTs: Number.NaN, lastTs: Number.NaN, lastValue: null };
-
-/** The newest sample of a column, as a column of one or none. */
-function lastOf({ ts, values }: SampleColumns): SampleColumns {
-  return { ts: ts.slice(-1), values: values.slice(-1) };
-}
-
-/** Cuts what was read for a request to what it asked for: the newest before `start`, and `limit` from there on. */
-function assemble(request: ReadRequest, found: ReadColumns, newestBefore: SampleColumns): ReadColumns {
-  const missing = newestBefore.ts.length > 0 && !(found.ts[0]! < request.start);
-  const columns = missing ? { ...found, ...merge(newestBefore, found) } : found;
-  const { ts, values } = columns;
-  let first = 0;
-  while (first < ts.length && ts[first]! < request.start) first++;
-  const from = request.includeStart && first > 0 ? first - 1 : first;
-  const to = Math.min(ts.length, first + request.limit);
-  if (from === 0 && to === ts.length) return columns;
-  return { ...columns, ts: ts.slice(from, to), values: values.slice(from, to) };
 }
 
 /** The value as the disk gives it back: −0 is 0, and half of a surrogate pair, which UTF-8 cannot say, is U+FFFD. */
@@ -600,30 +456,4 @@ function cleanValue(value: Value): Value {
   }
   if (typeof value === "string" && !value.isWellFormed()) return value.toWellFormed();
   return value;
-}
-
-function lossOf(directory: string): string | null {
-  const aside = lastMovedAside(join(directory, DATABASE_FILE));
-  if (aside === null) return null;
-  return (
-    `timeseries.db was damaged and is now "${aside}": what was in it alone is gone from here, that is, the samples of the ` +
-    "last days, but for what Home Assistant's history gives again, and the rollups of days whose samples had been dropped; " +
-    "the archive is listed anew, and rollups of its days are computed again. " +
-    `${remedyOf(aside, DATABASE_FILE)}. Moving that file elsewhere, and a start, end this notice`
-  );
-}
-
-function mendedNote({ day, saved, aside, at }: MendedDay): string {
-  return (
-    `A part of timeseries.db with samples of ${nameOfDay(day)} was damaged: ${saved} of them were saved, the others are ` +
-    `lost unless a backup has them. The damaged table stays in the file as "${aside}". A disk or memory card that loses ` +
-    `what was written may fail altogether: see to a backup. This notice ends ${isoFromMicros(at + LOSS_TOLD_MICROS).slice(0, 10)}`
-  );
-}
-
-function unmendedNote(day: Day, reason: string): string {
-  return (
-    `A part of timeseries.db with samples of ${nameOfDay(day)} is damaged and could not be mended yet (${reason}): ` +
-    "answers lack samples of that day"
-  );
 }
