@@ -63,9 +63,23 @@ const flat = fc.record({ entity_id: number.map((n) => `light.n${n}`), name: of("
 /** As the row is kept of an entity of which only its state is known. */
 const met = number.map((n) => ({ entity_id: `light.n${n}`, platform: "hue" }));
 const rows = fc.array(fc.oneof({ weight: 9, arbitrary: whole }, lessIcon, flat, met), { minLength: 2, maxLength: 3 });
+/** Rows of the same few fields, as one sender has them. */
+const alike = fc
+  .tuple(of("name", "icon", "platform", "labels", "area_id", "disabled_by"), of("name", "device_id", "options"))
+  .chain((names) => {
+    const value = of<unknown>(null, "a", "b");
+    const fields = names.map((name) => [name, name === "labels" ? of([], ["x"]) : value]);
+    const row = fc.tuple(number, fc.record(Object.fromEntries(fields) as Record<string, fc.Arbitrary<unknown>>));
+    return fc.array(
+      row.map(([n, values]) => ({ entity_id: `light.n${n}`, ...values })),
+      { minLength: 2, maxLength: 3 },
+    );
+  });
 /** Rows to upsert, the number of an entity that has a state but no entry, or the rows before once more. */
 const steps = fc
-  .array(fc.oneof({ weight: 9, arbitrary: rows }, number, of("again" as const)), { maxLength: 12 })
+  .array(fc.oneof({ weight: 5, arbitrary: rows }, { weight: 4, arbitrary: alike }, number, of("again" as const)), {
+    maxLength: 12,
+  })
   .map((steps) =>
     steps.map((step, at) => (step === "again" ? (steps.slice(0, at).findLast(Array.isArray) ?? []) : step)),
   );
@@ -97,15 +111,23 @@ test("bulkUpsert() of lists leaves what its rows leave one by one", (t) => {
 });
 
 /** Fields of any names, those of every object among them. */
-const fields = fc.dictionary(of("name", "icon", "labels", "options", "constructor", "toString"), of(null, "a", "b"));
-const partial = fc
-  .tuple(number, fields, of<string[] | undefined>(undefined, [], ["x"]))
-  .map(([n, { labels: _, ...row }, labels]) => ({ entity_id: `light.n${n}`, ...row, ...(labels ? { labels } : {}) }));
+const field = of("name", "icon", "options", "constructor", "toString", "a b", 'a"b', "a.b", "1", "");
+const partial = (names: readonly string[]) =>
+  fc.tuple(number, ...names.map(() => of(null, "a", "b"))).map(([n, ...values]) => ({
+    entity_id: `light.n${n}`,
+    ...Object.fromEntries(names.map((name, i) => [name, values[i]])),
+  }));
+const names = fc.uniqueArray(field, { maxLength: 3 });
+/** Of the same fields throughout, as one sender has them, or not. */
+const list = fc.oneof(
+  names.chain((some) => fc.array(partial(some), { minLength: 2, maxLength: 3 })),
+  fc.array(names.chain(partial), { minLength: 1, maxLength: 3 }),
+);
 
 test("bulkUpsert() keeps the fields that a row lacks, whatever its fields are", (t) => {
   const home = openCommands(t);
   fc.assert(
-    fc.property(fc.array(fc.array(partial, { minLength: 1, maxLength: 3 }), { maxLength: 6 }), (lists) => {
+    fc.property(fc.array(list, { maxLength: 8 }), (lists) => {
       home.clear();
       const expected = new Map<string, object>();
       for (const [index, rows] of lists.entries()) {
@@ -117,4 +139,41 @@ test("bulkUpsert() keeps the fields that a row lacks, whatever its fields are", 
     }),
     { numRuns: 1_000 },
   );
+});
+
+for (const name of ["a'b", 'a"b', "a,b", "a\\b", "a.b", "[0]", "", "ä", "__proto__"]) {
+  test(`bulkUpsert() takes lists of rows with a field ${JSON.stringify(name)}, and keeps their others`, (t) => {
+    const home = openCommands(t);
+    const ids = ["light.a", "light.b", "light.c"];
+    const rows = (value: string, more: string) =>
+      ids.map((id) => JSON.parse(`{"entity_id":"${id}",${JSON.stringify(name)}:"${value}"${more}}`) as object);
+    home.upsert(rows("0", ',"other":1'), AT);
+    for (const [index, value] of ["1", "2", "3"].entries()) {
+      assert.deepEqual(home.upsert(rows(value, ""), AT + 1 + index), { upserted: 3, failed: [] });
+    }
+    const kept = home.contents().entities.map(({ raw }) => raw);
+    assert.deepEqual(
+      kept,
+      rows("3", ',"other":1').map((row) => JSON.stringify(row)),
+    );
+    home.clear();
+    for (const value of ["1", "2", "3"]) home.upsert(rows(value, ""), AT);
+    assert.deepEqual(
+      home.contents().entities.map(({ raw }) => raw),
+      rows("3", "").map((row) => JSON.stringify(row)),
+    );
+  });
+}
+
+test("bulkUpsert() takes lists of rows with more fields than SQLite names in a statement", (t) => {
+  const home = openCommands(t);
+  const many = Object.fromEntries(Array.from({ length: 2_000 }, (_, index) => [`f${index}`, index]));
+  for (const name of ["first", "second", "third"]) {
+    const rows = ["light.a", "light.b"].map((entity_id) => ({ entity_id, name, ...many }));
+    assert.deepEqual(home.upsert(rows, AT), { upserted: 2, failed: [] });
+    assert.deepEqual(
+      home.contents().entities.map(({ name }) => name),
+      [name, name],
+    );
+  }
 });

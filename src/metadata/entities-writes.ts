@@ -10,6 +10,8 @@ import {
   type DiffSink,
   type Incoming,
   isRefusal,
+  type Known,
+  type Rewrite,
   slices,
   type WriteOptions,
 } from "./writes.ts";
@@ -40,11 +42,14 @@ type StoredRow = readonly [
   raw: string | null,
 ];
 
-/**
- * What writing a row is: a new one, one that is there just so, one that changes in nothing that indexes hold, or anything
- * else.
- */
-type Kind = "new" | "same" | "there" | undefined;
+/** What writing rows is where all of them are new, or there just so, or of one form with other values in the same columns. */
+type Lately = "new" | "same" | { readonly form: string; readonly rewrite: Rewrite };
+
+/** What writing a row was. */
+interface Kind {
+  readonly known: Known | "same";
+  readonly form: string;
+}
 
 type Parsed = Incoming & { readonly row: RegistryRow };
 
@@ -115,29 +120,46 @@ export function createEntityWriter(database: DatabaseSync): EntityWriter {
    * What all rows of the last slice were. A long list is often all of one kind: then none of them needs to be looked up
    * first, since the statement for this kind tells of a row that is of another.
    */
-  let lately: Kind;
+  let lately: Lately | undefined;
 
-  /** Writes rows as those before them, until one is of another kind; answers how many were not. */
-  function writeAsLately(run: readonly Incoming[], options: EntityWriteOptions, diff: DiffSink): number {
+  /** Writes rows as those before them, until one is of another kind; answers how many it wrote. */
+  function writeAs(as: Lately, run: readonly Incoming[], options: EntityWriteOptions, diff: DiffSink): number {
     for (let index = 0; index < run.length; index++) {
       const { key, text, row: parsed } = run[index]!;
-      if (lately === "same") {
+      if (as === "same") {
         if (!writer.holds(key, text)) return index;
         continue;
       }
       const row = parsed ?? (JSON.parse(text) as RegistryRow);
       const values = valuesOf(row, nameIn(row), true, options.areaOf);
-      if (lately === "new") {
+      if (as === "new") {
         if (!isNew(key, values, options.at, text)) return index;
         const labels = labelsIn(values);
         if (labels !== NO_LABELS) relabel(key, labels);
       } else {
-        if (options.merge && !writer.isWhole(row)) return index;
-        if (!writer.rewrite(key, values, options.at, text)) return index;
+        if (options.merge && formOf(row) !== as.form) return index;
+        if (!as.rewrite(key, values, options.at, text)) return index;
       }
-      diff.wrote(key, lately === "there");
+      diff.wrote(key, as !== "new");
     }
     return run.length;
+  }
+
+  /** How to write more rows of a kind; undefined: they have to be looked up. */
+  function writingLike({ known, form }: Kind): Lately | undefined {
+    if (known === "new" || known === "same") return known;
+    // Whoever goes by its new entity_id has to be looked for.
+    if (known === "replaced" || known.includes("entity_id")) return undefined;
+    const fields = form === WHOLE ? null : form.split(",");
+    if (fields !== null && (fields.length > FORM_FIELDS_MAX || !fields.every((field) => PLAIN_FIELD.test(field)))) {
+      return undefined;
+    }
+    return { form, rewrite: writer.rewriter(known, fields) };
+  }
+
+  /** The fields of a row of which others are to be kept. */
+  function formOf(row: RegistryRow): string {
+    return writer.isWhole(row) ? WHOLE : Object.keys(row).join();
   }
 
   function isNew(key: string, values: readonly SqlValue[], at: number, raw: string): boolean {
@@ -150,7 +172,7 @@ export function createEntityWriter(database: DatabaseSync): EntityWriter {
   }
 
   function writeRun(run: readonly Incoming[], options: EntityWriteOptions, diff: DiffSink): void {
-    const written = lately && run.length > 1 ? writeAsLately(run, options, diff) : 0;
+    const written = lately && run.length > 1 ? writeAs(lately, run, options, diff) : 0;
     if (written < run.length) lookUpAndWrite(run.slice(written), options, diff);
   }
 
@@ -175,14 +197,14 @@ export function createEntityWriter(database: DatabaseSync): EntityWriter {
   function lookUpAndWrite(run: readonly Incoming[], options: EntityWriteOptions, diff: DiffSink): void {
     const isMerge = options.merge && run.some((incoming) => isParsed(incoming) && !writer.isWhole(incoming.row));
     const { slice, before, owners } = lookUp(run, isMerge);
-    const kinds = new Set<Kind>();
+    const kinds = new Map<string, Kind>();
     const differing: Parsed[] = [];
     /** Entity_ids of which it is not known whether anybody goes by them; most rows have the one that they had. */
     const names: string[] = [];
     for (const incoming of slice) {
       const { key, text } = incoming;
       if (!isParsed(incoming) && before.has(key) && writer.holds(key, text)) {
-        kinds.add("same");
+        kinds.set("same", SAME);
         continue;
       }
       const parsed = isParsed(incoming) ? incoming : { ...incoming, row: JSON.parse(text) as RegistryRow };
@@ -204,7 +226,7 @@ export function createEntityWriter(database: DatabaseSync): EntityWriter {
         const wasLive = old?.live ?? false;
         const { row, raw } = writer.toKeep(sent, text, old?.registered ? old.raw : null, options.merge);
         if (old?.live && old.registered && old.raw === raw) {
-          kinds.add("same");
+          kinds.set("same", SAME);
           return;
         }
         const holder = owners.get(name);
@@ -228,8 +250,13 @@ export function createEntityWriter(database: DatabaseSync): EntityWriter {
         const place = placeIn(values);
         const known = old === undefined ? "new" : old.live && old.registered ? movedIn(old.place, place) : "replaced";
         const isWritten = writer.write(known, key, values, options.at, raw);
-        kinds.add(!isWritten ? "same" : known === "new" ? "new" : known.length === 0 ? "there" : undefined);
-        if (!isWritten) return;
+        if (!isWritten) {
+          kinds.set("same", SAME);
+          return;
+        }
+        // New ones are kept as they are sent, too.
+        const form = options.merge && known !== "new" ? formOf(sent) : WHOLE;
+        kinds.set(`${known} ${form}`, { known, form });
         diff.wrote(key, wasLive);
         const labels = labelsIn(values);
         if (labels !== (old?.labels ?? NO_LABELS)) relabel(key, labels);
@@ -238,7 +265,8 @@ export function createEntityWriter(database: DatabaseSync): EntityWriter {
         before.set(key, { place, live: true, registered: true, entityId: name, labels, raw });
       });
     }
-    lately = kinds.size === 1 ? [...kinds][0] : undefined;
+    const [kind] = kinds.values();
+    lately = kind && kinds.size === 1 ? writingLike(kind) : undefined;
   }
 
   return {
@@ -283,6 +311,12 @@ export function createEntityWriter(database: DatabaseSync): EntityWriter {
 }
 
 const NO_LABELS = "[]";
+/** The form of rows that are kept as they are sent. */
+const WHOLE = "";
+const SAME: Kind = { known: "same", form: WHOLE };
+/** Fields that a statement can name. */
+const FORM_FIELDS_MAX = 100;
+const PLAIN_FIELD = /^\w+$/;
 const NO_AREA: AreaOf = () => null;
 
 function isParsed(incoming: Incoming): incoming is Parsed {

@@ -90,6 +90,9 @@ function mergeInto(stored: string, row: RegistryRow, text: string): Kept {
  */
 export type Known = "new" | "replaced" | readonly string[];
 
+/** Writes a row. False: it is not as it was thought to be, or has this very JSON. */
+export type Rewrite = (key: string, values: readonly SqlValue[], at: number, raw: string) => boolean;
+
 export interface RowWriter {
   /** Whether the row is live, the sender's own, and has this very JSON. */
   holds(key: string, text: string): boolean;
@@ -98,10 +101,10 @@ export interface RowWriter {
   /** What is to be kept of a row whose JSON is `text`. `stored`: the JSON that the same sender's row has, if it is there. */
   toKeep(row: RegistryRow, text: string, stored: string | null, merge: boolean): Kept;
   /**
-   * Writes a row that is thought to be live, with the same values of the `indexed` columns and of `settled`. False: it is
-   * not so, or the row has this very JSON.
+   * For rows that are thought to be live, with the same values of the `indexed` columns but for those that `moved`, and of
+   * `settled`; and, where `fields` of a row are named, to have no others.
    */
-  rewrite(key: string, values: readonly SqlValue[], at: number, raw: string): boolean;
+  rewriter(moved: readonly string[], fields: readonly string[] | null): Rewrite;
   /** Writes a row; `values` are the table's columns, then the indexed ones. False: it is live and has this very JSON. */
   write(known: Known, key: string, values: readonly SqlValue[], at: number, raw: string): boolean;
 }
@@ -126,18 +129,26 @@ export function createRowWriter(
   const columns = [...table.columns, ...indexed];
   const assign = (names: readonly string[]) =>
     ["raw = ?1", "updated_at = ?2", ...names.map((column, index) => `${column} = ?${head.length + index + 1}`)].join();
+  /** The parameter of a column where a statement has those of all. */
+  const parameter = (column: string) => `?${head.length + columns.indexOf(column) + 1}`;
   const insert = database.prepare(
     `INSERT INTO ${name} (${[...head, ...columns].join()}) VALUES (${[...head, ...columns].map(() => "?").join()})`,
   );
   const replace = database.prepare(`UPDATE ${name} SET ${assign(columns)}, removed_at = NULL WHERE ${id} = ?3`);
-  const alike = [...indexed, ...settled].map((column) => `${column} IS ?${head.length + columns.indexOf(column) + 1}`);
-  const rewrite = database.prepare(
-    `UPDATE ${name} SET ${assign(table.columns)}
-     WHERE ${[`${id} = ?3`, "removed_at IS NULL", "raw IS NOT ?1", ...alike].join(" AND ")}`,
-  );
   const live = ["removed_at IS NULL", ...(table.own ?? [])].join(" AND ");
   const same = database.prepare(`SELECT 1 FROM ${name} WHERE ${id} = ? AND raw = ? AND ${live}`);
   const updates = new Map<string, StatementSync>();
+  /** Of the rewriter that was made last: what rows have is up to their sender, so no other is kept. */
+  let rewrite: { readonly purpose: string; readonly statement: StatementSync } | undefined;
+  const prepareRewrite = (moved: readonly string[], fields: readonly string[] | null): StatementSync => {
+    const set = [...table.columns, ...moved].map((column) => `${column} = ${parameter(column)}`);
+    const alike = [...indexed.filter((column) => !moved.includes(column)), ...settled];
+    const where = [`${id} = ?3`, live, "raw IS NOT ?1", ...alike.map((column) => `${column} IS ${parameter(column)}`)];
+    if (fields) where.push(`json_remove(raw, ${fields.map((field) => `'$."${field}"'`).join()}) = '{}'`);
+    return database.prepare(
+      `UPDATE ${name} SET ${["raw = ?1", "updated_at = ?2", ...set].join()} WHERE ${where.join(" AND ")}`,
+    );
+  };
   const updateOf = (moved: readonly string[]): StatementSync => {
     const purpose = moved.join();
     let statement = updates.get(purpose);
@@ -156,7 +167,12 @@ export function createRowWriter(
     toKeep: (row, text, stored, merge) =>
       merge && stored !== null && !isWhole(row) ? mergeInto(stored, row, text) : { row, raw: text },
 
-    rewrite: (key, values, at, raw) => rewrite.run(raw, at, key, ...values).changes > 0,
+    rewriter(moved, fields) {
+      const purpose = `${moved} ${fields}`;
+      if (rewrite?.purpose !== purpose) rewrite = { purpose, statement: prepareRewrite(moved, fields) };
+      const { statement } = rewrite;
+      return (key, values, at, raw) => statement.run(raw, at, key, ...values).changes > 0;
+    },
 
     write(known, key, values, at, raw) {
       if (known === "new" || known === "replaced") {
