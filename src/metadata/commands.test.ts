@@ -177,3 +177,20 @@ test("bulkUpsert() takes lists of rows with more fields than SQLite names in a s
     );
   }
 });
+
+test("bulkUpsert() takes lists of rows that are nested more deeply than SQLite's JSON may be", (t) => {
+  const home = openCommands(t);
+  for (const name of ["first", "second", "third"]) {
+    const rows = ["light.a", "light.b"].map(
+      (id) =>
+        JSON.parse(
+          `{"entity_id":"${id}","name":"${name}","options":${"[".repeat(2_000)}${"]".repeat(2_000)}}`,
+        ) as object,
+    );
+    assert.deepEqual(home.upsert(rows, AT), { upserted: 2, failed: [] });
+    assert.deepEqual(
+      home.contents().entities.map(({ name }) => name),
+      [name, name],
+    );
+  }
+});

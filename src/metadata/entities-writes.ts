@@ -314,9 +314,9 @@ const NO_LABELS = "[]";
 /** The form of rows that are kept as they are sent. */
 const WHOLE = "";
 const SAME: Kind = { known: "same", form: WHOLE };
-/** Fields that a statement can name. */
+/** How many fields a statement can name, and which. */
 const FORM_FIELDS_MAX = 100;
-const PLAIN_FIELD = /^\w+$/;
+const PLAIN_FIELD = /^\w{1,100}$/;
 const NO_AREA: AreaOf = () => null;
 
 function isParsed(incoming: Incoming): incoming is Parsed {

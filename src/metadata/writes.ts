@@ -144,7 +144,11 @@ export function createRowWriter(
     const set = [...table.columns, ...moved].map((column) => `${column} = ${parameter(column)}`);
     const alike = [...indexed.filter((column) => !moved.includes(column)), ...settled];
     const where = [`${id} = ?3`, live, "raw IS NOT ?1", ...alike.map((column) => `${column} IS ${parameter(column)}`)];
-    if (fields) where.push(`json_remove(raw, ${fields.map((field) => `'$."${field}"'`).join()}) = '{}'`);
+    if (fields) {
+      const paths = fields.map((field) => `'$."${field}"'`);
+      // Not all that JavaScript takes for JSON is for SQLite: it may not be nested deeply.
+      where.push(`iif(json_valid(raw), json_remove(raw, ${paths.join()}), NULL) = '{}'`);
+    }
     return database.prepare(
       `UPDATE ${name} SET ${["raw = ?1", "updated_at = ?2", ...set].join()} WHERE ${where.join(" AND ")}`,
     );
