@@ -194,3 +194,18 @@ test("bulkUpsert() takes lists of rows that are nested more deeply than SQLite's
     );
   }
 });
+
+test("bulkUpsert() takes fields for the same only where each one is", (t) => {
+  const home = openCommands(t);
+  const upsert = (fields: object) =>
+    home.upsert(
+      ["light.a", "light.b"].map((entity_id) => ({ entity_id, ...fields })),
+      AT,
+    );
+  for (const value of ["1", "2"]) upsert({ a: value, b: value });
+  upsert({ "a,b": "3" });
+  assert.deepEqual(
+    home.contents().entities.map(({ raw }) => JSON.parse(raw as string)),
+    ["light.a", "light.b"].map((entity_id) => ({ entity_id, a: "2", b: "2", "a,b": "3" })),
+  );
+});

@@ -42,13 +42,16 @@ type StoredRow = readonly [
   raw: string | null,
 ];
 
-/** What writing rows is where all of them are new, or there just so, or of one form with other values in the same columns. */
-type Lately = "new" | "same" | { readonly form: string; readonly rewrite: Rewrite };
+/** The fields of a row of which others are to be kept; null: it is kept as it is sent. */
+type Fields = readonly string[] | null;
+
+/** What writing rows is where all of them are new, or there just so, or have the same fields and change the same columns. */
+type Lately = "new" | "same" | { readonly fields: Fields; readonly rewrite: Rewrite };
 
 /** What writing a row was. */
 interface Kind {
   readonly known: Known | "same";
-  readonly form: string;
+  readonly fields: Fields;
 }
 
 type Parsed = Incoming & { readonly row: RegistryRow };
@@ -137,7 +140,7 @@ export function createEntityWriter(database: DatabaseSync): EntityWriter {
         const labels = labelsIn(values);
         if (labels !== NO_LABELS) relabel(key, labels);
       } else {
-        if (options.merge && formOf(row) !== as.form) return index;
+        if (options.merge && !hasFields(row, as.fields)) return index;
         if (!as.rewrite(key, values, options.at, text)) return index;
       }
       diff.wrote(key, as !== "new");
@@ -146,20 +149,22 @@ export function createEntityWriter(database: DatabaseSync): EntityWriter {
   }
 
   /** How to write more rows of a kind; undefined: they have to be looked up. */
-  function writingLike({ known, form }: Kind): Lately | undefined {
+  function writingLike({ known, fields }: Kind): Lately | undefined {
     if (known === "new" || known === "same") return known;
     // Whoever goes by its new entity_id has to be looked for.
     if (known === "replaced" || known.includes("entity_id")) return undefined;
-    const fields = form === WHOLE ? null : form.split(",");
-    if (fields !== null && (fields.length > FORM_FIELDS_MAX || !fields.every((field) => PLAIN_FIELD.test(field)))) {
-      return undefined;
-    }
-    return { form, rewrite: writer.rewriter(known, fields) };
+    if (fields && (fields.length > FIELDS_MAX || !fields.every((field) => PLAIN_FIELD.test(field)))) return undefined;
+    return { fields, rewrite: writer.rewriter(known, fields) };
   }
 
-  /** The fields of a row of which others are to be kept. */
-  function formOf(row: RegistryRow): string {
-    return writer.isWhole(row) ? WHOLE : Object.keys(row).join();
+  function fieldsOf(row: RegistryRow): Fields {
+    return writer.isWhole(row) ? null : Object.keys(row);
+  }
+
+  function hasFields(row: RegistryRow, fields: Fields): boolean {
+    if (fields === null) return writer.isWhole(row);
+    const own = Object.keys(row);
+    return own.length === fields.length && own.every((field, index) => field === fields[index]);
   }
 
   function isNew(key: string, values: readonly SqlValue[], at: number, raw: string): boolean {
@@ -255,8 +260,8 @@ export function createEntityWriter(database: DatabaseSync): EntityWriter {
           return;
         }
         // New ones are kept as they are sent, too.
-        const form = options.merge && known !== "new" ? formOf(sent) : WHOLE;
-        kinds.set(`${known} ${form}`, { known, form });
+        const fields = options.merge && known !== "new" ? fieldsOf(sent) : null;
+        kinds.set(JSON.stringify([known, fields]), { known, fields });
         diff.wrote(key, wasLive);
         const labels = labelsIn(values);
         if (labels !== (old?.labels ?? NO_LABELS)) relabel(key, labels);
@@ -311,11 +316,9 @@ export function createEntityWriter(database: DatabaseSync): EntityWriter {
 }
 
 const NO_LABELS = "[]";
-/** The form of rows that are kept as they are sent. */
-const WHOLE = "";
-const SAME: Kind = { known: "same", form: WHOLE };
+const SAME: Kind = { known: "same", fields: null };
 /** How many fields a statement can name, and which. */
-const FORM_FIELDS_MAX = 100;
+const FIELDS_MAX = 100;
 const PLAIN_FIELD = /^\w{1,100}$/;
 const NO_AREA: AreaOf = () => null;
 
