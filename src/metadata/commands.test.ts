@@ -165,35 +165,25 @@ for (const name of ["a'b", 'a"b', "a,b", "a\\b", "a.b", "[0]", "", "ä", "__prot
   });
 }
 
-test("bulkUpsert() takes lists of rows with more fields than SQLite names in a statement", (t) => {
-  const home = openCommands(t);
-  const many = Object.fromEntries(Array.from({ length: 2_000 }, (_, index) => [`f${index}`, index]));
-  for (const name of ["first", "second", "third"]) {
-    const rows = ["light.a", "light.b"].map((entity_id) => ({ entity_id, name, ...many }));
-    assert.deepEqual(home.upsert(rows, AT), { upserted: 2, failed: [] });
-    assert.deepEqual(
-      home.contents().entities.map(({ name }) => name),
-      [name, name],
-    );
-  }
-});
-
-test("bulkUpsert() takes lists of rows that are nested more deeply than SQLite's JSON may be", (t) => {
-  const home = openCommands(t);
-  for (const name of ["first", "second", "third"]) {
-    const rows = ["light.a", "light.b"].map(
-      (id) =>
-        JSON.parse(
-          `{"entity_id":"${id}","name":"${name}","options":${"[".repeat(2_000)}${"]".repeat(2_000)}}`,
-        ) as object,
-    );
-    assert.deepEqual(home.upsert(rows, AT), { upserted: 2, failed: [] });
-    assert.deepEqual(
-      home.contents().entities.map(({ name }) => name),
-      [name, name],
-    );
-  }
-});
+for (const [what, more] of [
+  [
+    "with more fields than SQLite names in a statement",
+    Object.fromEntries(Array.from({ length: 2_000 }, (_, i) => [`f${i}`, i])),
+  ],
+  ["nested more deeply than SQLite's JSON may be", { options: JSON.parse("[".repeat(2_000) + "]".repeat(2_000)) }],
+] as const) {
+  test(`bulkUpsert() takes lists of rows ${what}`, (t) => {
+    const home = openCommands(t);
+    for (const name of ["first", "second", "third"]) {
+      const rows = ["light.a", "light.b"].map((entity_id) => ({ entity_id, name, ...more }));
+      assert.deepEqual(home.upsert(rows, AT), { upserted: 2, failed: [] });
+      assert.deepEqual(
+        home.contents().entities.map(({ name }) => name),
+        [name, name],
+      );
+    }
+  });
+}
 
 test("bulkUpsert() takes fields for the same only where each one is", (t) => {
   const home = openCommands(t);

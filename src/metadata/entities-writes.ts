@@ -8,6 +8,7 @@ import {
   attempt,
   createRowWriter,
   type DiffSink,
+  type Fields,
   type Incoming,
   isRefusal,
   type Known,
@@ -41,9 +42,6 @@ type StoredRow = readonly [
   labels: string,
   raw: string | null,
 ];
-
-/** The fields of a row of which others are to be kept; null: it is kept as it is sent. */
-type Fields = readonly string[] | null;
 
 /** What writing rows is where all of them are new, or there just so, or have the same fields and change the same columns. */
 type Lately = "new" | "same" | { readonly fields: Fields; readonly rewrite: Rewrite };
@@ -140,7 +138,7 @@ export function createEntityWriter(database: DatabaseSync): EntityWriter {
         const labels = labelsIn(values);
         if (labels !== NO_LABELS) relabel(key, labels);
       } else {
-        if (options.merge && !hasFields(row, as.fields)) return index;
+        if (options.merge && !writer.hasFields(row, as.fields)) return index;
         if (!as.rewrite(key, values, options.at, text)) return index;
       }
       diff.wrote(key, as !== "new");
@@ -153,18 +151,8 @@ export function createEntityWriter(database: DatabaseSync): EntityWriter {
     if (known === "new" || known === "same") return known;
     // Whoever goes by its new entity_id has to be looked for.
     if (known === "replaced" || known.includes("entity_id")) return undefined;
-    if (fields && (fields.length > FIELDS_MAX || !fields.every((field) => PLAIN_FIELD.test(field)))) return undefined;
-    return { fields, rewrite: writer.rewriter(known, fields) };
-  }
-
-  function fieldsOf(row: RegistryRow): Fields {
-    return writer.isWhole(row) ? null : Object.keys(row);
-  }
-
-  function hasFields(row: RegistryRow, fields: Fields): boolean {
-    if (fields === null) return writer.isWhole(row);
-    const own = Object.keys(row);
-    return own.length === fields.length && own.every((field, index) => field === fields[index]);
+    const rewrite = writer.rewriter(known, fields);
+    return rewrite && { fields, rewrite };
   }
 
   function isNew(key: string, values: readonly SqlValue[], at: number, raw: string): boolean {
@@ -260,7 +248,7 @@ export function createEntityWriter(database: DatabaseSync): EntityWriter {
           return;
         }
         // New ones are kept as they are sent, too.
-        const fields = options.merge && known !== "new" ? fieldsOf(sent) : null;
+        const fields = options.merge && known !== "new" ? writer.fieldsOf(sent) : null;
         kinds.set(JSON.stringify([known, fields]), { known, fields });
         diff.wrote(key, wasLive);
         const labels = labelsIn(values);
@@ -317,9 +305,6 @@ export function createEntityWriter(database: DatabaseSync): EntityWriter {
 
 const NO_LABELS = "[]";
 const SAME: Kind = { known: "same", fields: null };
-/** How many fields a statement can name, and which. */
-const FIELDS_MAX = 100;
-const PLAIN_FIELD = /^\w{1,100}$/;
 const NO_AREA: AreaOf = () => null;
 
 function isParsed(incoming: Incoming): incoming is Parsed {

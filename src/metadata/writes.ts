@@ -90,6 +90,9 @@ function mergeInto(stored: string, row: RegistryRow, text: string): Kept {
  */
 export type Known = "new" | "replaced" | readonly string[];
 
+/** The fields of a row of which others are to be kept; null: it is kept as it is sent. */
+export type Fields = readonly string[] | null;
+
 /** Writes a row. False: it is not as it was thought to be, or has this very JSON. */
 export type Rewrite = (key: string, values: readonly SqlValue[], at: number, raw: string) => boolean;
 
@@ -100,11 +103,14 @@ export interface RowWriter {
   isWhole(row: RegistryRow): boolean;
   /** What is to be kept of a row whose JSON is `text`. `stored`: the JSON that the same sender's row has, if it is there. */
   toKeep(row: RegistryRow, text: string, stored: string | null, merge: boolean): Kept;
+  fieldsOf(row: RegistryRow): Fields;
+  /** Whether these are the row's, in this order. */
+  hasFields(row: RegistryRow, fields: Fields): boolean;
   /**
    * For rows that are thought to be live, with the same values of the `indexed` columns but for those that `moved`, and of
-   * `settled`; and, where `fields` of a row are named, to have no others.
+   * `settled`; and, where `fields` are not null, to have no others. Undefined: no statement can name these fields.
    */
-  rewriter(moved: readonly string[], fields: readonly string[] | null): Rewrite;
+  rewriter(moved: readonly string[], fields: Fields): Rewrite | undefined;
   /** Writes a row; `values` are the table's columns, then the indexed ones. False: it is live and has this very JSON. */
   write(known: Known, key: string, values: readonly SqlValue[], at: number, raw: string): boolean;
 }
@@ -127,42 +133,31 @@ export function createRowWriter(
   // more behind it, V8 first makes another list, a tenth of a bulk upsert as long as the code is not compiled.
   const head = ["raw", "updated_at", id];
   const columns = [...table.columns, ...indexed];
-  const assign = (names: readonly string[]) =>
-    ["raw = ?1", "updated_at = ?2", ...names.map((column, index) => `${column} = ?${head.length + index + 1}`)].join();
-  /** The parameter of a column where a statement has those of all. */
   const parameter = (column: string) => `?${head.length + columns.indexOf(column) + 1}`;
+  const assign = (names: readonly string[]) =>
+    ["raw = ?1", "updated_at = ?2", ...names.map((column) => `${column} = ${parameter(column)}`)].join();
+  const alike = (names: readonly string[]) => names.map((column) => `${column} IS ${parameter(column)}`);
   const insert = database.prepare(
     `INSERT INTO ${name} (${[...head, ...columns].join()}) VALUES (${[...head, ...columns].map(() => "?").join()})`,
   );
   const replace = database.prepare(`UPDATE ${name} SET ${assign(columns)}, removed_at = NULL WHERE ${id} = ?3`);
-  const live = ["removed_at IS NULL", ...(table.own ?? [])].join(" AND ");
-  const same = database.prepare(`SELECT 1 FROM ${name} WHERE ${id} = ? AND raw = ? AND ${live}`);
-  const updates = new Map<string, StatementSync>();
-  /** Of the rewriter that was made last: what rows have is up to their sender, so no other is kept. */
-  let rewrite: { readonly purpose: string; readonly statement: StatementSync } | undefined;
-  const prepareRewrite = (moved: readonly string[], fields: readonly string[] | null): StatementSync => {
-    const set = [...table.columns, ...moved].map((column) => `${column} = ${parameter(column)}`);
-    const alike = [...indexed.filter((column) => !moved.includes(column)), ...settled];
-    const where = [`${id} = ?3`, live, "raw IS NOT ?1", ...alike.map((column) => `${column} IS ${parameter(column)}`)];
-    if (fields) {
-      const paths = fields.map((field) => `'$."${field}"'`);
-      // Not all that JavaScript takes for JSON is for SQLite: it may not be nested deeply.
-      where.push(`iif(json_valid(raw), json_remove(raw, ${paths.join()}), NULL) = '{}'`);
-    }
-    return database.prepare(
-      `UPDATE ${name} SET ${["raw = ?1", "updated_at = ?2", ...set].join()} WHERE ${where.join(" AND ")}`,
-    );
+  const live = ["removed_at IS NULL", ...(table.own ?? [])];
+  const same = database.prepare(`SELECT 1 FROM ${name} WHERE ${[`${id} = ?`, "raw = ?", ...live].join(" AND ")}`);
+  /** Of a row that differs in no other indexed columns. */
+  const prepareUpdate = (moved: readonly string[], conditions: readonly string[]): StatementSync => {
+    const unmoved = indexed.filter((column) => !moved.includes(column));
+    const where = [`${id} = ?3`, "raw IS NOT ?1", ...alike(unmoved), ...conditions];
+    return database.prepare(`UPDATE ${name} SET ${assign([...table.columns, ...moved])} WHERE ${where.join(" AND ")}`);
   };
+  const updates = new Map<string, StatementSync>();
   const updateOf = (moved: readonly string[]): StatementSync => {
     const purpose = moved.join();
-    let statement = updates.get(purpose);
-    if (!statement) {
-      const set = assign([...table.columns, ...moved]);
-      statement = database.prepare(`UPDATE ${name} SET ${set} WHERE ${id} = ?3 AND raw IS NOT ?1`);
-      updates.set(purpose, statement);
-    }
+    const statement = updates.get(purpose) ?? prepareUpdate(moved, []);
+    updates.set(purpose, statement);
     return statement;
   };
+  /** That of the rewriter that was made last: what rows have is up to their sender, so no other is kept. */
+  let rewrite: { readonly purpose: string; readonly statement: StatementSync } | undefined;
   const isWhole = (row: RegistryRow): boolean => fields.every((field) => field in row);
   return {
     isWhole,
@@ -171,9 +166,23 @@ export function createRowWriter(
     toKeep: (row, text, stored, merge) =>
       merge && stored !== null && !isWhole(row) ? mergeInto(stored, row, text) : { row, raw: text },
 
+    fieldsOf: (row) => (isWhole(row) ? null : Object.keys(row)),
+
+    hasFields(row, fields) {
+      if (fields === null) return isWhole(row);
+      const own = Object.keys(row);
+      return own.length === fields.length && own.every((field, index) => field === fields[index]);
+    },
+
     rewriter(moved, fields) {
+      if (fields && (fields.length > NAMED_FIELDS_MAX || !fields.every((field) => PLAIN_FIELD.test(field)))) {
+        return undefined;
+      }
       const purpose = `${moved} ${fields}`;
-      if (rewrite?.purpose !== purpose) rewrite = { purpose, statement: prepareRewrite(moved, fields) };
+      if (rewrite?.purpose !== purpose) {
+        const conditions = [...live, ...alike(settled), ...(fields ? [hasNoFieldsBut(fields)] : [])];
+        rewrite = { purpose, statement: prepareUpdate(moved, conditions) };
+      }
       const { statement } = rewrite;
       return (key, values, at, raw) => statement.run(raw, at, key, ...values).changes > 0;
     },
@@ -184,11 +193,19 @@ export function createRowWriter(
         (known === "new" ? insert : replace).get(raw, at, key, ...values);
         return true;
       }
-      const moved = known.map((column) => values[columns.indexOf(column)]!);
-      const unmoved = values.slice(0, table.columns.length);
-      return updateOf(known).run(raw, at, key, ...unmoved.concat(moved)).changes > 0;
+      return updateOf(known).run(raw, at, key, ...values).changes > 0;
     },
   };
+}
+
+/** How many fields a statement can name, and which: others might end a path in it, or the statement. */
+const NAMED_FIELDS_MAX = 100;
+const PLAIN_FIELD = /^\w{1,100}$/;
+
+/** In SQL, of a row's JSON. Not all that JavaScript takes for JSON is for SQLite: it may not be nested deeply. */
+function hasNoFieldsBut(fields: readonly string[]): string {
+  const paths = fields.map((field) => `'$."${field}"'`);
+  return `iif(json_valid(raw), json_remove(raw, ${paths.join()}), NULL) = '{}'`;
 }
 
 /** Whether SQLite refuses a row as it is; anything else is a fault of all. */
