@@ -69,6 +69,14 @@ for (const [name, odd] of [
   });
 }
 
+test("jsonElements() takes no wide gap between two elements for what is between all", () => {
+  const rest = JSON.stringify(MANY).slice(1);
+  const runs = [...jsonElements(cut(`[{},${" ".repeat(1_000_000)}{},${rest}`, 65_536))];
+  assert.equal(runs.flat().length, MANY.length + 2);
+  // Objects are read a block at a time, not one by one, with the gap looked for behind each.
+  assert.ok(runs.length < 50, `${runs.length} runs`);
+});
+
 test("jsonElements() gives the elements before a fault far behind", () => {
   const good = JSON.stringify(MANY).slice(0, -1);
   const given: unknown[] = [];

@@ -22,6 +22,8 @@ export interface JsonElement {
 
 /** Of an array of objects so much is made a text at a time: some 100 rows of a registry. */
 const BLOCK_BYTES = 65_536;
+/** White space between two objects, of which each block is searched for. */
+const SPACE_MAX = 100;
 
 /**
  * The elements of a JSON array in their order, a run of them at a time, so that a long list needs not be in memory at once
@@ -132,12 +134,12 @@ function asBuffer({ buffer, byteOffset, byteLength }: Uint8Array): Buffer {
 
 /**
  * Where one object ends and the next one begins, if it is not within one: of a list like this one, as it was sent with the
- * white space around it. Undefined: it is no object.
+ * white space around it. Undefined: it is no object, or the white space is more than that of a list.
  */
 function borderOf(sent: string): string | undefined {
   const start = sent.trimStart();
   const end = start.trimEnd();
-  if (!end.startsWith("{")) return undefined;
+  if (!end.startsWith("{") || sent.length - end.length > SPACE_MAX) return undefined;
   return `}${start.slice(end.length)},${sent.slice(0, sent.length - start.length)}{`;
 }
 
