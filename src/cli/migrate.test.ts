@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { readConfig } from "../config.ts";
 import { AppError } from "../domain/errors.ts";
+import { silentLog } from "../lib/log.ts";
+import { openStore } from "../timeseries/store.ts";
 import { migrate } from "./migrate.ts";
 import { seal } from "./seal.ts";
 
@@ -40,4 +42,28 @@ test("commands for what is there say so where nothing is", async (t) => {
   assert.throws(() => run("downgrade", "-1"), absent);
   assert.throws(() => run("stamp", "head"), absent);
   await assert.rejects(seal([], config), absent);
+});
+
+test("seal leaves it as it was whether the last run was stopped or went down", async (t) => {
+  const { config } = fresh(t);
+  const run = (directory: string) =>
+    openStore({
+      directory,
+      commitSeconds: 1,
+      settings: config.sqlite,
+      log: silentLog(),
+      durableUntil: () => 1_000_000,
+    });
+  mkdirSync(config.dataDir, { recursive: true });
+  await (await run(config.dataDir)).close();
+  await seal([], config);
+  const second = await run(config.dataDir);
+  assert.deepEqual(second.lastRun, { durableUntil: 1_000_000, stoppedCleanly: true });
+  // As a crash at this moment leaves it.
+  const crashed = `${config.dataDir}-crashed`;
+  cpSync(config.dataDir, crashed, { recursive: true });
+  await second.close();
+  await seal([], { ...config, dataDir: crashed });
+  await using third = await run(crashed);
+  assert.equal(third.lastRun.stoppedCleanly, false);
 });

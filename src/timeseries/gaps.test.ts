@@ -90,7 +90,7 @@ test("lastRun tells up to when everything heard is on disk, and how the run ende
   heard = 30;
   await store.close();
 
-  const stopped = await open(directory);
+  const stopped = await open(directory, () => null);
   assert.deepEqual(stopped.lastRun, { durableUntil: 30, stoppedCleanly: true });
   const killed = await open(crash(t, directory));
   assert.deepEqual(killed.lastRun, { durableUntil: 30, stoppedCleanly: false }, "a run that was started has not ended");

@@ -60,7 +60,7 @@ export interface StoreOptions {
   readonly onOverflow?: (fromTs: Micros) => void;
   /**
    * Up to when everything that Home Assistant told was appended; null: that is not known. It is noted with each commit,
-   * as `lastRun` of the next start.
+   * as `lastRun` of the next start. Without it nobody listens, and `lastRun` stays that of whoever did.
    */
   readonly durableUntil?: () => Micros | null;
   /** The home's, an IANA name: days of statistics are cut in it. UTC without it. */
@@ -114,7 +114,12 @@ export interface Store extends SampleSink, SampleReader, StatisticsReader, GapSt
 export async function openStore(options: StoreOptions): Promise<Store> {
   const { directory, settings, log, now = nowMicros, memorySamplesMax = MEMORY_SAMPLES_MAX } = options;
   mkdirSync(directory, { recursive: true });
-  const workerData: WriterOptions = { directory, settings, targets: targetDefinitions(options.forward) };
+  const workerData: WriterOptions = {
+    directory,
+    settings,
+    targets: targetDefinitions(options.forward),
+    listens: options.durableUntil !== undefined,
+  };
 
   const memory = new MemoryLevel();
   let appended = 0;

@@ -29,6 +29,8 @@ export interface WriterOptions {
   readonly settings: SqliteSettings;
   /** Where samples go besides; the writer alone asks. */
   readonly targets?: readonly TargetDefinition[];
+  /** A run that hears Home Assistant: it notes that it began, and that it was stopped. A command in between does not. */
+  readonly listens?: boolean;
 }
 
 /** A row of `series`: number, measurement, subject, field, unit, device class, state class, first, last, last value. */

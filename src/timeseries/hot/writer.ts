@@ -24,7 +24,7 @@ import { isSound, type MendedDay, readMendedDays, salvage } from "./salvage.ts";
 import { Sealing, type TableEnd } from "./sealing.ts";
 import type { Limits, MendAnswer, StoredState, WriterCommands, WriterOptions } from "./writer-commands.ts";
 
-const { directory, settings, targets = [] } = workerData as WriterOptions;
+const { directory, settings, targets = [], listens = false } = workerData as WriterOptions;
 const file = join(directory, DATABASE_FILE);
 
 /** Samples of one step of a fold, if no commit comes meanwhile: some three milliseconds. */
@@ -200,11 +200,11 @@ function readState({ db, stored }: Database): ReadState {
   };
 }
 
-/** What the last run left, before this one counts as one that has not been stopped. */
+/** What the last run left, before this one, if it listens, counts as one that has not been stopped. */
 function begin(): ReadState {
   const current = database();
   const state = readState(current);
-  if (state.lastRun.stoppedCleanly) inTransaction(current, {}, () => current.ledger.stopped(false));
+  if (listens && state.lastRun.stoppedCleanly) inTransaction(current, {}, () => current.ledger.stopped(false));
   return state;
 }
 
@@ -425,7 +425,7 @@ const commands: WriterCommands = {
     if (end !== null && current !== undefined) {
       inTransaction(current, {}, () => {
         if (end.durableUntil !== null) current.log.durableUntil(end.durableUntil);
-        current.ledger.stopped(true);
+        if (listens) current.ledger.stopped(true);
       });
     }
     opened?.db.close();
