@@ -23,4 +23,6 @@ export interface SampleColumns {
 export interface ReadColumns extends SampleColumns {
   /** What could not be read, a sentence each; absent when nothing is missing. */
   readonly warnings?: readonly string[];
+  /** The times of the files that could not be read, where that is known. */
+  readonly unread?: readonly Span[];
 }

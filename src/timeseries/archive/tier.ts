@@ -177,9 +177,9 @@ export function createArchiveTier(options: TierOptions): ArchiveTier {
       });
       const columns: ReadColumns[] = [...hot];
       const answers = questions.length === 0 ? [] : await archive.read(questions);
-      for (const [at, { warnings, ...archived }] of answers.entries()) {
+      for (const [at, archived] of answers.entries()) {
         const i = asked[at]!;
-        columns[i] = { ...merge(archived, hot[i]!), ...(warnings === undefined ? {} : { warnings }) };
+        columns[i] = { ...archived, ...merge(archived, hot[i]!) };
       }
       return columns;
     },

@@ -14,7 +14,7 @@ import type { AggregateRequest, Found, SeriesQuestion } from "./aggregate.ts";
 import type { RolledDay } from "./build.ts";
 import { type FigureColumns, unpackFigures } from "./figures.ts";
 import type { CountRequest, DayCountRequest, MeanColumns } from "./lone-figure.ts";
-import { plan, type Stretch } from "./plan.ts";
+import { type Plan, plan, type Stretch } from "./plan.ts";
 import { type Silences, silencesWithin } from "./silences.ts";
 
 /** Series of one question to the thread that reads: others get their turn in between. */
@@ -73,24 +73,35 @@ interface Course {
   readonly archivedBefore: readonly Day[];
   /** Of the answer; more come while it is read. */
   readonly warnings: Set<string>;
+  readonly unread: Unread;
   /** Whether days that are answered by rollups were built since, maybe with parts that are cut elsewhere. */
   isOutdated(): boolean;
 }
+
+/** Days whose samples turned out to be unreadable while a question was answered, and why. */
+interface Unread {
+  readonly days: Set<Day>;
+  readonly warnings: Set<string>;
+}
+
+/** Days were found to be unreadable: the question is to be planned without them. */
+class DaysUnread extends Error {}
 
 /** Answers for figures by rollups, by samples, and by both where they meet. */
 export function createAnswers(options: AnswersOptions): Pick<StatisticsReader, "statistics" | "figure"> {
   const { rolled, tables, isArchived, memory, reader } = options;
 
-  function courseOf({ borders, until, group }: StatisticsRequest): Course {
+  function courseOf({ borders, until, group }: StatisticsRequest, unread: Unread): Course {
     const start = borders[0]!;
     const end = borders[borders.length - 1]!;
     const all = options.silences();
     const silences = all.slice(Math.max(0, lowerBound(all, start) - 1), lowerBound(all, end));
     const withTable = new Set(daysWithin(tables(), start, end));
-    const { stretches, tooCoarse } = plan(borders, until, {
+    const { stretches, ...missing } = plan(borders, until, {
       rolled,
       hasSamples: (day) => withTable.has(day) || isArchived(day),
       isArchived,
+      isReadable: (day) => !unread.days.has(day),
       inMemory: memory.hasDay,
       hasSilence: (day) =>
         silencesWithin(silences, { start: day * DAY_MICROS, end: (day + 1) * DAY_MICROS }).length > 0,
@@ -116,7 +127,8 @@ export function createAnswers(options: AnswersOptions): Pick<StatisticsReader, "
       ),
       archivedBefore: archivedBefore(start),
       isOutdated: outdated(stretches),
-      warnings: new Set(tooCoarse === 0 ? [] : [tooCoarseWarning(tooCoarse)]),
+      warnings: new Set([...unread.warnings, ...warningsOf(missing)]),
+      unread,
     };
   }
 
@@ -151,17 +163,31 @@ export function createAnswers(options: AnswersOptions): Pick<StatisticsReader, "
   }
 
   /** What the thread that reads does not find in the file, of the stretches that are answered from samples. */
-  async function samplesFor(series: SeriesNumber, { question, warnings }: Course): Promise<SeriesQuestion["memory"]> {
+  async function samplesFor(series: SeriesNumber, course: Course): Promise<SeriesQuestion["memory"]> {
     let packer: SamplePacker | undefined;
-    for (const stretch of question.stretches) {
+    for (const stretch of course.question.stretches) {
       if (stretch.from !== "samples" && stretch.from !== "archive") continue;
       const columns: ReadColumns =
         stretch.from === "archive" ? await options.readWhole(series, stretch) : memory.within(series, stretch);
       packer ??= new SamplePacker(Math.max(1, columns.ts.length));
       for (let i = 0; i < columns.ts.length; i++) packer.push(columns.ts[i]!, columns.values[i]!);
-      for (const warning of columns.warnings ?? []) warnings.add(warning);
+      doWithout(columns, stretch, course);
+      for (const warning of columns.warnings ?? []) course.warnings.add(warning);
     }
     return packer === undefined || packer.count === 0 ? null : packer.packed();
+  }
+
+  /** Throws where days of the stretch cannot be read: what was in force before them must not be taken for theirs. */
+  function doWithout({ unread = [], warnings = [] }: ReadColumns, stretch: Span, course: Course): void {
+    const { days } = course.unread;
+    const before = days.size;
+    for (const { start, end } of unread) {
+      const last = Math.min(end, stretch.end);
+      for (let day = dayOf(Math.max(start, stretch.start)); day * DAY_MICROS < last; day++) days.add(day);
+    }
+    if (days.size === before) return;
+    for (const warning of warnings) course.unread.warnings.add(warning);
+    throw new DaysUnread();
   }
 
   async function questionOf(series: SeriesNumber, course: Course): Promise<SeriesQuestion> {
@@ -330,20 +356,26 @@ export function createAnswers(options: AnswersOptions): Pick<StatisticsReader, "
     return { series, warnings: [...warnings] };
   }
 
-  /** Asks again where a day's table went to the archive after the answer was planned, or a day's rollups were built. */
+  /**
+   * Asks again where a day's table went to the archive after the answer was planned, or a day's rollups were built; and
+   * without days that cannot be read, each of which is met once.
+   */
   async function whileDaysGo<T>(
     request: StatisticsRequest,
     ask: (request: StatisticsRequest, course: Course) => Promise<T>,
   ): Promise<T> {
-    for (let tries = 1; ; tries++) {
-      const course = courseOf(request);
+    const unread: Unread = { days: new Set(), warnings: new Set() };
+    for (let tries = 1; ; ) {
+      const course = courseOf(request, unread);
       try {
         const answer = await ask(request, course);
         if (tries === TRIES_MAX || !course.isOutdated()) return answer;
       } catch (error) {
+        if (error instanceof DaysUnread) continue;
         if (tries === TRIES_MAX || !/no such table: samples_/.test(messageOf(error))) throw error;
         await setTimeout(RETRY_MS);
       }
+      tries++;
     }
   }
 
@@ -380,7 +412,12 @@ function found({ ts, values }: SampleColumns): Found | undefined {
   return ts.length === 0 ? undefined : { ts: ts[0]!, value: values[0]! };
 }
 
-function tooCoarseWarning(days: number): string {
-  const what = days === 1 ? "1 day is" : `${days} days are`;
-  return `${what} left out: the samples are no longer kept, and figures by the hour cannot be divided so`;
+function warningsOf({ tooCoarse, unread }: Omit<Plan, "stretches">): string[] {
+  const leftOut = (days: number, why: string): string[] =>
+    days === 0 ? [] : [`${days === 1 ? "1 day is" : `${days} days are`} left out: ${why}`];
+  const divided = "figures by the hour cannot be divided so";
+  return [
+    ...leftOut(tooCoarse - unread, `the samples are no longer kept, and ${divided}`),
+    ...leftOut(unread, `the samples cannot be read, and ${divided}`),
+  ];
 }

@@ -6,7 +6,8 @@ import type { RolledDay } from "./build.ts";
 
 /**
  * From what a stretch of time is answered: samples of memory and day tables, of memory, day tables and archive,
- * `rollup_hours` or `rollup_day`. Of one that is too coarse the samples are gone, and its rollups lie across borders.
+ * `rollup_hours` or `rollup_day`. Of one that is too coarse the samples are gone, or cannot be read, and its rollups, if it
+ * has any, lie across borders.
  */
 export interface Stretch extends Span {
   readonly from: "samples" | "archive" | "hours" | "parts" | "too coarse";
@@ -17,6 +18,8 @@ export interface Tiers {
   /** Whether samples of that day are kept, wherever. */
   hasSamples(day: Day): boolean;
   isArchived(day: Day): boolean;
+  /** False where its file is damaged: its samples are as good as gone. */
+  isReadable(day: Day): boolean;
   /** Whether samples of that day are in memory: they are not part of its rollups yet. */
   inMemory(day: Day): boolean;
   /** Whether Home Assistant went down on that day; its rollups, once they are built, know. */
@@ -25,8 +28,9 @@ export interface Tiers {
 
 export interface Plan {
   readonly stretches: readonly Stretch[];
-  /** Days that are too coarse for the buckets asked for. */
+  /** Days that are too coarse for the buckets asked for, and how many of these have samples that cannot be read. */
   readonly tooCoarse: number;
+  readonly unread: number;
 }
 
 /**
@@ -36,13 +40,17 @@ export interface Plan {
 export function plan(borders: readonly Micros[], until: Micros, tiers: Tiers): Plan {
   const stretches: Stretch[] = [];
   let tooCoarse = 0;
+  let unread = 0;
   const start = borders[0]!;
   const end = Math.min(borders[borders.length - 1]!, until);
   for (let day = dayOf(start); day * DAY_MICROS < end; day++) {
     const span = { start: Math.max(start, day * DAY_MICROS), end: Math.min(end, (day + 1) * DAY_MICROS) };
     const tier = tierOf(day, bordersWithin(borders, end, day), tiers);
     if (tier === "nothing") continue;
-    if (tier === "too coarse") tooCoarse++;
+    if (tier === "too coarse") {
+      tooCoarse++;
+      if (!tiers.isReadable(day)) unread++;
+    }
     const from = tier === "samples" && tiers.isArchived(day) ? "archive" : tier;
     const last = stretches[stretches.length - 1];
     if (last !== undefined && last.from === from && last.end === span.start) {
@@ -51,7 +59,7 @@ export function plan(borders: readonly Micros[], until: Micros, tiers: Tiers): P
       stretches.push({ from, ...span });
     }
   }
-  return { stretches, tooCoarse };
+  return { stretches, tooCoarse, unread };
 }
 
 /** The borders strictly inside a day, the end of the question among them. */
@@ -67,12 +75,19 @@ type Tier = "samples" | "hours" | "parts" | "nothing" | "too coarse";
 function tierOf(day: Day, inside: readonly Micros[], tiers: Tiers): Tier {
   const rolled = tiers.rolled.get(day);
   const hasSamples = tiers.hasSamples(day);
+  // Of a day that cannot be read its rollups are the best there is, also where late samples are to come to them.
+  if (!tiers.isReadable(day)) return rolledTier(rolled, inside) ?? "too coarse";
   const complete = (rolled?.cuts != null || !hasSamples) && !tiers.inMemory(day);
   if (!complete) return "samples";
   if (rolled?.cuts == null && rolled?.statistics !== true && tiers.hasSilence(day)) return "samples";
   if (rolled === undefined) return "nothing";
+  return rolledTier(rolled, inside) ?? (hasSamples ? "samples" : "too coarse");
+}
+
+/** Whose rows do not lie across one of these borders; undefined: neither's. */
+function rolledTier(rolled: RolledDay | undefined, inside: readonly Micros[]): "hours" | "parts" | undefined {
+  if (rolled === undefined) return undefined;
   const { cuts, statistics } = rolled;
   if (cuts !== null && !statistics && inside.every((border) => cuts.includes(border))) return "parts";
-  if (inside.every((border) => border % HOUR_MICROS === 0)) return "hours";
-  return hasSamples ? "samples" : "too coarse";
+  return inside.every((border) => border % HOUR_MICROS === 0) ? "hours" : undefined;
 }

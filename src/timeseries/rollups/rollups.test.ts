@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -19,6 +19,7 @@ const T0 = Date.UTC(2026, 9, 24) * 1000;
 const DAYS = 4;
 
 interface Opened extends AsyncDisposable {
+  readonly directory: string;
   store: Store;
   reopen(): Promise<void>;
 }
@@ -44,6 +45,7 @@ async function openOne(clock: { now: Micros; timeZone: string }, rawDays = 0): P
       },
     });
   const opened: Opened = {
+    directory,
     store: await open(),
     async reopen() {
       await opened.store.close();
@@ -459,6 +461,75 @@ test("days whose samples are dropped are left out of figures finer than an hour,
     [null, null, null, null],
   );
 });
+
+for (const [name, spoil] of [
+  ["cannot be read", (file: string) => writeFileSync(file, "rotten")],
+  ["is missing", (file: string) => rmSync(file)],
+] as const) {
+  test(`a day whose file ${name} is left out of figures finer than an hour, and spoils no other day`, async () => {
+    const clock = { now: T0 + 4 * DAY + HOUR, timeZone: "UTC" };
+    await using opened = await openOne(clock);
+    const { store } = opened;
+    const [plain, meter] = makeSeries(store);
+    const quiet = store.series({ measurement: "state", subject: "q", field: "state" }, "sensor.q", T0);
+    const samples = new Map<SeriesNumber, [Micros, Value][]>([plain!, meter!, quiet].map((one) => [one, []]));
+    const append = (series: SeriesNumber, ts: Micros, value: Value) => {
+      samples.get(series)!.push([ts, value]);
+      store.append(series, ts, value);
+    };
+    for (let quarter = 0; quarter < 4 * 96; quarter++) {
+      const ts = T0 + quarter * (HOUR / 4) + 60_000_000;
+      append(plain!, ts, 20 + (quarter % 50));
+      append(meter!, ts, quarter % 200);
+    }
+    append(quiet, T0, 7);
+    await store.fold();
+    await store.rollUp();
+    await store.seal();
+    const file = join(opened.directory, "archive/2026/10/2026-10-25.parquet");
+    const whole = readFileSync(file);
+    spoil(file);
+
+    const isLost = (border: Micros): boolean => border >= T0 + DAY && border < T0 + 2 * DAY;
+    const borders = periodBorders("5minute", T0, T0 + 4 * DAY, "UTC");
+    const series = [plain!, meter!, quiet];
+    const request = { series, borders, until: clock.now, group: false };
+    const check = async (isNull: (border: Micros) => boolean): Promise<readonly string[]> => {
+      const answer = await store.statistics(request);
+      const means = await store.figure(request, "mean");
+      const counts = await store.figure(request, "count");
+      for (const [i, one] of series.entries()) {
+        const expected = wanted(samples.get(one)!, borders, clock.now, one === meter, []);
+        const buckets = answer.series[i]!;
+        assert.deepEqual(
+          buckets.map(rounded),
+          expected.map((figures, at) => (isNull(borders[at]!) ? null : figures)),
+        );
+        assert.deepEqual(
+          [...means.series[i]!].map(short),
+          buckets.map((bucket) => short(bucket?.mean ?? Number.NaN)),
+        );
+        assert.deepEqual(
+          [...counts.series[i]!],
+          buckets.map((bucket, at) => (isNull(borders[at]!) ? Number.NaN : (bucket?.count ?? 0))),
+        );
+      }
+      assert.deepEqual([means.warnings, counts.warnings], [answer.warnings, answer.warnings]);
+      return answer.warnings;
+    };
+    const warnings = await check(isLost);
+    assert.equal(warnings.length, 2);
+    assert.match(warnings[0]!, /^The archive's file "2026\/10\/2026-10-25\.parquet" cannot be read/);
+    assert.match(warnings[1]!, /^1 day is left out: the samples cannot be read/);
+    // Hours and days have their rollups.
+    const hours = { ...request, borders: periodBorders("hour", T0, T0 + 4 * DAY, "UTC") };
+    const answer = await store.statistics(hours);
+    assert.deepEqual(answer.series[0]!.map(rounded), wanted(samples.get(plain!)!, hours.borders, clock.now, false, []));
+    assert.deepEqual(answer.warnings, []);
+    writeFileSync(file, whole);
+    assert.deepEqual(await check(() => false), []);
+  });
+}
 
 for (const texts of [90, 110, 250])
   test(`a meter's change is counted from its last number, ${texts} texts before: in memory, tables and archive`, async () => {

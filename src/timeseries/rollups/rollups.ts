@@ -152,6 +152,7 @@ export function createRollups(options: RollupsOptions): Rollups {
     const ts: Micros[] = [];
     const values: Value[] = [];
     const warnings = new Set<string>();
+    const unread: Span[] = [];
     for (let from = start; ; from = ts[ts.length - 1]! + 1) {
       const [page] = await options.read([{ series, start: from, end, limit: READ_AT_ONCE }]);
       for (let i = 0; i < page!.ts.length; i++) {
@@ -159,9 +160,10 @@ export function createRollups(options: RollupsOptions): Rollups {
         values.push(page!.values[i]!);
       }
       for (const warning of page!.warnings ?? []) warnings.add(warning);
+      unread.push(...(page!.unread ?? []));
       if (page!.ts.length < READ_AT_ONCE) break;
     }
-    return warnings.size === 0 ? { ts, values } : { ts, values, warnings: [...warnings] };
+    return warnings.size === 0 ? { ts, values } : { ts, values, warnings: [...warnings], unread };
   }
 
   /** Those with a table, and archived ones to which late samples came; descending. */

@@ -23,6 +23,8 @@ import { createSealer, type Sealer, SealFailure } from "./sealer.ts";
 const MONTH_AGE_DAYS = 35;
 /** The reading thread and what it remembers of files go when nobody asked for so long. */
 const IDLE_MS = 60_000;
+/** How often it is looked whether a damaged file was put right: its whole checksum is computed for that. */
+const LOOK_AGAIN_MICROS = 60_000_000;
 /** Times that a day is sealed again because samples came to it meanwhile. */
 const SEAL_TRIES = 3;
 /** Times that a question is asked again because files were replaced meanwhile. */
@@ -70,6 +72,12 @@ export interface ParquetArchive extends Archive {
   relist(): Promise<void>;
 }
 
+/** A file that is damaged: what is told of that, and when it was last looked whether it still is. */
+interface Noted {
+  readonly sentence: string;
+  lookedAt: Micros;
+}
+
 /** A job of the sealing process, whose inputs go by their paths. */
 type FilesJob = Pick<SealJob, "day" | "output" | "without"> & { readonly inputs: readonly string[] };
 
@@ -85,8 +93,8 @@ export function openParquetArchive(options: ParquetOptions): ParquetArchive {
   let obsolete: readonly string[] = options.manifest.obsolete;
   let appending: Promise<unknown> = Promise.resolve();
   let failure: string | null = null;
-  /** A sentence for each file that cannot be read, or is not as it was written. */
-  const damages = new Map<string, string>();
+  /** Files that cannot be read, or are not as they were written. */
+  const damages = new Map<string, Noted>();
   let sealer: Sealer | undefined;
   let closed = false;
 
@@ -99,7 +107,7 @@ export function openParquetArchive(options: ParquetOptions): ParquetArchive {
     (error) => log.error({ err: error }, "The thread that reads the archive ended; another one takes over"),
   );
 
-  async function ask<K extends "read" | "aggregate" | "content">(
+  async function ask<K extends "read" | "aggregate" | "content" | "isWhole">(
     name: K,
     questions: Parameters<ReaderCommands[K]>[0],
   ): Promise<ReturnType<ReaderCommands[K]>> {
@@ -130,7 +138,23 @@ export function openParquetArchive(options: ParquetOptions): ParquetArchive {
 
   function noteDamage(path: string, sentence: string): void {
     if (!damages.has(path)) log.error(sentence);
-    damages.set(path, sentence);
+    damages.set(path, { sentence, lookedAt: damages.get(path)?.lookedAt ?? Number.NEGATIVE_INFINITY });
+  }
+
+  /** Whether files were put right since, as a person does it: by copying them back. What is found is told the next time. */
+  function lookAgain(): void {
+    for (const [path, noted] of damages) {
+      const file = files.find((one) => one.path === path);
+      // Either way: the clock may have been set back since.
+      if (closed || file === undefined || Math.abs(now() - noted.lookedAt) < LOOK_AGAIN_MICROS) continue;
+      noted.lookedAt = now();
+      ask("isWhole", refOf(file)).then(
+        (isWhole) => {
+          if (isWhole && damages.delete(path)) log.info(`"${path}" of the archive is whole again`);
+        },
+        () => undefined,
+      );
+    }
   }
 
   function change(list: (files: readonly ArchiveFile[]) => readonly ArchiveFile[], gone: readonly string[]): void {
@@ -347,6 +371,10 @@ export function openParquetArchive(options: ParquetOptions): ParquetArchive {
       .map(refOf)
       .sort((a, b) => b.maxTs - a.maxTs);
   const warningsOf = (damaged: readonly Damage[]) => (damaged.length === 0 ? {} : { warnings: damaged.map(warningOf) });
+  const spanOf = ({ path }: Damage): Span[] =>
+    files
+      .filter((file) => file.path === path)
+      .map(({ firstDay, endDay }) => ({ start: firstDay * DAY_MICROS, end: endDay * DAY_MICROS }));
 
   return {
     isArchived: (day) => files.some(({ firstDay, endDay }) => firstDay <= day && day < endDay),
@@ -368,7 +396,11 @@ export function openParquetArchive(options: ParquetOptions): ParquetArchive {
       }
       const answers = await settled(() => ask("read", asked()));
       return answers.map(
-        ({ samples, damaged }): ReadColumns => ({ ...unpackSamples(samples), ...warningsOf(damaged) }),
+        ({ samples, damaged }): ReadColumns => ({
+          ...unpackSamples(samples),
+          ...warningsOf(damaged),
+          ...(damaged.length === 0 ? {} : { unread: damaged.flatMap(spanOf) }),
+        }),
       );
     },
 
@@ -407,7 +439,10 @@ export function openParquetArchive(options: ParquetOptions): ParquetArchive {
       });
     },
 
-    health: () => healthOf(files, failure, damages),
+    health() {
+      lookAgain();
+      return healthOf(files, failure, damages);
+    },
 
     async close() {
       closed = true;
@@ -421,10 +456,10 @@ export function openParquetArchive(options: ParquetOptions): ParquetArchive {
 function healthOf(
   files: readonly ArchiveFile[],
   failure: string | null,
-  damages: ReadonlyMap<string, string>,
+  damages: ReadonlyMap<string, Noted>,
 ): ArchiveHealth {
   const [damaged] = damages.values();
-  const reason = failure ?? damaged ?? null;
+  const reason = failure ?? damaged?.sentence ?? null;
   let samples = 0;
   let bytes = 0;
   let oldest = Number.POSITIVE_INFINITY;

@@ -11,6 +11,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { setTimeout } from "node:timers/promises";
 import { parquetMetadata } from "hyparquet";
 import { type Logger, silentLog } from "../../../lib/log.ts";
 import { all, ask, DAY, faults, flip, open, put, type Sample, T0, temporary } from "./testing.ts";
@@ -43,7 +44,8 @@ const DAMAGES: { name: string; damage: (file: string) => void; fault: RegExp }[]
 for (const { name, damage, fault } of DAMAGES) {
   test(`a file that is ${name} costs its samples and gives a warning; verify names it, the rest works`, async (t) => {
     const directory = temporary(t);
-    await using store = await open(directory, T0 + 10 * DAY);
+    let now = T0 + 10 * DAY;
+    await using store = await open(directory, () => now);
     await put(store, 0, samplesOf([0, 1, 2, 9]));
     await store.seal();
     const file = join(directory, "archive", FILE);
@@ -55,6 +57,7 @@ for (const { name, damage, fault } of DAMAGES) {
     assert.deepEqual(answer.samples, samplesOf([0, 2, 9]));
     assert.equal(answer.warnings.length, 1);
     assert.match(answer.warnings[0]!, /"2026\/11\/2026-11-25\.parquet" cannot be read: its samples are missing here/);
+    assert.ok(!answer.warnings[0]!.includes(directory), "where the files are is nobody's business");
     assert.deepEqual(await all(store, 0, { end: T0 + DAY }), samplesOf([0]));
     const [{ periods, warnings } = { periods: [] }] = await store.archive!.aggregate([
       {
@@ -73,6 +76,21 @@ for (const { name, damage, fault } of DAMAGES) {
     assert.equal(found.length, 1);
     assert.match(found[0]!, /2026-11-25\.parquet/);
     assert.match(found[0]!, fault);
+
+    // Put right, it is found whole when somebody asks, a minute after it was looked at before.
+    const isHealthy = async (): Promise<boolean> => {
+      store.status();
+      for (let turns = 0; turns < 100 && !store.status().archive!.healthy; turns++) await setTimeout(10);
+      return store.status().archive!.healthy;
+    };
+    now += 60_000_000;
+    assert.equal(await isHealthy(), false);
+    writeFileSync(file, whole);
+    assert.equal(await isHealthy(), false);
+    now += 60_000_000;
+    assert.equal(await isHealthy(), true);
+    assert.equal(store.status().archive!.reason, null);
+    damage(file);
 
     // Late samples of that day wait in the hot tier, those of other days go on.
     if (name !== "missing") {

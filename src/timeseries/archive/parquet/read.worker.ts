@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { workerData } from "node:worker_threads";
 import type { Aggregate, ArchivedSeries } from "../../../domain/archive.ts";
@@ -8,7 +9,9 @@ import { serveCommands } from "../../../lib/worker-rpc.ts";
 import { type PackedSamples, SamplePacker } from "../../hot/columns.ts";
 import { merge } from "../../hot/memory.ts";
 import { Condenser } from "../condense.ts";
+import { notedChecksum } from "./checksum.ts";
 import { type FileReader, type FileTail, type GroupValues, openFile, type Stretch } from "./file-reader.ts";
+import { sha256Of } from "./inspect.ts";
 
 export interface ReaderOptions {
   /** The folder of the archive's files. */
@@ -67,6 +70,8 @@ export type ReaderCommands = {
   aggregate(
     questions: readonly AggregateQuestion[],
   ): readonly { readonly periods: readonly Aggregate[]; readonly damaged: Damage[] }[];
+  /** Whether a file is byte for byte as it was written. */
+  isWhole(file: FileRef): boolean;
   close(argument: null): void;
 };
 
@@ -160,7 +165,7 @@ function attempt(ref: FileRef, damaged: Damage[], read: () => SampleColumns): Sa
     return read();
   } catch (error) {
     close(ref.path);
-    damaged.push({ path: ref.path, message: messageOf(error) });
+    damaged.push({ path: ref.path, message: reasonOf(error) });
     return EMPTY;
   }
 }
@@ -241,11 +246,26 @@ function contentOf({ path, tail }: FileRef): FileContent | Damage {
     const keys = index.store === store ? null : index.series;
     return { path, series, keys, rows, bytes };
   } catch (error) {
-    return { path, message: messageOf(error) };
+    return { path, message: reasonOf(error) };
   }
 }
 
+/** Without the folder, which the system's own words name. */
+function reasonOf(error: unknown): string {
+  const { code, syscall } = error as NodeJS.ErrnoException;
+  if (code === "ENOENT") return "it is missing";
+  return syscall === undefined ? messageOf(error) : `${syscall} fails: ${code}`;
+}
+
+function isWhole({ path, sha256 }: FileRef): boolean {
+  const file = join(folder, path);
+  if (!existsSync(file)) return false;
+  const found = sha256Of(file);
+  return found === sha256 || found === notedChecksum(file);
+}
+
 const commands: ReaderCommands = {
+  isWhole,
   content: (files) => files.map(contentOf),
   read(questions) {
     try {
