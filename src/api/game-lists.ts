@@ -10,7 +10,7 @@ import {
   type TrackedGame,
   teamKey,
 } from "../domain/game.ts";
-import { conditionOf, isUnderWay } from "../domain/game-condition.ts";
+import { conditionOf, hasBegun, isUnderWay } from "../domain/game-condition.ts";
 import { type GameBody, type GameStatus, gameBody, statusOf } from "../domain/game-json.ts";
 import type { Micros } from "../domain/sample.ts";
 import type { SampleReader } from "../domain/store.ts";
@@ -156,10 +156,10 @@ export function bodyOf({ game, tracked }: Listed, isFollowed: (game: Game) => bo
 export const SEEN_WITHIN = 6 * 3_600_000_000;
 
 export function isPlayed({ game, tracked }: Listed, now: Micros): boolean {
-  if (!tracked) return isUnderWay(conditionOf(game)) && game.phase === "in";
-  return tracked.started && isUnderWay(tracked.condition) && now - tracked.seenAt < SEEN_WITHIN;
+  if (tracked) return tracked.started && isUnderWay(tracked.condition) && now - tracked.seenAt < SEEN_WITHIN;
+  return isUnderWay(conditionOf(game)) && hasBegun(game);
 }
 
 export function listedStatus({ game, tracked }: Listed): GameStatus {
-  return tracked ? statusOf(tracked.condition, tracked.started) : statusOf(conditionOf(game), game.phase === "in");
+  return tracked ? statusOf(tracked.condition, tracked.started) : statusOf(conditionOf(game), hasBegun(game));
 }

@@ -392,3 +392,24 @@ test("GET /games/{id}/timeline has the final score and how long it took", async 
   const { final_score, duration_minutes } = (await api.inject("/api/v1/games/nfl:401547403/timeline")).json();
   assert.deepEqual([final_score, duration_minutes], [{ home: 1, away: 2 }, 180]);
 });
+
+/** A sports port that follows San Francisco, or whom a test says. */
+async function followed(t: TestContext, text = "sf") {
+  const double = await createSportsDouble({
+    configured: [{ league: "nfl", text }],
+    teams: { nfl: [SF, SEA, KC, DEN] },
+  });
+  const api = await createSportsApi({ ...apiOptions(), sports: double.sources });
+  t.after(() => api.close());
+  const get = async (url: string) => (await api.inject(`/api/v1/${url}`)).json();
+  return { ...double, get };
+}
+
+test("GET /games/{id} says of a delayed start the same, whether its teams are followed or not", async (t) => {
+  for (const team of ["sf", "kc"]) {
+    const { see, get } = await followed(t, team);
+    await see("nfl", [gameOf({ start: NOW, statusName: "DELAYED" })], NOW);
+    const { status, condition, period } = await get("games/401547403");
+    assert.deepEqual([status, condition, period.current], ["scheduled", "delayed", null], team);
+  }
+});

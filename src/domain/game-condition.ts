@@ -31,3 +31,12 @@ export function conditionOf({ phase, completed, statusName }: Game): GameConditi
 export function isUnderWay(condition: GameCondition): boolean {
   return condition === "live" || condition === "halftime" || condition === "delayed";
 }
+
+/** Whether a look shows a game after its start; of one that is postponed or canceled no start counts. */
+export function hasBegun(game: Game, condition: GameCondition = conditionOf(game)): boolean {
+  if (condition === "delayed") {
+    // The first pitch may be what is delayed, although baseball calls that "in", in period 1.
+    return game.phase === "in" && ((game.period ?? 0) > 1 || (game.home.score ?? 0) + (game.away.score ?? 0) > 0);
+  }
+  return condition === "live" || condition === "halftime" || condition === "suspended" || condition === "final";
+}

@@ -1,5 +1,5 @@
 import type { Game, GameCondition, Score, Side, TrackedGame } from "./game.ts";
-import { conditionOf } from "./game-condition.ts";
+import { conditionOf, hasBegun } from "./game-condition.ts";
 import type { Micros } from "./sample.ts";
 
 /** Games as others see them, over HTTP and in webhooks: names of the original where it had one. */
@@ -26,7 +26,7 @@ export function statusOf(condition: GameCondition, started: boolean): GameStatus
 /** A game with what is remembered of it; a game that is not followed is shown as it was last seen. */
 export function gameBody(game: Game, tracked: TrackedGame | undefined, isFavorite: boolean) {
   const condition = tracked?.condition ?? conditionOf(game);
-  const started = tracked?.started ?? (condition !== "scheduled" && condition !== "postponed");
+  const started = tracked?.started ?? hasBegun(game, condition);
   const score: Score = tracked?.score ?? { home: game.home.score ?? 0, away: game.away.score ?? 0 };
   return {
     id: game.id,

@@ -9,7 +9,7 @@ import type {
   Score,
   TrackedGame,
 } from "../domain/game.ts";
-import { conditionOf } from "../domain/game-condition.ts";
+import { conditionOf, hasBegun } from "../domain/game-condition.ts";
 import { winnerOf } from "../domain/game-json.ts";
 import type { Micros } from "../domain/sample.ts";
 
@@ -84,14 +84,6 @@ function baseline(game: Game, condition: Settled, look: Look): TrackedGame {
 }
 
 const NIL: Score = { home: 0, away: 0 };
-
-function hasBegun(game: Game, condition: Settled): boolean {
-  if (condition === "delayed") {
-    // The first pitch may be what is delayed, although baseball calls that "in", in period 1.
-    return game.phase === "in" && ((game.period ?? 0) > 1 || (game.home.score ?? 0) + (game.away.score ?? 0) > 0);
-  }
-  return condition === "live" || condition === "halftime" || condition === "suspended" || condition === "final";
-}
 
 /**
  * A reply that was asked for before one already taken. Where the remembered request lies in the future, the clock was
