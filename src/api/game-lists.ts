@@ -56,7 +56,9 @@ export const GameSchema = exactly({
   start_time_valid: Type.Boolean({ description: "False while the time of day is open" }),
   home_team: TeamSchema,
   away_team: TeamSchema,
-  score: ScoreSchema,
+  score: Type.Union([ScoreSchema, Type.Null()], {
+    description: "0 to 0 before the start; null where it is canceled, or has begun and no score is known",
+  }),
   shootout: Scores,
   winner: nullableText("home or away; null before the end and for a draw"),
   period: exactly({

@@ -413,3 +413,50 @@ test("GET /games/{id} says of a delayed start the same, whether its teams are fo
     assert.deepEqual([status, condition, period.current], ["scheduled", "delayed", null], team);
   }
 });
+
+test("a canceled game has no score in any route, nor has its event", async (t) => {
+  const abandoned = liveGame(2, 0, { start: NOW, phase: "post", statusName: "ABANDONED" });
+  for (const team of ["sf", "kc"]) {
+    const { see, get, outbox } = await followed(t, team);
+    await see("nfl", [liveGame(2, 0, { start: NOW })], NOW - 2 * MINUTE);
+    await see("nfl", [abandoned], NOW - MINUTE);
+    const { status, score } = await get("games/401547403");
+    assert.deepEqual([status, score], ["canceled", null], team);
+    const { games } = await get("games/history?status=canceled");
+    if (team === "kc") continue;
+    assert.deepEqual([games[0].home_score, games[0].away_score], [null, null]);
+    assert.equal((await get("schedule/sf")).games[0].score, null);
+    const { type, fields, data } = outbox.events.at(-1)!;
+    assert.deepEqual([type, fields!.score, data.score], ["game_canceled", null, null]);
+    assert.deepEqual(data.previous_score, { home: 2, away: 0 });
+    assert.equal((data.game as { score: unknown }).score, null);
+  }
+});
+
+const UNKNOWN_SCORES: readonly (readonly [home: number | null, away: number | null])[] = [
+  [null, null],
+  [null, 17],
+  [-3, 7],
+];
+
+test("a game that has begun without a score that is known is shown without one", async (t) => {
+  for (const [home, away] of UNKNOWN_SCORES) {
+    const { see, get } = await followed(t, "kc");
+    const scores = { home: { score: home }, away: { score: away } };
+    await see("nfl", [liveGame(0, 0, { start: NOW - MINUTE, ...scores })], NOW);
+    assert.equal((await get("games/401547403")).score, null);
+    const { games } = await get("games/live?team_ids=sf");
+    assert.deepEqual([games.length, games[0].score], [1, null]);
+    await see("nfl", [finalGame(0, 0, { ...scores, away: { score: away, winner: true } })], NOW);
+    const { score, winner } = await get("games/401547403");
+    assert.deepEqual([score, winner], [null, "away"]);
+  }
+});
+
+test("a game that has not begun is 0 to 0, also where its provider gives no score", async (t) => {
+  for (const team of ["sf", "kc"]) {
+    const { see, get } = await followed(t, team);
+    await see("nfl", [gameOf({ home: { score: null }, away: { score: null } })], NOW);
+    assert.deepEqual((await get("games/401547403")).score, { home: 0, away: 0 });
+  }
+});

@@ -1,6 +1,6 @@
 import { AppError } from "../domain/errors.ts";
-import { gameKey, type Team } from "../domain/game.ts";
-import { isoOrNull, statusOf } from "../domain/game-json.ts";
+import { gameKey, type Team, type TrackedGame } from "../domain/game.ts";
+import { isoOrNull, scoreOf, statusOf } from "../domain/game-json.ts";
 import type { Micros } from "../domain/sample.ts";
 import { nowMicros } from "../lib/time.ts";
 import type { Api } from "./api.ts";
@@ -87,13 +87,33 @@ const HistoryGame = exactly({
   week: nullable(Type.Integer()),
   home_team: text("Abbreviation"),
   away_team: text("Abbreviation"),
-  home_score: Type.Integer(),
-  away_score: Type.Integer(),
+  home_score: nullable(Type.Integer({ description: "Null where it is canceled" })),
+  away_score: nullable(Type.Integer()),
   status: text(GAME_STATUSES.join(", ")),
   time: nullableTime("Kick-off"),
   period: nullable(Type.Integer()),
   quarter: nullable(Type.Integer({ description: "The same as period" })),
 });
+
+function historyRow(tracked: TrackedGame) {
+  const { game, condition, started } = tracked;
+  const score = scoreOf(tracked);
+  return {
+    game_id: game.id,
+    sport: game.league,
+    league: game.league,
+    season: game.season,
+    week: game.week,
+    home_team: game.home.team.abbreviation,
+    away_team: game.away.team.abbreviation,
+    home_score: score?.home ?? null,
+    away_score: score?.away ?? null,
+    status: statusOf(condition, started),
+    time: isoOrNull(game.start),
+    period: game.period,
+    quarter: game.period,
+  };
+}
 
 /** Games of followed teams: now, soon, and as they were. */
 export function gameRoutes(api: Api, sports: SportsSources, now: () => Micros = nowMicros): void {
@@ -211,21 +231,7 @@ export function gameRoutes(api: Api, sports: SportsSources, now: () => Micros = 
         .filter(({ condition, started }) => status === undefined || statusOf(condition, started) === status)
         .sort((a, b) => (b.game.start ?? 0) - (a.game.start ?? 0));
       return {
-        games: rows.slice((page - 1) * page_size, page * page_size).map(({ game, condition, started, score }) => ({
-          game_id: game.id,
-          sport: game.league,
-          league: game.league,
-          season: game.season,
-          week: game.week,
-          home_team: game.home.team.abbreviation,
-          away_team: game.away.team.abbreviation,
-          home_score: score.home,
-          away_score: score.away,
-          status: statusOf(condition, started),
-          time: isoOrNull(game.start),
-          period: game.period,
-          quarter: game.period,
-        })),
+        games: rows.slice((page - 1) * page_size, page * page_size).map(historyRow),
         total: rows.length,
         page,
         page_size,

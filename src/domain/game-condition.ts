@@ -1,4 +1,4 @@
-import type { Game, GameCondition } from "./game.ts";
+import type { Game, GameCondition, Score } from "./game.ts";
 
 const CALLED_OFF = new Set(["CANCELED", "CANCELLED", "ABANDONED", "FORFEIT", "UNCONTESTED"]);
 const DELAYED = new Set(["DELAYED", "DELAY", "RAIN_DELAY"]);
@@ -39,4 +39,10 @@ export function hasBegun(game: Game, condition: GameCondition = conditionOf(game
     return game.phase === "in" && ((game.period ?? 0) > 1 || (game.home.score ?? 0) + (game.away.score ?? 0) > 0);
   }
   return condition === "live" || condition === "halftime" || condition === "suspended" || condition === "final";
+}
+
+/** The score of a look: of both sides, or null where one is missing or below zero. */
+export function scoreSeen({ home, away }: Game): Score | null {
+  if (home.score === null || away.score === null || home.score < 0 || away.score < 0) return null;
+  return { home: home.score, away: away.score };
 }

@@ -1,5 +1,5 @@
 import type { Game, GameCondition, Score, Side, TrackedGame } from "./game.ts";
-import { conditionOf, hasBegun } from "./game-condition.ts";
+import { conditionOf, hasBegun, scoreSeen } from "./game-condition.ts";
 import type { Micros } from "./sample.ts";
 
 /** Games as others see them, over HTTP and in webhooks: names of the original where it had one. */
@@ -27,7 +27,7 @@ export function statusOf(condition: GameCondition, started: boolean): GameStatus
 export function gameBody(game: Game, tracked: TrackedGame | undefined, isFavorite: boolean) {
   const condition = tracked?.condition ?? conditionOf(game);
   const started = tracked?.started ?? hasBegun(game, condition);
-  const score: Score = tracked?.score ?? { home: game.home.score ?? 0, away: game.away.score ?? 0 };
+  const score = tracked ? scoreOf(tracked) : scoreOfLook(game, condition);
   return {
     id: game.id,
     league: game.league,
@@ -37,7 +37,7 @@ export function gameBody(game: Game, tracked: TrackedGame | undefined, isFavorit
     start_time_valid: game.timeValid,
     home_team: teamBody(game.home),
     away_team: teamBody(game.away),
-    score: { home: score.home, away: score.away },
+    score: score && { home: score.home, away: score.away },
     shootout: shootoutOf(game),
     winner: condition === "final" ? winnerOf(game, score) : null,
     period: { current: started ? game.period : null, total: game.periods, time_remaining: started ? game.clock : null },
@@ -54,6 +54,18 @@ export function gameBody(game: Game, tracked: TrackedGame | undefined, isFavorit
     is_favorite: isFavorite,
     updated_at: isoOrNull(tracked?.seenAt ?? null),
   };
+}
+
+/** The score of a game that is remembered: 0 to 0 before the start, none where it is canceled. */
+export function scoreOf({ condition, score }: TrackedGame): Score | null {
+  return condition === "canceled" ? null : score;
+}
+
+/** Where only a look is known a game may have begun without a score, which must not be shown as 0 to 0. */
+function scoreOfLook(game: Game, condition: GameCondition): Score | null {
+  if (condition === "canceled") return null;
+  const isAhead = condition !== "unclear" && !hasBegun(game, condition);
+  return scoreSeen(game) ?? (isAhead ? { home: 0, away: 0 } : null);
 }
 
 export type GameBody = ReturnType<typeof gameBody>;
@@ -78,13 +90,13 @@ function shootoutOf({ home, away }: Game): Score | null {
   return { home: home.shootoutScore ?? 0, away: away.shootoutScore ?? 0 };
 }
 
-/** Who won: what the provider says, else the shoot-out, else the score. Null for a draw. */
-export function winnerOf({ home, away }: Game, score: Score): "home" | "away" | null {
+/** Who won: what the provider says, else the shoot-out, else the score. Null for a draw, and where none is known. */
+export function winnerOf({ home, away }: Game, score: Score | null): "home" | "away" | null {
   if (home.winner !== away.winner && (home.winner === true || away.winner === true)) {
     return home.winner === true ? "home" : "away";
   }
   const shootout = (home.shootoutScore ?? 0) - (away.shootoutScore ?? 0);
-  const difference = shootout !== 0 ? shootout : score.home - score.away;
+  const difference = shootout !== 0 || score === null ? shootout : score.home - score.away;
   return difference === 0 ? null : difference > 0 ? "home" : "away";
 }
 

@@ -120,7 +120,8 @@ export interface GameEvent {
   /** When it was seen, by our clock; providers do not say when it happened. */
   readonly at: Micros;
   readonly game: Game;
-  readonly score: Score;
+  /** Null for `game_canceled`: a canceled game has none. */
+  readonly score: Score | null;
   readonly previousScore: Score;
   /** What else the type has to say, e.g. `previous_period`, `previous_start`; JSON, named as over HTTP. */
   readonly details: Readonly<Record<string, unknown>>;
@@ -140,7 +141,7 @@ export interface TrackedGame {
   readonly period: number;
   /** The period after which a half-time was last told of; null without one. */
   readonly halftimeAfter: number | null;
-  /** The score that counts now; 0 to 0 before the start. */
+  /** The score that counts now; 0 to 0 before the start and where it is canceled. */
   readonly score: Score;
   /** When the last look was asked for and taken. */
   readonly requestedAt: Micros;

@@ -3,6 +3,7 @@ import {
   type GameEventType,
   gameKey,
   type LeagueStatus,
+  type Score,
   type Side,
   type TrackedGame,
 } from "../domain/game.ts";
@@ -21,7 +22,6 @@ const SCORING: ReadonlySet<GameEventType> = new Set(["score_changed", "score_cor
 /** What a game's event says to webhooks: `data` for new receivers, flat fields for those of the original. */
 export function newEvent(event: GameEvent, tracked: TrackedGame): NewEvent {
   const { game, score, previousScore, details } = event;
-  const [home, away] = [score.home - previousScore.home, score.away - previousScore.away];
   return {
     type: event.type,
     key: event.id,
@@ -36,19 +36,11 @@ export function newEvent(event: GameEvent, tracked: TrackedGame): NewEvent {
       away_team: shortOf(game.away),
       score,
       status: statusOf(tracked.condition, tracked.started),
-      ...(SCORING.has(event.type)
-        ? {
-            home_diff: home,
-            away_diff: away,
-            score_diff: { home, away },
-            previous_score: previousScore,
-            current_score: score,
-          }
-        : {}),
+      ...(score && SCORING.has(event.type) ? differences(previousScore, score) : {}),
     },
     data: {
-      // The state after all events of this look, but the score of this one.
-      game: gameBody(game, { ...tracked, score }, true),
+      // The state after all events of this look.
+      game: gameBody(game, tracked, true),
       game_sequence: event.sequence,
       score,
       previous_score: previousScore,
@@ -60,6 +52,17 @@ export function newEvent(event: GameEvent, tracked: TrackedGame): NewEvent {
         ]),
       ),
     },
+  };
+}
+
+function differences(before: Score, now: Score) {
+  const [home, away] = [now.home - before.home, now.away - before.away];
+  return {
+    home_diff: home,
+    away_diff: away,
+    score_diff: { home, away },
+    previous_score: before,
+    current_score: now,
   };
 }
 

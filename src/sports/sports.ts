@@ -253,10 +253,11 @@ export async function createSports(options: SportsOptions): Promise<Sports> {
   };
 }
 
-/** "score_changed: SF 7 at SEA 3 (nfl:401547403)" */
+/** "score_changed: SF 7 at SEA 3 (nfl:401547403)", "game_canceled: SF at SEA (nfl:401547403)" */
 function lineOf({ type, game, score }: GameEvent): string {
   const [away, home] = [game.away.team.abbreviation, game.home.team.abbreviation];
-  return `${type}: ${away} ${score.away} at ${home} ${score.home} (${gameKey(game)})`;
+  const sides = score ? `${away} ${score.away} at ${home} ${score.home}` : `${away} at ${home}`;
+  return `${type}: ${sides} (${gameKey(game)})`;
 }
 
 /** Not only this question fails, but any other would, too. */

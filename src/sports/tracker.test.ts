@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { FinalConfirmation, Game, GameEvent, TrackedGame } from "../domain/game.ts";
 import { SEQUENCES } from "../testing/game-sequences.ts";
-import { finalGame, gameOf, KICKOFF, liveGame, MINUTE } from "../testing/games.ts";
+import { eventText, finalGame, gameOf, KICKOFF, liveGame, MINUTE } from "../testing/games.ts";
 import { track } from "./tracker.ts";
 
 interface TestLook {
@@ -26,9 +26,8 @@ function follow(looks: readonly TestLook[]): { events: GameEvent[][]; tracked: T
   return { events, tracked };
 }
 
-/** "score_changed 7:0" */
 function told(events: readonly GameEvent[]): string[] {
-  return events.map(({ type, score }) => `${type} ${score.home}:${score.away}`);
+  return events.map(({ type, score }) => eventText(type, score));
 }
 
 for (const [name, looks] of Object.entries(SEQUENCES)) {

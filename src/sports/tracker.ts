@@ -10,7 +10,7 @@ import type {
   TrackedGame,
 } from "../domain/game.ts";
 import { conditionOf, hasBegun } from "../domain/game-condition.ts";
-import { winnerOf } from "../domain/game-json.ts";
+import { scoreOf, winnerOf } from "../domain/game-json.ts";
 import type { Micros } from "../domain/sample.ts";
 
 const SECOND = 1_000_000;
@@ -74,7 +74,7 @@ function baseline(game: Game, condition: Settled, look: Look): TrackedGame {
     started,
     period: started ? (game.period ?? 0) : 0,
     halftimeAfter: condition === "halftime" ? (game.period ?? 0) : null,
-    score: started ? scoreOf(game, NIL) : NIL,
+    score: started ? scoreAfter(game, NIL) : NIL,
     requestedAt: look.requestedAt,
     seenAt: look.receivedAt,
     startedAt: null,
@@ -143,7 +143,7 @@ function withKnownSides(known: Game, seen: Game): Game {
   };
 }
 
-function scoreOf(game: Game, known: Score): Score {
+function scoreAfter(game: Game, known: Score): Score {
   return { home: game.home.score ?? known.home, away: game.away.score ?? known.away };
 }
 
@@ -159,7 +159,7 @@ function advance(stored: TrackedGame, game: Game, condition: Settled, look: Look
     period: counts ? Math.max(stored.period, game.period ?? 0) : 0,
     halftimeAfter: condition === "halftime" ? (game.period ?? 0) : afresh ? null : stored.halftimeAfter,
     // Between interruption and resumption providers show 0 to 0 again, as before any game.
-    score: !counts ? NIL : game.phase === "pre" ? stored.score : scoreOf(game, stored.score),
+    score: !counts ? NIL : game.phase === "pre" ? stored.score : scoreAfter(game, stored.score),
     requestedAt: look.requestedAt,
     seenAt: look.receivedAt,
     startedAt: started ? (stored.started ? stored.startedAt : look.receivedAt) : null,
@@ -169,14 +169,13 @@ function advance(stored: TrackedGame, game: Game, condition: Settled, look: Look
   const events: GameEvent[] = [];
   for (const { type, details } of changes(stored, next, look)) {
     const sequence = stored.sequence + events.length + 1;
-    const { score } = next;
     events.push({
-      id: eventId(game, type, score, sequence),
+      id: eventId(game, type, next.score, sequence),
       type,
       sequence,
       at: look.receivedAt,
       game,
-      score,
+      score: scoreOf(next),
       previousScore: stored.score,
       details,
     });

@@ -10,7 +10,7 @@ import { silentLog } from "../lib/log.ts";
 import { createScoreSource } from "../sources/sports/score-source.ts";
 import { startFakeScoreboard } from "../testing/fake-scoreboard.ts";
 import { SEQUENCES } from "../testing/game-sequences.ts";
-import { liveGame, SEA, SF } from "../testing/games.ts";
+import { eventText, liveGame, SEA, SF } from "../testing/games.ts";
 import { startReceiver } from "../webhooks/testing.ts";
 import { openWebhooks } from "../webhooks/webhooks.ts";
 import { createSports, type Sports } from "./sports.ts";
@@ -194,7 +194,6 @@ function eventsOf(received: readonly { readonly json: Readonly<Record<string, un
     // Delivery is at least once; the id tells the second time from the first.
     if (json.game_id !== gameId || ids.has(json.id)) return [];
     ids.add(json.id);
-    const { home, away } = json.score as Score;
-    return [`${json.event} ${home}:${away}`];
+    return [eventText(`${json.event}`, json.score as Score | null)];
   });
 }

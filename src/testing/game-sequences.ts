@@ -130,12 +130,12 @@ export const SEQUENCES: Readonly<Record<string, readonly (readonly [Game, ...str
   ],
   "6: called off, whatever its name says of completion": [
     [gameOf()],
-    [gameOf({ phase: "post", completed: true, statusName: "CANCELED" }), "game_canceled 0:0"],
+    [gameOf({ phase: "post", completed: true, statusName: "CANCELED" }), "game_canceled"],
     [gameOf({ phase: "post", completed: true, statusName: "CANCELED" })],
   ],
   "6: abandoned while it was played": [
     [liveGame(2, 0)],
-    [liveGame(2, 0, { phase: "post", statusName: "ABANDONED" }), "game_canceled 0:0"],
+    [liveGame(2, 0, { phase: "post", statusName: "ABANDONED" }), "game_canceled"],
   ],
   "6: washed out, and begun anew on another day": [
     [liveGame(2, 0)],

@@ -1,4 +1,4 @@
-import type { Game, Side, Team } from "../domain/game.ts";
+import type { Game, Score, Side, Team } from "../domain/game.ts";
 import { microsFromIso } from "../lib/time.ts";
 
 /** Games for tests: San Francisco at Seattle, one look at a time. */
@@ -78,4 +78,9 @@ export function liveGame(home: number, away: number, changes: LookChanges = {}):
 
 export function finalGame(home: number, away: number, changes: LookChanges = {}): Game {
   return liveGame(home, away, { phase: "post", completed: true, statusName: "FINAL", period: 4, ...changes });
+}
+
+/** An event as tests write it: "score_changed 7:0", and "game_canceled", which has no score. */
+export function eventText(type: string, score: Score | null): string {
+  return score ? `${type} ${score.home}:${score.away}` : type;
 }

@@ -4,7 +4,7 @@ import { type Game, type Scoreboard, SourceFailure, type SourceFault, type Track
 import { conditionOf } from "../../domain/game-condition.ts";
 import { silentLog } from "../../lib/log.ts";
 import { track } from "../../sports/tracker.ts";
-import { finalGame, gameOf, HOUR, KICKOFF, liveGame, MINUTE } from "../../testing/games.ts";
+import { eventText, finalGame, gameOf, HOUR, KICKOFF, liveGame, MINUTE } from "../../testing/games.ts";
 import { gameDay } from "./game-day.ts";
 import type { SecondSource } from "./nhl.ts";
 import { createPoller } from "./poller.ts";
@@ -66,7 +66,7 @@ async function simulate({ shows, second, from, until, pollSeconds }: Simulation)
           const look = { requestedAt, receivedAt, confirmation: confirmations.get(game.id) };
           const { tracked, events } = track(known.get(game.id), game, look);
           if (tracked) known.set(game.id, tracked);
-          for (const { type, score } of events) run.events.push(`${type} ${score.home}:${score.away}`);
+          for (const { type, score } of events) run.events.push(eventText(type, score));
         }
       },
       async sourceChanged(_league, { state, source }) {

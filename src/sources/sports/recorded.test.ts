@@ -3,6 +3,7 @@ import { test } from "node:test";
 import type { TrackedGame } from "../../domain/game.ts";
 import { microsFromIso } from "../../lib/time.ts";
 import { track } from "../../sports/tracker.ts";
+import { eventText } from "../../testing/games.ts";
 import { recording, recordings, recordingsAbsent } from "../../testing/recorded-sports.ts";
 import { parseGame, parseGames, parseTeam, parseTeams } from "./espn-games.ts";
 import { parseNhlScores } from "./nhl-games.ts";
@@ -22,8 +23,7 @@ function replay(folder: string): string[][] {
       const result = track(tracked.get(game.id), game, { requestedAt: at, receivedAt: at });
       if (result.tracked) tracked.set(game.id, result.tracked);
       return result.events.map(
-        ({ type, score }) =>
-          `${game.away.team.abbreviation}@${game.home.team.abbreviation} ${type} ${score.home}:${score.away}`,
+        ({ type, score }) => `${game.away.team.abbreviation}@${game.home.team.abbreviation} ${eventText(type, score)}`,
       );
     });
   });
