@@ -6,6 +6,7 @@ import { Compile } from "typebox/compile";
 import { apiOptions } from "../testing/api-doubles.ts";
 import { finalGame, gameOf, HOUR, liveGame, MINUTE, SEA, SF, teamOf } from "../testing/games.ts";
 import { createSportsDouble } from "../testing/sports-double.ts";
+import type { SportsSources } from "./game-lists.ts";
 import { createApi, createSportsApi } from "./server.ts";
 
 const NOW = Date.now() * 1000;
@@ -458,5 +459,28 @@ test("a game that has not begun is 0 to 0, also where its provider gives no scor
     const { see, get } = await followed(t, team);
     await see("nfl", [gameOf({ home: { score: null }, away: { score: null } })], NOW);
     assert.deepEqual((await get("games/401547403")).score, { home: 0, away: 0 });
+  }
+});
+
+test("a followed game whose score was never seen is shown without one, and none is recorded", async (t) => {
+  const recorded = (double: { sources: { samples: SportsSources["samples"] } }): string[] =>
+    double.sources.samples.seriesOfSubject("game", "nfl:401547403").map(({ field }) => field);
+  for (const [home, away] of UNKNOWN_SCORES) {
+    const odd = liveGame(0, 0, { start: NOW - MINUTE, home: { score: home }, away: { score: away } });
+    const running = await followed(t);
+    await running.see("nfl", [odd], NOW);
+    assert.equal((await running.get("games/401547403")).score, null);
+    assert.equal((await running.get("games/live")).games[0].score, null);
+    const { status, team_score, opponent_score } = await running.get("ha/game-status/sf");
+    assert.deepEqual([status, team_score, opponent_score], ["playing", null, null]);
+    assert.equal((await running.get("ha/game-context/sf")).current_game.score, null);
+    assert.deepEqual(recorded(running), []);
+
+    const scheduled = await followed(t);
+    await scheduled.see("nfl", [gameOf({ start: NOW - MINUTE })], NOW - 2 * MINUTE);
+    await scheduled.see("nfl", [odd], NOW);
+    assert.equal((await scheduled.get("games/401547403")).status, "scheduled");
+    assert.deepEqual((await scheduled.get("games/live")).games, []);
+    assert.deepEqual(recorded(scheduled), ["status"]);
   }
 });

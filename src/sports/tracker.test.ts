@@ -149,6 +149,27 @@ test("track() rule 14: a clock that was set back does not stop anything", () => 
   assert.deepEqual(told(events.flat()), ["score_changed 7:0", "game_ended 7:0"]);
 });
 
+test("track() rule 10: of an odd look only the times are remembered", () => {
+  const odd = liveGame(-3, 7, { period: 2 });
+  const before = follow([{ game: liveGame(3, 0), minute: 0 }]).tracked!;
+  const seenAt = KICKOFF + MINUTE;
+  const { tracked, events } = track(before, odd, { requestedAt: seenAt, receivedAt: seenAt });
+  assert.deepEqual([tracked, events], [{ ...before, requestedAt: seenAt, seenAt }, []]);
+  assert.equal(follow([{ game: odd, minute: 0 }]).tracked, undefined);
+});
+
+test("track() rule 10: an odd look of another source neither ends a game nor keeps that source from it", () => {
+  const nhl = (game: Game): Game => ({ ...game, source: "nhl" });
+  const { events } = follow([
+    { game: liveGame(1, 0), minute: 0 },
+    { game: nhl(finalGame(2, -1)), minute: 1 },
+    { game: nhl(liveGame(2, -1)), minute: 7 * 60 },
+    { game: nhl(liveGame(2, 0)), minute: 7 * 60 + 1 },
+    { game: nhl(liveGame(3, 0)), minute: 7 * 60 + 2 },
+  ]);
+  assert.deepEqual(events.map(told), [[], [], [], [], ["score_changed 3:0"]]);
+});
+
 test("track() never mixes the scores of two sources within a game", () => {
   const nhl = (game: Game): Game => ({ ...game, source: "nhl" });
   const mixed = follow([

@@ -9,7 +9,7 @@ import type {
   Score,
   TrackedGame,
 } from "../domain/game.ts";
-import { conditionOf, hasBegun } from "../domain/game-condition.ts";
+import { conditionOf, hasBegun, scoreSeen } from "../domain/game-condition.ts";
 import { scoreOf, winnerOf } from "../domain/game-json.ts";
 import type { Micros } from "../domain/sample.ts";
 
@@ -43,11 +43,14 @@ type Settled = TrackedGame["condition"];
 /**
  * What a new look at a game means, given what is remembered of it. Pure: the same arguments give the same events with
  * the same ids. The first look is a baseline and tells nothing; later ones tell each change once, in the order in which
- * it must have happened. A look that is late, unclear or steps backward changes nothing (see docs/sports.md).
+ * it must have happened. A look that is late, unclear, odd or steps backward changes nothing (see docs/sports.md).
  */
 export function track(stored: TrackedGame | undefined, seen: Game, look: Look): Tracking {
   const condition = conditionOf(seen);
-  if (!stored) return { tracked: condition === "unclear" ? undefined : baseline(seen, condition, look), events: [] };
+  if (!stored) {
+    const isClear = condition !== "unclear" && !isOdd(null, seen, condition);
+    return { tracked: isClear ? baseline(seen, condition, look) : undefined, events: [] };
+  }
   if (isLate(stored, look)) return { tracked: stored, events: [] };
 
   const times = { requestedAt: look.requestedAt, seenAt: look.receivedAt };
@@ -55,6 +58,7 @@ export function track(stored: TrackedGame | undefined, seen: Game, look: Look): 
   if (condition === "unclear") return { tracked: { ...stored, ...times }, events: [] };
   // A source that tells nothing must not look as if its game were being watched, so the times stay.
   if (!maySpeak(stored, game, condition, look)) return { tracked: stored, events: [] };
+  if (isOdd(stored, game, condition)) return { tracked: { ...stored, ...times }, events: [] };
   const meaning = meaningOf(stored, game, condition);
   if (meaning === null) return { tracked: { ...stored, ...times, doubt: null }, events: [] };
   if (!meaning.sure) {
@@ -74,7 +78,7 @@ function baseline(game: Game, condition: Settled, look: Look): TrackedGame {
     started,
     period: started ? (game.period ?? 0) : 0,
     halftimeAfter: condition === "halftime" ? (game.period ?? 0) : null,
-    score: started ? scoreAfter(game, NIL) : NIL,
+    score: (started ? scoreSeen(game) : null) ?? NIL,
     requestedAt: look.requestedAt,
     seenAt: look.receivedAt,
     startedAt: null,
@@ -99,7 +103,20 @@ function isLate(stored: TrackedGame, look: Look): boolean {
  */
 function maySpeak(stored: TrackedGame, game: Game, condition: Settled, look: Look): boolean {
   if (game.source === stored.game.source || !stored.started) return true;
+  if (isOdd(stored, game, condition)) return false;
   return condition === "final" || look.receivedAt - stored.seenAt > STALE_AFTER;
+}
+
+/**
+ * A score of one side alone or below zero. Of a game whose start is not known yet none at all is odd, too: it would have
+ * to begin with an invented one. Before the start, and of a game that is called off, no score is read.
+ */
+function isOdd(stored: TrackedGame | null, game: Game, condition: Settled): boolean {
+  const started = stored?.started ?? false;
+  const isRead = hasBegun(game, condition) || (started && condition === "delayed" && game.phase === "in");
+  if (!isRead || scoreSeen(game)) return false;
+  const hasNone = game.home.score === null && game.away.score === null;
+  return !(started && hasNone);
 }
 
 /** What a condition means after the stored one, and whether one look is enough to believe it. */
@@ -130,7 +147,7 @@ function doubtAgain(doubt: Doubt | null, condition: GameCondition, at: Micros): 
   return { ...doubt, looks: doubt.looks + 1 };
 }
 
-/** Home and away as remembered, also where a provider swaps them; without a score the last one stays. */
+/** Home and away as remembered, also where a provider swaps them. */
 function withKnownSides(known: Game, seen: Game): Game {
   const swapped = seen.home.team.id === known.away.team.id && seen.away.team.id === known.home.team.id;
   if (!swapped || seen.home.team.id === seen.away.team.id) return seen;
@@ -141,10 +158,6 @@ function withKnownSides(known: Game, seen: Game): Game {
     away: seen.home,
     homeWinProbability: homeWinProbability === null ? null : 1 - homeWinProbability,
   };
-}
-
-function scoreAfter(game: Game, known: Score): Score {
-  return { home: game.home.score ?? known.home, away: game.away.score ?? known.away };
 }
 
 function advance(stored: TrackedGame, game: Game, condition: Settled, look: Look): Tracking {
@@ -159,7 +172,7 @@ function advance(stored: TrackedGame, game: Game, condition: Settled, look: Look
     period: counts ? Math.max(stored.period, game.period ?? 0) : 0,
     halftimeAfter: condition === "halftime" ? (game.period ?? 0) : afresh ? null : stored.halftimeAfter,
     // Between interruption and resumption providers show 0 to 0 again, as before any game.
-    score: !counts ? NIL : game.phase === "pre" ? stored.score : scoreAfter(game, stored.score),
+    score: !counts ? NIL : game.phase === "pre" ? stored.score : (scoreSeen(game) ?? stored.score),
     requestedAt: look.requestedAt,
     seenAt: look.receivedAt,
     startedAt: started ? (stored.started ? stored.startedAt : look.receivedAt) : null,

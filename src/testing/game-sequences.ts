@@ -175,6 +175,34 @@ export const SEQUENCES: Readonly<Record<string, readonly (readonly [Game, ...str
     [liveGame(0, 0, { home: { score: null }, away: { score: null }, period: null, clock: null })],
     [liveGame(7, 0)],
   ],
+  "10: a game first seen without a score begins with the first that is seen": [
+    [withScores(null, null)],
+    [withScores(null, 17)],
+    [liveGame(14, 10, { period: 2 })],
+    [liveGame(14, 17, { period: 2 }), "score_changed 14:17"],
+  ],
+  "10: a start is told with the first score that is seen": [
+    [gameOf()],
+    [withScores(null, null)],
+    [withScores(0, null)],
+    [withScores(null, null, { period: 2, statusName: "RAIN_DELAY" })],
+    [liveGame(0, 3, { period: 2 }), "game_started 0:3", "period_changed 0:3", "score_changed 0:3"],
+  ],
+  "10: a score of one side alone, or below zero, is no news": [
+    [liveGame(14, 10)],
+    [withScores(null, 17, { period: 2 })],
+    [withScores(21, null, { phase: "post", completed: true, statusName: "FINAL" })],
+    [withScores(-3, 17)],
+    [withScores(14, null, { statusName: "RAIN_DELAY" })],
+    [liveGame(14, 10)],
+    [finalGame(14, 17), "score_changed 14:17", "game_ended 14:17"],
+    [withScores(17, null, { phase: "post", completed: true, statusName: "FINAL" })],
+  ],
+  "10: without a score of either side the known one stays, and the game goes on": [
+    [liveGame(7, 0)],
+    [withScores(null, null, { period: 2, statusName: "HALFTIME" }), "period_changed 7:0", "halftime 7:0"],
+    [withScores(null, null, { phase: "post", completed: true, statusName: "FINAL" }), "game_ended 7:0"],
+  ],
   "10: names never seen before follow phase and completion": [
     [gameOf({ statusName: "WARMING_UP" })],
     [liveGame(0, 0, { statusName: "THIRD_HALF" }), "game_started 0:0"],
@@ -186,6 +214,10 @@ export const SEQUENCES: Readonly<Record<string, readonly (readonly [Game, ...str
     [swapped(liveGame(14, 3)), "score_changed 14:3"],
   ],
 };
+
+function withScores(home: number | null, away: number | null, changes: Parameters<typeof liveGame>[2] = {}): Game {
+  return liveGame(0, 0, { ...changes, home: { score: home }, away: { score: away } });
+}
 
 function swapped(game: Game): Game {
   return { ...game, home: game.away, away: game.home };
