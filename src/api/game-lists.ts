@@ -50,7 +50,7 @@ const TeamSchema = exactly({
 export const GameSchema = exactly({
   id: text("The provider's; league and id together are unique"),
   league: text("Our id of the league, or ESPN's path of one without"),
-  status: text(GAME_STATUSES.join(", ")),
+  status: text(`${GAME_STATUSES.join(", ")}; a suspended game, which goes on another day, is postponed`),
   condition: text("scheduled, live, halftime, delayed, suspended, postponed, canceled, final, or unclear"),
   start_time: nullableTime("Kick-off"),
   start_time_valid: Type.Boolean({ description: "False while the time of day is open" }),

@@ -484,3 +484,31 @@ test("a followed game whose score was never seen is shown without one, and none 
     assert.deepEqual(recorded(scheduled), ["status"]);
   }
 });
+
+test("a suspended game is postponed in every route, with its condition and its score", async (t) => {
+  const suspended = liveGame(3, 2, { start: NOW - HOUR, period: 7, phase: "post", statusName: "SUSPENDED" });
+  for (const team of ["sf", "kc"]) {
+    const { see, get, outbox, sources } = await followed(t, team);
+    await see("nfl", [liveGame(3, 2, { start: NOW - HOUR, period: 7 })], NOW - MINUTE);
+    await see("nfl", [suspended], NOW);
+    const { status, condition, score, period, winner } = await get("games/401547403");
+    assert.deepEqual([status, condition, score], ["postponed", "suspended", { home: 3, away: 2 }], team);
+    assert.deepEqual([period.current, winner], [7, null]);
+    assert.deepEqual((await get("games/live?team_ids=sf")).games, []);
+    if (team === "kc") continue;
+    assert.equal((await get("games/history?status=live")).total, 0);
+    const { games } = await get("games/history?status=postponed");
+    assert.deepEqual([games[0].status, games[0].home_score], ["postponed", 3]);
+    const { type, fields } = outbox.events.at(-1)!;
+    assert.deepEqual([type, fields!.status, fields!.score], ["game_suspended", "postponed", { home: 3, away: 2 }]);
+    const recorded = sources.samples.seriesOfSubject("game", "nfl:401547403").find(({ field }) => field === "status")!;
+    const [column] = await sources.samples.read([{ series: recorded.number, start: 0, end: NOW + 1, limit: 10 }]);
+    assert.deepEqual(column!.values, ["live", "suspended"]);
+
+    const again = { start: NOW + 20 * HOUR };
+    await see("nfl", [gameOf(again)], NOW + MINUTE);
+    assert.equal((await get("games/401547403")).status, "postponed");
+    await see("nfl", [liveGame(3, 2, { ...again, period: 7 })], NOW + 2 * MINUTE);
+    assert.equal((await get("games/401547403")).status, "live");
+  }
+});

@@ -4,7 +4,7 @@ import type { Micros } from "./sample.ts";
 
 /** Games as others see them, over HTTP and in webhooks: names of the original where it had one. */
 
-/** The three words of the original; what they cannot say is in `condition`. */
+/** The original's words, with two for games that are not played; what they cannot say is in `condition`. */
 export type GameStatus = "scheduled" | "live" | "final" | "postponed" | "canceled";
 
 export function statusOf(condition: GameCondition, started: boolean): GameStatus {
@@ -13,6 +13,9 @@ export function statusOf(condition: GameCondition, started: boolean): GameStatus
     case "postponed":
     case "canceled":
       return condition;
+    // It goes on another day, so that nobody plays it now.
+    case "suspended":
+      return "postponed";
     case "scheduled":
     case "unclear":
       return "scheduled";
