@@ -512,3 +512,39 @@ test("a suspended game is postponed in every route, with its condition and its s
     assert.equal((await get("games/401547403")).status, "live");
   }
 });
+
+test("the lists of live and upcoming games say which league they cannot answer for, and why", async (t) => {
+  const double = await createSportsDouble({
+    configured: [
+      { league: "nfl", text: "sf" },
+      { league: "epl", text: "liv" },
+    ],
+  });
+  const api = await createSportsApi({ ...apiOptions(), sports: double.sources });
+  t.after(() => api.close());
+  const warnings = async (query = ""): Promise<string[]> => {
+    const answers = await Promise.all(["live", "upcoming"].map((list) => api.inject(`/api/v1/games/${list}${query}`)));
+    return answers.map((answer) => answer.json().warning);
+  };
+  for (const warning of await warnings()) assert.match(warning, /nfl \(waiting\): .*not .*asked.*epl \(waiting\)/);
+
+  await double.see("nfl", [liveGame(0, 0, { start: NOW })], NOW);
+  await double.see("epl", [], NOW);
+  assert.deepEqual(await warnings(), [null, null]);
+
+  double.block("epl");
+  for (const query of ["", "?league=epl", "?sport=EPL", "?team_ids=nfl:sf,epl-liv", "?team_ids=liv"]) {
+    for (const warning of await warnings(query)) {
+      assert.match(warning, /epl \(blocked\): The source answers 403: it refuses us/, query);
+      assert.doesNotMatch(warning, /nfl/, query);
+    }
+  }
+  for (const query of ["?league=nfl", "?team_ids=nfl:sf", "?league=nfl&team_ids=liv", "?team_ids=nfl-sf"]) {
+    assert.deepEqual(await warnings(query), [null, null], query);
+  }
+  for (const query of ["?league=nhl", "?team_ids=nfl:sf,nhl:bos"]) {
+    for (const warning of await warnings(query)) assert.match(warning, /nhl: nobody follows/, query);
+  }
+  const { games, warning } = (await api.inject("/api/v1/games/live")).json();
+  assert.deepEqual([games.length, typeof warning], [1, "string"]);
+});

@@ -23,6 +23,7 @@ import {
 } from "./game-lists.ts";
 import { scheduleAnswer, scheduleOf } from "./game-schedule.ts";
 import { readTimeline } from "./game-timeline.ts";
+import { warningOf } from "./game-warning.ts";
 import {
   answers,
   count,
@@ -50,7 +51,8 @@ const TEAM_LIST_LENGTH_MAX = 4_000;
 const UPCOMING_HOURS_MAX = 24 * 366;
 
 const filtered = { filtered_by_teams: Type.Array(Type.String(), { description: "Teams that the list is about" }) };
-const gamesAnswer = Type.Object({ ...listAnswer("games", GameSchema).properties, ...filtered });
+const warned = { warning: nullableText("Which leagues it cannot answer for, and why; null where all answer") };
+const gamesAnswer = Type.Object({ ...listAnswer("games", GameSchema).properties, ...filtered, ...warned });
 const gamesQuery = {
   ...leagueQuery,
   team_ids: queryList("Teams as nfl:sf, sf, an id or a full name; the followed ones without it", TEAM_LIST_LENGTH_MAX),
@@ -149,6 +151,7 @@ export function gameRoutes(api: Api, sports: SportsSources, now: () => Micros = 
       ...listBody("games", { rows, total: found.length, nextCursor }, limit),
       filtered_by_teams:
         named ?? sports.followed().map(({ league: of, id: known, text: as }) => `${of}:${known ?? as}`),
+      warning: warningOf(sports, league, named),
     };
   }
 

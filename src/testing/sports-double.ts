@@ -18,6 +18,8 @@ export interface SportsDouble {
   readonly sources: SportsSources;
   /** A look at a league: every game with its score now. */
   see(league: string, games: readonly Game[], at: number): Promise<void>;
+  /** From now on a league's source refuses us. */
+  block(league: string): void;
 }
 
 export interface SportsDoubleOptions {
@@ -31,6 +33,7 @@ export interface SportsDoubleOptions {
 export async function createSportsDouble(options: SportsDoubleOptions = {}): Promise<SportsDouble> {
   const { configured = [], teams = {}, schedules = {} } = options;
   const current = new Map<string, readonly Game[]>();
+  const blocked = new Set<string>();
   let listener: ScoreListener | undefined;
   const down = () => new SourceFailure("down", "The source answers 502: it is out of order");
   const source: ScoreSource = {
@@ -53,11 +56,11 @@ export async function createSportsDouble(options: SportsDoubleOptions = {}): Pro
         status: () =>
           to.leagues().map((league) => ({
             league,
-            state: "ok",
-            reason: null,
+            state: blocked.has(league) ? "blocked" : current.has(league) ? "ok" : "waiting",
+            reason: blocked.has(league) ? "The source answers 403: it refuses us" : null,
             source: "espn",
             games: current.get(league)?.length ?? 0,
-            failuresInARow: 0,
+            failuresInARow: blocked.has(league) ? 1 : 0,
             lastSuccessAt: null,
             nextPollAt: null,
           })),
@@ -77,6 +80,7 @@ export async function createSportsDouble(options: SportsDoubleOptions = {}): Pro
       current.set(league, games);
       await listener!.take({ league, games, requestedAt: at, receivedAt: at, confirmations: new Map() });
     },
+    block: (league) => void blocked.add(league),
   };
 }
 

@@ -1,5 +1,5 @@
 import { away, number, UNKNOWN } from "../format.js";
-import { card, state, table } from "../html.js";
+import { card, html, state, table } from "../html.js";
 
 /** What each state of a source means, so that they are told apart without the manual. */
 const WORDS = /** @type {const} */ ({
@@ -40,12 +40,12 @@ export function sources(sports, now) {
   );
 }
 
-/** Games that are played now; no card where there are none. @param {any} live */
+/** Games that are played now; no card where there are none, unless some may be missing. @param {any} live */
 export function games(live) {
-  if (!live?.games.length) return null;
+  if (!live?.games.length && !live?.warning) return null;
   return card(
     "Live games",
-    table(
+    html`${table(
       ["League", "Away", "#Score", "Home", "#Score", "Condition"],
       live.games.map((/** @type {any} */ game) => [
         game.league,
@@ -55,8 +55,8 @@ export function games(live) {
         number(game.score?.home),
         game.condition,
       ]),
-      "",
-    ),
+      "None is known.",
+    )}${live.warning ? html`<p class="warn">${live.warning}</p>` : null}`,
     { wide: true },
   );
 }
