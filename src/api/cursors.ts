@@ -3,6 +3,8 @@ import { AppError } from "../domain/errors.ts";
 import type { Page } from "../domain/home-store.ts";
 
 const DIGEST_LENGTH = 12;
+/** A longer name would leave an address no room for the cursor that holds it. */
+const NAME_LENGTH_MAX = 200;
 
 /**
  * A cursor: where a page ended, bound to the query it belongs to by a digest over both. It is opaque to callers, works
@@ -22,6 +24,11 @@ export function decodeCursor(query: unknown, cursor: string): unknown {
     throw new AppError("invalid", `The query parameter "cursor" does not belong to this query: ${remedy}`);
   }
   return JSON.parse(text);
+}
+
+/** What stands for a name in a position: the name itself, or of a long one its digest. */
+export function nameInCursor(name: string): string {
+  return name.length <= NAME_LENGTH_MAX ? name : createHash("sha256").update(name).digest("base64url");
 }
 
 /**

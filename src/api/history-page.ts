@@ -2,7 +2,7 @@ import { AppError } from "../domain/errors.ts";
 import type { Micros, ReadColumns, Span } from "../domain/sample.ts";
 import type { Series } from "../domain/series.ts";
 import type { ReadRequest, SampleReader } from "../domain/store.ts";
-import { decodeCursor, encodeCursor } from "./cursors.ts";
+import { decodeCursor, encodeCursor, nameInCursor } from "./cursors.ts";
 
 /** One series of an answer; `series` null: known, and without any sample. */
 export interface HistoryPart {
@@ -54,7 +54,7 @@ export async function readPage(samples: SampleReader, page: PageQuestion): Promi
   const from = page.cursor === undefined ? null : positionOf(page, page.cursor);
   const span = from ?? page.span;
   const cursorAt = (part: HistoryPart, after: Micros | null): string =>
-    encodeCursor(page.question, [span.start, span.end, part.name, part.field, after]);
+    encodeCursor(page.question, [span.start, span.end, nameInCursor(part.name), nameInCursor(part.field), after]);
   const requestOf = (part: HistoryPart, index: number, limit: number): ReadRequest => {
     const after = from !== null && index === first ? from.after : null;
     const start = after === null ? span.start : Math.max(span.start, after + 1);
@@ -114,7 +114,7 @@ function positionOf(page: PageQuestion, cursor: string): Position {
 
 /** A series can have gone since the last page; then nothing says where to go on. */
 function indexOf(parts: readonly HistoryPart[], { name, field }: Position): number {
-  const index = parts.findIndex((part) => part.field === field && part.name === name);
+  const index = parts.findIndex((part) => nameInCursor(part.field) === field && nameInCursor(part.name) === name);
   if (index === -1)
     throw new AppError("conflict", "Cannot go on from this cursor: its series is gone; read again from the start");
   return index;

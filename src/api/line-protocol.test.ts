@@ -119,6 +119,57 @@ for (const path of PATHS) {
   });
 }
 
+/** As Telegraf writes it of a container with labels, and the longest that an address has room for beside a cursor. */
+const LONG: readonly (readonly [name: string, tags: number, measurement: string, field: string])[] = [
+  ["tags of 559 characters", 14, "docker", "cpu"],
+  ["tags of 30,000 characters", 750, "docker", "cpu"],
+  ["a measurement of 30,000 characters", 1, "m".repeat(30_000), "cpu"],
+  ["a field of 30,000 characters", 1, "docker", "f".repeat(30_000)],
+];
+for (const [name, tags, measurement, field] of LONG) {
+  test(`history and statistics read what /write took: ${name}`, async (t) => {
+    const { api, write } = await open(t);
+    const labels = Array.from({ length: tags }, (_, i) => `${String(i + 100).padEnd(30, "l")}=${"v".repeat(8)}`);
+    const subject = labels.join();
+    const line = (time: number): string => `${measurement},${subject} a=1,${field}=${time} ${time}000`;
+    assert.equal((await write("/write?precision=u", [3, 4, 5].map((time) => line(time)).join("\n"))).statusCode, 204);
+    const query = new URLSearchParams({ measurement, subject, fields: field, start: "0", end: "6000" }).toString();
+    const samples: unknown[] = [];
+    for (let cursor: string | null = ""; cursor !== null; ) {
+      const url: string = `/api/v1/history?${query}&limit=1${cursor === "" ? "" : `&cursor=${cursor}`}`;
+      assert.ok(url.length < 60_000);
+      const answer = await api.inject(url);
+      assert.equal(answer.statusCode, 200, answer.body.slice(0, 300));
+      samples.push(...answer.json().series.flatMap((series: { samples: unknown[] }) => series.samples));
+      cursor = answer.json().next_cursor;
+    }
+    assert.deepEqual(samples, [
+      [3, 3],
+      [4, 4],
+      [5, 5],
+    ]);
+    const statistics = await api.inject(`/api/v1/statistics?${query}&period=month`);
+    assert.equal(statistics.statusCode, 200, statistics.body.slice(0, 300));
+    assert.equal(statistics.json().series[0].buckets[0].count, 3);
+  });
+}
+
+test("statistics page through a subject with long names", async (t) => {
+  const { api, write } = await open(t);
+  const fields = ["a", "b", "c"].map((letter) => letter.repeat(20_000));
+  await write("/write", `m ${fields.map((field) => `${field}=1`).join()} 1000`);
+  const query = "measurement=m&subject=-&start=0&end=18000000000&period=hour";
+  const found: string[] = [];
+  for (let cursor: string | null = ""; cursor !== null; ) {
+    const url: string = `/api/v1/statistics?${query}${cursor === "" ? "" : `&cursor=${cursor}`}`;
+    const answer = await api.inject(url);
+    assert.equal(answer.statusCode, 200, answer.body.slice(0, 300));
+    found.push(...answer.json().series.map(({ field }: { field: string }) => field));
+    cursor = answer.json().next_cursor;
+  }
+  assert.deepEqual(found, fields);
+});
+
 test("POST /write answers faults as InfluxDB 1.x, POST /api/v2/write as 2.x", async (t) => {
   const { write } = await open(t);
   const some = "partial write: unable to parse 'bad line here now': invalid field format dropped=1";

@@ -7,6 +7,8 @@ export const LIST_LIMIT_MAX = 1000;
 export const LIST_LIMIT_DEFAULT = 100;
 /** No id, name or other single value in an address is longer. */
 export const VALUE_LENGTH_MAX = 500;
+/** But a measurement, a subject or a field: line protocol brings longer ones. An address has no room for more. */
+const SERIES_NAME_LENGTH_MAX = 65_535;
 const CURSOR_LENGTH_MAX = 4000;
 
 export const nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
@@ -22,12 +24,20 @@ export const nullableTime = (description: string) =>
 /** One optional text of a query. */
 export const queryText = (description: string) =>
   Type.Optional(Type.String({ minLength: 1, maxLength: VALUE_LENGTH_MAX, description }));
-/** One of some words in a query. */
-export const queryChoice = <const T extends string>(words: readonly T[], description: string) =>
-  Type.Optional(Type.Enum([...words], { description }));
 /** A list in a query, separated by commas. */
 export const queryList = (description: string, maxLength: number) =>
   Type.Optional(Type.String({ minLength: 1, maxLength, description: `${description}; a list, separated by commas` }));
+/** A measurement or a subject in a query. */
+export const querySeriesName = (description: string) =>
+  Type.Optional(Type.String({ minLength: 1, maxLength: SERIES_NAME_LENGTH_MAX, description }));
+/** The fields that a query of samples asks for. */
+export const queryFields = queryList(
+  "Fields; * for all. Without it the state alone for entities, all fields for other subjects",
+  SERIES_NAME_LENGTH_MAX,
+);
+/** One of some words in a query. */
+export const queryChoice = <const T extends string>(words: readonly T[], description: string) =>
+  Type.Optional(Type.Enum([...words], { description }));
 export const querySwitch = (description: string) => Type.Optional(Type.Boolean({ default: false, description }));
 export const cursor = Type.Optional(
   Type.String({ minLength: 1, maxLength: CURSOR_LENGTH_MAX, description: "A former answer's next_cursor" }),

@@ -7,7 +7,7 @@ import type { SampleReader } from "../domain/store.ts";
 import { keptPeriodBorders, PERIODS, type Period, periodsAtMost } from "../lib/calendar.ts";
 import { nowMicros } from "../lib/time.ts";
 import type { Api } from "./api.ts";
-import { decodeCursor, encodeCursor } from "./cursors.ts";
+import { decodeCursor, encodeCursor, nameInCursor } from "./cursors.ts";
 import { entityFilters } from "./entity-filter.ts";
 import type { HistoryPart } from "./history-page.ts";
 import { loneBucketWriter } from "./lone-buckets.ts";
@@ -19,7 +19,9 @@ import {
   listOf,
   nullableText,
   queryChoice,
+  queryFields,
   queryList,
+  querySeriesName,
   queryText,
   text,
   warned,
@@ -110,12 +112,9 @@ export function statisticsRoutes(
           ),
           ...entityFilters,
           q: queryText("Text within name or id, without regard to case"),
-          measurement: queryText("With subject: what is no entity, e.g. weather"),
-          subject: queryText("With measurement, e.g. open-meteo"),
-          fields: queryList(
-            "Fields; * for all. Without it the state alone for entities, all fields for other subjects",
-            LIST_LENGTH_MAX,
-          ),
+          measurement: querySeriesName("With subject: what is no entity, e.g. weather"),
+          subject: querySeriesName("With measurement, e.g. open-meteo"),
+          fields: queryFields,
           start: queryText(`From here on: ${MOMENT}; a day before end without it`),
           end: queryText(`Before here: ${MOMENT}; now without it, and may lie in the future`),
           period: queryChoice(PERIODS, "hour without it"),
@@ -168,7 +167,9 @@ export function statisticsRoutes(
       const series = page.map(({ head, field, series }) =>
         withBuckets({ ...head, field, unit: series?.unit ?? null }, series === null ? NO_BUCKETS : buckets[answer++]!),
       );
-      const nextCursor = next ? encodeCursor(question, [span.start, span.end, next.name, next.field]) : null;
+      const nextCursor = next
+        ? encodeCursor(question, [span.start, span.end, nameInCursor(next.name), nameInCursor(next.field)])
+        : null;
       return reply.send(answerJson(head, series, { ...warned(warnings), next_cursor: nextCursor }));
     },
   );
@@ -223,7 +224,7 @@ function positionOf(question: unknown, cursor: string): Position {
 }
 
 function indexOf(parts: readonly HistoryPart[], { name, field }: Position): number {
-  const index = parts.findIndex((part) => part.field === field && part.name === name);
+  const index = parts.findIndex((part) => nameInCursor(part.field) === field && nameInCursor(part.name) === name);
   if (index !== -1) return index;
   throw new AppError("conflict", "Cannot go on from this cursor: its series is gone; read again from the start");
 }
