@@ -117,8 +117,8 @@ test("parse() reads nanoseconds since 2001, digit by digit, and says of anything
   );
 });
 
-test("parse() cuts the present to the precision", () => {
-  const at = (precision: Precision): number | null | undefined => {
+test("parse() gives lines without a time the whole present, whatever the precision", () => {
+  const at = (line: string, precision: Precision): number | undefined => {
     const seen: number[] = [];
     const parser = createParser<null>({
       resolve: () => null,
@@ -126,13 +126,14 @@ test("parse() cuts the present to the precision", () => {
       pointEnds: () => undefined,
       fault: () => assert.fail(),
     });
-    const body = Buffer.from("m v=1");
+    const body = Buffer.from(line);
     parser.parse(body, 0, body.length, precision, 1_795_518_045_947_119);
     return seen[0];
   };
-  assert.equal(at("ns"), 1_795_518_045_947_119);
-  assert.equal(at("s"), 1_795_518_045_000_000);
-  assert.equal(at("h"), 1_795_518_000_000_000);
+  for (const precision of PRECISIONS) {
+    // By the fast way, and by `readPoint`.
+    for (const line of ["m v=1", "m  v=1"]) assert.equal(at(line, precision), 1_795_518_045_947_119, precision);
+  }
 });
 
 test("parse() drops the field time, and refuses a point that has no other", () => {

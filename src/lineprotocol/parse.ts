@@ -55,7 +55,10 @@ const UNUSUAL_PREFIX = "\0";
 const UNUSUAL = -1;
 
 export interface Parser {
-  /** Reads lines from `start` on until one ends behind `pause`; answers where it stopped. */
+  /**
+   * Reads lines from `start` on until one ends behind `pause`; answers where it stopped. Lines without a time get `now`,
+   * whole, whatever the precision.
+   */
   parse(body: Buffer, start: number, pause: number, precision: Precision, now: Micros): number;
   /** What keys stand for has changed. */
   forget(): void;
@@ -305,7 +308,6 @@ export function createParser<Target>(listener: PointListener<Target>): Parser {
     parse(body, start, pause, precision, now) {
       step = stepMicros(precision);
       view = viewOf(body);
-      const present = step > 1 ? Math.floor(now / step) * step : now;
       let at = start;
       /** Lines that begin before it have a line feed, in a text or behind them, before they are too long. */
       let fedUntil = body.length - at <= LINE_BYTES_MAX ? body.length : at;
@@ -318,8 +320,8 @@ export function createParser<Target>(listener: PointListener<Target>): Parser {
             continue;
           }
         }
-        const next = readLine(body, at, precision, present);
-        at = next === UNUSUAL ? readUnusual(body, at, precision, present) : next;
+        const next = readLine(body, at, precision, now);
+        at = next === UNUSUAL ? readUnusual(body, at, precision, now) : next;
       }
       view = NO_BYTES;
       return at;

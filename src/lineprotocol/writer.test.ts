@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import type { EntityPoint } from "../domain/line-protocol.ts";
+import { type EntityPoint, PRECISIONS, type Precision } from "../domain/line-protocol.ts";
 import type { Value } from "../domain/sample.ts";
 import { silentLog } from "../lib/log.ts";
 import { ENTITY_POINTS_DOUBLE } from "../testing/entity-point-double.ts";
@@ -43,7 +43,7 @@ async function open(t: TestContext, more: { store?: Partial<StoreOptions>; write
     openAgain,
     entityPoints,
     resolutions,
-    write: (text: string) => writer.write(Buffer.from(text), "ns", "identity"),
+    write: (text: string, precision: Precision = "ns") => writer.write(Buffer.from(text), precision, "identity"),
     async values(measurement: string, subject: string, field: string): Promise<readonly Value[] | undefined> {
       const series = store.find({ measurement, subject, field });
       if (series === undefined) return undefined;
@@ -171,10 +171,10 @@ test("write() takes points that only look like ours as what they are, with every
   );
 });
 
-test("write() gives points without a time one of their own, whatever the clock says", async (t) => {
+test("write() gives points without a time one of their own, whatever clock and precision say", async (t) => {
   let clock = 1_795_000_000_000_000;
   const { write, values } = await open(t, { writer: { now: () => clock } });
-  for (let i = 0; i < 50; i++) await write(`m v=${i}`);
+  for (let i = 0; i < 50; i++) await write(`m v=${i}`, PRECISIONS[i % PRECISIONS.length]);
   assert.equal((await values("m", "-", "v"))!.length, 50);
   // Set back: what comes now is not told of a time to come.
   clock -= 3_600_000_000;

@@ -201,7 +201,7 @@ export function createLineWriter(options: LineWriterOptions): LineWriter {
   });
 
   let arrived = 0;
-  /** What points without a time get: another one for each body, though the clock counts milliseconds. */
+  /** What points without a time get: another one for each body, though the clock and the precision may be coarser. */
   const arrival = (): Micros => {
     const present = now();
     const isAhead = arrived >= present && arrived - present < CLOCK_AHEAD_MAX_MICROS;
