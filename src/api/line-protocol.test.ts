@@ -294,12 +294,34 @@ const QUESTIONS: readonly { q: string; status: number; body?: object; has?: RegE
       ],
     },
   },
+  {
+    q: 'CREATE DATABASE "a;b" ; ; SHOW DATABASES; CREATE RETENTION POLICY "it\'s" ON a DURATION 1d REPLICATION 1;',
+    status: 200,
+    body: {
+      results: [
+        { statement_id: 0 },
+        { statement_id: 1, series: [{ name: "databases", columns: ["name"], values: [["home_assistant"], ["ha"]] }] },
+        { statement_id: 2 },
+      ],
+    },
+  },
+  { q: 'CREATE DATABASE "a"; DROP DATABASE "b"', status: 400, has: /^error parsing query: not supported.*: DROP DATA/ },
+  { q: "CREATE DATABASE a; SELECT * FROM m", status: 400, has: /^error parsing query: not supported.*: SELECT/ },
+  { q: "SELECT * FROM m; CREATE DATABASE a", status: 400, has: /^error parsing query: not supported/ },
+  {
+    q: 'CREATE DATABASE "a\\"; DROP DATABASE b; SHOW SERIES LIMIT 1',
+    status: 400,
+    has: /^error parsing query: .*quote/,
+  },
+  { q: `${"CREATE DATABASE a;".repeat(100)}`, status: 200 },
+  { q: `${"CREATE DATABASE a;".repeat(101)}`, status: 400, has: /^error parsing query: more than 100 statements/ },
+  { q: " ; ", status: 400, has: /missing required parameter "q"/ },
   { q: "SELECT * FROM m", status: 400, has: /^error parsing query: not supported here/ },
   { q: "DROP DATABASE ha", status: 400, has: /^error parsing query/ },
   { q: "", status: 400, has: /missing required parameter "q"/ },
 ];
 for (const { q, status, body, has } of QUESTIONS) {
-  test(`/query answers "${q}" with ${status}`, async (t) => {
+  test(`/query answers "${q.slice(0, 120)}" (${q.length} characters) with ${status}`, async (t) => {
     const { api } = await open(t);
     const parameters = new URLSearchParams({ db: "ha", q }).toString();
     const answers = [

@@ -12,6 +12,7 @@ import type { Api } from "./api.ts";
 import { answerFor } from "./errors.ts";
 import { BodyReader } from "./lines-body.ts";
 import { json, text } from "./schemas.ts";
+import { resultsOf } from "./statements.ts";
 import { Type } from "./type.ts";
 
 /** As InfluxDB 1.x has it; unpacked, a body may be larger. */
@@ -205,13 +206,8 @@ function pingRoute(api: Api): void {
   );
 }
 
-const NOTHING = { results: [{ statement_id: 0 }] };
-/** Everything is one database here, whatever a client calls it. */
-const SETUP = /^(CREATE DATABASE|(CREATE|ALTER) RETENTION POLICY|SHOW SERIES LIMIT)\s/i;
-const SHOW_DATABASES = /^SHOW DATABASES$/i;
-
-const statement = {
-  q: Type.Optional(text("The statement")),
+const question = {
+  q: Type.Optional(text("The statement, or several with semicolons between them")),
   db: Type.Optional(text("One more name that SHOW DATABASES answers")),
 };
 
@@ -220,13 +216,14 @@ function queryRoutes(api: Api): void {
   const schema = {
     tags,
     summary: "What clients of InfluxDB 1.x ask at their set-up",
-    description: "CREATE DATABASE, retention policies and SHOW DATABASES; anything else is 400.",
-    querystring: Type.Object({ ...statement, ...login }),
+    description:
+      "CREATE DATABASE, retention policies and SHOW DATABASES, with a result for each; anything else among them is 400.",
+    querystring: Type.Object({ ...question, ...login }),
     response: answersOf({ 200: json("InfluxDB's results", Results) }, ErrorV1),
   };
   // Two routes, since a GET has no body to describe.
   api.get<Query>("/query", { config: { influxdb: 1 }, schema }, answerQuery);
-  const form = { consumes: ["application/x-www-form-urlencoded"], body: Type.Object(statement) };
+  const form = { consumes: ["application/x-www-form-urlencoded"], body: Type.Object(question) };
   const config = { influxdb: 1, bodyOptional: true } as const;
   api.post<Query>("/query", { config, schema: { ...schema, ...form } }, answerQuery);
 }
@@ -243,16 +240,5 @@ async function answerQuery(request: FastifyRequest<Query>, reply: FastifyReply):
     const given = request.query[name];
     return (typeof given === "string" ? given : (form.get(name) ?? "")).trim();
   };
-  const statement = read("q").replace(/\s*;\s*$/, "");
-  if (statement === "") throw new AppError("invalid", 'missing required parameter "q"');
-  if (SETUP.test(statement)) return NOTHING;
-  if (SHOW_DATABASES.test(statement)) return databases(read("db"));
-  const remedy = "read by /api/v1/history and /api/v1/statistics";
-  throw new AppError("invalid", `error parsing query: not supported here, ${remedy}: ${statement.slice(0, 200)}`);
-}
-
-function databases(asked: string) {
-  const names = [...new Set(["home_assistant", asked])].filter(Boolean);
-  const series = [{ name: "databases", columns: ["name"], values: names.map((name) => [name]) }];
-  return { results: [{ statement_id: 0, series }] };
+  return resultsOf(read("q"), read("db"));
 }
