@@ -222,7 +222,7 @@ function readKey(key: Buffer): Pick<Point, "measurement" | "tags"> {
   }
   tags.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
   if (tags.some(([tag], i) => tag === tags[i + 1]?.[0])) throw new LineFault("duplicate tags");
-  return { measurement: key.toString("utf8", 0, nameEnd).replace(/\\([, ])/g, "$1"), tags };
+  return { measurement: unescapeName(key.toString("utf8", 0, nameEnd)), tags };
 }
 
 function unescapeTag(text: string): string {
@@ -236,7 +236,7 @@ function readFields(block: Buffer, keyBytes: number): [string, Value][] {
     const bytes = keyBytes + SEPARATOR_BYTES + equals - at;
     if (bytes > KEY_BYTES_MAX) throw new LineFault(`max key length exceeded: ${bytes} > ${KEY_BYTES_MAX}`);
     const end = endOfValue(block, equals + 1);
-    const name = unescapeFieldName(block.toString("utf8", at, equals));
+    const name = unescapeName(block.toString("utf8", at, equals));
     const value = readValue(block, equals + 1, end);
     if (name !== "time") fields.push([name, value]);
     if (fields.length > FIELDS_MAX) throw new LineFault(`max fields exceeded: ${FIELDS_MAX} in one line`);
@@ -245,7 +245,8 @@ function readFields(block: Buffer, keyBytes: number): [string, Value][] {
   return fields;
 }
 
-function unescapeFieldName(text: string): string {
+/** Of a measurement or a field: unlike a tag it may have escaped quotes. */
+function unescapeName(text: string): string {
   return text.replace(/\\([," =])/g, "$1");
 }
 
