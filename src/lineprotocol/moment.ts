@@ -20,7 +20,9 @@ export function stepMicros(precision: Precision): number {
 }
 
 const INT64_MAX = 2n ** 63n - 1n;
-const TIME_MAX = 9223372036854775806n;
+/** In nanoseconds: a number holds every microsecond between them. InfluxDB's own range goes on to the year 2262. */
+const TIME_MIN = BigInt(Number.MIN_SAFE_INTEGER) * 1000n;
+const TIME_MAX = BigInt(Number.MAX_SAFE_INTEGER) * 1000n + 999n;
 
 /** The moment of a line's digits, rounded down to the microsecond. Throws a LineFault beyond what can be stored. */
 export function momentOf(digits: string, precision: Precision): Micros {
@@ -30,10 +32,8 @@ export function momentOf(digits: string, precision: Precision): Micros {
     throw new LineFault(`strconv.ParseInt: parsing "${digits}": value out of range`);
   }
   const nanoseconds = steps * NANOSECONDS[precision];
-  const micros = Number((nanoseconds - (((nanoseconds % 1000n) + 1000n) % 1000n)) / 1000n);
-  // The last years of InfluxDB's range (from 2255 on) are none that a number holds to the microsecond.
-  if (nanoseconds > TIME_MAX || nanoseconds < -TIME_MAX || !Number.isSafeInteger(micros)) {
-    throw new LineFault(`time outside range ${-TIME_MAX} - ${TIME_MAX}`);
+  if (nanoseconds < TIME_MIN || nanoseconds > TIME_MAX) {
+    throw new LineFault(`time outside range ${TIME_MIN} - ${TIME_MAX}`);
   }
-  return micros;
+  return Number((nanoseconds - (((nanoseconds % 1000n) + 1000n) % 1000n)) / 1000n);
 }

@@ -7,7 +7,7 @@ import { LINE_CASES, type ReadPoint } from "../testing/line-protocol-cases.ts";
 import { LineFault } from "./fault.ts";
 import { FIELDS_MAX } from "./keys.ts";
 import { createParser } from "./parse.ts";
-import { endOfLine, readPoint, skipBlanks, TEXT_BYTES_MAX } from "./scan.ts";
+import { endOfLine, readPoint, skipBlanks } from "./scan.ts";
 
 /** What lines without a time get in these tests, in every precision: no other time is so. */
 const NOW = 1_100_000 * 3_600_000_000;
@@ -97,7 +97,14 @@ for (const precision of PRECISIONS) {
 
 test("parse() refuses times that are beyond what a number holds to the microsecond", () => {
   const read = createReader();
-  const reason = "time outside range -9223372036854775806 - 9223372036854775806";
+  const reason = "time outside range -9007199254740991000 - 9007199254740991999";
+  for (const [time, micros] of [
+    ["9007199254740991999", Number.MAX_SAFE_INTEGER],
+    ["-9007199254740991000", Number.MIN_SAFE_INTEGER],
+  ] as const) {
+    assert.deepEqual(read(`m v=1 ${time}`).points, [["m", [], { v: 1 }, micros]]);
+  }
+  assert.deepEqual(read("m v=1 9007199254740992000\nm v=1 -9007199254740991001").faults, [reason, reason]);
   assert.deepEqual(read("m v=1 9100000000000000000").faults, [reason]);
   assert.deepEqual(read("m v=1 9223372036854776", "ms").faults, [reason]);
   assert.deepEqual(read("m v=1 99999999", "h").faults, [reason]);
@@ -167,10 +174,12 @@ test("parse() bounds keys, texts and fields", () => {
   const read = createReader();
   assert.deepEqual(read(`${"m".repeat(70_000)} v=1 1`).faults, ["max key length exceeded: 70000 > 65535"]);
   assert.deepEqual(read(`m ${"v".repeat(65_535)}=1 1`).faults, ["max key length exceeded: 65540 > 65535"]);
-  assert.equal(read(`m v="${"x".repeat(TEXT_BYTES_MAX - 2)}" 1`).points.length, 1);
-  assert.deepEqual(read(`m v="${"x".repeat(TEXT_BYTES_MAX - 1)}" 1`).faults, [
-    `max text length exceeded: ${TEXT_BYTES_MAX + 1} > ${TEXT_BYTES_MAX}`,
-  ]);
+  for (const longest of ["x".repeat(65_536), "ü".repeat(32_768), '\\"'.repeat(65_536)]) {
+    assert.equal(read(`m v="${longest}" 1`).points.length, 1);
+    assert.deepEqual(read(`m v="${longest}x" 1`).faults, ["max text length exceeded: 65537 > 65536"]);
+  }
+  const noUtf8 = Buffer.concat([Buffer.from('m v="'), Buffer.alloc(65_536, 0xff), Buffer.from('" 1\nm  v="')]);
+  assert.equal(read(Buffer.concat([noUtf8, Buffer.alloc(65_536, 0xff), Buffer.from('" 1')])).points.length, 2);
   // So many are read at sight, and as many more by `readPoint`.
   const many = Array.from({ length: 2 * FIELDS_MAX + 1 }, (_, i) => `m f${i}=1 1`).join("\n");
   assert.deepEqual(createReader()(many, "us").faults, [`max fields exceeded: ${FIELDS_MAX} in one series`]);

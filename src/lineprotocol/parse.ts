@@ -152,7 +152,7 @@ export function createParser<Target>(listener: PointListener<Target>): Parser {
       escaped = true;
       at++;
     }
-    if (at - start + 2 > TEXT_BYTES_MAX) return UNUSUAL;
+    if (at - start > TEXT_BYTES_MAX) return UNUSUAL;
     const text = body.toString("utf8", start, at);
     value = escaped ? unescapeText(text) : text;
     return at + 1;

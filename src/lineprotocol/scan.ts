@@ -28,7 +28,7 @@ export interface Point {
 const KEY_BYTES_MAX = 65_535;
 /** Four bytes are what InfluxDB puts between a series' key and its field. */
 const SEPARATOR_BYTES = 4;
-/** The documented bound of a text; InfluxDB itself takes more. In bytes, quotes and escapes included. */
+/** The documented bound of a text; InfluxDB itself takes more. In bytes, without its quotes and escapes. */
 export const TEXT_BYTES_MAX = 65_536;
 const RESERVED_TAGS = new Set(["time", "_field", "_measurement"]);
 
@@ -269,8 +269,11 @@ function readValue(block: Buffer, start: number, end: number): Value {
   }
   // InfluxDB takes what stands behind the closing quote, and cuts the text's last character off for it.
   if (end - start < 2 || block[end - 1] !== QUOTE) throw new LineFault("invalid field format");
-  if (end - start > TEXT_BYTES_MAX) throw new LineFault(`max text length exceeded: ${end - start} > ${TEXT_BYTES_MAX}`);
-  return unescapeText(block.toString("utf8", start + 1, end - 1));
+  const escaped = block.toString("utf8", start + 1, end - 1);
+  const text = unescapeText(escaped);
+  const bytes = end - start - 2 - (escaped.length - text.length);
+  if (bytes > TEXT_BYTES_MAX) throw new LineFault(`max text length exceeded: ${bytes} > ${TEXT_BYTES_MAX}`);
+  return text;
 }
 
 export function unescapeText(text: string): string {

@@ -52,7 +52,7 @@ const fault = (name: string, body: string, ...faults: readonly string[]): LineCa
 const body = (name: string, text: string, ...points: readonly ReadPoint[]): LineCase => ({ name, body: text, points });
 
 const INVALID = "invalid number";
-const outside = "time outside range -9223372036854775806 - 9223372036854775806";
+const outside = "time outside range -9007199254740991000 - 9007199254740991999";
 const range = (text: string, kind: string, parser: string): string =>
   `unable to parse ${kind} ${text}: strconv.${parser}: parsing "${text}": value out of range`;
 
