@@ -32,6 +32,8 @@ test("nextWait() honours Retry-After, never sooner than the schedule and never l
   assert.equal(wait(2, 503, 60_000), 300_000);
   assert.equal(wait(1, 503, 90 * HOUR), 24 * HOUR);
   assert.equal(wait(1, 429), 60_000);
+  assert.equal(wait(1, 429, 20_000), 20_000);
+  assert.equal(wait(1, 429, 0), 5_000);
   assert.equal(
     nextWait(failure(1, 429), [0.1], () => 0),
     100,
