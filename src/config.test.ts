@@ -38,6 +38,11 @@ const FAULTS: [string, Record<string, string>, RegExp][] = [
   ["a log level that is none", { LOG_LEVEL: "loud" }, /LOG_LEVEL="loud"/],
   ["an allowed host that is none", { WEBHOOK_ALLOW: "nodered.local,a b" }, /WEBHOOK_ALLOW holds "a b"/],
   [
+    "every allowed host that is none",
+    { WEBHOOK_ALLOW: "*,a.lan,*.lan" },
+    /holds "\*": .*\n.*holds "\*\.lan": it takes/,
+  ],
+  [
     "retry times that are none",
     { WEBHOOK_RETRY_SECONDS: "5,soon" },
     /WEBHOOK_RETRY_SECONDS="5,soon": must be up to 50/,

@@ -311,7 +311,7 @@ export function readConfig(environment: Environment, defaults: { dataDir: string
     webhookAllow: [
       // Home Assistant's webhooks are the most natural target of ours.
       ...(haOrigin === null ? [] : [haOrigin]),
-      ...attempt(() => checkAllowed(list("WEBHOOK_ALLOW")), []),
+      ...list("WEBHOOK_ALLOW").flatMap((entry) => attempt(() => checkAllowed(entry), [])),
     ],
     webhookRetrySeconds: attempt(() => retrySeconds(list("WEBHOOK_RETRY_SECONDS")), DEFAULT_RETRY_SECONDS),
     webhookTimeoutSeconds: number("WEBHOOK_TIMEOUT_SECONDS", 15, 0.1, 300, false),
@@ -366,9 +366,9 @@ function retrySeconds(texts: readonly string[]): readonly number[] {
   throw new AppError("invalid", `WEBHOOK_RETRY_SECONDS="${texts.join(",").slice(0, 100)}": ${remedy}`);
 }
 
-function checkAllowed(entries: readonly string[]): readonly string[] {
-  createAddressRules(entries);
-  return entries;
+function checkAllowed(entry: string): readonly string[] {
+  createAddressRules([entry]);
+  return [entry];
 }
 
 function checkUrl(value: string, fault: (name: string, value: string, remedy: string) => void): void {

@@ -108,6 +108,9 @@ const ALLOWED: readonly [allow: string, url: string, taken: boolean][] = [
   ["::1", "http://[::1]:9/", true],
   ["localhost:8123", "http://localhost:8123/", true],
   ["localhost:8123", "http://localhost:8124/", false],
+  ["my_nas-2.lan", "http://my_nas-2.lan/", true],
+  ["Bücher.lan", "http://bücher.lan/", true],
+  ["nas.lan.", "http://nas.lan./", true],
 ];
 for (const [allow, url, taken] of ALLOWED) {
   test(`WEBHOOK_ALLOW=${allow} ${taken ? "lets" : "does not let"} ${url} pass`, async () => {
@@ -123,8 +126,15 @@ test("WEBHOOK_ALLOW lets a CIDR's addresses pass behind a name, and an allowed n
 });
 
 test("createAddressRules() refuses entries that mean nothing", () => {
-  for (const entry of ["a b", "http://x", "10.0.0.0/99", "x:99999", "x:y", "", "[::1", "u@h"]) {
-    assert.throws(() => createAddressRules([entry]), /WEBHOOK_ALLOW holds/, entry);
+  for (const entry of [
+    ...["a b", "http://x", "10.0.0.0/99", "x:99999", "x:0", "x:y", "", "[::1", "u@h", "*", "*.lan", "*:1880"],
+    ...["nas.*", "a,b", "~nas", "a..b", ".lan", "192.168.1", "192.168.1:80", "0x7f.1", "2130706433", "1.2.3.4.5"],
+  ]) {
+    assert.throws(
+      () => createAddressRules([entry]),
+      ({ message }: Error) => message.startsWith(`WEBHOOK_ALLOW holds "${entry}": it takes names`),
+      entry,
+    );
   }
 });
 

@@ -1,4 +1,5 @@
 import { lookup as systemLookup } from "node:dns/promises";
+import { domainToASCII } from "node:url";
 import ipaddr from "ipaddr.js";
 import { AppError } from "../domain/errors.ts";
 
@@ -30,6 +31,9 @@ export const URL_LENGTH_MAX = 2_048;
 const REMEDY = "name it in WEBHOOK_ALLOW to allow it";
 /** Names that only mean something on this machine or in this network. */
 const LOCAL_NAMES = /(^|\.)(localhost|local|internal|home\.arpa|lan|localdomain)$/;
+const NAME = /^[\w-]+(\.[\w-]+)*\.?$/;
+/** A URL takes such a host for an address in another spelling: "192.168.1" is 192.168.0.1. */
+const NUMBER_AT_END = /(^|\.)(\d+|0x[\da-f]*)\.?$/;
 /** A public address by its number, but inside of Azure the door to a machine's own secrets. */
 const METADATA_ADDRESSES = new Set(["168.63.129.16"]);
 const GLOBAL_UNICAST = ipaddr.parseCIDR("2000::/3");
@@ -179,13 +183,22 @@ function parseAllow(entries: readonly string[]): Allowed {
       continue;
     }
     const match = /^(\[[0-9a-f:.]+\]|[^\s:/[\]@]+)(?::(\d{1,5}))?$/.exec(text);
-    if (!match || Number(match[2] ?? 1) > 65_535) {
-      const remedy = "it takes names, name:port, addresses and CIDRs, separated by commas";
+    const host = match === null ? undefined : hostOf(match[1]!);
+    const port = Number(match?.[2] ?? 1);
+    if (host === undefined || port < 1 || port > 65_535) {
+      const remedy = "it takes names, name:port, addresses and CIDRs, each written out, separated by commas";
       throw new AppError("invalid", `WEBHOOK_ALLOW holds "${entry}": ${remedy}`);
     }
-    const host = parseAddress(bare(match[1]!))?.toString() ?? match[1]!;
-    if (match[2] === undefined) hosts.add(host);
-    else endpoints.add(`${host}:${Number(match[2])}`);
+    if (match?.[2] === undefined) hosts.add(host);
+    else endpoints.add(`${host}:${port}`);
   }
   return { hosts, endpoints, networks };
+}
+
+/** An address or a name as a URL has it; undefined for what no URL's host is, so that it would allow nothing. */
+function hostOf(text: string): string | undefined {
+  const address = parseAddress(bare(text));
+  if (address) return address.toString();
+  const name = domainToASCII(text);
+  return NAME.test(name) && !NUMBER_AT_END.test(name) ? name : undefined;
 }
