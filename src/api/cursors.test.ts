@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { decodeCursor, encodeCursor, pageOf } from "./cursors.ts";
 
-const QUERY = ["states", { domain: "light" }];
+const QUERY = ["states", { domain: "light" }] as const;
 
 test("decodeCursor() gives back what encodeCursor() took", () => {
   for (const position of ["light.hall", ["ü", 1795518243577164, null], 0]) {
@@ -29,12 +29,12 @@ test("decodeCursor() refuses a cursor with any character changed", () => {
 test("pageOf() gives each row once, also when the row that a page ended at is gone", () => {
   const rows = ["a", "b", "c", "d", "e"];
   const key = (row: string) => row;
-  const first = pageOf("rows", rows, key, { limit: 2 });
+  const first = pageOf(["rows"], rows, key, { limit: 2 });
   assert.deepEqual([first.rows, first.total], [["a", "b"], 5]);
   const cursor = first.nextCursor ?? "";
-  assert.deepEqual(pageOf("rows", rows, key, { limit: 2, cursor }).rows, ["c", "d"]);
-  assert.deepEqual(pageOf("rows", ["0", ...rows], key, { limit: 9, cursor }).rows, ["c", "d", "e"]);
-  assert.deepEqual(pageOf("rows", ["a", "c", "d"], key, { limit: 9, cursor }).rows, ["c", "d"]);
-  assert.equal(pageOf("rows", rows, key, { limit: 5 }).nextCursor, null);
-  assert.throws(() => pageOf("others", rows, key, { limit: 2, cursor }), { code: "invalid" });
+  assert.deepEqual(pageOf(["rows"], rows, key, { limit: 2, cursor }).rows, ["c", "d"]);
+  assert.deepEqual(pageOf(["rows"], ["0", ...rows], key, { limit: 9, cursor }).rows, ["c", "d", "e"]);
+  assert.deepEqual(pageOf(["rows"], ["a", "c", "d"], key, { limit: 9, cursor }).rows, ["c", "d"]);
+  assert.equal(pageOf(["rows"], rows, key, { limit: 5 }).nextCursor, null);
+  assert.throws(() => pageOf(["others"], rows, key, { limit: 2, cursor }), { code: "invalid" });
 });

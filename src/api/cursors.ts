@@ -6,17 +6,20 @@ const DIGEST_LENGTH = 12;
 /** A longer name would leave an address no room for the cursor that holds it. */
 const NAME_LENGTH_MAX = 200;
 
+/** What a cursor belongs to: the name of a list, which no other list has, and all that decides on its rows. */
+export type ListAsked = readonly [list: string, ...filter: unknown[]];
+
 /**
  * A cursor: where a page ended, bound to the query it belongs to by a digest over both. It is opaque to callers, works
  * across restarts, and one of another query or with a changed character is refused.
  */
-export function encodeCursor(query: unknown, position: unknown): string {
+export function encodeCursor(query: ListAsked, position: unknown): string {
   const text = JSON.stringify(position);
   return Buffer.from(digest(query, text) + text).toString("base64url");
 }
 
 /** The position in a cursor of `encodeCursor`; `invalid` when it is none, or one of another query. */
-export function decodeCursor(query: unknown, cursor: string): unknown {
+export function decodeCursor(query: ListAsked, cursor: string): unknown {
   const decoded = Buffer.from(cursor, "base64url").toString();
   const text = decoded.slice(DIGEST_LENGTH);
   if (decoded.slice(0, DIGEST_LENGTH) !== digest(query, text)) {
@@ -36,7 +39,7 @@ export function nameInCursor(name: string): string {
  * that row is gone, at its place.
  */
 export function pageOf<Row>(
-  list: string,
+  list: ListAsked,
   rows: readonly Row[],
   keyOf: (row: Row) => string,
   { limit, cursor }: { readonly limit: number; readonly cursor?: string | undefined },
@@ -53,7 +56,7 @@ export function pageOf<Row>(
   return { rows: page, total: rows.length, nextCursor };
 }
 
-function digest(query: unknown, text: string): string {
+function digest(query: ListAsked, text: string): string {
   return createHash("sha256")
     .update(JSON.stringify([query, text]))
     .digest("base64url")

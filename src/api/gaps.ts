@@ -63,7 +63,7 @@ export function gapRoutes(api: Api, gaps: () => readonly Gap[]): void {
       const { limit = LIST_LIMIT_DEFAULT, cursor } = query;
       const states = oneOf("state", GAP_STATES, query.state);
       const reasons = oneOf("reason", GAP_REASONS, query.reason);
-      const asked = ["gaps", states, reasons];
+      const asked = ["gaps", states, reasons] as const;
       const before = cursor === undefined ? Number.POSITIVE_INFINITY : Number(decodeCursor(asked, cursor));
       const all = gaps().filter(({ state, reason }) => states.includes(state) && reasons.includes(reason));
       const rest = all.filter(({ id }) => id < before);

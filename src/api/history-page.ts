@@ -2,7 +2,7 @@ import { AppError } from "../domain/errors.ts";
 import type { Micros, ReadColumns, Span } from "../domain/sample.ts";
 import type { Series } from "../domain/series.ts";
 import type { ReadRequest, SampleReader } from "../domain/store.ts";
-import { decodeCursor, encodeCursor, nameInCursor } from "./cursors.ts";
+import { decodeCursor, encodeCursor, type ListAsked, nameInCursor } from "./cursors.ts";
 
 /** One series of an answer; `series` null: known, and without any sample. */
 export interface HistoryPart {
@@ -16,7 +16,7 @@ export interface HistoryPart {
 
 export interface PageQuestion {
   /** The query without limit and cursor: what a cursor is bound to. */
-  readonly question: unknown;
+  readonly question: ListAsked;
   /** Of the first page; a cursor brings its own along, since "now" moves on. */
   readonly span: Span;
   readonly parts: readonly HistoryPart[];

@@ -108,7 +108,7 @@ export function historyRoutes(
         return answerOf(await thinnedOut(samples, partsOf(question, samples, home), thinning), null);
       }
       const page = await readPage(samples, {
-        question,
+        question: ["history", question],
         span: parseSpan(query.start, query.end, now()),
         parts: partsOf(question, samples, home),
         includeStart: query.include_start === true,

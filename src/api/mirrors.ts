@@ -70,7 +70,7 @@ export function mirrorRoutes(api: Api, forwarding: Forwarding): void {
       },
     },
     async ({ query: { limit = LIST_LIMIT_DEFAULT, cursor } }) => {
-      const page = pageOf("mirrors", forwarding.status(), ({ name }) => name, { limit, cursor });
+      const page = pageOf(["mirrors"], forwarding.status(), ({ name }) => name, { limit, cursor });
       return listBody("mirrors", { ...page, rows: page.rows.map(targetBody) }, limit);
     },
   );
@@ -87,7 +87,7 @@ export function mirrorRoutes(api: Api, forwarding: Forwarding): void {
     },
     async ({ query }) => {
       const { limit = LIST_LIMIT_DEFAULT, cursor, target } = query;
-      const asked = ["dead-letters", target ?? null];
+      const asked = ["dead-letters", target ?? null] as const;
       const { letters, total } = await forwarding.deadLetters({
         limit: limit + 1,
         ...(cursor === undefined ? {} : { before: Number(decodeCursor(asked, cursor)) }),

@@ -58,11 +58,12 @@ async function started(t: TestContext) {
     await store.close();
     rmSync(directory, { recursive: true });
   });
-  const get = async (query: string) => {
-    const response = await api.inject(`/api/v1/statistics?${query}`);
+  const ask = async (url: string) => {
+    const response = await api.inject(url);
     return { status: response.statusCode, body: response.json() as Answer };
   };
-  return { store, home: options.home, get };
+  const get = (query: string) => ask(`/api/v1/statistics?${query}`);
+  return { store, home: options.home, ask, get };
 }
 
 const span = (hours: number) => `start=${T0 / 1000}&end=${(T0 + hours * HOUR) / 1000}`;
@@ -254,6 +255,22 @@ test("GET /api/v1/statistics pages by whole series", async (t) => {
     pages++;
   } while (cursor !== null);
   assert.deepEqual([pages, found], [2, ["state", "a", "b", "c"]]);
+});
+
+test("GET /api/v1/statistics and /api/v1/history refuse each other's cursors", async (t) => {
+  const { store, get, ask } = await started(t);
+  for (const field of ["state", "a", "b", "c"]) store.append(series(store, "sensor.hall", field), T0, 1);
+  const query = `entity_id=sensor.hall&fields=*&${span(3400)}`;
+  const history = await ask(`/api/v1/history?${query}&limit=1`);
+  const statistics = await get(query);
+  for (const [path, { body }] of [
+    ["statistics", history],
+    ["history", statistics],
+  ] as const) {
+    assert.ok(body.next_cursor !== null);
+    const { status, body: refusal } = await ask(`/api/v1/${path}?${query}&cursor=${body.next_cursor}`);
+    assert.deepEqual([status, refusal.code], [400, "invalid"], path);
+  }
 });
 
 const REFUSED = [

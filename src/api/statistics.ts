@@ -7,7 +7,7 @@ import type { SampleReader } from "../domain/store.ts";
 import { keptPeriodBorders, PERIODS, type Period, periodsAtMost } from "../lib/calendar.ts";
 import { nowMicros } from "../lib/time.ts";
 import type { Api } from "./api.ts";
-import { decodeCursor, encodeCursor, nameInCursor } from "./cursors.ts";
+import { decodeCursor, encodeCursor, type ListAsked, nameInCursor } from "./cursors.ts";
 import { entityFilters } from "./entity-filter.ts";
 import type { HistoryPart } from "./history-page.ts";
 import { loneBucketWriter } from "./lone-buckets.ts";
@@ -136,7 +136,8 @@ export function statisticsRoutes(
       const { timeZone, name } = place();
       const { cursor, ...question } = query;
       const types = typesOf(query.types);
-      const position = cursor === undefined ? null : positionOf(question, cursor);
+      const asked = ["statistics", question] as const;
+      const position = cursor === undefined ? null : positionOf(asked, cursor);
       const span = position ?? parseSpan(query.start, query.end, now());
       const { period, borders } = bordersOf(query.period, query.points, span, timeZone, cut);
       const head = { period, time_zone: timeZone };
@@ -168,7 +169,7 @@ export function statisticsRoutes(
         withBuckets({ ...head, field, unit: series?.unit ?? null }, series === null ? NO_BUCKETS : buckets[answer++]!),
       );
       const nextCursor = next
-        ? encodeCursor(question, [span.start, span.end, nameInCursor(next.name), nameInCursor(next.field)])
+        ? encodeCursor(asked, [span.start, span.end, nameInCursor(next.name), nameInCursor(next.field)])
         : null;
       return reply.send(answerJson(head, series, { ...warned(warnings), next_cursor: nextCursor }));
     },
@@ -217,9 +218,9 @@ interface Position extends Span {
   readonly field: string;
 }
 
-function positionOf(question: unknown, cursor: string): Position {
+function positionOf(asked: ListAsked, cursor: string): Position {
   // Its digest says that we made it for this very query, so its shape is known.
-  const [start, end, name, field] = decodeCursor(question, cursor) as [number, number, string, string];
+  const [start, end, name, field] = decodeCursor(asked, cursor) as [number, number, string, string];
   return { start, end, name, field };
 }
 

@@ -70,7 +70,7 @@ export function teamRoutes(api: Api, sports: SportsSources): void {
       const q = query.q === undefined ? null : foldName(query.q);
       const found = teams.filter((team) => q === null || isNamed(team, q));
       const { limit = LIST_LIMIT_DEFAULT, cursor } = query;
-      const page = pageOf(`teams ${league} ${q}`, found, (team) => `${team.league}:${team.id}`, { limit, cursor });
+      const page = pageOf(["teams", league, q], found, (team) => `${team.league}:${team.id}`, { limit, cursor });
       return { league: league ?? null, ...listBody("teams", { ...page, rows: page.rows.map(teamRow) }, limit) };
     },
   );
@@ -86,7 +86,10 @@ export function teamRoutes(api: Api, sports: SportsSources): void {
       },
     },
     async ({ query: { limit = LIST_LIMIT_DEFAULT, cursor } }) => {
-      const page = pageOf("followed", sports.followed(), ({ league, text }) => `${league}:${text}`, { limit, cursor });
+      const page = pageOf(["followed"], sports.followed(), ({ league, text }) => `${league}:${text}`, {
+        limit,
+        cursor,
+      });
       return listBody("teams", { ...page, rows: page.rows.map(followedRow) }, limit);
     },
   );

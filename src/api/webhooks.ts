@@ -186,7 +186,7 @@ export function webhookRoutes(api: Api, webhooks: Webhooks): void {
         },
       },
       async ({ query: { limit = LIST_LIMIT_DEFAULT, cursor } }) => {
-        const page = pageOf("webhooks", await webhooks.list(), ({ id }) => id, { limit, cursor });
+        const page = pageOf(["webhooks"], await webhooks.list(), ({ id }) => id, { limit, cursor });
         return listBody("webhooks", page, limit);
       },
     );
@@ -420,7 +420,7 @@ async function listOfDeliveries(
   query: Static<typeof deliveriesQuery>,
 ): Promise<Record<string, unknown>> {
   const limit = query.limit ?? LIST_LIMIT_DEFAULT;
-  const asked = [webhookId, state];
+  const asked = ["deliveries", webhookId, state] as const;
   const before = query.cursor === undefined ? undefined : (decodeCursor(asked, query.cursor) as number);
   const { rows, total, before: next } = await webhooks.deliveries({ webhookId, state, limit, before });
   return listBody("deliveries", { rows, total, nextCursor: next === null ? null : encodeCursor(asked, next) }, limit);

@@ -707,6 +707,25 @@ test("lists tell their total and refuse odd sorts and cursors", async (t) => {
   assert.equal(home.devices({ limit: 5, model: "M", cursor, sort: "name" }).rows.length, 1);
 });
 
+test("lists refuse cursors of each other", async (t) => {
+  const { home } = await openTestHome(t);
+  const areas = ["a", "b"].map((id) => ({ area_id: id, name: id, floor_id: null, aliases: [] }));
+  await home.applyRegistry("area", areas, AT);
+  await home.applyRegistry("device", [device("a"), device("b")], AT);
+  await home.applyRegistry("entity", [entity("a", "light.a"), entity("b", "light.b")], AT);
+  const entries = ["a", "b"].map((id) => ({ entry_id: id, domain: "hue", title: id, state: "loaded" }));
+  await home.applyRegistry("config_entry", entries, AT);
+  const lists = [home.devices, home.entities, home.areas, home.integrations];
+  const cursors = lists.map((list) => list({ limit: 1 }).nextCursor);
+  for (const [of, cursor] of cursors.entries()) {
+    assert.ok(cursor !== null);
+    for (const [at, list] of lists.entries()) {
+      if (at === of) assert.equal(list({ limit: 1, cursor }).rows.length, 1);
+      else assert.throws(() => list({ limit: 1, cursor }), refusal("invalid", /Cannot continue from cursor/));
+    }
+  }
+});
+
 test("areas and integrations come with their counts", async (t) => {
   const { home } = await openTestHome(t);
   await home.applyRegistry("floor", [{ floor_id: "ground", name: "Ground", level: 0 }], AT);

@@ -102,7 +102,7 @@ export function readPage<Row>(
   const descending = sort.startsWith("-");
   const expression = sortExpression(query, descending ? sort.slice(1) : sort);
   const { cursor, limit: _limit, ...filters } = request;
-  const asked = digestOf({ ...filters, sort });
+  const asked = digestOf(query, { ...filters, sort });
   const place = cursor === undefined ? undefined : readCursor(cursor, asked);
 
   const where = conditions.map((condition) => condition.sql);
@@ -135,9 +135,15 @@ function sortExpression(query: ListQuery, name: string): string {
 
 const DIGEST_LENGTH = 12;
 
-/** Of all that decides which rows a list has, and in which order: a cursor of another list would skip some of this one. */
-function digestOf(query: object): string {
-  return createHash("sha256").update(JSON.stringify(query)).digest("base64url").slice(0, DIGEST_LENGTH);
+/**
+ * Of the list and all that decides which rows it has, and in which order: a cursor of another list would skip some of
+ * this one. Two lists are told apart by what their rows are identified by.
+ */
+function digestOf({ id }: ListQuery, filters: object): string {
+  return createHash("sha256")
+    .update(JSON.stringify([id, filters]))
+    .digest("base64url")
+    .slice(0, DIGEST_LENGTH);
 }
 
 function writeCursor(asked: string, value: SqlValue, id: SqlValue): string {
