@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { accessSync, chmodSync, constants, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { accessSync, chmodSync, constants, readFileSync, writeFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { userInfo } from "node:os";
 import { dirname, join, resolve } from "node:path";
@@ -12,6 +12,7 @@ import { isTimeZone } from "./lib/calendar.ts";
 import { collectGarbage } from "./lib/collect-garbage.ts";
 import { DirectoryHeld, lockDirectory } from "./lib/directory-lock.ts";
 import type { Logger } from "./lib/log.ts";
+import { makeDirectory } from "./lib/make-directory.ts";
 import { createLineWriter } from "./lineprotocol/writer.ts";
 import { openHome } from "./metadata/home.ts";
 import { createScoreSource } from "./sources/sports/score-source.ts";
@@ -238,7 +239,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
 /** Makes the directory; the message names path, user and remedy where that cannot be. */
 function prepareDirectory(directory: string, setting: string): void {
   try {
-    mkdirSync(directory, { recursive: true });
+    makeDirectory(directory);
     accessSync(directory, constants.W_OK | constants.X_OK);
   } catch (cause) {
     const remedy = `choose another ${setting}, or give the user the right to write there`;

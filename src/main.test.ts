@@ -128,6 +128,16 @@ test("main() ends with one line where the data directory cannot be", async (t) =
   assert.match(told.said, /^Cannot write to the directory ".*\/file" as user ".+": .*; choose another DATA_DIR.*\n$/);
 });
 
+test("main() ends with one line where the system makes no directory", { timeout: 30_000 }, async (t) => {
+  if (!existsSync("/proc/self")) return t.skip("this system has no /proc");
+  const { ended, told } = run(t, temporary(t), { DATA_DIR: "/proc/nope/deep", LOG_LEVEL: "error" });
+  assert.deepEqual(await ended, [1, null]);
+  assert.match(
+    told.said,
+    /^Cannot write to the directory "\/proc\/nope\/deep" as user .*: ENOENT.*; choose another .*\n$/,
+  );
+});
+
 test("main() ends with one line where the data directory may not be written", async (t) => {
   if (process.getuid?.() === 0) return t.skip("the superuser may write everywhere");
   const dir = temporary(t);
