@@ -1,10 +1,10 @@
 import { randomBytes } from "node:crypto";
-import { accessSync, chmodSync, constants, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, readFileSync, writeFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
-import { userInfo } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { createApi, createSportsApi, type ServerOptions } from "./api/server.ts";
 import { type Config, isLoopback } from "./config.ts";
+import { prepareDirectory } from "./data-directory.ts";
 import { AppError, messageOf } from "./domain/errors.ts";
 import { createSession } from "./homeassistant/session.ts";
 import { createIngest, type Ingest } from "./ingest/pipeline.ts";
@@ -12,7 +12,6 @@ import { isTimeZone } from "./lib/calendar.ts";
 import { collectGarbage } from "./lib/collect-garbage.ts";
 import { DirectoryHeld, lockDirectory } from "./lib/directory-lock.ts";
 import type { Logger } from "./lib/log.ts";
-import { makeDirectory } from "./lib/make-directory.ts";
 import { createLineWriter } from "./lineprotocol/writer.ts";
 import { openHome } from "./metadata/home.ts";
 import { createScoreSource } from "./sources/sports/score-source.ts";
@@ -236,23 +235,13 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
   };
 }
 
-/** Makes the directory; the message names path, user and remedy where that cannot be. */
-function prepareDirectory(directory: string, setting: string): void {
-  try {
-    makeDirectory(directory);
-    accessSync(directory, constants.W_OK | constants.X_OK);
-  } catch (cause) {
-    const remedy = `choose another ${setting}, or give the user the right to write there`;
-    const message = `Cannot write to the directory "${directory}" as user "${userInfo().username}": ${messageOf(cause)}; ${remedy}`;
-    throw new AppError("unavailable", message, { cause });
-  }
-}
-
 function lock(directory: string, setting: string): Disposable {
   try {
     return lockDirectory(directory);
   } catch (cause) {
-    if (!(cause instanceof DirectoryHeld)) throw new AppError("unavailable", messageOf(cause), { cause });
+    if (!(cause instanceof DirectoryHeld)) {
+      throw new AppError("unavailable", `Cannot use ${setting}: ${messageOf(cause)}`, { cause });
+    }
     throw new AppError("conflict", `${cause.message}: stop it, or choose another ${setting}`, { cause });
   }
 }

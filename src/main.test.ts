@@ -128,6 +128,14 @@ test("main() ends with one line where the data directory cannot be", async (t) =
   assert.match(told.said, /^Cannot write to the directory ".*\/file" as user ".+": .*; choose another DATA_DIR.*\n$/);
 });
 
+test("main() ends with one line where something is in the way of a file", async (t) => {
+  const dir = temporary(t);
+  mkdirSync(join(dir, "data/timeseries.db"), { recursive: true });
+  const { ended, told } = run(t, dir, { DATA_DIR: "data", LOG_LEVEL: "fatal" });
+  assert.deepEqual(await ended, [1, null]);
+  assert.match(told.said, /^Cannot start: Cannot open the time-series store in ".*data": .*; see [^\n]*\n$/);
+});
+
 test("main() ends with one line where the system makes no directory", { timeout: 30_000 }, async (t) => {
   if (!existsSync("/proc/self")) return t.skip("this system has no /proc");
   const { ended, told } = run(t, temporary(t), { DATA_DIR: "/proc/nope/deep", LOG_LEVEL: "error" });

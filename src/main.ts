@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { type App, startApp } from "./app.ts";
 import { type Config, describeConfig, readConfig } from "./config.ts";
+import { explained } from "./data-directory.ts";
 import { AppError, messageOf } from "./domain/errors.ts";
 import { collectWhenQuiet } from "./lib/collect-garbage.ts";
 import { fullDiskRemedy } from "./lib/full-disk.ts";
@@ -57,7 +58,8 @@ async function main(): Promise<void> {
   } catch (error) {
     await demoHome?.close();
     const remedy = fullDiskRemedy(config.dataDir);
-    throw remedy === null ? error : new AppError("unavailable", `${messageOf(error)}\n${remedy}`, { cause: error });
+    if (remedy === null) throw explained("start", error);
+    throw new AppError("unavailable", `${messageOf(error)}\n${remedy}`, { cause: error });
   }
   collectWhenQuiet();
   await stopSignal();

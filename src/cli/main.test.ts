@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -42,6 +42,72 @@ for (const words of ["verify", "migrate current"]) {
     assert.match(stderr, /damaged|not a database/);
     assert.doesNotMatch(stderr, /^ {4}at /m);
   });
+}
+
+interface Unusable {
+  readonly dataDir: string;
+  readonly make: (path: string) => void;
+  readonly words: readonly string[];
+  readonly says: RegExp;
+}
+
+const UNUSABLE: readonly Unusable[] = [
+  {
+    dataDir: "a file",
+    make: (path) => writeFileSync(path, ""),
+    words: ["migrate upgrade"],
+    says: /^Cannot write to the directory ".*data" as user .*: EEXIST.*; choose another DATA_DIR, [^\n]*\n$/,
+  },
+  {
+    dataDir: "a link to nothing",
+    make: (path) => symlinkSync(`${path}-nothing`, path),
+    words: ["migrate upgrade"],
+    says: /^Cannot write to the directory ".*data" as user .*: EEXIST.*; choose another DATA_DIR, [^\n]*\n$/,
+  },
+  {
+    dataDir: "a file",
+    make: (path) => writeFileSync(path, ""),
+    words: ["seal", "retention"],
+    says: /^Cannot run (seal|retention): ".*lock\.db" cannot be locked: unable to open database file; see [^\n]*\n$/,
+  },
+  {
+    dataDir: "one whose owner.json is a directory",
+    make: (path) => mkdirSync(join(path, "owner.json"), { recursive: true }),
+    words: ["migrate upgrade", "seal", "retention"],
+    says: /^Cannot run \w+: EISDIR: .*owner\.json'; see the files of DATA_DIR and the rights to them\n$/,
+  },
+  {
+    dataDir: "one whose lock.db is no database",
+    make: (path) => {
+      mkdirSync(path);
+      writeFileSync(join(path, "lock.db"), "no database ".repeat(100));
+    },
+    words: ["migrate upgrade", "seal", "retention"],
+    says: /^Cannot run \w+: ".*lock\.db" is damaged: delete it, it holds nothing; see [^\n]*\n$/,
+  },
+  {
+    dataDir: "one whose timeseries.db is a directory",
+    make: (path) => mkdirSync(join(path, "timeseries.db"), { recursive: true }),
+    words: ["seal", "verify"],
+    says: /^Cannot run (seal|verify): .*(unable to open database file|disk I\/O error); see [^\n]*\n$/,
+  },
+];
+
+for (const { dataDir, make, words, says } of UNUSABLE) {
+  for (const command of words) {
+    test(`"${command}" ends with one line where DATA_DIR is ${dataDir}`, (t) => {
+      const parent = mkdtempSync(join(tmpdir(), "cli-test-"));
+      t.after(() => rmSync(parent, { recursive: true }));
+      make(join(parent, "data"));
+      const { PATH, HOME } = process.env;
+      const { status, stderr, stdout } = spawnSync(process.execPath, [MAIN, ...command.split(" ")], {
+        env: { PATH, HOME, DATA_DIR: join(parent, "data") },
+        encoding: "utf8",
+      });
+      assert.deepEqual([status, stdout], [1, ""]);
+      assert.match(stderr, says);
+    });
+  }
 }
 
 for (const { words, says, env = {} } of CASES) {

@@ -1,5 +1,6 @@
 import { parseArgs } from "node:util";
 import { type Config, describeConfig, readConfig } from "../config.ts";
+import { explained } from "../data-directory.ts";
 import { AppError, messageOf } from "../domain/errors.ts";
 import { isCorruption } from "../lib/damaged-database.ts";
 import { migrate } from "./migrate.ts";
@@ -68,6 +69,16 @@ function assertUnderstood(
   }
 }
 
+async function run(name: string, command: Command, words: readonly string[], options: Options): Promise<void> {
+  assertUnderstood(name, command, words, options);
+  const config = readConfig(process.env, { dataDir: "./data" });
+  try {
+    await command.run(words, config, options);
+  } catch (error) {
+    throw explained(`run ${name}`, error);
+  }
+}
+
 try {
   // "-1" is a revision, not an option.
   const { values, positionals } = parseArgs({
@@ -83,11 +94,7 @@ try {
   const command = COMMANDS.get(name);
   if (values.help || name === "help") console.log(USAGE);
   else if (!command) throw new AppError("invalid", `There is no command "${name}"\n\n${USAGE}`);
-  else {
-    const options = { force: values.force, dryRun: values["dry-run"] };
-    assertUnderstood(name, command, rest, options);
-    await command.run(rest, readConfig(process.env, { dataDir: "./data" }), options);
-  }
+  else await run(name, command, rest, { force: values.force, dryRun: values["dry-run"] });
 } catch (error) {
   const { code = "" } = error as { code?: string };
   const known = error instanceof AppError || code.startsWith("ERR_PARSE_ARGS");

@@ -2,9 +2,9 @@ import { existsSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
 import type { Config } from "../config.ts";
+import { prepareDirectory } from "../data-directory.ts";
 import { AppError } from "../domain/errors.ts";
 import { DirectoryHeld, lockDirectory } from "../lib/directory-lock.ts";
-import { makeDirectory } from "../lib/make-directory.ts";
 import { openDatabase } from "../metadata/database.ts";
 import { current, downgradeTo, stamp, upgradeTo } from "../metadata/migrate.ts";
 import { assertThere } from "./there.ts";
@@ -25,7 +25,8 @@ export function migrate(
     withDatabase(config, { readOnly: true }, () => {});
   } else if (action === "upgrade") {
     // As the start does: who upgrades before the first one shall not fail.
-    for (const directory of [config.dataDir, dirname(config.metadataFile)]) makeDirectory(directory);
+    prepareDirectory(config.dataDir, "DATA_DIR");
+    prepareDirectory(dirname(config.metadataFile), "DATABASE_URL");
     changing(config, (database) => upgradeTo(database, target ?? "head"));
   } else if (action === "downgrade" && target !== undefined) {
     assertThere("downgrade", config.metadataFile);

@@ -31,23 +31,26 @@ export class DirectoryHeld extends Error {
  */
 export function lockDirectory(directory: string): Disposable {
   const file = join(directory, "lock.db");
-  const database = new DatabaseSync(file);
   const ownerFile = join(directory, "owner.json");
+  let database: DatabaseSync | undefined;
   try {
+    database = new DatabaseSync(file);
     // A transaction that is never ended; nothing is written, so a crash leaves nothing to be rolled back.
     database.exec("PRAGMA busy_timeout = 0; BEGIN EXCLUSIVE");
   } catch (error) {
-    database.close();
+    database?.close();
     if (isCorruption(error)) {
       const remedy = "delete it, it holds nothing";
       throw new Error(`"${file}" is damaged: ${remedy}`, { cause: error });
     }
-    if ((error as { errcode?: number }).errcode !== SQLITE_BUSY) throw error;
-    throw new DirectoryHeld(directory, readOwner(ownerFile));
+    const { errcode, message } = error as { errcode?: number; message?: string };
+    if (errcode === SQLITE_BUSY) throw new DirectoryHeld(directory, readOwner(ownerFile));
+    throw new Error(`"${file}" cannot be locked: ${message}`, { cause: error });
   }
   const owner: LockOwner = { pid: process.pid, host: hostname(), since: new Date().toISOString() };
   writeFileSync(ownerFile, `${JSON.stringify(owner)}\n`);
-  return { [Symbol.dispose]: () => database.close() };
+  const held = database;
+  return { [Symbol.dispose]: () => held.close() };
 }
 
 const SQLITE_BUSY = 5;

@@ -1,9 +1,9 @@
 import { accessSync, constants, statSync } from "node:fs";
-import { userInfo } from "node:os";
 import { dirname, resolve } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { AppError, messageOf } from "../domain/errors.ts";
 import { isCorruption } from "../lib/damaged-database.ts";
+import { userName } from "../lib/user-name.ts";
 
 /** SQLITE_TIMEOUT, SQLITE_CACHE_SIZE and SQLITE_SYNCHRONOUS. */
 export interface DatabaseSettings {
@@ -132,14 +132,5 @@ function assertWritable(file: string): void {
     } catch (cause) {
       refuse(`user ${userName()} may not write to "${path}"; ${remedy}`, cause);
     }
-  }
-}
-
-function userName(): string {
-  try {
-    return `"${userInfo().username}"`;
-  } catch {
-    // A container may run under a number that has no entry in its list of users.
-    return `number ${process.getuid?.() ?? "unknown"}`;
   }
 }
