@@ -262,7 +262,15 @@ const CASES: readonly Case[] = [
     url: "/api/devices",
     body: '{"device_id":"a","name":"b","__proto__":{}}',
     status: 400,
-    has: ['"code":"invalid"'],
+    has: ['Unknown field \\"__proto__\\": known are device_id'],
+  },
+  {
+    name: "POST /api/devices refuses constructor, whatever it holds",
+    method: "POST",
+    url: "/api/devices",
+    body: '{"constructor":{"prototype":1},"device_id":"a","name":"b"}',
+    status: 400,
+    has: ['Unknown field \\"constructor\\": known are device_id'],
   },
   {
     name: "POST /api/devices refuses an empty body",

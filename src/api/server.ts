@@ -215,7 +215,8 @@ function createServer({ access, log, demo }: ServerOptions): Api {
   server.removeContentTypeParser("text/plain");
   // Many clients name the type of a body also where they send none, as with DELETE, or send an empty object. What one
   // that says something means, a route without a body cannot know: {"dry_run": true} would pass for nothing.
-  const parseJson = server.getDefaultJsonParser("error", "error");
+  // Names such as "__proto__" are parsed as any other: the schema of a body refuses what it does not know by its name.
+  const parseJson = server.getDefaultJsonParser("ignore", "ignore");
   server.removeContentTypeParser("application/json");
   server.addContentTypeParser<string>("application/json", { parseAs: "string" }, (request, body, done) => {
     if (request.routeOptions.schema?.body !== undefined) parseJson(request, body, done);
