@@ -168,6 +168,8 @@ const REFUSED: readonly [query: string, message: RegExp][] = [
   ["subject=x", /"measurement"/],
   ["entity_id=a.b&measurement=weather&subject=x", /not both/],
   ["entity_id=", /entity_id/],
+  ["entity_id=,", /"entity_id" names no entity/],
+  ["entity_id=%20", /"entity_id" names no entity/],
   [`entity_id=${Array.from({ length: 201 }, (_, i) => `a.b${i}`).join(",")}`, /201 are given, 200/],
   ["entity_id=light.hall&start=yesterday", /"start" must be ISO 8601 with zone/],
   ["entity_id=light.hall&end=2026-11-24T11:04:03", /"end" must be ISO 8601 with zone/],

@@ -33,6 +33,12 @@ export function partsOf(question: Question, samples: SampleReader, home: Pick<Ho
     throw new AppError("invalid", 'Give either "entity_id" or "measurement" and "subject", not both');
   }
   const asked = listOf(entity_id);
+  if (asked.includes("")) {
+    throw new AppError(
+      "invalid",
+      `The query parameter "entity_id" names no entity: it is "${entity_id.slice(0, 100)}"`,
+    );
+  }
   if (asked.length > ENTITIES_MAX) {
     const state = `${asked.length} are given, ${ENTITIES_MAX} are the most`;
     throw new AppError("invalid", `The query parameter "entity_id" holds too many entities: ${state}`);

@@ -63,6 +63,11 @@ function hasFilter(choice: Choice): boolean {
   return filter !== undefined;
 }
 
+function choosesNothing(choice: Choice): boolean {
+  const { entity_id, measurement, subject } = choice;
+  return !hasFilter(choice) && entity_id === undefined && measurement === undefined && subject === undefined;
+}
+
 /** What the query asks for, in the order of the answer. `invalid` when filters match too many entities. */
 export async function chosenParts(
   choice: Choice,
@@ -70,6 +75,10 @@ export async function chosenParts(
   home: Home,
   { max, includeRemoved } = { max: ENTITIES_MAX, includeRemoved: false },
 ): Promise<HistoryPart[]> {
+  if (choosesNothing(choice)) {
+    const ways = '"entity_id", "measurement" and "subject", filters such as "domain", or "group_by" for the whole home';
+    throw new AppError("invalid", `Say what to read: ${ways}`);
+  }
   if (!hasFilter(choice)) return partsOf(choice, samples, home);
   const names = await filtered(choice, home, max, includeRemoved);
   const fields = new Set(choice.fields === undefined ? [STATE_FIELD] : listOf(choice.fields));
@@ -82,8 +91,8 @@ export async function membersOf(
   samples: SampleReader & StatisticsReader,
   home: Home,
 ): Promise<{ readonly series: readonly SeriesNumber[]; readonly unit: string | null }> {
-  const { entity_id, measurement, subject, fields } = choice;
-  if (!hasFilter(choice) && entity_id === undefined && measurement === undefined && subject === undefined) {
+  const { fields } = choice;
+  if (choosesNothing(choice)) {
     const wanted = fields === undefined ? [STATE_FIELD] : listOf(fields);
     const all = wanted.includes("*") ? [null] : wanted;
     return { series: all.flatMap((field) => samples.seriesOf(STATE_MEASUREMENT, field)), unit: null };

@@ -282,7 +282,9 @@ const REFUSED = [
   { query: "entity_id=sensor.hall&start=-62135596800000&end=253402300799000&period=5minute", names: /10000 buckets/ },
   { query: "entity_id=sensor.hall&points=2&start=0&end=4000000000000", names: /more than 2 buckets of period "month"/ },
   { query: "entity_id=sensor.hall&domain=light", names: /either "entity_id" or filters such as "domain"/ },
-  { query: "", names: /Say what to read/ },
+  { query: "", names: /^Say what to read: "entity_id", .*"subject", filters such as "domain", or "group_by"/ },
+  { query: "measurement=weather", names: /^Say what to read: "entity_id", or "measurement" and "subject"$/ },
+  { query: "entity_id=,", names: /"entity_id" names no entity/ },
   { query: "entity_id=sensor.hall&start=2026-11-24&end=now", names: /"end" must be ISO 8601/ },
 ];
 for (const { query, names } of REFUSED) {
