@@ -42,21 +42,17 @@ const SECURITY_HEADERS = {
   vary: "Origin",
 };
 
+/** Gives an answer the headers that all have; throws an AppError for a caller who is not to be answered. */
+export type Admit = (request: FastifyRequest, reply: FastifyReply) => void;
+
 /**
- * Guards every route of `app`, unknown paths included; call it before any route is added. Three checks: the name by
- * which we were called (a page that rebinds its own name to our address is told apart by it), the origin of the page
- * that calls, and the token. Throws a TypeError for options that would leave the home open.
+ * What holds for every request, also one whose address leads to no route: the name by which we were called is ours (a
+ * page that rebinds its own name to our address is told apart by it), and the page that calls is of an allowed origin.
  */
-export function installAccess(app: FastifyInstance, options: AccessOptions): void {
-  const { token, allowedHosts, corsOrigins } = options;
+export function createAdmit(options: AccessOptions): Admit {
   const loopback = isLoopback(options.host);
-  if (!token && !loopback && options.auth !== "off") {
-    throw new TypeError(`Cannot serve "${options.host}" without a token: set API_TOKEN, or API_AUTH=off`);
-  }
-  if (corsOrigins.includes("*")) throw new TypeError('Cannot allow every origin: CORS_ORIGINS holds "*"');
-  const expected = token === null ? null : digest(token);
-  const hosts = new Set(allowedHosts.map((host) => host.toLowerCase()));
-  const origins = new Set(corsOrigins.map((origin) => origin.toLowerCase().replace(/\/$/, "")));
+  const hosts = new Set(options.allowedHosts.map((host) => host.toLowerCase()));
+  const origins = new Set(options.corsOrigins.map((origin) => origin.toLowerCase().replace(/\/$/, "")));
 
   /** The last header that passed: most requests of a connection bring the same, and parsing takes as long as the rest. */
   let passed: string | undefined;
@@ -86,15 +82,32 @@ export function installAccess(app: FastifyInstance, options: AccessOptions): voi
     }
   };
 
-  app.decorateRequest("isKnown", false);
-  app.addHook("onRequest", async (request, reply) => {
+  return (request, reply) => {
     reply.headers(SECURITY_HEADERS);
     // HTTP/1.1 asks for it, also of who brings the token.
     if (request.headers.host === undefined && request.raw.httpVersion === "1.1") {
       throw new AppError("invalid", 'Cannot read the request: its header "Host" is missing');
     }
-    if (expected === null) checkHost(request);
+    if (options.token === null) checkHost(request);
     checkOrigin(request, reply);
+  };
+}
+
+/**
+ * Guards every route of `app`, unknown paths included: who is admitted must bring the token. Call it before any route is
+ * added. Throws a TypeError for options that would leave the home open.
+ */
+export function installAccess(app: FastifyInstance, options: AccessOptions, admit: Admit): void {
+  const { token, corsOrigins } = options;
+  if (!token && !isLoopback(options.host) && options.auth !== "off") {
+    throw new TypeError(`Cannot serve "${options.host}" without a token: set API_TOKEN, or API_AUTH=off`);
+  }
+  if (corsOrigins.includes("*")) throw new TypeError('Cannot allow every origin: CORS_ORIGINS holds "*"');
+  const expected = token === null ? null : digest(token);
+
+  app.decorateRequest("isKnown", false);
+  app.addHook("onRequest", async (request, reply) => {
+    admit(request, reply);
     if (isPreflight(request)) {
       reply.header("access-control-allow-methods", "GET, HEAD, POST, PUT, PATCH, DELETE");
       reply.header("access-control-allow-headers", "authorization, content-type, x-api-key, last-event-id");

@@ -1,5 +1,12 @@
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
-import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from "fastify";
+import Fastify, {
+  type FastifyBaseLogger,
+  type FastifyError,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  LogController,
+} from "fastify";
 import type { Sealing } from "../domain/archive.ts";
 import { AppError } from "../domain/errors.ts";
 import type { Forwarding } from "../domain/forwarding.ts";
@@ -12,7 +19,7 @@ import type { StatisticsReader } from "../domain/statistics.ts";
 import type { SampleReader } from "../domain/store.ts";
 import type { Webhooks } from "../domain/webhook.ts";
 import type { Logger } from "../lib/log.ts";
-import { type AccessOptions, installAccess } from "./access.ts";
+import { type AccessOptions, createAdmit, installAccess } from "./access.ts";
 import type { Api } from "./api.ts";
 import { areaRoutes } from "./areas.ts";
 import { deviceRoutes } from "./devices.ts";
@@ -182,6 +189,19 @@ function sportsRoutes(api: Api, sports: SportsSources): void {
 }
 
 function createServer({ access, log, demo }: ServerOptions): Api {
+  const admit = createAdmit(access);
+  // Whoever keeps an answer of the demo shall see that its values are of no real home.
+  const demoHeaders = demo ? { "x-demo": "simulated home" } : {};
+  // Fastify runs no hook where an address is malformed or a part of it is too long, so its caller is looked at here.
+  const refuseAddress = (error: FastifyError, request: FastifyRequest, reply: FastifyReply): void => {
+    reply.headers(demoHeaders);
+    try {
+      admit(request, reply);
+    } catch (refusal) {
+      return void sendError(refusal, request, reply);
+    }
+    sendError(error, request, reply);
+  };
   const server = Fastify({
     loggerInstance: log as FastifyBaseLogger,
     // A line per request would be most of the log; what fails is logged where it is answered.
@@ -200,7 +220,7 @@ function createServer({ access, log, demo }: ServerOptions): Api {
       requireHostHeader: false,
     },
     forceCloseConnections: "idle",
-    frameworkErrors: sendError,
+    frameworkErrors: refuseAddress,
     clientErrorHandler: refuseBrokenRequest,
   });
   server.server.maxConnections = CONNECTIONS_MAX;
@@ -227,11 +247,10 @@ function createServer({ access, log, demo }: ServerOptions): Api {
   server.addHook("onRoute", (route) => {
     if (route.schema && /^\/(api|internal)\//.test(route.url)) route.schema.querystring ??= exactly({});
   });
-  // Whoever keeps an answer of the demo shall see that its values are of no real home.
-  if (demo) server.addHook("onRequest", async (_request, reply) => void reply.header("x-demo", "simulated home"));
+  if (demo) server.addHook("onRequest", async (_request, reply) => void reply.headers(demoHeaders));
   boundRestOfBody(server, REQUEST_TIMEOUT_MS);
   installErrors(server);
-  installAccess(server, access);
+  installAccess(server, access, admit);
   refuseExpectations(server);
   return server.withTypeProvider<TypeBoxTypeProvider>();
 }
