@@ -60,6 +60,22 @@ test("a file that the browser has is not sent again, and one that has changed is
   assert.deepEqual([old.statusCode, old.body], [200, first.body]);
 });
 
+test("a browser may name what it has in every form of If-None-Match", async (t) => {
+  const api = await started(t);
+  const { etag } = (await api.inject("/")).headers;
+  const ask = async (condition: string) => {
+    const { statusCode, body } = await api.inject({ url: "/", headers: { "if-none-match": condition } });
+    assert.equal(body === "", statusCode === 304);
+    return statusCode;
+  };
+  for (const known of [`W/${etag}`, `"other", ${etag}`, `W/"other",W/${etag} , "more"`, "*", ` ${etag} `]) {
+    assert.equal(await ask(known), 304, known);
+  }
+  for (const other of ["W/*", `w/${etag}`, `${etag?.slice(0, -2)}"`, 'W/"other"', "", ","]) {
+    assert.equal(await ask(other), 200, other);
+  }
+});
+
 test("nothing else is served", async (t) => {
   const api = await started(t);
   const paths = [

@@ -66,8 +66,16 @@ export function webRoutes(api: Api, { demo }: { readonly demo: boolean }): void 
 /** `no-cache`: kept by the browser, asked about each time, so that an update is seen at once. */
 function answer({ content, etag }: ServedFile, type: string, known: string | undefined, reply: FastifyReply) {
   reply.header("cache-control", "no-cache").header("etag", etag);
-  if (known === etag) return reply.code(304).send();
+  if (isKnown(known, etag)) return reply.code(304).send();
   return reply.type(type).send(content);
+}
+
+/** Whether `If-None-Match` names this content: "*", or a list with its etag, weak or not (RFC 9110, 13.1.2). */
+function isKnown(condition: string | undefined, etag: string): boolean {
+  if (condition === undefined) return false;
+  // Our etags have no comma, and the pieces of another's that has one are not quoted on both sides.
+  const named = condition.split(",").map((one) => one.trim());
+  return condition.trim() === "*" || named.some((one) => one === etag || one === `W/${etag}`);
 }
 
 function served(text: string | Buffer): ServedFile {
