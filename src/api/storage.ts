@@ -92,8 +92,12 @@ const StorageAnswer = Type.Object(
         rows: count("Samples, or rows of rollups: a day's hours of a series are one"),
         bytes,
         days: count("UTC days of which it has anything"),
-        oldest: nullableTime("Its oldest time"),
-        newest: nullableTime("Its newest time"),
+        oldest: nullableTime(
+          "Of archive its first sample; of hot and rollups the beginning of their first UTC day, `at` at the latest; null for memory",
+        ),
+        newest: nullableTime(
+          "Of archive its last sample; of hot and rollups the end of their last UTC day, `at` where that is not over; null for memory",
+        ),
       }),
     ),
     days: Type.Array(exactly({ tier: text("hot or archive"), ...Span, rows: count("Samples"), bytes }), {

@@ -77,6 +77,10 @@ export interface TierUsage {
   readonly bytes: number;
   /** Whole UTC days of which it has anything. */
   readonly days: number;
+  /**
+   * Of the archive the times of its first and last sample. Hot and rollups are known by days: where the first UTC day
+   * begins and the last one ends, and never later than the report. Null in memory, and where there is nothing.
+   */
   readonly oldest: Micros | null;
   readonly newest: Micros | null;
 }

@@ -44,11 +44,13 @@ export function storageReport(sources: StorageSources): StorageReport {
 const startOf = (day: Day): Micros => day * DAY_MICROS;
 const rowsOf = ({ rows }: TableContent): number => rows.reduce((sum, count) => sum + count, 0);
 
-function tiersOf({ tables, parts }: StorageSources): TierUsage[] {
+function tiersOf({ at, tables, parts }: StorageSources): TierUsage[] {
   const { days, rollups, oldestRolled, newestRolled } = tables;
   const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0);
   const least = (numbers: readonly number[]): number | null => (numbers.length === 0 ? null : Math.min(...numbers));
   const most = (numbers: readonly number[]): number | null => (numbers.length === 0 ? null : Math.max(...numbers));
+  // Of tables only the days are known, and one that is under way ends in the future.
+  const past = (border: Micros | null): Micros | null => (border === null ? null : Math.min(border, at));
   return [
     { tier: "memory", rows: rowsOf(tables.log), bytes: tables.log.bytes, days: 0, oldest: null, newest: null },
     {
@@ -56,8 +58,8 @@ function tiersOf({ tables, parts }: StorageSources): TierUsage[] {
       rows: sum(days.map(rowsOf)),
       bytes: sum(days.map(({ bytes }) => bytes)),
       days: days.length,
-      oldest: least(days.map(({ day }) => startOf(day))),
-      newest: most(days.map(({ day }) => startOf(day + 1))),
+      oldest: past(least(days.map(({ day }) => startOf(day)))),
+      newest: past(most(days.map(({ day }) => startOf(day + 1)))),
     },
     {
       tier: "archive",
@@ -72,8 +74,8 @@ function tiersOf({ tables, parts }: StorageSources): TierUsage[] {
       rows: sum(rollups.map(rowsOf)),
       bytes: sum(rollups.map(({ bytes }) => bytes)),
       days: tables.rolledDays,
-      oldest: oldestRolled === null ? null : startOf(oldestRolled),
-      newest: newestRolled === null ? null : startOf(newestRolled + 1),
+      oldest: past(oldestRolled === null ? null : startOf(oldestRolled)),
+      newest: past(newestRolled === null ? null : startOf(newestRolled + 1)),
     },
   ];
 }
