@@ -349,6 +349,26 @@ test("odd messages are counted by kind, logged once a kind, and end nothing", as
   assert.deepEqual(started.listener.calls, ["connected", "changed sensor.good"]);
 });
 
+test("integers that a double does not hold are told as the texts that they are, single and in arrays", async () => {
+  const ha = await home();
+  const started = start(ha.url);
+  await connected(started);
+  const peer = ha.peers[0]!;
+  const attributes = { steam_id: "LONG", nested: { ids: ["LONG"] }, volume: 0.1, count: 7 };
+  const change = (entityId: string) => {
+    const state = { ...rawState(entityId, "1"), attributes };
+    const event = peer.event("state_changed", { entity_id: entityId, old_state: null, new_state: state });
+    return JSON.stringify(event).replaceAll('"LONG"', "76561198000000001");
+  };
+  peer.send(change("sensor.single"));
+  peer.send(`[${change("sensor.one")},${change("sensor.other")}]`);
+  await until(() => started.listener.changes.length === 3, "the changes");
+  for (const { newState } of started.listener.changes) {
+    const id = "76561198000000001";
+    assert.deepEqual(newState?.attributes, { steam_id: id, nested: { ids: [id] }, volume: 0.1, count: 7 });
+  }
+});
+
 test("a connected session lives through any JSON", async () => {
   const ha = await home();
   const started = start(ha.url);
