@@ -38,7 +38,7 @@ interface Answer {
 
 function series(store: Store, entityId: string, field = "state", unit: string | null = null): SeriesNumber {
   const number = store.series({ measurement: "state", subject: `id_of_${entityId}`, field }, entityId, T0);
-  store.describe(number, { unit, deviceClass: null, stateClass: null });
+  store.describe(number, { unit, deviceClass: null, stateClass: null }, T0);
   return number;
 }
 

@@ -26,8 +26,16 @@ export interface SeriesTraits {
   readonly stateClass: string | null;
 }
 
+/** A unit in which a series was, from the end of the one before. `until` is when the first sample in another came. */
+export interface FormerUnit {
+  readonly until: Micros;
+  readonly unit: string;
+}
+
 export interface Series extends SeriesKey, SeriesTraits {
   readonly number: SeriesNumber;
+  /** Ascending, as far as they are known; absent where the unit never changed. */
+  readonly formerUnits?: readonly FormerUnit[];
   /** Present name of the subject (entity_id) or, when it has none, the last one; null for what is no entity. */
   readonly name: string | null;
 }

@@ -1,5 +1,5 @@
 import type { Micros } from "./sample.ts";
-import type { SeriesNumber } from "./series.ts";
+import type { Series, SeriesNumber } from "./series.ts";
 
 /** A question for figures of series over buckets of time. */
 export interface StatisticsRequest {
@@ -64,4 +64,6 @@ export interface StatisticsReader {
   figure(request: StatisticsRequest, figure: LoneFigure): Promise<LoneAnswer>;
   /** All series of a measurement, those of removed entities included; of one field, or of all fields. */
   seriesOf(measurement: string, field: string | null): readonly SeriesNumber[];
+  /** Those of these series whose unit has changed: their figures are in the unit of their time, or of two units mixed. */
+  withFormerUnits(series: readonly SeriesNumber[]): readonly Series[];
 }

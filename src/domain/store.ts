@@ -17,8 +17,12 @@ export interface SampleSink {
   find(key: SeriesKey): SeriesNumber | undefined;
   /** Stores a sample. The same (series, ts) again is ignored, whatever its value: the first one stays. */
   append(series: SeriesNumber, ts: Micros, value: Value): void;
-  /** Sets unit, device class and state class; cheap when they did not change. */
-  describe(series: SeriesNumber, traits: SeriesTraits): void;
+  /**
+   * Sets unit, device class and state class; cheap when they did not change. `at` is when the first sample came that is
+   * described so: until then a unit that differs was in force. One that is missing, whether it comes back or not, and the
+   * first one of a series are no change.
+   */
+  describe(series: SeriesNumber, traits: SeriesTraits, at: Micros): void;
   /** The newest sample by time that is known, from memory. Undefined for an empty series. */
   last(series: SeriesNumber): LastSample | undefined;
   /** The subject goes by another entity_id from `at` on: all its series get the alias, the old one ends. */

@@ -231,7 +231,7 @@ test("fill() takes hourly statistics for what history no longer has", async (t) 
     "sensor.unknown": meter,
   });
   const series = store.series({ measurement: "state", subject: "sensor.meter", field: "state" }, "sensor.meter", 1);
-  store.describe(series, { unit: "kWh", deviceClass: null, stateClass: null });
+  store.describe(series, { unit: "kWh", deviceClass: null, stateClass: null }, 1);
   store.append(series, NOW - HOUR, 109);
   const rollups: object[] = [];
   t.mock.method(store, "addRollups", (added: readonly object[]) => void rollups.push(...added));

@@ -294,6 +294,18 @@ test("takePoints() describes a series that Home Assistant did not", async (t) =>
   );
 });
 
+test("takePoints() does not take the unit of an older point for the present one", async (t) => {
+  const { store, write } = await open(t);
+  const point = (value: string, seconds: number, unit: string) =>
+    write(integrationLines([state("sensor.power", value, seconds, { unit_of_measurement: unit })]));
+  await point("5", 100, "W");
+  await point("6000", 50, "mW");
+  const series = () => store.seriesOfSubject(STATE_MEASUREMENT, "sensor.power")[0]!;
+  assert.deepEqual([series().unit, series().formerUnits], ["W", undefined]);
+  await point("0.006", 150, "kW");
+  assert.deepEqual([series().unit, series().formerUnits], ["kW", [{ until: at(150), unit: "W" }]]);
+});
+
 interface Recorded {
   readonly api: 1 | 2;
   readonly body: string;

@@ -141,7 +141,10 @@ export function createEntityPoints(options: EntityPointsOptions): EntityPointSin
 
   const describe = ({ subject }: Place, point: EntityPoint): void => {
     const series = store.find({ measurement: STATE_MEASUREMENT, subject, field: STATE_FIELD });
-    if (series !== undefined) store.describe(series, traitsOfPoint(point));
+    if (series === undefined) return;
+    // An older point does not say what the series is now.
+    const last = store.last(series);
+    if (last === undefined || last.ts <= point.ts) store.describe(series, traitsOfPoint(point), point.ts);
   };
 
   const remember = (entityId: string, point: Remembered): void => {

@@ -67,3 +67,47 @@ test("a rule that goes gives back what it held, and end() comes after it", () =>
     [13, null],
   ]);
 });
+
+test("sample() tells since when a series is in another unit: since the sample that came in it", () => {
+  const { model, sampler } = sampling([]);
+  const told = (value: string, times: { changed?: number; updated: number }, unit?: string) =>
+    sampler.sample(state("sensor.a", value, times, unit === undefined ? {} : { unit_of_measurement: unit }));
+  told("15.6", { updated: 0 }, "°C");
+  told("60.08", { updated: 10 }, "°F");
+  // Another attribute changed before the state was heard of.
+  told("288.75", { changed: 20, updated: 25 }, "K");
+  assert.deepEqual(model.units("sensor.a"), [
+    [0, "°C"],
+    [10, "°F"],
+    [20, "K"],
+  ]);
+});
+
+test("sample() takes a changed unit of the same text for one since the state was updated", () => {
+  const { model, sampler } = sampling([]);
+  sampler.sample(state("sensor.a", "0", { updated: 0 }, { unit_of_measurement: "kWh" }));
+  sampler.sample(state("sensor.a", "0", { changed: 0, updated: 30 }, { unit_of_measurement: "Wh" }));
+  assert.deepEqual(model.units("sensor.a"), [
+    [0, "kWh"],
+    [30, "Wh"],
+  ]);
+});
+
+test("sample() waits for a number to say in which unit numbers are", () => {
+  const { model, sampler } = sampling([]);
+  const told = (value: string, updated: number, attributes = {}) =>
+    sampler.sample(state("sensor.a", value, { updated }, attributes));
+  told("unavailable", 0, { unit_of_measurement: "°C" });
+  told("15.6", 10, { unit_of_measurement: "°C" });
+  told("unavailable", 20);
+  sampler.forget("sensor.a");
+  told("unavailable", 30, { unit_of_measurement: "°F", device_class: "temperature" });
+  assert.equal(model.traits("sensor.a").deviceClass, "temperature");
+  told("60.08", 40, { unit_of_measurement: "°F" });
+  assert.deepEqual(model.units("sensor.a"), [
+    [0, "°C"],
+    [40, "°F"],
+  ]);
+  told("7", 50);
+  assert.equal(model.traits("sensor.a").unit, null);
+});

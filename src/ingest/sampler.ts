@@ -168,18 +168,22 @@ export function createSampler(
     }
   };
 
-  const describe = (entity: EntitySeries, attributes: State["attributes"]): void => {
+  const describe = (entity: EntitySeries, attributes: State["attributes"], at: Micros): void => {
     if (entity.state === undefined) return;
-    const { unit_of_measurement: unit, device_class: deviceClass, state_class: stateClass } = attributes;
-    if (unit === entity.unit && deviceClass === entity.deviceClass && stateClass === entity.stateClass) return;
+    const { unit_of_measurement: told, device_class: deviceClass, state_class: stateClass } = attributes;
+    if (told === entity.unit && deviceClass === entity.deviceClass && stateClass === entity.stateClass) return;
+    // "unavailable" may come without attributes, or with the unit of numbers that are still to come.
+    const isKept = typeof entity.unit === "string" && typeof entity.stateValue !== "number";
+    const unit = isKept ? entity.unit : told;
     entity.unit = unit;
     entity.deviceClass = deviceClass;
     entity.stateClass = stateClass;
-    store.describe(entity.state, {
+    const traits = {
       unit: textOrNull(unit),
       deviceClass: textOrNull(deviceClass),
       stateClass: textOrNull(stateClass),
-    });
+    };
+    store.describe(entity.state, traits, at);
   };
 
   return {
@@ -190,8 +194,9 @@ export function createSampler(
       const entity = open(state.entityId);
       if (!entity.recorded) return false;
       // An attribute's change keeps last_changed: the state was stored before.
-      if (state.lastChanged !== entity.stateTs || entity.stateValue === undefined) sampleState(entity, state);
-      describe(entity, state.attributes);
+      const isNews = state.lastChanged !== entity.stateTs || entity.stateValue === undefined;
+      if (isNews) sampleState(entity, state);
+      describe(entity, state.attributes, isNews ? state.lastChanged : state.lastUpdated);
       sampleAttributes(entity, state);
       return true;
     },

@@ -28,7 +28,7 @@ export function at(seconds: number): Micros {
 
 /** The store's promises, in memory. `calls` are the renames, releases and rekeys. */
 export function createModelStore() {
-  const all: (Series & { samples: Map<Micros, Value> })[] = [];
+  const all: (Series & { samples: Map<Micros, Value>; units: [number, string | null][] })[] = [];
   const calls: string[] = [];
   let refused = 0;
   const find = ({ measurement, subject, field }: SeriesKey) =>
@@ -58,11 +58,13 @@ export function createModelStore() {
       const { unit, deviceClass, stateClass } = find({ measurement: "state", subject, field: "state" })!;
       return { unit, deviceClass, stateClass };
     },
+    /** [seconds, unit] of an entity's state: since when it is told to be in which unit. */
+    units: (subject: string) => find({ measurement: "state", subject, field: "state" })!.units,
     series(key, name, _from) {
       let found = find(key);
       if (!found) {
         const traits = { unit: null, deviceClass: null, stateClass: null };
-        found = { ...key, ...traits, number: all.length, name, samples: new Map() };
+        found = { ...key, ...traits, number: all.length, name, samples: new Map(), units: [] };
         all.push(found);
       }
       for (const { number } of ofSubject(key.measurement, key.subject)) change(number, { name });
@@ -74,7 +76,11 @@ export function createModelStore() {
       if (samples.has(ts)) refused++;
       else samples.set(ts, value);
     },
-    describe: (number, traits) => change(number, traits),
+    describe(number, traits, from) {
+      const { unit, units } = all[number]!;
+      if (traits.unit !== unit) units.push([seconds(from), traits.unit]);
+      change(number, traits);
+    },
     last(number) {
       const newest = [...all[number]!.samples].sort(([a], [b]) => a - b).at(-1);
       return newest && { ts: newest[0], value: newest[1] };

@@ -17,7 +17,7 @@ import type {
 import type { ChangeFeed, IngestStatus } from "../domain/ingest.ts";
 import type { Retention } from "../domain/retention.ts";
 import type { Micros, Value } from "../domain/sample.ts";
-import { type Series, STATE_FIELD, STATE_MEASUREMENT } from "../domain/series.ts";
+import { type FormerUnit, type Series, STATE_FIELD, STATE_MEASUREMENT } from "../domain/series.ts";
 import type { StatisticsReader } from "../domain/statistics.ts";
 import type { ReadRequest, SampleReader, StoreStatus } from "../domain/store.ts";
 import type { DeliveryRow, WebhookRow, WebhookStatus, Webhooks } from "../domain/webhook.ts";
@@ -257,7 +257,13 @@ export function createFeedDouble(): FeedDouble {
 /** A sample store in memory; `names` are old names of entities. */
 export interface SamplesDouble extends SampleReader, StatisticsReader {
   readonly requests: ReadRequest[];
-  add(entityId: string, field: string, unit: string | null, samples: readonly (readonly [Micros, Value])[]): void;
+  add(
+    entityId: string,
+    field: string,
+    unit: string | null,
+    samples: readonly (readonly [Micros, Value])[],
+    formerUnits?: readonly FormerUnit[],
+  ): void;
   addSubject(measurement: string, subject: string, field: string, samples: readonly (readonly [Micros, Value])[]): void;
   readonly names: Map<string, string>;
 }
@@ -267,7 +273,7 @@ export function createSamplesDouble(): SamplesDouble {
   const names = new Map<string, string>();
   const requests: ReadRequest[] = [];
   const put = (
-    key: Pick<Series, "measurement" | "subject" | "field" | "name" | "unit">,
+    key: Pick<Series, "measurement" | "subject" | "field" | "name" | "unit" | "formerUnits">,
     samples: readonly (readonly [Micros, Value])[],
   ): void => {
     all.push({ series: { number: all.length, deviceClass: null, stateClass: null, ...key }, samples });
@@ -279,8 +285,10 @@ export function createSamplesDouble(): SamplesDouble {
   return {
     requests,
     names,
-    add(entityId, field, unit, samples) {
-      put({ measurement: STATE_MEASUREMENT, subject: `id_of_${entityId}`, field, name: entityId, unit }, samples);
+    add(entityId, field, unit, samples, formerUnits) {
+      const former = formerUnits === undefined ? {} : { formerUnits };
+      const key = { measurement: STATE_MEASUREMENT, subject: `id_of_${entityId}`, field };
+      put({ ...key, name: entityId, unit, ...former }, samples);
     },
     addSubject(measurement, subject, field, samples) {
       put({ measurement, subject, field, name: null, unit: null }, samples);
@@ -308,6 +316,7 @@ export function createSamplesDouble(): SamplesDouble {
     async figure() {
       throw new Error("Figures by themselves are tested on a real store");
     },
+    withFormerUnits: () => [],
     seriesOf: (measurement, field) =>
       all
         .filter(({ series }) => series.measurement === measurement && (field === null || series.field === field))

@@ -230,15 +230,15 @@ test("describe() survives a restart and writes nothing when nothing changed", as
   const traits = { unit: "°C", deviceClass: "temperature", stateClass: "measurement" };
   let store = await openStore(options);
   seen("u1", "sensor.a", 1)(store);
-  store.describe(1, traits);
+  store.describe(1, traits, 1);
   await store.close();
   store = await openStore(options);
   const { unit, deviceClass, stateClass } = store.seriesOfEntity("sensor.a")[0]!;
   assert.deepEqual({ unit, deviceClass, stateClass }, traits);
-  store.describe(1, traits);
+  store.describe(1, traits, 1);
   store.series({ measurement: "state", subject: "u1", field: "state" }, "sensor.a", 9);
   await store.flush();
   assert.equal(store.status().commits, 0);
-  assert.throws(() => store.describe(9, traits), RangeError);
+  assert.throws(() => store.describe(9, traits, 1), RangeError);
   await store.close();
 });

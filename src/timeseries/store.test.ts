@@ -306,7 +306,7 @@ test("flush() makes everything durable for a reader of the file", async (t) => {
   const directory = temporary(t);
   await using store = await open(directory);
   const series = entity(store, "a");
-  store.describe(series, { unit: "°C", deviceClass: "temperature", stateClass: null });
+  store.describe(series, { unit: "°C", deviceClass: "temperature", stateClass: null }, T0);
   store.append(series, T0, 1);
   await store.flush();
   assert.equal(store.status().waiting, 0);

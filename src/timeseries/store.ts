@@ -355,8 +355,8 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   return {
     series: (key, name, at) => catalog.series(key, name, at),
     find: (key) => catalog.find(key),
-    describe(series, traits) {
-      catalog.describe(series, traits);
+    describe(series, traits, at) {
+      catalog.describe(series, traits, at);
       adopted.described(series, traits.stateClass === METER);
     },
     rename: (measurement, subject, name, at) => catalog.rename(measurement, subject, name, at),
@@ -421,6 +421,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     statistics: (request) => withMissing(request, () => rollups.statistics(request)),
     figure: (request, figure) => withMissing(request, () => rollups.figure(request, figure)),
     seriesOf: (measurement, field) => catalog.seriesOf(measurement, field),
+    withFormerUnits: (series) => catalog.withFormerUnits(series),
     async rollUp() {
       await rollups.catchUp();
       return rollups.builtDays;

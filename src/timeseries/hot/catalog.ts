@@ -1,7 +1,17 @@
 import type { Micros, Value } from "../../domain/sample.ts";
-import { type Series, type SeriesKey, type SeriesNumber, type SeriesTraits, STATE_FIELD } from "../../domain/series.ts";
+import {
+  type FormerUnit,
+  type Series,
+  type SeriesKey,
+  type SeriesNumber,
+  type SeriesTraits,
+  STATE_FIELD,
+} from "../../domain/series.ts";
 import type { CatalogChange } from "./chunk.ts";
-import type { AliasRow, SeriesRow } from "./writer-commands.ts";
+import type { AliasRow, FormerUnitRow, SeriesRow } from "./writer-commands.ts";
+
+/** Of a series: the newest are kept. Some sensors change their unit with each sample, B/s and kB/s. */
+export const FORMER_UNITS_MAX = 100;
 
 /** What the memory keeps of a series. There may be 100,000 of them. */
 export interface SeriesEntry {
@@ -9,6 +19,8 @@ export interface SeriesEntry {
   readonly field: string;
   subject: Subject;
   unit: string | null;
+  /** The last unit, where there is none any more: it may come back. */
+  lostUnit: string | null;
   deviceClass: string | null;
   stateClass: string | null;
   /**
@@ -40,7 +52,7 @@ export interface Catalog {
   find(key: SeriesKey): SeriesNumber | undefined;
   row(number: SeriesNumber): Series | undefined;
   series(key: SeriesKey, name: string | null, at: Micros): SeriesNumber;
-  describe(number: SeriesNumber, traits: SeriesTraits): void;
+  describe(number: SeriesNumber, traits: SeriesTraits, at: Micros): void;
   rename(measurement: string, subject: string, name: string, at: Micros): void;
   release(measurement: string, subject: string, at: Micros): void;
   rekey(measurement: string, subject: string, newSubject: string, at: Micros): void;
@@ -48,21 +60,28 @@ export interface Catalog {
   seriesOfSubject(measurement: string, subject: string): readonly Series[];
   /** Of any measurement or field where it is null. */
   seriesOf(measurement: string | null, field: string | null): readonly SeriesNumber[];
+  withFormerUnits(series: readonly SeriesNumber[]): readonly Series[];
   names(measurement: string): ReadonlyMap<string, string>;
   knownNames(measurement: string): readonly string[];
 }
 
+/** What of the file the catalog is made of. */
+interface StoredCatalog {
+  readonly series: readonly SeriesRow[];
+  readonly aliases: readonly AliasRow[];
+  readonly formerUnits: readonly FormerUnitRow[];
+}
+
 /**
- * The tables `series` and `series_alias` in memory. Whatever changes them is told to `record`, in order, so that it
- * reaches the disk with the next commit.
+ * The tables `series`, `series_alias` and `series_unit` in memory. Whatever changes them is told to `record`, in order,
+ * so that it reaches the disk with the next commit.
  *
  * All series of a subject share its name: each has one open alias while the subject has a name, none otherwise.
  */
-export function createCatalog(
-  stored: { readonly series: readonly SeriesRow[]; readonly aliases: readonly AliasRow[] },
-  record: (change: CatalogChange) => void,
-): Catalog {
+export function createCatalog(stored: StoredCatalog, record: (change: CatalogChange) => void): Catalog {
   const entries: (SeriesEntry | undefined)[] = [];
+  /** Of the few series whose unit has changed. */
+  const formerUnits = new Map<SeriesNumber, readonly FormerUnit[]>();
   const subjects = new Map<string, Subject>();
   /** By present name. */
   const present = new Map<string, Subject>();
@@ -112,16 +131,33 @@ export function createCatalog(
     for (const { number } of subject.series) record({ kind: "alias", series: number, entityId: name, from: at });
   };
 
-  const rowOf = (entry: SeriesEntry): Series => ({
-    number: entry.number,
-    measurement: entry.subject.measurement,
-    subject: entry.subject.subject,
-    field: entry.field,
-    unit: entry.unit,
-    deviceClass: entry.deviceClass,
-    stateClass: entry.stateClass,
-    name: entry.subject.lastName,
-  });
+  const keepFormerUnit = (series: SeriesNumber, former: FormerUnit): void => {
+    const all = [...(formerUnits.get(series) ?? []), former];
+    formerUnits.set(series, all.slice(-FORMER_UNITS_MAX));
+  };
+
+  const unitChanged = (series: SeriesNumber, unit: string, at: Micros): void => {
+    const last = formerUnits.get(series)?.at(-1);
+    // Clocks jump: what is told later stays later.
+    const until = last === undefined ? at : Math.max(at, last.until + 1);
+    keepFormerUnit(series, { until, unit });
+    record({ kind: "formerUnit", series, unit, until });
+  };
+
+  const rowOf = (entry: SeriesEntry): Series => {
+    const former = formerUnits.get(entry.number);
+    return {
+      number: entry.number,
+      measurement: entry.subject.measurement,
+      subject: entry.subject.subject,
+      field: entry.field,
+      unit: entry.unit,
+      ...(former === undefined ? {} : { formerUnits: former }),
+      deviceClass: entry.deviceClass,
+      stateClass: entry.stateClass,
+      name: entry.subject.lastName,
+    };
+  };
 
   const rowsOf = (subject: Subject | undefined): readonly Series[] => (subject?.series.map(rowOf) ?? []).sort(byField);
 
@@ -134,13 +170,15 @@ export function createCatalog(
       return words.get(text) as T;
     };
     for (const row of stored.series) {
-      const [number, measurement, name, field, unit, deviceClass, stateClass, firstTs, lastTs, lastValue] = row;
+      const [number, measurement, name, field, unit, deviceClass, stateClass, firstTs, lastTs, lastValue, lostUnit] =
+        row;
       const subject = subjectOf(word(measurement), name);
       const entry: SeriesEntry = {
         number,
         field: word(field),
         subject,
         unit: word(unit),
+        lostUnit: word(lostUnit),
         deviceClass: word(deviceClass),
         stateClass: word(stateClass),
         firstTs: firstTs ?? Number.NaN,
@@ -151,6 +189,7 @@ export function createCatalog(
       subject.series.push(entry);
       size++;
     }
+    for (const [series, until, unit] of stored.formerUnits) keepFormerUnit(series, { until, unit: word(unit) });
     for (const [series, entityId, from, to] of [...stored.aliases].sort(byEnd)) {
       const subject = entries[series]?.subject;
       if (subject === undefined) continue;
@@ -194,6 +233,7 @@ export function createCatalog(
           field: key.field,
           subject,
           unit: null,
+          lostUnit: null,
           deviceClass: null,
           stateClass: null,
           firstTs: Number.NaN,
@@ -214,14 +254,18 @@ export function createCatalog(
       return entry.number;
     },
 
-    describe(number, { unit, deviceClass, stateClass }) {
+    describe(number, { unit, deviceClass, stateClass }, at) {
       const entry = entries[number];
       if (entry === undefined) throw new RangeError(`Cannot describe series ${number}: it does not exist`);
       if (entry.unit === unit && entry.deviceClass === deviceClass && entry.stateClass === stateClass) return;
+      const before = entry.unit ?? entry.lostUnit;
+      if (unit !== null && before !== null && unit !== before) unitChanged(number, before, at);
+      const lostUnit = unit === null ? before : null;
       entry.unit = unit;
+      entry.lostUnit = lostUnit;
       entry.deviceClass = deviceClass;
       entry.stateClass = stateClass;
-      record({ kind: "traits", series: number, unit, deviceClass, stateClass });
+      record({ kind: "traits", series: number, unit, deviceClass, stateClass, lostUnit });
     },
 
     rename(measurement, name, entityId, at) {
@@ -264,6 +308,11 @@ export function createCatalog(
         numbers.push(entry.number);
       }
       return numbers;
+    },
+    withFormerUnits(series) {
+      // The whole home may be asked for, and hardly anything changes its unit.
+      const changed = formerUnits.size === 0 ? [] : series.filter((number) => formerUnits.has(number));
+      return changed.flatMap((number) => (entries[number] === undefined ? [] : rowOf(entries[number])));
     },
     knownNames(measurement) {
       const names = new Set<string>();

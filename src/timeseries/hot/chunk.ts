@@ -18,7 +18,10 @@ export type CatalogChange =
       readonly unit: string | null;
       readonly deviceClass: string | null;
       readonly stateClass: string | null;
+      /** The last unit, where there is none any more. */
+      readonly lostUnit: string | null;
     }
+  | { readonly kind: "formerUnit"; readonly series: SeriesNumber; readonly unit: string; readonly until: Micros }
   | { readonly kind: "subject"; readonly series: SeriesNumber; readonly subject: string }
   | { readonly kind: "alias"; readonly series: SeriesNumber; readonly entityId: string; readonly from: Micros }
   | { readonly kind: "aliasEnd"; readonly series: SeriesNumber; readonly to: Micros };

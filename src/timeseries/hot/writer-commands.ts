@@ -33,7 +33,10 @@ export interface WriterOptions {
   readonly listens?: boolean;
 }
 
-/** A row of `series`: number, measurement, subject, field, unit, device class, state class, first, last, last value. */
+/**
+ * A row of `series`: number, measurement, subject, field, unit, device class, state class, first, last, last value, lost
+ * unit.
+ */
 export type SeriesRow = readonly [
   number: number,
   measurement: string,
@@ -45,7 +48,11 @@ export type SeriesRow = readonly [
   firstTs: number | null,
   lastTs: number | null,
   lastValue: number | string | null,
+  lostUnit: string | null,
 ];
+
+/** A row of `series_unit`: a unit in which a series was, and until when. */
+export type FormerUnitRow = readonly [series: number, until: number, unit: string];
 
 /** A row of `series_alias`: series, entity_id, from, to. */
 export type AliasRow = readonly [series: number, entityId: string, from: number, to: number | null];
@@ -57,6 +64,7 @@ export type FormerSubjectRow = readonly [series: number, subject: string];
 export interface StoredState {
   readonly series: readonly SeriesRow[];
   readonly aliases: readonly AliasRow[];
+  readonly formerUnits: readonly FormerUnitRow[];
   readonly days: readonly Day[];
   readonly logSeries: Int32Array;
   readonly logSamples: PackedSamples;

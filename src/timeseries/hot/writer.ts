@@ -12,6 +12,7 @@ import { readManifest } from "../archive/parquet/manifest.ts";
 import { dropRollups, forgetRolledDays, readDroppedBefore } from "../retention/dropped.ts";
 import { buildDay, markBuilt, readRolledDays, storeSummaries, tableSamples } from "../rollups/build.ts";
 import { hasDamagedHours } from "../rollups/old-hours.ts";
+import { FORMER_UNITS_MAX } from "./catalog.ts";
 import type { CatalogChange, Change } from "./chunk.ts";
 import { DATABASE_FILE, freePages, openForReading, openForWriting, returnPages, sizeOnDisk } from "./database.ts";
 import { type Day, dayOfTable, tableOfDay } from "./day.ts";
@@ -56,7 +57,7 @@ let synchronous = settings.synchronous;
 interface Database {
   readonly db: DatabaseSync;
   readonly log: Log;
-  readonly change: { readonly [K in CatalogChange["kind"] | "former"]: StatementSync };
+  readonly change: { readonly [K in CatalogChange["kind"] | "former" | "olderUnits"]: StatementSync };
   readonly ledger: LedgerWriter;
   readonly outgoing: Outgoing;
   readonly stored: StoredOutgoing;
@@ -83,7 +84,14 @@ function prepare(db: DatabaseSync): Database {
     log: new Log(db),
     change: {
       series: db.prepare("INSERT INTO series (number, measurement, subject, field) VALUES (?, ?, ?, ?)"),
-      traits: db.prepare("UPDATE series SET unit = ?, device_class = ?, state_class = ? WHERE number = ?"),
+      traits: db.prepare(
+        "UPDATE series SET unit = ?, device_class = ?, state_class = ?, lost_unit = ? WHERE number = ?",
+      ),
+      formerUnit: db.prepare("INSERT OR REPLACE INTO series_unit (series, valid_to, unit) VALUES (?, ?, ?)"),
+      olderUnits: db.prepare(
+        `DELETE FROM series_unit WHERE series = ?1 AND valid_to <=
+           (SELECT valid_to FROM series_unit WHERE series = ?1 ORDER BY valid_to DESC LIMIT 1 OFFSET ${FORMER_UNITS_MAX})`,
+      ),
       subject: db.prepare("UPDATE series SET subject = ? WHERE number = ?"),
       former: db.prepare("INSERT OR IGNORE INTO former_subjects SELECT number, subject FROM series WHERE number = ?"),
       alias: db.prepare("INSERT OR REPLACE INTO series_alias (series, entity_id, valid_from) VALUES (?, ?, ?)"),
@@ -142,7 +150,11 @@ function applyChange({ change: statements, ledger }: Database, change: Change): 
       statements.series.run(series, change.measurement, change.subject, change.field);
       break;
     case "traits":
-      statements.traits.run(change.unit, change.deviceClass, change.stateClass, series);
+      statements.traits.run(change.unit, change.deviceClass, change.stateClass, change.lostUnit, series);
+      break;
+    case "formerUnit":
+      statements.formerUnit.run(series, change.until, change.unit);
+      statements.olderUnits.run(series);
       break;
     case "subject":
       statements.former.run(series);
@@ -177,10 +189,11 @@ function readState({ db, stored }: Database): ReadState {
   return {
     series: rows(
       db,
-      `SELECT number, measurement, subject, field, unit, device_class, state_class, first_ts, last_ts, last_value
+      `SELECT number, measurement, subject, field, unit, device_class, state_class, first_ts, last_ts, last_value, lost_unit
        FROM series ORDER BY number`,
     ),
     aliases: rows(db, "SELECT series, entity_id, valid_from, valid_to FROM series_alias ORDER BY valid_from"),
+    formerUnits: rows(db, "SELECT series, valid_to, unit FROM series_unit ORDER BY series, valid_to"),
     days: readDays(db),
     logSeries,
     logSamples,

@@ -494,7 +494,7 @@ test("rollups of files that are listed again are of meters once these are known 
   await store.seal();
   await store.rollUp();
   const series = seriesOf(store, 0);
-  store.describe(series, { unit: "kWh", deviceClass: "energy", stateClass: "total_increasing" });
+  store.describe(series, { unit: "kWh", deviceClass: "energy", stateClass: "total_increasing" }, T0);
   await new Promise((resolve) => setImmediate(resolve));
   await store.rollUp();
   // Only the rollups are left to ask.

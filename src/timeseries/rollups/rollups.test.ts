@@ -67,7 +67,7 @@ const KINDS = [
 function makeSeries(store: Store): SeriesNumber[] {
   return KINDS.map(({ field, stateClass }) => {
     const number = store.series({ measurement: "state", subject: "a", field }, "sensor.a", T0);
-    store.describe(number, { unit: null, deviceClass: null, stateClass });
+    store.describe(number, { unit: null, deviceClass: null, stateClass }, T0);
     return number;
   });
 }
