@@ -15,8 +15,10 @@ interface Answer {
     readonly current_entity_id?: string;
     readonly field: string;
     readonly unit: string | null;
+    readonly former_units?: { readonly until: number; readonly unit: string }[];
     readonly samples: [number, Value][];
   }[];
+  readonly warnings?: readonly string[];
   readonly next_cursor: string | null;
   readonly code?: string;
   readonly message?: string;
@@ -47,6 +49,82 @@ test("GET /api/v1/history answers samples in epoch milliseconds with fraction, u
     series: [{ entity_id: "sensor.hall", field: "state", unit: "°C", samples: expected }],
     next_cursor: null,
   });
+});
+
+/** T0 and so many seconds after it, as parameters, answers and sentences have them. */
+const millis = (second: number): number => (T0 + second * 1_000_000) / 1000;
+const SECONDS = ["2026-11-24T11:04:03.577164Z", "2026-11-24T11:04:04.577164Z", "2026-11-24T11:04:05.577164Z"];
+
+const UNIT_CASES: readonly { name: string; query: string; former: [number, string][]; warnings: string[] }[] = [
+  {
+    name: "tells which samples are in a former unit",
+    query: `start=${millis(0)}&end=${millis(9)}`,
+    former: [
+      [1, "°C"],
+      [2, "°F"],
+    ],
+    warnings: [
+      `sensor.hall: samples before ${SECONDS[1]} are in °C, not in K`,
+      `sensor.hall: samples from ${SECONDS[1]} to ${SECONDS[2]} are in °F, not in K`,
+    ],
+  },
+  {
+    name: "tells it of the samples in the answer alone",
+    query: `start=${millis(1)}&end=${millis(9)}`,
+    former: [[2, "°F"]],
+    warnings: [`sensor.hall: samples from ${SECONDS[1]} to ${SECONDS[2]} are in °F, not in K`],
+  },
+  {
+    name: "tells it of a page",
+    query: `start=${millis(0)}&end=${millis(9)}&limit=1`,
+    former: [[1, "°C"]],
+    warnings: [`sensor.hall: samples before ${SECONDS[1]} are in °C, not in K`],
+  },
+  {
+    name: "tells it of what is thinned out",
+    query: `start=${millis(1)}&end=${millis(9)}&points=10`,
+    former: [[2, "°F"]],
+    warnings: [`sensor.hall: samples from ${SECONDS[1]} to ${SECONDS[2]} are in °F, not in K`],
+  },
+  {
+    name: "tells it of what was in force at the start",
+    query: `start=${millis(1.5)}&end=${millis(9)}&include_start=true`,
+    former: [[2, "°F"]],
+    warnings: [`sensor.hall: samples from ${SECONDS[1]} to ${SECONDS[2]} are in °F, not in K`],
+  },
+  {
+    name: "tells nothing after the last change",
+    query: `start=${millis(2)}&end=${millis(9)}`,
+    former: [],
+    warnings: [],
+  },
+];
+
+for (const { name, query, former, warnings } of UNIT_CASES) {
+  test(`GET /api/v1/history ${name}`, async (t) => {
+    const { samples, get } = await started(t);
+    samples.add("sensor.hall", "state", "K", seconds([15.6, 60.08, 288.75, 288.8]), [
+      { until: T0 + 1_000_000, unit: "°C" },
+      { until: T0 + 2_000_000, unit: "°F" },
+    ]);
+    const { body } = await get(`entity_id=sensor.hall&${query}`);
+    const expected = former.map(([second, unit]) => ({ until: millis(second), unit }));
+    assert.deepEqual(body.series[0]!.former_units, former.length === 0 ? undefined : expected);
+    assert.equal(body.series[0]!.unit, "K");
+    assert.deepEqual(body.warnings, warnings.length === 0 ? undefined : warnings);
+  });
+}
+
+test("GET /api/v1/history does not warn of a former unit that is the present one again, and counts what is too much", async (t) => {
+  const { samples, get } = await started(t);
+  const former = Array.from({ length: 99 }, (_, i) => ({ until: T0 + (i + 1) * 1000, unit: i % 2 ? "kW" : "W" }));
+  const each = Array.from({ length: 100 }, (_, i): [Micros, Value] => [T0 + i * 1000, i]);
+  for (const name of ["sensor.a", "sensor.b"]) samples.add(name, "state", "W", each, former);
+  const { body } = await get(`entity_id=sensor.a,sensor.b&start=${START}&end=${END}`);
+  assert.equal(body.series[0]!.former_units!.length, 99);
+  assert.equal(body.warnings!.length, 51);
+  assert.match(body.warnings![0]!, /^sensor.a: samples from .* to .* are in kW, not in W$/);
+  assert.equal(body.warnings![50], "48 more times in former units are not told here");
 });
 
 test("GET /api/v1/history is half-open", async (t) => {

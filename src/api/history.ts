@@ -4,6 +4,7 @@ import type { SampleReader } from "../domain/store.ts";
 import { millisFromMicros, nowMicros } from "../lib/time.ts";
 import type { Api } from "./api.ts";
 import { DOWNSAMPLED_MAX, POINTS_MIN, readDownsampled, type Thinning } from "./downsample.ts";
+import { atMost, formerTimesOf, sentencesOf } from "./former-units.ts";
 import { type HistoryPart, type ReadPart, readPage } from "./history-page.ts";
 import { ENTITIES_MAX, partsOf } from "./parts.ts";
 import {
@@ -18,7 +19,7 @@ import {
   queryText,
   text,
   warned,
-  warnings,
+  warningsAlsoOfUnits,
 } from "./schemas.ts";
 import { parseSpan } from "./span.ts";
 import { Type } from "./type.ts";
@@ -35,14 +36,23 @@ const HistoryAnswer = exactly({
       measurement: Type.Optional(text("Of what is no entity")),
       subject: Type.Optional(text("Of what is no entity")),
       field: text("state, or an attribute's name"),
-      unit: nullableText("Unit of measurement"),
+      unit: nullableText("Unit of measurement, the present one"),
+      former_units: Type.Optional(
+        Type.Array(
+          exactly({
+            until: Type.Number({ description: "Epoch milliseconds; samples from here on are in the next unit" }),
+            unit: text("As Home Assistant named it then"),
+          }),
+          { description: "Of samples in this answer that are in another unit; ascending, absent where none is" },
+        ),
+      ),
       samples: Type.Array(Type.Tuple([Type.Number(), Type.Union([Type.Number(), Type.String(), Type.Null()])]), {
         description: "[epoch milliseconds with fraction, value]; null where Home Assistant removed the entity",
       }),
     }),
   ),
   next_cursor: nullableText("For the next page; null at the end"),
-  warnings,
+  warnings: warningsAlsoOfUnits,
 });
 
 /** Every change of state and attribute, as it happened. */
@@ -121,10 +131,11 @@ export function historyRoutes(
 }
 
 function answerOf(read: readonly ReadPart[], nextCursor: string | null) {
+  const unread = read.flatMap(({ columns }) => columns.warnings ?? []);
   return {
     series: read.map(seriesBody),
     next_cursor: nextCursor,
-    ...warned(read.flatMap(({ columns }) => columns.warnings ?? [])),
+    ...warned([...unread, ...atMost(read.flatMap(unitWarnings))]),
   };
 }
 
@@ -154,5 +165,21 @@ async function thinnedOut(
 function seriesBody({ part, columns }: ReadPart) {
   const { ts, values } = columns;
   const samples = ts.map((micros, i) => [millisFromMicros(micros), values[i]]);
-  return { ...part.head, field: part.field, unit: part.series?.unit ?? null, samples };
+  const former = formerOf({ part, columns }).map(({ until, unit }) => ({ until: millisFromMicros(until), unit }));
+  return {
+    ...part.head,
+    field: part.field,
+    unit: part.series?.unit ?? null,
+    ...(former.length === 0 ? {} : { former_units: former }),
+    samples,
+  };
+}
+
+function formerOf({ part: { series }, columns }: ReadPart) {
+  return series === null ? [] : formerTimesOf(series, columns.ts);
+}
+
+function unitWarnings(read: ReadPart): string[] {
+  const { series } = read.part;
+  return series === null ? [] : sentencesOf(series, formerOf(read));
 }

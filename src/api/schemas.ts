@@ -118,6 +118,13 @@ export const warnings = Type.Optional(
   Type.Array(Type.String(), { description: "What could not be read, and is missing; absent when all is there" }),
 );
 
+/** The same where figures can be in a unit that is not the present one. */
+export const warningsAlsoOfUnits = Type.Optional(
+  Type.Array(Type.String(), {
+    description: "What could not be read, and is missing; what is in a former unit; absent when there is neither",
+  }),
+);
+
 /** The field with what was told, each once; nothing where all could be read. */
 export function warned(told: Iterable<string>): { warnings?: readonly string[] } {
   const list = [...new Set(told)];

@@ -1,0 +1,46 @@
+import type { Micros } from "../domain/sample.ts";
+import type { Series } from "../domain/series.ts";
+import { lowerBound } from "../lib/lower-bound.ts";
+import { isoFromMicros } from "../lib/time.ts";
+
+/** Sentences on former units in one answer, at most. */
+const SENTENCES_MAX = 50;
+
+/** A time in which a series was in another unit than now; `from` null: since it began. */
+interface FormerTime {
+  readonly from: Micros | null;
+  readonly until: Micros;
+  readonly unit: string;
+}
+
+function formerTimes({ formerUnits = [] }: Series): FormerTime[] {
+  return formerUnits.map(({ until, unit }, i) => ({ from: formerUnits[i - 1]?.until ?? null, until, unit }));
+}
+
+/** Those in which any of these moments lies; they ascend. */
+export function formerTimesOf(series: Series, moments: readonly Micros[]): FormerTime[] {
+  return formerTimes(series).filter(
+    ({ from, until }) => lowerBound(moments, until) > (from === null ? 0 : lowerBound(moments, from)),
+  );
+}
+
+/** Says which samples are in another unit than the series is now; nothing of one that is it again. */
+export function sentencesOf(series: Series, times: readonly FormerTime[]): string[] {
+  const name = series.name ?? series.subject;
+  const present = series.unit === null ? "without a unit" : `in ${series.unit}`;
+  return times
+    .filter(({ unit }) => unit !== series.unit)
+    .map(({ from, until, unit }) => {
+      const end = isoFromMicros(until);
+      const when = from === null ? `before ${end}` : `from ${isoFromMicros(from)} to ${end}`;
+      return `${name}: samples ${when} are in ${unit}, not ${present}`;
+    });
+}
+
+/** As many as an answer has room for, and how many more there are. */
+export function atMost(sentences: readonly string[]): readonly string[] {
+  const more = sentences.length - SENTENCES_MAX;
+  return more <= 0
+    ? sentences
+    : [...sentences.slice(0, SENTENCES_MAX), `${more} more times in former units are not told here`];
+}
