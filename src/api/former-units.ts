@@ -24,8 +24,13 @@ export function formerTimesOf(series: Series, moments: readonly Micros[]): Forme
   );
 }
 
-/** Says which samples are in another unit than the series is now; nothing of one that is it again. */
-export function sentencesOf(series: Series, times: readonly FormerTime[]): string[] {
+/** Those that reach into a span, up to those that end as it begins. */
+export function formerTimesWithin(series: Series, start: Micros, end: Micros): FormerTime[] {
+  return formerTimes(series).filter(({ from, until }) => until >= start && (from === null || from < end));
+}
+
+/** Says which samples, or figures, are in another unit than the series is now; nothing of one that is it again. */
+export function sentencesOf(series: Series, noun: "samples" | "figures", times: readonly FormerTime[]): string[] {
   const name = series.name ?? series.subject;
   const present = series.unit === null ? "without a unit" : `in ${series.unit}`;
   return times
@@ -33,7 +38,7 @@ export function sentencesOf(series: Series, times: readonly FormerTime[]): strin
     .map(({ from, until, unit }) => {
       const end = isoFromMicros(until);
       const when = from === null ? `before ${end}` : `from ${isoFromMicros(from)} to ${end}`;
-      return `${name}: samples ${when} are in ${unit}, not ${present}`;
+      return `${name}: ${noun} ${when} are in ${unit}, not ${present}`;
     });
 }
 
@@ -43,4 +48,11 @@ export function atMost(sentences: readonly string[]): readonly string[] {
   return more <= 0
     ? sentences
     : [...sentences.slice(0, SENTENCES_MAX), `${more} more times in former units are not told here`];
+}
+
+/** The buckets in which the unit of one of these series changed. */
+export function mixedBuckets(series: readonly Series[], borders: readonly Micros[]): ReadonlySet<number> {
+  const changes = series.flatMap(({ formerUnits = [] }) => formerUnits.map(({ until }) => until));
+  const buckets = changes.map((ts) => lowerBound(borders, ts + 1) - 1);
+  return new Set(buckets.filter((bucket) => bucket >= 0 && bucket < borders.length - 1));
 }

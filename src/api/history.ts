@@ -181,5 +181,5 @@ function formerOf({ part: { series }, columns }: ReadPart) {
 
 function unitWarnings(read: ReadPart): string[] {
   const { series } = read.part;
-  return series === null ? [] : sentencesOf(series, formerOf(read));
+  return series === null ? [] : sentencesOf(series, "samples", formerOf(read));
 }

@@ -109,6 +109,98 @@ test("GET /api/v1/statistics answers the worked example of docs/statistics.md", 
   });
 });
 
+/** A meter in kWh that is in Wh since 15 minutes past the second hour. */
+function changedMeter(store: Store, name: string): void {
+  const meter = store.series({ measurement: "state", subject: `id_of_${name}`, field: "state" }, name, T0);
+  const traits = { deviceClass: "energy", stateClass: "total_increasing" };
+  const readings = [
+    [0, 1000],
+    [0.5, 1002.66],
+    [1.25, 1_002_660],
+    [1.5, 1_003_000],
+    [2.5, 1_004_000],
+  ] as const;
+  for (const [hours, value] of readings) store.append(meter, T0 + hours * HOUR, value);
+  store.describe(meter, { ...traits, unit: "kWh" }, T0);
+  store.describe(meter, { ...traits, unit: "Wh" }, T0 + 1.25 * HOUR);
+}
+
+const FORMER = "figures before 2026-10-24T23:15:00.000000Z are in kWh, not in Wh";
+const MIXED = "Of buckets in which a unit changed only count and durations are told: other figures would mix two units";
+
+test("GET /api/v1/statistics leaves out what would mix two units, and says which figures are in the former one", async (t) => {
+  const { store, get } = await started(t);
+  changedMeter(store, "sensor.meter");
+  const { body } = await get(`entity_id=sensor.meter&period=hour&types=change,max,count&${span(3)}`);
+  const [before, mixed, after] = body.series[0]!.buckets;
+  assert.ok(Math.abs((before!.change as number) - 2.66) < 1e-9);
+  assert.equal(before!.max, 1002.66);
+  assert.deepEqual(mixed, { start: T0 / 1000 + 3_600_000, end: T0 / 1000 + 7_200_000, count: 2 });
+  assert.deepEqual([after!.change, after!.max, after!.count], [1000, 1_004_000, 1]);
+  assert.deepEqual(body.warnings, [`sensor.meter: ${FORMER}`, MIXED]);
+});
+
+test("GET /api/v1/statistics of one figure alone leaves it out where two units would mix, but counts", async (t) => {
+  const { store, get } = await started(t);
+  changedMeter(store, "sensor.meter");
+  const starts = async (types: string) => {
+    const { body } = await get(`entity_id=sensor.meter&period=hour&types=${types}&${span(3)}`);
+    return [body.series[0]!.buckets.map(({ start }) => (start - T0 / 1000) / 3_600_000), body.warnings];
+  };
+  assert.deepEqual(await starts("mean"), [
+    [0, 2],
+    [`sensor.meter: ${FORMER}`, MIXED],
+  ]);
+  assert.deepEqual(await starts("count"), [[0, 1, 2], undefined]);
+  assert.deepEqual(await starts("count,durations"), [[0, 1, 2], undefined]);
+});
+
+test("GET /api/v1/statistics after a unit changed is as if it never had", async (t) => {
+  const { store, get } = await started(t);
+  changedMeter(store, "sensor.meter");
+  const later = `start=${T0 / 1000 + 7_200_000}&end=${T0 / 1000 + 10_800_000}`;
+  const { body } = await get(`entity_id=sensor.meter&period=hour&types=change&${later}`);
+  assert.deepEqual([body.series[0]!.buckets[0]!.change, body.warnings], [1000, undefined]);
+});
+
+test("GET /api/v1/statistics of a group warns of members whose unit changed, and leaves out what would mix", async (t) => {
+  const { store, get } = await started(t);
+  changedMeter(store, "sensor.meter");
+  const other = series(store, "sensor.other", "state", "Wh");
+  for (let hour = 0; hour < 3; hour++) store.append(other, T0 + hour * HOUR, hour);
+  const { body } = await get(`group_by=home&period=hour&types=change,count&${span(3)}`);
+  assert.deepEqual(
+    body.series[0]!.buckets.map(({ change, count }) => [typeof change, count]),
+    [
+      ["number", 3],
+      ["undefined", 3],
+      ["number", 2],
+    ],
+  );
+  assert.deepEqual(body.warnings, [`sensor.meter: ${FORMER}`, MIXED]);
+  const means = await get(`group_by=home&period=hour&types=mean&${span(3)}`);
+  assert.equal(means.body.series[0]!.buckets.length, 2);
+  const counts = await get(`group_by=home&period=hour&types=count&${span(3)}`);
+  assert.deepEqual([counts.body.series[0]!.buckets.length, counts.body.warnings], [3, undefined]);
+});
+
+test("GET /api/v1/statistics leaves out the bucket that begins with another unit, not the one before", async (t) => {
+  const { store, get } = await started(t);
+  const hall = series(store, "sensor.hall", "state", "°C");
+  for (const [hours, value] of [
+    [0.5, 20],
+    [1, 68],
+    [2, 69],
+  ] as const)
+    store.append(hall, T0 + hours * HOUR, value);
+  store.describe(hall, { unit: "°F", deviceClass: null, stateClass: null }, T0 + HOUR);
+  const { body } = await get(`entity_id=sensor.hall&period=hour&types=last&${span(3)}`);
+  assert.deepEqual(
+    body.series[0]!.buckets.map(({ last }) => last),
+    [20, undefined, 69],
+  );
+});
+
 test("GET /api/v1/statistics leaves out a figure that is larger than a number can be", async (t) => {
   const { store, get } = await started(t);
   const hall = series(store, "sensor.hall", "state", null);

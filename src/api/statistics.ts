@@ -9,6 +9,7 @@ import { nowMicros } from "../lib/time.ts";
 import type { Api } from "./api.ts";
 import { decodeCursor, encodeCursor, type ListAsked, nameInCursor } from "./cursors.ts";
 import { entityFilters } from "./entity-filter.ts";
+import { atMost, formerTimesWithin, mixedBuckets, sentencesOf } from "./former-units.ts";
 import type { HistoryPart } from "./history-page.ts";
 import { loneBucketWriter } from "./lone-buckets.ts";
 import { ENTITIES_MAX } from "./parts.ts";
@@ -25,7 +26,7 @@ import {
   queryText,
   text,
   warned,
-  warnings,
+  warningsAlsoOfUnits,
 } from "./schemas.ts";
 import { parseSpan } from "./span.ts";
 import { chosenParts, membersOf } from "./statistics-choice.ts";
@@ -38,6 +39,9 @@ const MOMENT = "ISO 8601 with zone, or epoch milliseconds";
 
 export const STATISTICS_TYPES = ["mean", "min", "max", "first", "last", "count", "sum", "change", "durations"] as const;
 type StatisticsType = (typeof STATISTICS_TYPES)[number];
+/** Figures that mean the same in any unit. */
+const UNITLESS: ReadonlySet<StatisticsType> = new Set(["count", "durations"]);
+const MIXED = "Of buckets in which a unit changed only count and durations are told: other figures would mix two units";
 
 const number = (description: string) => Type.Optional(Type.Number({ description }));
 
@@ -68,11 +72,11 @@ const StatisticsAnswer = exactly({
       key: Type.Optional(text("Of a group: home")),
       name: Type.Optional(nullableText("Of a group: the home's name")),
       field: text("state, or an attribute's name; * for all"),
-      unit: nullableText("Unit of measurement; null in a group where it is not the same everywhere"),
+      unit: nullableText("Unit of measurement, the present one; null in a group where it is not the same everywhere"),
       buckets: Type.Array(Bucket, { description: "Ascending; those of which nothing is known are left out" }),
     }),
   ),
-  warnings,
+  warnings: warningsAlsoOfUnits,
   next_cursor: nullableText("For the next page; null at the end"),
 });
 
@@ -255,26 +259,58 @@ async function readBuckets(
   writeLone: ReturnType<typeof loneBucketWriter>,
 ): Promise<Buckets> {
   const { borders, until } = request;
+  const { mixed, sentences } = unitsOf(samples, request, types);
   const [only] = types;
   if (types.size === 1 && (only === "mean" || only === "count")) {
     const { series, warnings } = await samples.figure(request, only);
-    return { buckets: series.map((figures) => writeLone(only, figures, borders, until)), warnings };
+    for (const [i, buckets] of mixed) for (const bucket of buckets) series[i]![bucket] = Number.NaN;
+    const buckets = series.map((figures) => writeLone(only, figures, borders, until));
+    return { buckets, warnings: [...warnings, ...sentences] };
   }
   const { series, warnings } = await samples.statistics(request);
-  const bodies = series.map((figures) => bucketBodies(figures, borders, until, types));
-  return { buckets: bodies.map((list) => JSON.stringify(list)), warnings };
+  const bodies = series.map((figures, i) => bucketBodies(figures, { borders, until, mixed: mixed.get(i) }, types));
+  return { buckets: bodies.map((list) => JSON.stringify(list)), warnings: [...warnings, ...sentences] };
+}
+
+interface Units {
+  /** By the place of the series in the answer: buckets whose figures would be of two units. */
+  readonly mixed: ReadonlyMap<number, ReadonlySet<number>>;
+  readonly sentences: readonly string[];
+}
+
+/** What there is to say of units that changed, where figures are asked for that have one. */
+function unitsOf(
+  samples: StatisticsReader,
+  { series, borders, until, group }: StatisticsRequest,
+  types: ReadonlySet<StatisticsType>,
+): Units {
+  const changed = types.isSubsetOf(UNITLESS) ? [] : samples.withFormerUnits(series);
+  const mixed = new Map<number, ReadonlySet<number>>();
+  if (group) mixed.set(0, mixedBuckets(changed, borders));
+  else for (const one of changed) mixed.set(series.indexOf(one.number), mixedBuckets([one], borders));
+  const end = Math.min(until, borders[borders.length - 1]!);
+  const sentences = changed.flatMap((one) => sentencesOf(one, "figures", formerTimesWithin(one, borders[0]!, end)));
+  const isMixed = [...mixed.values()].some((buckets) => buckets.size > 0);
+  return { mixed, sentences: isMixed ? [...atMost(sentences), MIXED] : atMost(sentences) };
+}
+
+interface BucketTimes {
+  readonly borders: readonly Micros[];
+  readonly until: Micros;
+  readonly mixed: ReadonlySet<number> | undefined;
 }
 
 function bucketBodies(
   figures: readonly (BucketFigures | null)[],
-  borders: readonly Micros[],
-  until: Micros,
+  { borders, until, mixed }: BucketTimes,
   types: ReadonlySet<StatisticsType>,
 ): object[] {
+  const unitless = types.intersection(UNITLESS);
   const bodies: object[] = [];
   for (const [i, bucket] of figures.entries()) {
     if (borders[i]! >= until || bucket === null) continue;
-    bodies.push({ start: borders[i]! / 1000, end: borders[i + 1]! / 1000, ...figuresBody(bucket, types) });
+    const told = mixed?.has(i) ? unitless : types;
+    bodies.push({ start: borders[i]! / 1000, end: borders[i + 1]! / 1000, ...figuresBody(bucket, told) });
   }
   return bodies;
 }
