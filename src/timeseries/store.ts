@@ -193,6 +193,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
       means: (request) => disk.ask("means", request),
       counts: (request) => disk.ask("counts", request),
       dayCounts: (request) => disk.ask("dayCounts", request),
+      daysWithHours: (request) => disk.ask("daysWithHours", request),
     },
   });
 

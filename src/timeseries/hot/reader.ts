@@ -7,6 +7,7 @@ import { isCorruption } from "../../lib/damaged-database.ts";
 import { serveCommands } from "../../lib/worker-rpc.ts";
 import { type AggregateRequest, aggregate } from "../rollups/aggregate.ts";
 import type { FigureColumns } from "../rollups/figures.ts";
+import { type DaysRequest, daysWithHours } from "../rollups/hours.ts";
 import {
   type CountRequest,
   countsOf,
@@ -40,6 +41,7 @@ export type Questions = {
   means(request: AggregateRequest): MeanColumns;
   counts(request: CountRequest): Float64Array;
   dayCounts(request: DayCountRequest): Float64Array;
+  daysWithHours(request: DaysRequest): readonly Day[];
 };
 
 export type ReaderCommands = Questions & {
@@ -124,6 +126,7 @@ const questions: Questions = {
   means: (request) => meansOf(prepared, request),
   counts: (request) => countsOf(prepared, request),
   dayCounts: (request) => dayCountsOf(prepared, request),
+  daysWithHours: (request) => daysWithHours(prepared, request),
 };
 
 const commands: ReaderCommands = {

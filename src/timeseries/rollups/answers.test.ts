@@ -19,7 +19,7 @@ function answersOf(rolled: Map<number, RolledDay>, counts: AnswersOptions["reade
     kind: () => "plain",
     read: unused,
     readWhole: unused,
-    reader: { aggregate: unused, means: unused, dayCounts: unused, counts },
+    reader: { aggregate: unused, means: unused, dayCounts: unused, daysWithHours: unused, counts },
   });
 }
 

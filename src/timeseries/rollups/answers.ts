@@ -13,6 +13,7 @@ import { isNumber, type SeriesKind, Tally } from "./accumulate.ts";
 import type { AggregateRequest, Found, SeriesQuestion } from "./aggregate.ts";
 import type { RolledDay } from "./build.ts";
 import { type FigureColumns, unpackFigures } from "./figures.ts";
+import type { DaysRequest } from "./hours.ts";
 import type { CountRequest, DayCountRequest, MeanColumns } from "./lone-figure.ts";
 import { type Plan, plan, type Stretch } from "./plan.ts";
 import { type Silences, silencesWithin } from "./silences.ts";
@@ -42,6 +43,7 @@ export interface FigureReader {
   means(request: AggregateRequest): Promise<MeanColumns>;
   counts(request: CountRequest): Promise<Float64Array>;
   dayCounts(request: DayCountRequest): Promise<Float64Array>;
+  daysWithHours(request: DaysRequest): Promise<readonly Day[]>;
 }
 
 /** What answers need of the store. */
@@ -91,13 +93,10 @@ class DaysUnread extends Error {}
 export function createAnswers(options: AnswersOptions): Pick<StatisticsReader, "statistics" | "figure"> {
   const { rolled, tables, isArchived, memory, reader } = options;
 
-  function courseOf({ borders, until, group }: StatisticsRequest, unread: Unread): Course {
-    const start = borders[0]!;
-    const end = borders[borders.length - 1]!;
-    const all = options.silences();
-    const silences = all.slice(Math.max(0, lowerBound(all, start) - 1), lowerBound(all, end));
-    const withTable = new Set(daysWithin(tables(), start, end));
-    const { stretches, ...missing } = plan(borders, until, {
+  function planOf({ borders, until }: StatisticsRequest, unread: Unread, withoutHours: ReadonlySet<Day>): Plan {
+    const withTable = new Set(daysWithin(tables(), borders[0]!, borders[borders.length - 1]!));
+    const silences = options.silences();
+    return plan(borders, until, {
       rolled,
       hasSamples: (day) => withTable.has(day) || isArchived(day),
       isArchived,
@@ -105,7 +104,30 @@ export function createAnswers(options: AnswersOptions): Pick<StatisticsReader, "
       inMemory: memory.hasDay,
       hasSilence: (day) =>
         silencesWithin(silences, { start: day * DAY_MICROS, end: (day + 1) * DAY_MICROS }).length > 0,
+      hasHours: (day) => !withoutHours.has(day),
     });
+  }
+
+  /** Those of the days on which none of the series has hours. */
+  async function daysWithoutHours(series: readonly SeriesNumber[], days: readonly Day[]): Promise<ReadonlySet<Day>> {
+    const left = new Set(days);
+    for (let from = 0; from < series.length && left.size > 0; from += SERIES_AT_ONCE) {
+      const request = { series: series.slice(from, from + SERIES_AT_ONCE), days: [...left] };
+      for (const day of await reader.daysWithHours(request)) left.delete(day);
+    }
+    return left;
+  }
+
+  async function courseOf(request: StatisticsRequest, unread: Unread): Promise<Course> {
+    const { borders, until, group } = request;
+    const { tooCoarse } = planOf(request, unread, new Set());
+    const withoutHours = await daysWithoutHours(request.series, tooCoarse);
+    // Planned anew: days may have gone to other tiers meanwhile.
+    const { stretches, ...missing } = planOf(request, unread, withoutHours);
+    const start = borders[0]!;
+    const end = borders[borders.length - 1]!;
+    const all = options.silences();
+    const silences = all.slice(Math.max(0, lowerBound(all, start) - 1), lowerBound(all, end));
     return {
       question: {
         // Cheaper to hand to another thread than a list.
@@ -115,7 +137,7 @@ export function createAnswers(options: AnswersOptions): Pick<StatisticsReader, "
         stretches,
         silences,
         cuts: stretches.flatMap((stretch) => (stretch.from === "parts" ? cutsWithin(stretch) : [])),
-        days: [...withTable],
+        days: daysWithin(tables(), start, end),
         // What is known of an archived day is known to its rollups or, where they lack some of it, looked for in all tiers.
         daysBefore: daysBefore(tables(), Number.NEGATIVE_INFINITY, start + 1).filter(
           (day) => !isArchived(day) && lacksRollups(day, start),
@@ -366,7 +388,7 @@ export function createAnswers(options: AnswersOptions): Pick<StatisticsReader, "
   ): Promise<T> {
     const unread: Unread = { days: new Set(), warnings: new Set() };
     for (let tries = 1; ; ) {
-      const course = courseOf(request, unread);
+      const course = await courseOf(request, unread);
       try {
         const answer = await ask(request, course);
         if (tries === TRIES_MAX || !course.isOutdated()) return answer;
@@ -417,7 +439,7 @@ function warningsOf({ tooCoarse, unread }: Omit<Plan, "stretches">): string[] {
     days === 0 ? [] : [`${days === 1 ? "1 day is" : `${days} days are`} left out: ${why}`];
   const divided = "figures by the hour cannot be divided so";
   return [
-    ...leftOut(tooCoarse - unread, `the samples are no longer kept, and ${divided}`),
-    ...leftOut(unread, `the samples cannot be read, and ${divided}`),
+    ...leftOut(tooCoarse.length, `the samples are no longer kept, and ${divided}`),
+    ...leftOut(unread.length, `the samples cannot be read, and ${divided}`),
   ];
 }

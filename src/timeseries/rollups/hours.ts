@@ -1,7 +1,7 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { Micros, Span } from "../../domain/sample.ts";
 import type { SeriesNumber } from "../../domain/series.ts";
-import { type Day, dayOf } from "../hot/day.ts";
+import { DAY_MICROS, type Day, dayOf } from "../hot/day.ts";
 import {
   COLUMNS_BEFORE_LAST,
   COLUMNS_OF_MEANS,
@@ -127,6 +127,34 @@ export function eachCount(
     day.next(counts!);
   };
   eachOwn(prepare, series, span, read, (start, row) => visit(start, counts![row]!));
+}
+
+export interface DaysRequest {
+  readonly series: readonly SeriesNumber[];
+  /** Ascending. */
+  readonly days: readonly Day[];
+}
+
+/**
+ * Those of the days on which any of these series has hours. Ours are looked for by the parts of days, which are there
+ * wherever hours are, and also where these were damaged.
+ */
+export function daysWithHours(prepare: Prepare, { series, days }: DaysRequest): Day[] {
+  const found = new Set<Day>();
+  for (const table of ["rollup_day", "statistics_hour"]) {
+    const from = prepare(`SELECT start FROM ${table} WHERE series = ? AND start >= ? ORDER BY start LIMIT 1`);
+    for (const one of series) {
+      let next = Number.NEGATIVE_INFINITY;
+      for (const day of days) {
+        if (next < day && !found.has(day)) {
+          const row = from.get(one, day * DAY_MICROS) as unknown as [Micros] | undefined;
+          next = row === undefined ? Number.POSITIVE_INFINITY : dayOf(row[0]);
+        }
+        if (next === day) found.add(day);
+      }
+    }
+  }
+  return [...found];
 }
 
 /** An hour by itself: what it says of the time after it. */

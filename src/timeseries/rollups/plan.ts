@@ -24,13 +24,15 @@ export interface Tiers {
   inMemory(day: Day): boolean;
   /** Whether Home Assistant went down on that day; its rollups, once they are built, know. */
   hasSilence(day: Day): boolean;
+  /** False where no series that is asked for has hours on that day, though others may. */
+  hasHours(day: Day): boolean;
 }
 
 export interface Plan {
   readonly stretches: readonly Stretch[];
-  /** Days that are too coarse for the buckets asked for, and how many of these have samples that cannot be read. */
-  readonly tooCoarse: number;
-  readonly unread: number;
+  /** Days that are too coarse for the buckets asked for: those whose samples are gone, and those whose cannot be read. */
+  readonly tooCoarse: readonly Day[];
+  readonly unread: readonly Day[];
 }
 
 /**
@@ -39,18 +41,15 @@ export interface Plan {
  */
 export function plan(borders: readonly Micros[], until: Micros, tiers: Tiers): Plan {
   const stretches: Stretch[] = [];
-  let tooCoarse = 0;
-  let unread = 0;
+  const tooCoarse: Day[] = [];
+  const unread: Day[] = [];
   const start = borders[0]!;
   const end = Math.min(borders[borders.length - 1]!, until);
   for (let day = dayOf(start); day * DAY_MICROS < end; day++) {
     const span = { start: Math.max(start, day * DAY_MICROS), end: Math.min(end, (day + 1) * DAY_MICROS) };
     const tier = tierOf(day, bordersWithin(borders, end, day), tiers);
     if (tier === "nothing") continue;
-    if (tier === "too coarse") {
-      tooCoarse++;
-      if (!tiers.isReadable(day)) unread++;
-    }
+    if (tier === "too coarse") (tiers.isReadable(day) ? tooCoarse : unread).push(day);
     const from = tier === "samples" && tiers.isArchived(day) ? "archive" : tier;
     const last = stretches[stretches.length - 1];
     if (last !== undefined && last.from === from && last.end === span.start) {
@@ -81,7 +80,8 @@ function tierOf(day: Day, inside: readonly Micros[], tiers: Tiers): Tier {
   if (!complete) return "samples";
   if (rolled?.cuts == null && rolled?.statistics !== true && tiers.hasSilence(day)) return "samples";
   if (rolled === undefined) return "nothing";
-  return rolledTier(rolled, inside) ?? (hasSamples ? "samples" : "too coarse");
+  // Where there is neither, nothing came, and what was in force goes on: as from samples, of which there are none.
+  return rolledTier(rolled, inside) ?? (hasSamples || !tiers.hasHours(day) ? "samples" : "too coarse");
 }
 
 /** Whose rows do not lie across one of these borders; undefined: neither's. */

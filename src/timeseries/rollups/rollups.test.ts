@@ -385,12 +385,60 @@ test("a 5-minute bucket of a day that has only hours is left out, with a warning
   await using opened = await openOne(clock);
   const [plain] = makeSeries(opened.store);
   opened.store.addRollups([{ series: plain!, start: T0, mean: 1, min: 1, max: 1, last: null, increase: null }]);
+  await opened.store.flush();
   const borders = periodBorders("5minute", T0, T0 + HOUR, "UTC");
   const request = { series: [plain!], borders, until: clock.now, group: false };
   const { series, warnings } = await opened.store.statistics(request);
   assert.ok(series[0]!.every((figures) => figures === null));
   assert.match(warnings[0]!, /^1 day is left out/);
 });
+
+for (const timeZone of ["UTC", "America/St_Johns"])
+  test(`hours of other series leave no day out: in ${timeZone}`, async () => {
+    const clock = { now: T0 + 5 * DAY + HOUR, timeZone };
+    await using opened = await openOne(clock);
+    const { store } = opened;
+    const [plain, meter] = makeSeries(store);
+    const later = store.series({ measurement: "state", subject: "n", field: "state" }, "sensor.n", T0 + 4 * DAY);
+    const samples = new Map<SeriesNumber, [Micros, Value][]>([
+      [plain!, [[T0, 7]]],
+      [later, [[T0 + 4 * DAY + HOUR, 3]]],
+    ]);
+    for (const [series, own] of samples) for (const [ts, value] of own) store.append(series, ts, value);
+    const ofMeter = { series: meter!, mean: null, min: null, max: null, last: 5, increase: 1 };
+    store.addRollups([1, 2].map((day) => ({ ...ofMeter, start: T0 + day * DAY + 3 * HOUR })));
+    const downAt = T0 + 2 * DAY + 6 * HOUR;
+    goDown(store, downAt);
+    await store.fold();
+    await store.rollUp();
+    const fine = timeZone === "UTC" ? "5minute" : "day";
+    const borders = periodBorders(fine, T0, T0 + 5 * DAY, timeZone);
+    const lone = async (request: Parameters<Store["statistics"]>[0]) => ({
+      mean: await store.figure(request, "mean"),
+      count: await store.figure(request, "count"),
+    });
+    for (const [series, own] of samples) {
+      const request = { series: [series], borders, until: clock.now, group: false };
+      const answer = await store.statistics(request);
+      assert.deepEqual(answer.warnings, []);
+      assert.deepEqual(answer.series[0]!.map(rounded), wanted(own, borders, clock.now, false, [downAt + 1]));
+      const { mean, count } = await lone(request);
+      assert.deepEqual([mean.warnings, count.warnings], [[], []]);
+      assert.deepEqual(
+        [...mean.series[0]!].map(short),
+        answer.series[0]!.map((bucket) => short(bucket?.mean ?? Number.NaN)),
+      );
+      assert.deepEqual(
+        [...count.series[0]!],
+        answer.series[0]!.map((bucket) => bucket?.count ?? 0),
+      );
+    }
+    const all = { series: [plain!, later, meter!], borders, until: clock.now, group: false };
+    const { warnings } = await store.statistics(all);
+    assert.match(warnings[0]!, /^2 days are left out: the samples are no longer kept/);
+    const { mean, count } = await lone(all);
+    assert.deepEqual([mean.warnings, count.warnings], [warnings, warnings]);
+  });
 
 test("days whose samples are dropped are left out of figures finer than an hour, and spoil no other day", async () => {
   const clock = { now: T0 + 5 * DAY + HOUR, timeZone: "UTC" };
@@ -453,6 +501,13 @@ test("days whose samples are dropped are left out of figures finer than an hour,
     if (!dropped(borders[at]!)) assert.equal(countOfAll![at], figures?.count ?? 0);
     else assert.deepEqual([figures, meanOfAll![at], countOfAll![at]], [null, Number.NaN, Number.NaN]);
   }
+  // By itself the quiet one has hours on the first day alone, and nothing came on the second.
+  const alone = await store.statistics({ ...request, series: [quiet] });
+  assert.match(alone.warnings[0]!, /^1 day is left out/);
+  assert.deepEqual(
+    alone.series[0]!.map((figures) => figures?.mean ?? null),
+    borders.slice(1).map((_, at) => (borders[at]! < T0 + DAY ? null : 7)),
+  );
   // A bucket of which a part is known only is none either.
   const halfHours = { ...request, borders: [T0 + 1.5 * DAY + HOUR / 2, T0 + 2.5 * DAY + HOUR / 2, T0 + 3 * DAY] };
   const halves = await store.statistics(halfHours);
