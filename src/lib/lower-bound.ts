@@ -1,5 +1,5 @@
 /** The index of the first of ascending numbers that is not below `bound`; their count where all are. */
-export function lowerBound(numbers: readonly number[], bound: number): number {
+export function lowerBound(numbers: ArrayLike<number>, bound: number): number {
   let low = 0;
   let high = numbers.length;
   while (low < high) {

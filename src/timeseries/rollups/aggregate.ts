@@ -9,9 +9,10 @@ import { merge } from "../hot/memory.ts";
 import { type Carried, isNumber, NOTHING, type SeriesKind, Tally, Walk } from "./accumulate.ts";
 import { type FigureColumns, packFigures } from "./figures.ts";
 import { hoursWithin, lastNumberWithin, type NewestHour, newestHour, type Prepare } from "./hours.ts";
+import { hoursBeside, inOrderWithHours } from "./hours-beside.ts";
 import type { Stretch } from "./plan.ts";
-import { fromRow, fromSql, ROLLUP_COLUMNS, type SqlRow } from "./row.ts";
-import { betweenSummaries, inOrder, type Silences, silencesWithin } from "./silences.ts";
+import { fromRow, fromSql, ROLLUP_COLUMNS, type RollupRow, type SqlRow } from "./row.ts";
+import { betweenSummaries, type Silences, silencesWithin } from "./silences.ts";
 
 /** A sample that was found by itself. */
 export interface Found {
@@ -91,6 +92,12 @@ function walkSeries(prepare: Prepare, request: AggregateRequest, question: Serie
     reach(ts);
     walk.silence(ts);
   };
+  const pass = (row: RollupRow, end = row[0] + HOUR_MICROS): void => {
+    reach(row[0]);
+    const item = fromRow(row, end);
+    if ("firstTs" in item) walk.summary(item);
+    else walk.foreign(item);
+  };
   for (const stretch of request.stretches) {
     const silences = question.isState ? silencesWithin(request.silences, stretch) : [];
     if (stretch.from === "samples" || stretch.from === "archive") {
@@ -98,7 +105,9 @@ function walkSeries(prepare: Prepare, request: AggregateRequest, question: Serie
         reach(ts);
         walk.sample(ts, value);
       };
-      inOrder(samplesOf(prepare, request, question, stretch), silences, sample, silence);
+      const samples = samplesOf(prepare, request, question, stretch);
+      const hours = hoursBeside(prepare, borders, question.number, stretch, { samples, silences });
+      inOrderWithHours({ samples, silences, hours }, sample, silence, pass);
     } else if (stretch.from === "too coarse") {
       reach(stretch.end);
       walk.carry(stretch.end, carriedOver(prepare, request, question, stretch, walk.carried));
@@ -111,10 +120,7 @@ function walkSeries(prepare: Prepare, request: AggregateRequest, question: Serie
       for (const row of rows) {
         const end = endOf(stretch, row[0], request.cuts);
         between.before(row[0], end);
-        reach(row[0]);
-        const item = fromRow(row, end);
-        if ("firstTs" in item) walk.summary(item);
-        else walk.foreign(item);
+        pass(row, end);
       }
       between.rest();
     }

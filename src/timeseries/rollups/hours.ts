@@ -52,7 +52,8 @@ function packedWithin(prepare: Prepare, columns: string, series: SeriesNumber, {
 /** A row of `statistics_hour` as a RollupRow. */
 const STATISTICS = "start, 0, NULL, mean, NULL, min, max, NULL, last, NULL, increase, NULL, NULL";
 
-function statisticsWithin(prepare: Prepare, series: SeriesNumber, { start, end }: Span): RollupRow[] {
+/** The hours of Home Assistant's statistics that begin within a span, ascending. */
+export function statisticsWithin(prepare: Prepare, series: SeriesNumber, { start, end }: Span): RollupRow[] {
   const rows: unknown[] = prepare(
     `SELECT ${STATISTICS} FROM statistics_hour WHERE series = ? AND start >= ? AND start < ? ORDER BY start`,
   ).all(series, start, end);

@@ -1,5 +1,6 @@
 import type { Micros, Value } from "../../domain/sample.ts";
 import type { SeriesNumber } from "../../domain/series.ts";
+import { HOUR_MICROS } from "../../lib/calendar.ts";
 import { isNumber } from "./accumulate.ts";
 import {
   type AggregateRequest,
@@ -11,8 +12,9 @@ import {
   samplesOf,
 } from "./aggregate.ts";
 import { eachCount, eachMean, type Prepare } from "./hours.ts";
+import { hoursBeside, inOrderWithHours } from "./hours-beside.ts";
 import type { Stretch } from "./plan.ts";
-import { betweenSummaries, inOrder, silencesWithin } from "./silences.ts";
+import { betweenSummaries, silencesWithin } from "./silences.ts";
 
 /**
  * Means and counts by themselves: what most charts are drawn from. They take few columns of the rollups and make no
@@ -79,10 +81,26 @@ function walkMeans(
     number = isNumber(question.kind, value) ? value : Number.NaN;
   };
   const silence = (ts: Micros): void => reach(ts, null);
+  /** What was added up before. NaN stands for null. */
+  const pass = (firstTs: Micros, rowEnd: Micros, mean: number, held: number, atEnd: number): void => {
+    while (firstTs >= borders[bucket + 1]!) end();
+    advance(firstTs);
+    at = rowEnd;
+    if (!Number.isNaN(mean)) {
+      const micros = Number.isNaN(held) ? at - firstTs : held;
+      weight += micros;
+      integral += mean * micros;
+    }
+    number = atEnd;
+  };
   for (const stretch of request.stretches) {
     const silences = question.isState ? silencesWithin(request.silences, stretch) : [];
     if (stretch.from === "samples" || stretch.from === "archive") {
-      inOrder(samplesOf(prepare, request, question, stretch), silences, reach, silence);
+      const samples = samplesOf(prepare, request, question, stretch);
+      const hours = hoursBeside(prepare, borders, question.number, stretch, { samples, silences });
+      inOrderWithHours({ samples, silences, hours }, reach, silence, ([start, , , mean]) =>
+        pass(start, start + HOUR_MICROS, mean ?? Number.NaN, Number.NaN, Number.NaN),
+      );
       continue;
     }
     if (stretch.from === "too coarse") {
@@ -91,19 +109,10 @@ function walkMeans(
       continue;
     }
     const between = betweenSummaries(silences, silence);
-    /** NaN stands for null. */
     const summary = (firstTs: Micros, mean: number, held: number, atEnd: number): void => {
       const rowEnd = endOf(stretch, firstTs, cuts);
       between.before(firstTs, rowEnd);
-      while (firstTs >= borders[bucket + 1]!) end();
-      advance(firstTs);
-      at = rowEnd;
-      if (!Number.isNaN(mean)) {
-        const micros = Number.isNaN(held) ? at - firstTs : held;
-        weight += micros;
-        integral += mean * micros;
-      }
-      number = atEnd;
+      pass(firstTs, rowEnd, mean, held, atEnd);
     };
     if (stretch.from === "hours") {
       eachMean(prepare, question.number, stretch, summary);

@@ -11,6 +11,8 @@ import type { RolledDay } from "./build.ts";
  */
 export interface Stretch extends Span {
   readonly from: "samples" | "archive" | "hours" | "parts" | "too coarse";
+  /** Whether hours of Home Assistant's own statistics stand beside the samples that it is answered from. */
+  readonly hasStatistics: boolean;
 }
 
 export interface Tiers {
@@ -51,11 +53,12 @@ export function plan(borders: readonly Micros[], until: Micros, tiers: Tiers): P
     if (tier === "nothing") continue;
     if (tier === "too coarse") (tiers.isReadable(day) ? tooCoarse : unread).push(day);
     const from = tier === "samples" && tiers.isArchived(day) ? "archive" : tier;
+    const hasStatistics = tier === "samples" && tiers.rolled.get(day)?.statistics === true;
     const last = stretches[stretches.length - 1];
-    if (last !== undefined && last.from === from && last.end === span.start) {
+    if (last?.from === from && last.hasStatistics === hasStatistics && last.end === span.start) {
       stretches[stretches.length - 1] = { ...last, end: span.end };
     } else {
-      stretches.push({ from, ...span });
+      stretches.push({ from, hasStatistics, ...span });
     }
   }
   return { stretches, tooCoarse, unread };

@@ -380,6 +380,79 @@ test("hours of Home Assistant's statistics stand where there are no samples", as
   );
 });
 
+for (const tier of ["memory", "tables"])
+  test(`hours of Home Assistant's statistics stand beside the samples of a day that is not built: ${tier}`, async () => {
+    const clock = { now: T0 + 22 * HOUR + HOUR / 2, timeZone: "UTC" };
+    await using opened = await openOne(clock);
+    const { store } = opened;
+    const [plain, meter] = makeSeries(store);
+    store.append(plain!, T0 - HOUR, 90);
+    store.append(plain!, T0 + 20.75 * HOUR, 50);
+    store.append(meter!, T0 + 20.75 * HOUR, 25);
+    // Hour 20 has a sample of ours, and in 21 one is in force until Home Assistant goes down.
+    for (const [i, hour] of [0, 1, 2, 19, 20].entries()) {
+      const start = T0 + hour * HOUR;
+      const figures = { mean: 20 + i, min: 10, max: 30 + i, last: null, increase: null };
+      store.addRollups([
+        { series: plain!, start, ...figures },
+        { series: meter!, start, mean: null, min: null, max: null, last: 15 + i, increase: 1 },
+      ]);
+    }
+    goDown(store, T0 + 21.5 * HOUR);
+    await store.flush();
+    if (tier === "tables") await store.fold();
+    const asked = (period: Period, until: Micros, timeZone = "UTC") => ({
+      ...{ series: [plain!, meter!], until, group: false },
+      borders: periodBorders(period, T0 - DAY, T0 + DAY, timeZone),
+    });
+    const hours = await store.statistics(asked("hour", clock.now));
+    const ofToday = hours.series[0]!.slice(24);
+    const means: (number | undefined)[] = [20, 21, 22, ...new Array(16), 23, 50, 50, undefined, undefined];
+    assert.deepEqual(
+      ofToday.map((one) => one?.mean),
+      means,
+    );
+    assert.deepEqual(
+      [2, 19, 20, 21].map((hour) => ofToday[hour]?.weight),
+      [HOUR, HOUR, HOUR / 4, HOUR / 2 + 1],
+    );
+    // From the 18 of hour 19, since hour 20 is ours, to the sample.
+    assert.deepEqual(
+      [0, 1, 2, 19, 20].map((hour) => hours.series[1]![24 + hour]?.change),
+      [1, 1, 1, 1, 7],
+    );
+    const day = (await store.statistics(asked("day", clock.now))).series[0]![1];
+    assert.equal(short(day!.mean!), short((20 + 21 + 22 + 23 + 50 * 0.75) / 4.75));
+
+    const questions = [
+      ...(["hour", "day", "5minute"] as const).map((period) => asked(period, T0 + DAY)),
+      asked("day", T0 + DAY, "Asia/Kolkata"),
+      { ...asked("hour", T0 + DAY), group: true },
+    ];
+    const answers = async () => {
+      const all = [];
+      for (const question of questions) {
+        const { series } = await store.statistics(question);
+        const lone = [await store.figure(question, "mean"), await store.figure(question, "count")];
+        assert.deepEqual(
+          lone.map((figure) => figure.series.map((buckets) => [...buckets].map(short))),
+          (["mean", "count"] as const).map((figure) =>
+            series.map((buckets) =>
+              buckets.map((one) => short(one?.[figure] ?? (figure === "count" ? 0 : Number.NaN))),
+            ),
+          ),
+        );
+        all.push(series.map((buckets) => buckets.map(rounded)));
+      }
+      return all;
+    };
+    const before = await answers();
+    await store.fold();
+    clock.now = T0 + DAY + HOUR;
+    assert.equal(await store.rollUp(), 2);
+    assert.deepEqual(await answers(), before);
+  });
+
 test("a 5-minute bucket of a day that has only hours is left out, with a warning", async () => {
   const clock = { now: T0 + DAY, timeZone: "UTC" };
   await using opened = await openOne(clock);
