@@ -1,6 +1,7 @@
 import { AppError } from "../domain/errors.ts";
 import type { Micros, ReadColumns, SampleColumns, Span, Value } from "../domain/sample.ts";
 import type { ReadRequest, SampleReader } from "../domain/store.ts";
+import { fromInForceAt } from "./in-force-at-start.ts";
 
 /** Samples that are kept of a slot, at most: first, last, lowest, highest and the first that is no number. */
 const PER_SLOT = 5;
@@ -29,7 +30,7 @@ export async function readDownsampled(
   for (let from = request.start; ; ) {
     const includeStart = request.includeStart === true && from === request.start;
     const [page] = await samples.read([{ ...request, start: from, includeStart, limit: READ_AT_ONCE }]);
-    const { ts, values } = page!;
+    const { ts, values } = fromInForceAt(request.start, page!);
     for (let i = 0; i < ts.length; i++) thinning.add(ts[i]!, values[i]!);
     for (const warning of page!.warnings ?? []) warnings.add(warning);
     if (ts.length < READ_AT_ONCE) break;

@@ -3,6 +3,7 @@ import type { Micros, ReadColumns, Span } from "../domain/sample.ts";
 import type { Series } from "../domain/series.ts";
 import type { ReadRequest, SampleReader } from "../domain/store.ts";
 import { decodeCursor, encodeCursor, type ListAsked, nameInCursor } from "./cursors.ts";
+import { fromInForceAt } from "./in-force-at-start.ts";
 
 /** One series of an answer; `series` null: known, and without any sample. */
 export interface HistoryPart {
@@ -80,7 +81,7 @@ export async function readPage(samples: SampleReader, page: PageQuestion): Promi
     let answer = 0;
     for (const part of parts) {
       if (remaining === 0) return { read, nextCursor: cursorAt(part, null) };
-      const columns = part.series ? answers[answer++]! : EMPTY;
+      const columns = part.series ? fromInForceAt(span.start, answers[answer++]!) : EMPTY;
       if (columns.ts.length > remaining) {
         read.push({ part, columns: firstOf(columns, remaining) });
         return { read, nextCursor: cursorAt(part, columns.ts[remaining - 1]!) };

@@ -150,6 +150,15 @@ test("GET /api/v1/history include_start gives the value in force, with its own t
   assert.equal(without.body.series[0]!.samples.length, 1);
 });
 
+for (const more of ["", "&points=5", "&limit=1"])
+  test(`GET /api/v1/history include_start gives no earlier sample where one comes exactly at start${more}`, async (t) => {
+    const { samples, get } = await started(t);
+    samples.add("sensor.hall", "state", null, seconds([1, 2]));
+    const start = (T0 + 1_000_000) / 1000;
+    const { body } = await get(`entity_id=sensor.hall&start=${start}&end=${END}&include_start=true${more}`);
+    assert.deepEqual([body.series[0]!.samples, body.next_cursor], [[[start, 2]], null]);
+  });
+
 test("GET /api/v1/history keeps the order of entities and fields, and each entity once", async (t) => {
   const { samples, get } = await started(t);
   for (const entity of ["light.hall", "light.kitchen"]) {

@@ -84,7 +84,8 @@ export function historyRoutes(
           start: queryText(`From here on: ${MOMENT}; a day before end without it`),
           end: queryText(`Before here: ${MOMENT}; now without it, and may lie in the future`),
           include_start: querySwitch(
-            "Also the last sample before start, with its own time: what was in force when it began",
+            "Also the last sample before start, with its own time: what was in force when the span began. Left out where " +
+              "a sample comes exactly at start",
           ),
           limit: Type.Optional(
             Type.Integer({
@@ -99,7 +100,8 @@ export function historyRoutes(
               minimum: POINTS_MIN,
               maximum: HISTORY_SAMPLES_MAX,
               description:
-                "For charts: so many samples of each series at most (one more with include_start), spikes kept; without limit and cursor",
+                "For charts: so many samples of each series in the span at most, spikes kept, and with include_start the " +
+                "one before it; without limit and cursor",
             }),
           ),
           cursor,
