@@ -35,3 +35,10 @@ test("architecture: a folder imports domain/, lib/ and itself", () => {
   assert.ok(checked > 0, "no import was found: the pattern no longer fits");
   assert.deepEqual(wrong, []);
 });
+
+test("architecture: directories are made by makeDirectory(), since a recursive mkdir may never end", () => {
+  const wrong = sourceFiles().filter(
+    (file) => !file.endsWith(".test.ts") && /mkdir[^;]*recursive/.test(readFileSync(join(SOURCE, file), "utf8")),
+  );
+  assert.deepEqual(wrong, []);
+});

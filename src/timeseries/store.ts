@@ -1,4 +1,3 @@
-import { mkdirSync } from "node:fs";
 import type { Archive, Sealing } from "../domain/archive.ts";
 import { AppError, messageOf } from "../domain/errors.ts";
 import type { Forwarding } from "../domain/forwarding.ts";
@@ -9,6 +8,7 @@ import { type SeriesNumber, STATE_FIELD, STATE_MEASUREMENT } from "../domain/ser
 import type { StatisticsReader, StatisticsRequest } from "../domain/statistics.ts";
 import type { SampleReader, SampleSink, StoreStatus } from "../domain/store.ts";
 import type { Logger } from "../lib/log.ts";
+import { makeDirectory } from "../lib/make-directory.ts";
 import { nowMicros } from "../lib/time.ts";
 import { startOnDemand } from "../lib/worker-rpc.ts";
 import { createAdopted } from "./archive/adopted.ts";
@@ -113,7 +113,7 @@ export interface Store extends SampleSink, SampleReader, StatisticsReader, GapSt
  */
 export async function openStore(options: StoreOptions): Promise<Store> {
   const { directory, settings, log, now = nowMicros, memorySamplesMax = MEMORY_SAMPLES_MAX } = options;
-  mkdirSync(directory, { recursive: true });
+  makeDirectory(directory);
   const workerData: WriterOptions = {
     directory,
     settings,

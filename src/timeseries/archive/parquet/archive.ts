@@ -1,10 +1,11 @@
-import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from "node:fs";
+import { existsSync, readdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { Archive, ArchivedSeries, ArchiveHealth } from "../../../domain/archive.ts";
 import { AppError, messageOf } from "../../../domain/errors.ts";
 import type { Micros, ReadColumns, Span } from "../../../domain/sample.ts";
 import type { SeriesKey, SeriesNumber } from "../../../domain/series.ts";
 import type { Logger } from "../../../lib/log.ts";
+import { makeDirectory } from "../../../lib/make-directory.ts";
 import { startOnDemand } from "../../../lib/worker-rpc.ts";
 import { unpackSamples } from "../../hot/columns.ts";
 import type { SqliteSettings } from "../../hot/database.ts";
@@ -86,7 +87,7 @@ export function openParquetArchive(options: ParquetOptions): ParquetArchive {
   const { directory, settings, hot, log, now } = options;
   const { store } = options.manifest;
   const folder = join(directory, ARCHIVE_FOLDER);
-  mkdirSync(folder, { recursive: true });
+  makeDirectory(folder);
 
   /** Ascending by their first day, a month before its days: then the one archived first comes first. */
   let files: readonly ArchiveFile[] = [...options.manifest.files].sort(byDay);

@@ -1,8 +1,8 @@
-import { mkdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
 import { messageOf } from "../../../domain/errors.ts";
 import type { SeriesNumber } from "../../../domain/series.ts";
+import { makeDirectory } from "../../../lib/make-directory.ts";
 import { DATABASE_FILE, openForReading, type SqliteSettings } from "../../hot/database.ts";
 import type { Day } from "../../hot/day.ts";
 import { notedChecksum } from "./checksum.ts";
@@ -70,7 +70,7 @@ export function seal(job: SealJob, step: (name: SealStep) => void = () => {}): S
   db.exec("BEGIN");
   const series = readSeries(db);
   const files = paths.map((path) => stack.use(open(inArchive(path), path)));
-  mkdirSync(dirname(inArchive(output)), { recursive: true });
+  makeDirectory(dirname(inArchive(output)));
   const replaces = inputs.some(({ path, sha256 }) => path === output && sha256 !== null);
   using writer = createFileWriter({ path: inArchive(output), store, words: series.words, replaces, step });
   const sources = files.map((file, i) => named(paths[i]!, rowsOfFile(file, series.numbersOf(file, store))));
