@@ -10,6 +10,15 @@ test("decodeCursor() gives back what encodeCursor() took", () => {
   }
 });
 
+test("decodeCursor() takes a cursor of the same filter in another order, and lists only in theirs", () => {
+  const ids = ["sensor.a", "sensor.b"];
+  const cursor = encodeCursor(["history", { entity_id: ids, fields: ["*"], end: undefined }], 7);
+  assert.equal(decodeCursor(["history", { fields: ["*"], entity_id: ids }], cursor), 7);
+  assert.throws(() => decodeCursor(["history", { fields: ["*"], entity_id: ids.toReversed() }], cursor), {
+    code: "invalid",
+  });
+});
+
 test("decodeCursor() refuses a cursor of another query", () => {
   const cursor = encodeCursor(QUERY, "light.hall");
   assert.throws(() => decodeCursor(["states", { domain: "sensor" }], cursor), { code: "invalid", message: /cursor/ });

@@ -6,7 +6,10 @@ const DIGEST_LENGTH = 12;
 /** A longer name would leave an address no room for the cursor that holds it. */
 const NAME_LENGTH_MAX = 200;
 
-/** What a cursor belongs to: the name of a list, which no other list has, and all that decides on its rows. */
+/**
+ * What a cursor belongs to: the name of a list, which no other list has, and all that decides on its rows, objects with
+ * their keys in any order.
+ */
 export type ListAsked = readonly [list: string, ...filter: unknown[]];
 
 /**
@@ -56,9 +59,15 @@ export function pageOf<Row>(
   return { rows: page, total: rows.length, nextCursor };
 }
 
+/** For JSON: the keys of objects in one order, since parameters may come in any. */
+function inOrder(_key: string, value: unknown): unknown {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
+  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
 function digest(query: ListAsked, text: string): string {
   return createHash("sha256")
-    .update(JSON.stringify([query, text]))
+    .update(JSON.stringify([query, text], inOrder))
     .digest("base64url")
     .slice(0, DIGEST_LENGTH);
 }

@@ -303,6 +303,14 @@ test("GET /api/v1/history keeps the span of the first page, whatever the time is
   assert.equal(two!.start, recent[0]![0] + 1);
 });
 
+test("GET /api/v1/history goes on from a cursor with its parameters in another order", async (t) => {
+  const { samples, get } = await started(t);
+  samples.add("sensor.hall", "state", null, seconds([1, 2, 3]));
+  const { body } = await get(`entity_id=sensor.hall&start=${START}&end=${END}&limit=2`);
+  const rest = await get(`cursor=${body.next_cursor}&limit=2&end=${END}&start=${START}&entity_id=sensor.hall`);
+  assert.deepEqual([rest.status, rest.body.series?.[0]?.samples.length], [200, 1]);
+});
+
 /** Per series: how many samples before the span, and within. */
 const HOMES = fc.array(fc.record({ before: fc.boolean(), within: fc.nat(12) }), { minLength: 1, maxLength: 9 });
 
