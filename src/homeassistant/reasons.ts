@@ -58,17 +58,26 @@ function codeOf(error: unknown): string {
 
 /** An HTTP answer in place of the upgrade, as one line with the setting to look at. */
 export function reasonOfStatus(url: string, response: IncomingMessage): string {
-  return `Cannot reach Home Assistant at ${url}: ${explainStatus(response)}`;
+  return `Cannot reach Home Assistant at ${url}: ${explainStatus(new URL(url), response)}`;
 }
 
-function explainStatus({ statusCode: status = 0, headers }: IncomingMessage): string {
+function explainStatus(url: URL, { statusCode: status = 0, headers }: IncomingMessage): string {
   if (status === 403) return "it answers 403; it may have banned our address (ip_bans.yaml) after wrong tokens";
-  if (status === 404) return "it answers 404; is there a Home Assistant, and is the path in HA_URL right?";
+  const withoutPath = remedyOfPath(url);
+  if (status === 404) return `it answers 404; ${withoutPath ?? "is there a Home Assistant, and is HA_URL right?"}`;
   if (status === 401) return "it answers 401; a proxy before it wants a login. See HA_URL";
   if (status === 502 || status === 503 || status === 504) return `it is starting or down (a proxy answers ${status})`;
   if (status >= 300 && status < 400) {
     const target = URL.parse(headers.location ?? "");
+    const isElsewhere = target !== null && target.origin.replace("http", "ws") !== url.origin;
+    if (!isElsewhere && withoutPath !== undefined) return `it redirects; ${withoutPath}`;
     return `it redirects${target ? ` to ${target.protocol}//${target.host}` : ""}; put the final address into HA_URL`;
   }
-  return `it answers ${status} in place of a WebSocket; see HA_URL`;
+  return `it answers ${status} in place of a WebSocket; ${withoutPath ?? "see HA_URL"}`;
+}
+
+/** What to do about a path before that of the WebSocket, often of a page and copied from the browser; undefined: none. */
+function remedyOfPath({ pathname }: URL): string | undefined {
+  const path = /^(\/.+)\/api\/websocket$/.exec(pathname)?.[1];
+  return path && `leave the path "${path}" out of HA_URL, unless a proxy has Home Assistant there`;
 }

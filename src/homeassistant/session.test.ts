@@ -653,23 +653,30 @@ for (const [steadyMs, waits] of [
   });
 }
 
-const STATUSES: [number, RegExp][] = [
+const ELSEWHERE = "https://elsewhere.example/?code=secret";
+const STATUSES: [number, RegExp, path?: string, location?: string][] = [
   [404, /404.*HA_URL/],
   [403, /403.*banned/],
   [401, /401.*HA_URL/],
   [502, /starting or down.*502/],
   [200, /200 in place of a WebSocket.*HA_URL/],
-  [301, /redirects to https:\/\/elsewhere\.example.*HA_URL/],
+  [301, /redirects to https:\/\/elsewhere\.example; put the final address into HA_URL/],
+  [302, /redirects; put the final address into HA_URL/, "", "/login"],
+  // Copied from the browser: the path of a page.
+  [302, /redirects; leave the path "\/lovelace\/0" out of HA_URL/, "/lovelace/0", "/"],
+  [302, /redirects; leave the path "\/lovelace\/0" out of HA_URL/, "/lovelace/0", "http://{host}/"],
+  [200, /200 in place of a WebSocket; leave the path "\/lovelace\/0" out of HA_URL/, "/lovelace/0/"],
+  [404, /404; leave the path "\/lovelace" out of HA_URL/, "/lovelace/api/websocket"],
+  [301, /redirects to https:\/\/elsewhere\.example; put the final address into HA_URL/, "/lovelace"],
 ];
-for (const [status, wanted] of STATUSES) {
-  test(`an upgrade answered by ${status} is waited for with a reason`, async () => {
+for (const [status, wanted, path = "", location = ELSEWHERE] of STATUSES) {
+  test(`an upgrade at "${path}" answered by ${status} is waited for with a reason: ${location}`, async () => {
     const server = createHttpServer((_request, response) => response.end());
-    server.on("upgrade", (_request, socket) =>
-      socket.end(
-        `HTTP/1.1 ${status} X\r\nLocation: https://elsewhere.example/?code=secret\r\nContent-Length: 0\r\n\r\n`,
-      ),
-    );
-    const started = start(await listen(server));
+    server.on("upgrade", ({ headers }, socket) => {
+      const target = location.replace("{host}", headers.host!);
+      socket.end(`HTTP/1.1 ${status} X\r\nLocation: ${target}\r\nContent-Length: 0\r\n\r\n`);
+    });
+    const started = start(`${await listen(server)}${path}`);
     await until(() => started.session.status().reason !== null, "a reason");
     assert.match(started.session.status().reason ?? "", wanted);
     assert.doesNotMatch(started.session.status().reason ?? "", /secret/);
