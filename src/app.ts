@@ -136,7 +136,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     home,
     states: home.states,
     rules: config.filter,
-    gaps: { store, ledger: gaps, lastRun: store.lastRun, backfillDays: config.backfillDays },
+    gaps: { store, ledger: gaps, lastRun: store.lastRun, known: home, backfillDays: config.backfillDays },
     log: component("ingest"),
     onConfig: (told) => {
       homeGate.homeIs(told.state);

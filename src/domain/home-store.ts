@@ -1,4 +1,4 @@
-import type { RegistryKind, RegistryRow } from "./home.ts";
+import type { EntityFacts, RegistryKind, RegistryRow } from "./home.ts";
 import type { Micros } from "./sample.ts";
 
 /** What a registry's new list changed in the database; names the rows by id (entities: the registry's id). */
@@ -218,6 +218,17 @@ export interface DatabaseHealth {
   /** The newest migration applied, e.g. "002". */
   readonly revision: string;
   readonly reason: string | null;
+}
+
+/** What the database of the home remembers of entities, also of those that are gone. */
+export interface KnownEntities {
+  /**
+   * By entity_id: who went by it at some time from `at` on, as the registry's id, or the entity_id again for who had no
+   * entry. Of several the one that is there, else the one removed last.
+   */
+  ownersSince(at: Micros): ReadonlyMap<string, string>;
+  /** Where an owner belongs, or belonged when it was removed; undefined for one that is unknown. */
+  factsOf(owner: string): EntityFacts | undefined;
 }
 
 /** What reads the database of the home: short, indexed queries on the caller's thread. */

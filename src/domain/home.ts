@@ -36,6 +36,20 @@ export const REGISTRY_KINDS: readonly RegistryKind[] = ["area", "floor", "label"
 /** A registry's row as HA sends it: every field may be missing or null but the id. */
 export type RegistryRow = Readonly<Record<string, unknown>>;
 
+/** Where an entity belongs. Names stand beside ids, since a filter may name either. */
+export interface EntityFacts {
+  /** The registry's id; null without registry entry. */
+  readonly id: string | null;
+  /** The integration that provides it. */
+  readonly platform: string | null;
+  /** Id and names of its device. */
+  readonly devices: readonly string[];
+  /** Id and name of its effective area: its own, else its device's, else that of the device's parent. */
+  readonly areas: readonly string[];
+  /** Ids and names of the labels of the entity, its device and its area, as Home Assistant's own targets reach. */
+  readonly labels: readonly string[];
+}
+
 /** A registry event: `entity_registry_updated` and its siblings. `id` is null for reorders. */
 export interface RegistryEvent {
   readonly kind: RegistryKind;

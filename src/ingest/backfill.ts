@@ -228,10 +228,13 @@ export function createBackfill(options: BackfillOptions): Backfill {
       mode: modeOf(name),
     });
     const thinned = thinOut(samples, stored, thinningOf?.(name) ?? null);
+    // One that came and went without a sample has no name yet; it is free again since its last row, the removal.
+    const isNew = former && store.seriesOfSubject(STATE_MEASUREMENT, subject).length === 0;
     for (const { field, ts, value } of thinned) {
       const key = { measurement: STATE_MEASUREMENT, subject, field };
-      store.append(store.find(key) ?? store.series(key, former ? null : name, ts), ts, value);
+      store.append(store.find(key) ?? store.series(key, former && !isNew ? null : name, ts), ts, value);
     }
+    if (isNew) store.release(STATE_MEASUREMENT, subject, within.at(-1)!.lastUpdated);
     if (thinned.length > 0 && !former) onFilled(name);
     return thinned.length;
   };

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import type { EntityFacts } from "../domain/home.ts";
 import { createFilter } from "./filter.ts";
 import type { EntityMatch, FilterRules } from "./filter-rules.ts";
 import { fnmatchToRegExp } from "./fnmatch.ts";
-import type { EntityFacts } from "./home-index.ts";
 
 const NOWHERE: EntityFacts = { id: null, platform: null, devices: [], areas: [], labels: [] };
 const KITCHEN: EntityFacts = {

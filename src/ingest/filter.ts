@@ -1,8 +1,8 @@
+import type { EntityFacts } from "../domain/home.ts";
 import type { EntityFilterRules, FilterExplanation } from "../domain/ingest.ts";
 import type { Series } from "../domain/series.ts";
 import type { EntityMatch, FilterRules, MatchList } from "./filter-rules.ts";
 import { fnmatchToRegExp } from "./fnmatch.ts";
-import type { EntityFacts } from "./home-index.ts";
 import type { AttributeMode } from "./normalize.ts";
 import type { RetentionRule } from "./retention-rules.ts";
 
@@ -34,6 +34,8 @@ export interface EntityFilter extends EntityFilterRules {
   /** Grows whenever decisions may differ from before. */
   readonly version: number;
   decide(entityId: string): Decision;
+  /** The same of an entity that is gone, by where it belonged. */
+  decideGone(entityId: string, facts: EntityFacts): Decision;
   /** The rule for a series; that of an entity goes by its present or last name. */
   retentionOf(series: Pick<Series, "measurement" | "name">): RetentionRule | undefined;
   /** Whether some rule of retention asks where an entity belongs, which is known once the home is. */
@@ -55,7 +57,7 @@ export function createFilter(rules: FilterRules, factsOf: (entityId: string) => 
   const decide = (entityId: string): Decision => {
     const known = decisions.get(entityId);
     if (known) return known;
-    const decision = decideNow(compiled, entityId, factsOf);
+    const decision = decideNow(compiled, entityId, factsOf(entityId));
     // Names of removed entities would pile up here in a home that keeps inventing them.
     if (decisions.size >= DECISIONS_MAX) decisions.clear();
     decisions.set(entityId, decision);
@@ -67,6 +69,7 @@ export function createFilter(rules: FilterRules, factsOf: (entityId: string) => 
       return version;
     },
     decide,
+    decideGone: (entityId, facts) => decideNow(compiled, entityId, facts),
     retentionOf({ measurement, name }) {
       if (name !== null) return decide(name).retention;
       return compiled.retention.find(({ match, measurements }) => measurements?.has(measurement) ?? !match.any)?.rule;
@@ -81,7 +84,7 @@ export function createFilter(rules: FilterRules, factsOf: (entityId: string) => 
     },
     explain(entityId): FilterExplanation {
       // Asked for any name by anybody, so it is not kept.
-      const { recorded, reason } = decideNow(compiled, entityId, factsOf);
+      const { recorded, reason } = decideNow(compiled, entityId, factsOf(entityId));
       return { entity_id: entityId, recorded, reason };
     },
   };
@@ -170,8 +173,7 @@ function domainOf(entityId: string): string {
   return point === -1 ? entityId : entityId.slice(0, point);
 }
 
-function decideNow(rules: Compiled, entityId: string, factsOf: (entityId: string) => EntityFacts): Decision {
-  const facts = factsOf(entityId);
+function decideNow(rules: Compiled, entityId: string, facts: EntityFacts): Decision {
   const verdict = judge(rules, entityId, facts);
   const attributes = rules.attributes.find(({ match }) => matches(match, entityId, facts))?.mode ?? "tracked";
   // A rule that names measurements alone is about no entity.

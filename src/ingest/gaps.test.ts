@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Gap } from "../domain/gaps.ts";
+import type { Value } from "../domain/sample.ts";
 import { isoFromMicros } from "../lib/time.ts";
 import {
   assertHoldsTruth,
@@ -9,7 +10,9 @@ import {
   startRecorder,
   temporaryDirectory,
 } from "../testing/recorded-home.ts";
+import { still } from "../testing/simulated-home/kinds.ts";
 import { createSimulatedHome, type SimulatedHome } from "../testing/simulated-home/simulated-home.ts";
+import { valueOfState } from "./normalize.ts";
 
 /** History shows everything at once. */
 const PROMPT = { commitIntervalMs: 0 };
@@ -87,6 +90,61 @@ test("a crash: what was not on disk comes back", async (t) => {
   assert.equal(gap!.reason, "crash");
   await recorder.caughtUp();
   await assertHoldsTruth(recorder.store, home);
+});
+
+/** An entity is created at once and shows these states; answers its name and the subject of its series. */
+function create(home: SimulatedHome, entityId: string, registered: boolean, states: readonly string[]): string {
+  home.addEntity({
+    entityId,
+    kind: still(entityId.slice(0, entityId.indexOf(".")), "off"),
+    registered,
+    name: entityId,
+  });
+  for (const state of states) home.change(entityId, state);
+  return home.registryId(entityId) ?? entityId;
+}
+
+/** What the home's recorder has of a name, as [time, value]. */
+function truthOf(home: SimulatedHome, entityId: string): [number, Value][] {
+  const rows = [...home.truth()].filter((row) => row.entityId === entityId);
+  return rows.map(({ state, lastUpdated }) => [lastUpdated, state === null ? null : (valueOfState(state) ?? null)]);
+}
+
+test("entities that came before a crash and went before the next start come back", async (t) => {
+  await using home = await createSimulatedHome(PROMPT);
+  let copy: string;
+  const subjects: string[] = [];
+  const [loose, helper, left] = ["sensor.loose", "input_boolean.helper", "input_boolean.left_out"] as const;
+  {
+    const options = { directory: temporaryDirectory(t), store: { commitSeconds: 3600 } };
+    await using recorder = await startRecorder(home, options);
+    await recorder.closed();
+    await recorder.caughtUp();
+    subjects.push(create(home, loose, false, ["v0", "v1", "v2", "v3", "v4"]));
+    subjects.push(create(home, helper, true, ["on"]));
+    home.setArea(helper, home.createArea("Attic"));
+    create(home, left, true, ["on"]);
+    home.setArea(left, home.createArea("Cellar"));
+    await recorder.until(() => recorder.home.entity(left)?.area_name === "Cellar", "an area in the database");
+    await recorder.until(() => recorder.home.entity(loose) !== undefined, "an entity in the database");
+    // Who writes rows of entities by hand may give them names that Home Assistant's history refuses.
+    await recorder.home.bulkUpsert("entity", [Buffer.from(JSON.stringify([{ entity_id: "sensor.By-Hand" }]))]);
+    copy = recorder.crash(t);
+  }
+  home.remove(loose);
+  for (const entityId of [helper, left]) home.removeRegistryEntry(entityId);
+  await using recorder = await startRecorder(home, { directory: copy, rules: { exclude: { areas: ["Cellar"] } } });
+  const [gap] = await recorder.closed();
+  assert.equal(gap!.reason, "crash");
+  assert.deepEqual([gap!.state, gap!.missingEntities], ["filled", []]);
+  for (const [index, entityId] of [loose, helper].entries()) {
+    const truth = truthOf(home, entityId);
+    assert.equal(truth.at(-1)![1], null);
+    assert.deepEqual(await samplesOf(recorder.store, subjects[index]!), truth, entityId);
+    assert.equal(recorder.store.seriesOfEntity(entityId)[0]?.subject, subjects[index]);
+  }
+  assert.equal(recorder.store.names("state").has(loose), false, "nobody goes by its name now");
+  assert.deepEqual(recorder.store.seriesOfEntity(left), [], "left out by where it belonged");
 });
 
 test("a restart of Home Assistant in the middle of a burst", async (t) => {

@@ -2,6 +2,7 @@ import type { DisconnectReason, HomeConnection } from "../domain/connection.ts";
 import { messageOf } from "../domain/errors.ts";
 import type { BackfillStatus, Gap, GapLedger, GapReason, LastRun } from "../domain/gaps.ts";
 import type { State } from "../domain/home.ts";
+import type { KnownEntities } from "../domain/home-store.ts";
 import type { Micros } from "../domain/sample.ts";
 import { STATE_MEASUREMENT } from "../domain/series.ts";
 import { createBackoff } from "../lib/backoff.ts";
@@ -9,6 +10,7 @@ import type { Logger } from "../lib/log.ts";
 import { isoFromMicros } from "../lib/time.ts";
 import { type BackfillStore, createBackfill, spanOf } from "./backfill.ts";
 import { type Clocks, watchClocks } from "./clock-watch.ts";
+import { isEntityId } from "./entity-id.ts";
 import { type HomeStart, homeStartSince } from "./home-start.ts";
 import type { AttributeMode } from "./normalize.ts";
 import { encodePlan, planTargets, type Target } from "./plan.ts";
@@ -19,6 +21,8 @@ export interface GapOptions {
   readonly store: BackfillStore;
   readonly ledger: GapLedger;
   readonly lastRun: LastRun;
+  /** What the database of the home knows of entities, also of those whose samples were lost with the last run. */
+  readonly known: KnownEntities;
   /** How far back the first start asks; 0: not at all. */
   readonly backfillDays: number;
   readonly readClocks?: () => Clocks;
@@ -35,7 +39,8 @@ export interface HomeKnowledge {
   /** The present name of a subject, undefined when it is gone. */
   nameOf(subject: string): string | undefined;
   madeAt(subject: string): { readonly created: Micros | null; readonly modified: Micros | null };
-  isRecorded(entityId: string): boolean;
+  /** `gone`: the subject that went by the name and goes by none now. */
+  isRecorded(entityId: string, gone?: string): boolean;
   modeOf(entityId: string): AttributeMode;
   /** Null or absent: every sample of the entity is stored. */
   thinningOf?(entityId: string): Thinning | null;
@@ -70,6 +75,8 @@ const DAY = 86_400_000_000;
 const SILENCE_MS = 60_000;
 /** A state that claims to be from further ahead than this is not believed. */
 const AHEAD_MAX = DAY;
+/** When an entity was removed is known by our clock, when a gap began by Home Assistant's. */
+const CLOCKS_APART_MAX = DAY;
 const RETRY_FIRST_MS = 1_000;
 const RETRY_CAP_MS = 600_000;
 
@@ -97,7 +104,7 @@ interface EndOfGap {
 }
 
 export function createGapKeeper(options: GapKeeperOptions): GapKeeper {
-  const { store, ledger, lastRun, home, log, now, random, sleep } = options;
+  const { store, ledger, lastRun, known, home, log, now, random, sleep } = options;
   const backfill = createBackfill({
     store,
     ledger,
@@ -118,9 +125,8 @@ export function createGapKeeper(options: GapKeeperOptions): GapKeeper {
   /** The work on gaps; one after the other, also over connections. */
   let work: Promise<void> = Promise.resolve();
   let filling: number | null = null;
-  /** Gaps that go on until the next snapshot, and who went by which name when the first of them began. */
+  /** Gaps that go on until the next snapshot. */
   let open: Gap[] = ledger.list().filter(({ state }) => state === "open");
-  let before: ReadonlyMap<string, string> = store.names(STATE_MEASUREMENT);
   /** Home Assistant was met while it started, since the open gaps began. */
   let seenStarting = false;
   let overflow: { gap: Gap; dropped: number } | undefined;
@@ -153,6 +159,16 @@ export function createGapKeeper(options: GapKeeperOptions): GapKeeper {
   };
   openFirst();
 
+  const since = Math.min(...open.map(({ start }) => start)) - CLOCKS_APART_MAX;
+  /**
+   * Who went by which name when the first of the open gaps began. After a crash the store does not know of entities
+   * whose samples had not reached the disk, and Home Assistant has their history.
+   */
+  let before: ReadonlyMap<string, string> = new Map([
+    ...[...known.ownersSince(since)].filter(([name]) => isEntityId(name)),
+    ...store.names(STATE_MEASUREMENT),
+  ]);
+
   const heardUntil = (): Micros | null => {
     return heard === null ? null : heard + Math.max(0, silentMs - SILENCE_MS) * 1000;
   };
@@ -172,7 +188,7 @@ export function createGapKeeper(options: GapKeeperOptions): GapKeeper {
   };
 
   const plan = (gap: Gap, names: ReadonlyMap<string, string>): readonly Target[] => {
-    const known = new Set(names.values());
+    const subjects = new Set(names.values());
     return planTargets({
       span: spanOf(gap),
       before: names,
@@ -182,7 +198,7 @@ export function createGapKeeper(options: GapKeeperOptions): GapKeeper {
       namedSince(subject) {
         const { created, modified } = home.madeAt(subject);
         // One that was there before came to the name by a rename, which its entry's last change tells.
-        return (known.has(subject) ? modified : (created ?? modified)) ?? undefined;
+        return (subjects.has(subject) ? modified : (created ?? modified)) ?? undefined;
       },
       stateOf: (entityId) => home.states.get(entityId),
       isRecorded: home.isRecorded,

@@ -1,20 +1,6 @@
-import type { RegistryKind, RegistryRow } from "../domain/home.ts";
+import type { EntityFacts, RegistryKind, RegistryRow } from "../domain/home.ts";
 import type { Micros } from "../domain/sample.ts";
 import { microsFromSeconds } from "../lib/time.ts";
-
-/** Where an entity belongs. Names stand beside ids, since a filter may name either. */
-export interface EntityFacts {
-  /** The registry's id; null without registry entry. */
-  readonly id: string | null;
-  /** The integration that provides it. */
-  readonly platform: string | null;
-  /** Id and names of its device. */
-  readonly devices: readonly string[];
-  /** Id and name of its effective area: its own, else its device's, else that of the device's parent. */
-  readonly areas: readonly string[];
-  /** Ids and names of the labels of the entity, its device and its area, as Home Assistant's own targets reach. */
-  readonly labels: readonly string[];
-}
 
 /** An entity that the list holds under a name at which it was not known before. */
 export interface AdoptedEntity {

@@ -19,7 +19,15 @@ import { setTimeout as wait } from "node:timers/promises";
 import type { DisconnectReason, HomeAssistantListener, HomeConnection } from "../domain/connection.ts";
 import { messageOf } from "../domain/errors.ts";
 import type { BackfillStatus } from "../domain/gaps.ts";
-import type { CurrentStates, HomeConfig, HomeSnapshot, RegistryEvent, State, StateChange } from "../domain/home.ts";
+import type {
+  CurrentStates,
+  EntityFacts,
+  HomeConfig,
+  HomeSnapshot,
+  RegistryEvent,
+  State,
+  StateChange,
+} from "../domain/home.ts";
 import type { HomeWriter, UnregisteredEntity } from "../domain/home-store.ts";
 import type { ChangeFeed, IngestStatus } from "../domain/ingest.ts";
 import type { EntityPointSink } from "../domain/line-protocol.ts";
@@ -34,7 +42,7 @@ import { createFeed } from "./feed.ts";
 import { createFilter, type EntityFilter } from "./filter.ts";
 import type { FilterRules } from "./filter-rules.ts";
 import { createGapKeeper, type GapOptions } from "./gaps.ts";
-import { type AdoptedEntity, createHomeIndex, type EntityFacts, type EntityMoves } from "./home-index.ts";
+import { type AdoptedEntity, createHomeIndex, type EntityMoves } from "./home-index.ts";
 import { createHomeWrites } from "./home-writes.ts";
 import { createSampler, type IngestStore } from "./sampler.ts";
 
@@ -138,6 +146,7 @@ export function createIngest(options: IngestOptions): Ingest {
   const sampler = createSampler(store, filter, subjectOf);
   const releasing = setInterval(() => sampler.release(now()), RELEASE_MS);
   releasing.unref();
+  const known = options.gaps?.known;
   const gaps =
     options.gaps &&
     createGapKeeper({
@@ -152,7 +161,10 @@ export function createIngest(options: IngestOptions): Ingest {
         subjectOf: (entityId) => index.idOf(entityId) ?? entityId,
         nameOf: (subject) => index.entityIdOf(subject) ?? (states.get(subject) ? subject : undefined),
         madeAt: index.madeAt,
-        isRecorded: (entityId) => filter.decide(entityId).recorded,
+        isRecorded(entityId, gone) {
+          const facts = gone === undefined ? undefined : known?.factsOf(gone);
+          return (facts === undefined ? filter.decide(entityId) : filter.decideGone(entityId, facts)).recorded;
+        },
         modeOf: (entityId) => filter.decide(entityId).attributes,
         thinningOf: (entityId) => filter.decide(entityId).retention?.thinning ?? null,
         refresh(entityId) {

@@ -24,7 +24,7 @@ export const ALWAYS: Span = { start: Number.MIN_SAFE_INTEGER, end: Number.MAX_SA
 
 export interface PlanSources {
   readonly span: Span;
-  /** By entity_id: whose series went by it before the gap. */
+  /** By entity_id: who went by it before the gap. */
   readonly before: ReadonlyMap<string, string>;
   /** Entity_ids that have a registry entry or a state now. */
   readonly present: ReadonlySet<string>;
@@ -34,7 +34,8 @@ export interface PlanSources {
   /** When a subject came to its present name, undefined when Home Assistant does not say. */
   readonly namedSince: (subject: string) => Micros | undefined;
   readonly stateOf: (entityId: string) => State | undefined;
-  readonly isRecorded: (entityId: string) => boolean;
+  /** `gone`: the subject that went by the name and goes by none now. */
+  readonly isRecorded: (entityId: string, gone?: string) => boolean;
 }
 
 /**
@@ -47,9 +48,10 @@ export function planTargets(sources: PlanSources): Target[] {
   const { before, present, subjectOf, nameOf, namedSince, stateOf, isRecorded, span } = sources;
   const targets: Target[] = [];
   for (const entityId of [...new Set([...before.keys(), ...present])].sort()) {
-    if (!isRecorded(entityId)) continue;
     const former = before.get(entityId);
-    if (!present.has(entityId)) {
+    const isPresent = present.has(entityId);
+    if (!isRecorded(entityId, isPresent ? undefined : former)) continue;
+    if (!isPresent) {
       if (former === undefined) continue;
       targets.push({ entityId, subject: former, ...ALWAYS, expected: 0, former: true });
       continue;

@@ -1,5 +1,6 @@
 import type { CurrentStates, State } from "../domain/home.ts";
 import type { EntityFilter, EntityRow, Page } from "../domain/home-store.ts";
+import type { Micros } from "../domain/sample.ts";
 import { type Condition, equals, type ListQuery, type Queries, readPage } from "./page.ts";
 import { type Columns, isoOf, textOf, textsOf } from "./reading.ts";
 
@@ -129,6 +130,13 @@ export function readEntity(queries: Queries, states: CurrentStates, id: string):
 export function readEntityIdsOfArea(queries: Queries, areaId: string): readonly string[] {
   const sql = "SELECT entity_id FROM entities WHERE effective_area_id = ? AND removed_at IS NULL";
   return queries.all(sql, [areaId], false).map((row) => row.entity_id as string);
+}
+
+export function readOwnersSince(queries: Queries, at: Micros): ReadonlyMap<string, string> {
+  const sql = `SELECT entity_id, key FROM entities WHERE removed_at IS NULL OR removed_at >= ?
+    ORDER BY removed_at IS NULL, removed_at`;
+  const rows = queries.all(sql, [at], false);
+  return new Map(rows.map((row) => [row.entity_id as string, row.key as string]));
 }
 
 function friendlyName(state: State | undefined): string | null {

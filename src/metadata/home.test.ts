@@ -920,3 +920,31 @@ test("close() waits for the writes under way; later ones are unavailable", async
   assert.deepEqual(queryFile(file, "SELECT device_id FROM devices"), [{ device_id: "a" }]);
   await assert.rejects(home.saveConfig({} as never), refusal("unavailable", /closed/));
 });
+
+test("ownersSince() names who went by a name from then on, factsOf() where they belong or belonged", async (t) => {
+  const { home } = await openTestHome(t);
+  await home.applyRegistry("area", [{ area_id: "hall", name: "Hall", labels: ["of_area"] }], AT);
+  await home.applyRegistry("label", [{ label_id: "of_area", name: "Of the area" }], AT);
+  const lamp = device("d1", { name: "Lamp", name_by_user: "My lamp", area_id: "hall", labels: ["of_device"] });
+  await home.applyRegistry("device", [lamp], AT);
+  const rows = [entity("e1", "light.lamp", { device_id: "d1", labels: ["own"] }), entity("e2", "light.old")];
+  await home.applyRegistry("entity", rows, AT);
+  await home.applyUnregistered([{ entityId: "sensor.loose", platform: "rest" }], true, AT);
+  await home.applyRegistry("entity", [rows[0]!], AT + 10);
+  await home.applyRegistry("entity", [entity("e3", "light.lamp")], AT + 20);
+  await home.removeUnregistered(["sensor.loose"], AT + 30);
+  const named = (at: number) => Object.fromEntries(home.ownersSince(at));
+  assert.deepEqual(named(AT + 10), { "light.lamp": "e3", "light.old": "e2", "sensor.loose": "sensor.loose" });
+  assert.deepEqual(named(AT + 11), { "light.lamp": "e3", "sensor.loose": "sensor.loose" });
+  assert.deepEqual(named(AT + 31), { "light.lamp": "e3" });
+  assert.deepEqual(home.factsOf("e1"), {
+    id: "e1",
+    platform: "hue",
+    devices: ["d1", "My lamp", "Lamp"],
+    areas: ["hall", "Hall"],
+    labels: ["of_area", "Of the area", "of_device", "own"],
+  });
+  const loose = { id: null, platform: "rest", devices: [], areas: [], labels: [] };
+  assert.deepEqual(home.factsOf("sensor.loose"), loose);
+  assert.equal(home.factsOf("unknown"), undefined);
+});

@@ -1,13 +1,14 @@
 import { statSync } from "node:fs";
 import type { DatabaseSync } from "node:sqlite";
 import type { CurrentStates, HomeConfig } from "../domain/home.ts";
-import type { HomeReader, HomeWriter } from "../domain/home-store.ts";
+import type { HomeReader, HomeWriter, KnownEntities } from "../domain/home-store.ts";
 import type { Logger } from "../lib/log.ts";
 import { readAreas } from "./areas.ts";
 import { createCurrentStates, readStates } from "./current-states.ts";
 import { type DatabaseSettings, DEFAULT_SETTINGS, openDatabase } from "./database.ts";
 import { readDevice, readDevices } from "./devices.ts";
-import { readEntities, readEntity, readEntityIdsOfArea } from "./entities.ts";
+import { readEntities, readEntity, readEntityIdsOfArea, readOwnersSince } from "./entities.ts";
+import { readFacts } from "./facts.ts";
 import { readHealth } from "./health.ts";
 import { readIntegrationAnalytics, readIntegrations } from "./integrations.ts";
 import { createQueries, type Queries } from "./page.ts";
@@ -25,7 +26,7 @@ export interface HomeOptions {
 }
 
 /** The home as Home Assistant describes it: written in a thread of its own, read on the caller's. */
-export interface Home extends HomeWriter, HomeReader, AsyncDisposable {
+export interface Home extends HomeWriter, HomeReader, KnownEntities, AsyncDisposable {
   readonly states: CurrentStates;
   /** A random uuid, made when the database was. It names this home among others. */
   readonly homeId: string;
@@ -79,6 +80,8 @@ export async function openHome({ file, settings = DEFAULT_SETTINGS, log }: HomeO
       readCounts(queries).entities > SEARCH_HERE_MAX ? search.find(filter) : readEntities(queries, states, filter),
     entity: (id) => readEntity(queries, states, id),
     entityIdsOfArea: (areaId) => readEntityIdsOfArea(queries, areaId),
+    ownersSince: (at) => readOwnersSince(queries, at),
+    factsOf: (owner) => readFacts(queries, owner),
     areas: (request) => readAreas(queries, request),
     integrations: (request) => readIntegrations(queries, request),
     integrationAnalytics: (platform) => readIntegrationAnalytics(queries, platform),

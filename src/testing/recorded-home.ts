@@ -88,6 +88,7 @@ export async function startRecorder(simulated: SimulatedHome, options: RecorderO
       store,
       ledger: store.gaps,
       lastRun: store.lastRun,
+      known: home,
       backfillDays: options.backfillDays ?? 1,
       tickMs: 50,
       ...(options.readClocks === undefined ? {} : { readClocks: options.readClocks }),
