@@ -62,6 +62,11 @@ export interface HomeConnection {
     span: Span,
     options: { readonly attributes: boolean; readonly before?: boolean },
   ): Promise<ReadonlyMap<string, readonly HistoryRow[]>>;
+  /**
+   * The names of entities that changed in the span, by HA's logbook; none where that is not loaded. It leaves out an
+   * entity's first state and its removal, and numbers that run on: counters, sensors with a unit or a state class.
+   */
+  listChanged(span: Span): Promise<ReadonlySet<string>>;
   /** Hourly statistics of HA's recorder. Empty where HA keeps none. */
   readStatistics(statisticIds: readonly string[], span: Span): Promise<ReadonlyMap<string, readonly StatisticsRow[]>>;
   /** The ids of all statistics that HA keeps, with the unit of the rows that `readStatistics` gives. */

@@ -3,7 +3,7 @@ import { messageOf } from "../domain/errors.ts";
 import type { Micros } from "../domain/sample.ts";
 import type { Logger } from "../lib/log.ts";
 import { CommandError, createCommands, isMissing } from "./commands.ts";
-import { listStatistics, readHistory, readStatistics } from "./history.ts";
+import { listChanged, listStatistics, readHistory, readStatistics } from "./history.ts";
 import { openLink } from "./link.ts";
 import { isRaw, parseStateChange, type Raw, textOrNull } from "./messages.ts";
 import type { OddMessages } from "./odd-messages.ts";
@@ -197,6 +197,7 @@ export function openConnection(options: ConnectionOptions): { close(): Promise<v
       readStates: () => readStates(askBig, odd),
       readHistory: (entityIds, span, wanted) => readHistory(askBig, entityIds, span, wanted, odd),
       readStatistics: (statisticIds, span) => readStatistics(askBig, statisticIds, span, odd),
+      listChanged: (span) => listChanged(askBig, span, odd),
       listStatistics: () => listStatistics(askBig, odd),
     };
   }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { silentLog } from "../lib/log.ts";
 import { CommandError } from "./commands.ts";
-import { listStatistics, readHistory, readStatistics } from "./history.ts";
+import { listChanged, listStatistics, readHistory, readStatistics } from "./history.ts";
 import type { Raw } from "./messages.ts";
 import { createOddMessages } from "./odd-messages.ts";
 import type { Ask } from "./registries.ts";
@@ -121,4 +121,19 @@ test("statistics of a Home Assistant without recorder are empty", async () => {
   const odd = createOddMessages(silentLog());
   assert.equal((await readStatistics(asking(missing).ask, ["a.b"], SPAN, odd)).size, 0);
   assert.deepEqual(await listStatistics(asking(missing).ask, odd), []);
+});
+
+test("listChanged() reads who is named in the logbook's entries, whatever they are about", async () => {
+  const odd = createOddMessages(silentLog());
+  const { ask, asked } = asking([
+    { when: at(0), state: "on", entity_id: "light.a" },
+    { when: at(1), state: "off", entity_id: "light.a", context_user_id: "0123" },
+    { when: at(2), name: "Lights out", message: "triggered", domain: "automation", entity_id: "automation.a" },
+    { when: at(3), name: "Home Assistant", message: "started", domain: "homeassistant" },
+    7,
+  ]);
+  assert.deepEqual([...(await listChanged(ask, SPAN, odd))], ["light.a", "automation.a"]);
+  assert.deepEqual(asked[0]?.[0], "logbook/get_events");
+  assert.deepEqual(odd.counts(), { "malformed logbook row": 1 });
+  assert.equal((await listChanged(asking(missing).ask, SPAN, odd)).size, 0);
 });

@@ -134,6 +134,19 @@ export async function listStatistics(
   return list;
 }
 
+/** See `HomeConnection`. Entries of automations and the like count, too: they name the entity that acted. */
+export async function listChanged(ask: Ask, span: Span, odd: OddMessages): Promise<ReadonlySet<string>> {
+  const names = new Set<string>();
+  const fields = { start_time: isoFromMicros(span.start), end_time: isoFromMicros(span.end) };
+  const answer = await emptyIfMissing(ask("logbook/get_events", fields), []);
+  if (!Array.isArray(answer)) throw unexpected("logbook/get_events");
+  for (const row of answer as readonly unknown[]) {
+    if (!isRaw(row)) odd.note("malformed logbook row");
+    else if (typeof row.entity_id === "string") names.add(row.entity_id);
+  }
+  return names;
+}
+
 async function emptyIfMissing(answer: Promise<unknown>, empty: unknown): Promise<unknown> {
   try {
     return await answer;

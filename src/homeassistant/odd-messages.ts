@@ -12,6 +12,7 @@ export type OddKind =
   | "malformed state"
   | "malformed registry row"
   | "malformed history row"
+  | "malformed logbook row"
   | "malformed statistics row";
 
 export interface OddMessages {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import type { HistoryRow, HomeConnection, StatisticsRow } from "../domain/connection.ts";
 import { AppError } from "../domain/errors.ts";
+import type { Gap } from "../domain/gaps.ts";
 import type { Span } from "../domain/sample.ts";
 import { silentLog } from "../lib/log.ts";
 import { samplesOf, temporaryDirectory } from "../testing/recorded-home.ts";
@@ -44,12 +45,13 @@ function connectionOf(
       };
       return new Map(names.map((name) => [name, within(name)] as const).filter(([, rows]) => rows.length > 0));
     },
+    listChanged: async () => new Set<string>(),
     listStatistics: async () => Object.keys(statistics).map((id) => ({ id, unit: "kWh", hasSum: true })),
     async readStatistics(ids: readonly string[], span: Span) {
       const within = (id: string) => statistics[id]!.filter(({ start }) => start >= span.start && start < span.end);
       return new Map(ids.map((id) => [id, within(id)]));
     },
-  } as Pick<HomeConnection, "readHistory" | "listStatistics" | "readStatistics"> as HomeConnection;
+  } as Pick<HomeConnection, "readHistory" | "listChanged" | "listStatistics" | "readStatistics"> as HomeConnection;
   return { asked, connection };
 }
 
@@ -72,6 +74,7 @@ async function create(t: TestContext) {
     ledger: store.gaps,
     nameOf: (subject) => names.get(subject),
     modeOf: () => "tracked",
+    targetsOf: () => [],
     onFilled: () => undefined,
     log,
     now: () => NOW,
@@ -187,6 +190,43 @@ test("fill() keeps windows short across days in which nothing changed", async (t
   const { asked, connection } = connectionOf({ "sensor.a": [row("0", NOW - 300 * DAY), row("1", NOW - HOUR)] });
   await backfill.fill(gap(NOW - 200 * DAY, NOW, [target("sensor.a")]), connection, signal);
   assert.ok(asked.every(({ span }) => span.end - span.start <= 16 * DAY));
+});
+
+test("fill() asks the logbook for ten days in parts, and after a failure for less at a time", async (t) => {
+  const { backfill, store, gap, signal } = await create(t);
+  const { connection } = connectionOf({ "sensor.a": [row("1", NOW - HOUR)] });
+  const asked: Span[] = [];
+  let failing = true;
+  t.mock.method(connection, "listChanged", async (span: Span) => {
+    asked.push(span);
+    if (failing) throw new AppError("unavailable", "no answer");
+    return new Set(["light.b"]);
+  });
+  gap(NOW - 30 * DAY, NOW, [target("sensor.a")]);
+  const filling = () => backfill.fill(store.gaps.list()[0]!, connection, signal);
+  await assert.rejects(filling(), { code: "unavailable" });
+  failing = false;
+  await filling();
+  assert.equal(asked[1]!.end - asked[1]!.start, (asked[0]!.end - asked[0]!.start) / 2, "less is asked for");
+  assert.equal(asked.at(-1)!.start, asked[0]!.end - 10 * DAY);
+  assert.deepEqual([store.gaps.list()[0]!.state, store.gaps.list()[0]!.note], ["filled", null]);
+});
+
+test("fill() gives up on a logbook whose answers end the connection", async (t) => {
+  const { backfill, store, gap } = await create(t);
+  const { connection } = connectionOf({ "sensor.a": [row("1", NOW - HOUR)] });
+  gap(NOW - HOUR, NOW, [target("sensor.a")]);
+  for (let tries = 1; tries <= 5; tries++) {
+    const ended = new AbortController();
+    t.mock.method(connection, "listChanged", async () => {
+      ended.abort();
+      throw new AppError("unavailable", "the connection ended");
+    });
+    await assert.rejects(backfill.fill(store.gaps.list()[0]!, connection, ended.signal), { code: "unavailable" });
+  }
+  await backfill.fill(store.gaps.list()[0]!, connection, new AbortController().signal);
+  const [{ state, note }] = store.gaps.list() as [Gap];
+  assert.deepEqual([state, note], ["filled", "Who came and went in it is not known: the logbook could not be read"]);
 });
 
 test("fill() does not name what is only purged", async (t) => {

@@ -6,10 +6,11 @@ import { STATE_FIELD, STATE_MEASUREMENT } from "../domain/series.ts";
 import type { SampleReader, SampleSink, StoreStatus } from "../domain/store.ts";
 import type { Logger } from "../lib/log.ts";
 import { isoFromMicros } from "../lib/time.ts";
+import { findNames } from "./came-and-went.ts";
 import { type NewSample, samplesOf } from "./history-samples.ts";
 import { isWrittenAnew } from "./home-start.ts";
 import type { AttributeMode } from "./normalize.ts";
-import { decodePlan, type Plan, type Target } from "./plan.ts";
+import { decodePlan, encodePlan, type Plan, type Target } from "./plan.ts";
 import { readRollups } from "./statistics.ts";
 import { type Thinning, thinHistory } from "./thinner.ts";
 
@@ -52,6 +53,8 @@ const TAIL = 300 * SECOND;
 /** How often a recorder that lags behind is waited for, with doubling pauses; and one that seems to lack an entity. */
 const LAG_READS_MAX = 6;
 const ABSENT_READS_MAX = 2;
+/** How often it is tried to find who came and went, before the gap is filled without. */
+const SEARCHES_MAX = 5;
 /** What is older may be purged where it is absent: no recorder keeps less. */
 const KEPT_AT_LEAST = DAY;
 /** Names of entities that a gap keeps; more are counted. */
@@ -70,6 +73,8 @@ export interface BackfillOptions {
   readonly modeOf: (entityId: string) => AttributeMode;
   /** Null or absent: every sample of the entity is stored. */
   readonly thinningOf?: (entityId: string) => Thinning | null;
+  /** What to ask for of these names: those that nobody has now, and that the targets of the gap lack. */
+  readonly targetsOf: (names: ReadonlySet<string>, gap: Gap, targets: readonly Target[]) => readonly Target[];
   /** Samples of this entity came in between: whoever remembers its last ones must look again. */
   readonly onFilled: (entityId: string) => void;
   readonly log: Logger;
@@ -91,6 +96,8 @@ export interface Backfill {
 
 /** How far a backfill came: windows from the newest to the oldest, within each window group after group. */
 interface Position {
+  /** Targets before this one are done. */
+  first: number;
   /** What is newer is done. */
   end: Micros;
   /** In the window before `end`: targets that are done. */
@@ -105,6 +112,9 @@ interface Position {
   unseen: number[];
   /** The oldest row seen. */
   oldest: Micros | null;
+  /** It is known who came and went, as far as it can be; and how often the search for them failed. */
+  searched: boolean;
+  searchFailures: number;
   /** What Home Assistant's statistics gave is done back to here; null before they are asked. */
   statistics: Micros | null;
   /** The newest row seen from before the start of Home Assistant that the plan tells of. */
@@ -120,7 +130,7 @@ interface Work {
   readonly signal: AbortSignal;
   /** What is asked for: the gap and its overlap. */
   readonly span: Span;
-  readonly targets: readonly Target[];
+  targets: readonly Target[];
   readonly homeStart: Plan["homeStart"];
   readonly position: Position;
   /** As in Position. */
@@ -141,28 +151,29 @@ function begin(gap: Gap, ledger: GapLedger, connection: HomeConnection, signal: 
   const plan = ledger.progress(gap.id, "plan");
   const { targets, homeStart }: Plan = plan === null ? { targets: [], homeStart: null } : decodePlan(plan);
   const saved = ledger.progress(gap.id, "position");
-  const position: Position =
-    saved === null
-      ? {
-          end: span.end,
-          next: 0,
-          window: WINDOW_FIRST,
-          rows: 0,
-          heard: false,
-          unseen: [...targets.keys()].filter((index) => targets[index]!.expected > 0),
-          oldest: null,
-          statistics: null,
-          beforeStart: null,
-          started: homeStart?.seen === true,
-        }
-      : (JSON.parse(saved) as Position);
+  const position: Position = {
+    first: 0,
+    end: span.end,
+    next: 0,
+    window: WINDOW_FIRST,
+    rows: 0,
+    heard: false,
+    unseen: [...targets.keys()].filter((index) => targets[index]!.expected > 0),
+    oldest: null,
+    searched: false,
+    searchFailures: 0,
+    statistics: null,
+    beforeStart: null,
+    started: homeStart?.seen === true,
+    ...(saved === null ? {} : (JSON.parse(saved) as Partial<Position>)),
+  };
   const unseen = new Set(position.unseen);
   const refused = new Set<string>();
   return { gap, connection, signal, span, targets, homeStart, position, unseen, refused, added: gap.added };
 }
 
 export function createBackfill(options: BackfillOptions): Backfill {
-  const { store, ledger, nameOf, modeOf, thinningOf, onFilled, log, now, homeNow, sleep } = options;
+  const { store, ledger, nameOf, modeOf, thinningOf, targetsOf, onFilled, log, now, homeNow, sleep } = options;
   const counts: BackfillCounts = { questions: 0, rows: 0, samples: 0, failures: 0, rollups: 0 };
   /** Entities that Home Assistant was found not to record: they are not waited for again. */
   const unrecorded = new Set<string>();
@@ -307,7 +318,7 @@ export function createBackfill(options: BackfillOptions): Backfill {
     const { gap, position, span } = work;
     position.unseen = [...work.unseen];
     const hours = Math.ceil((span.end - span.start) / HOUR);
-    const done = Math.floor((span.end - position.end) / HOUR);
+    const done = position.searched ? hours : Math.floor((span.end - position.end) / HOUR);
     ledger.update(gap.id, { added: work.added, total: hours, done });
     ledger.saveProgress(gap.id, "position", JSON.stringify(position));
   };
@@ -315,6 +326,7 @@ export function createBackfill(options: BackfillOptions): Backfill {
   /** From the newest window to the oldest: density is known before windows grow, and people look at what is recent. */
   const fillHistory = async (work: Work): Promise<void> => {
     const { position, span, targets } = work;
+    const { first } = position;
     const indexed = [...targets.entries()];
     while (position.end > span.start) {
       // Where Home Assistant's clock was set back, rows lie in its future.
@@ -335,7 +347,7 @@ export function createBackfill(options: BackfillOptions): Backfill {
         save(work);
       }
       position.end = start;
-      position.next = 0;
+      position.next = first;
       position.window = nextWindow(position, span);
       position.rows = 0;
       position.heard = false;
@@ -343,14 +355,57 @@ export function createBackfill(options: BackfillOptions): Backfill {
     }
   };
 
+  /** Who came and went within the gap is in no snapshot and in nothing of ours: Home Assistant may name them. */
+  const search = async (work: Work): Promise<void> => {
+    const { gap, homeStart, position, span, targets } = work;
+    if (position.searched || gap.reason === "missed_event") return;
+    if (position.searchFailures < SEARCHES_MAX) {
+      const found = targetsOf(await namesIn(work), gap, targets);
+      if (found.length > 0) {
+        work.targets = [...targets, ...found];
+        ledger.saveProgress(gap.id, "plan", encodePlan({ targets: work.targets, homeStart }));
+        position.first = position.next = targets.length;
+        position.end = span.end;
+        position.window = WINDOW_FIRST;
+      }
+    } else {
+      const note = "Who came and went in it is not known: the logbook could not be read";
+      work.gap = ledger.update(gap.id, { note });
+    }
+    position.searched = true;
+    save(work);
+  };
+
+  const namesIn = async (work: Work): Promise<ReadonlySet<string>> => {
+    const { connection, gap, position, signal, span } = work;
+    // Before the first start nothing was recorded that could have been interrupted.
+    const start = gap.reason === "first_start" ? span.end : gap.start;
+    const rest = (ms: number) => sleep(Math.min(REST_MS_MAX, ms), signal);
+    try {
+      const failures = position.searchFailures;
+      return await findNames({ connection, span: { start, end: span.end }, failures, rest });
+    } catch (error) {
+      // Also where the connection ended, since it may have been the answer that ended it.
+      if (error instanceof AppError) {
+        counts.failures++;
+        position.searchFailures++;
+        save(work);
+      }
+      throw error;
+    }
+  };
+
+  /** Until Home Assistant has committed the end of the gap. */
+  const settle = ({ gap, signal }: Work): Promise<void> =>
+    sleep(Math.min(SETTLE_MS, Math.max(0, (gap.end - now()) / 1000 + SETTLE_MS)), signal);
+
   /**
-   * Reads the end of the gap again, once Home Assistant has committed it, and waits for a recorder that lags behind:
-   * it must have every update that the snapshot showed.
+   * Reads the end of the gap again, once that is committed, and waits for a recorder that lags behind: it must have
+   * every update that the snapshot showed.
    */
   const fillTail = async (work: Work): Promise<void> => {
     const { gap, span, targets, signal } = work;
     const tail: Span = { start: Math.max(span.start, Math.min(gap.end, homeNow()) - TAIL), end: span.end };
-    await sleep(Math.min(SETTLE_MS, Math.max(0, (gap.end - now()) / 1000 + SETTLE_MS)), signal);
     let late = [...targets.entries()];
     for (let reads = 1; late.length > 0; reads++) {
       const lagging: [number, Target][] = [];
@@ -450,6 +505,9 @@ export function createBackfill(options: BackfillOptions): Backfill {
       const work = begin(gap, ledger, connection, signal);
       ledger.update(gap.id, { state: "filling" });
       try {
+        await fillHistory(work);
+        await settle(work);
+        await search(work);
         await fillHistory(work);
         await fillTail(work);
         await fillStatistics(work);

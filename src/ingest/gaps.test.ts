@@ -10,7 +10,7 @@ import {
   startRecorder,
   temporaryDirectory,
 } from "../testing/recorded-home.ts";
-import { still } from "../testing/simulated-home/kinds.ts";
+import { gauge, still } from "../testing/simulated-home/kinds.ts";
 import { createSimulatedHome, type SimulatedHome } from "../testing/simulated-home/simulated-home.ts";
 import { valueOfState } from "./normalize.ts";
 
@@ -104,6 +104,8 @@ function create(home: SimulatedHome, entityId: string, registered: boolean, stat
   return home.registryId(entityId) ?? entityId;
 }
 
+const POWER = { deviceClass: "power", min: 0, max: 100, step: 5, decimals: 1 };
+
 /** What the home's recorder has of a name, as [time, value]. */
 function truthOf(home: SimulatedHome, entityId: string): [number, Value][] {
   const rows = [...home.truth()].filter((row) => row.entityId === entityId);
@@ -145,6 +147,53 @@ test("entities that came before a crash and went before the next start come back
   }
   assert.equal(recorder.store.names("state").has(loose), false, "nobody goes by its name now");
   assert.deepEqual(recorder.store.seriesOfEntity(left), [], "left out by where it belonged");
+});
+
+test("entities that came and went in an outage are found, as far as Home Assistant names them", async (t) => {
+  await using home = await createSimulatedHome(PROMPT);
+  const options = { directory: temporaryDirectory(t), rules: { exclude: { entity_globs: ["*.private"] } } };
+  await using recorder = await startRecorder(home, options);
+  await recorder.closed();
+  const helper = "input_boolean.guest";
+  const sensor = "sensor.guest_power";
+  await outage(home, recorder, async () => {
+    create(home, helper, true, ["on", "off"]);
+    create(home, "input_boolean.private", true, ["on", "off"]);
+    home.addEntity({ entityId: sensor, kind: gauge({ ...POWER, unit: "W" }), registered: false });
+    home.setClockOffset(600_000);
+    home.change(sensor, "17.5");
+    await home.burst(50);
+    for (const entityId of [helper, "input_boolean.private"]) home.removeRegistryEntry(entityId);
+    home.remove(sensor);
+  });
+  const [gap] = recorder.store.gaps.list();
+  assert.deepEqual([gap!.state, gap!.note], ["filled", null]);
+  for (const entityId of [helper, sensor]) {
+    assert.deepEqual(await samplesOf(recorder.store, entityId), truthOf(home, entityId), entityId);
+    assert.equal(recorder.store.seriesOfEntity(entityId)[0]?.subject, entityId);
+  }
+  assert.deepEqual(recorder.store.seriesOfEntity("input_boolean.private"), []);
+  // What came and went while it was heard has its series already.
+  const heard = create(home, "input_boolean.heard", true, ["on", "off"]);
+  await recorder.caughtUp();
+  home.removeRegistryEntry("input_boolean.heard");
+  await recorder.until(() => !recorder.home.states.get("input_boolean.heard"), "the removal");
+  await outage(home, recorder, () => undefined);
+  assert.deepEqual(await samplesOf(recorder.store, heard), truthOf(home, "input_boolean.heard"));
+  assert.deepEqual(await samplesOf(recorder.store, "input_boolean.heard"), []);
+});
+
+test("the first start reads sensors that are gone and have statistics", async (t) => {
+  await using home = await createSimulatedHome(PROMPT);
+  home.setClockOffset(-600_000);
+  home.addEntity({ entityId: "sensor.sold_car", kind: gauge({ ...POWER, unit: "km" }), registered: false });
+  home.setClockOffset(0);
+  home.remove("sensor.sold_car");
+  await using recorder = await startRecorder(home, { directory: temporaryDirectory(t) });
+  await recorder.closed();
+  const samples = await samplesOf(recorder.store, "sensor.sold_car");
+  assert.deepEqual(samples, truthOf(home, "sensor.sold_car"));
+  assert.equal(samples.length, 2);
 });
 
 test("a restart of Home Assistant in the middle of a burst", async (t) => {

@@ -13,7 +13,7 @@ import { type Clocks, watchClocks } from "./clock-watch.ts";
 import { isEntityId } from "./entity-id.ts";
 import { type HomeStart, homeStartSince } from "./home-start.ts";
 import type { AttributeMode } from "./normalize.ts";
-import { encodePlan, planTargets, type Target } from "./plan.ts";
+import { ALWAYS, encodePlan, planTargets, type Target } from "./plan.ts";
 import type { Thinning } from "./thinner.ts";
 
 /** What the record of gaps needs; from `app.ts`. */
@@ -111,6 +111,7 @@ export function createGapKeeper(options: GapKeeperOptions): GapKeeper {
     nameOf: home.nameOf,
     modeOf: home.modeOf,
     ...(home.thinningOf === undefined ? {} : { thinningOf: home.thinningOf }),
+    targetsOf: (names, gap, targets) => findTargets(names, gap, targets),
     onFilled: home.refresh,
     log,
     now,
@@ -203,6 +204,20 @@ export function createGapKeeper(options: GapKeeperOptions): GapKeeper {
       stateOf: (entityId) => home.states.get(entityId),
       isRecorded: home.isRecorded,
     });
+  };
+
+  const findTargets = (names: ReadonlySet<string>, { start }: Gap, targets: readonly Target[]): Target[] => {
+    const planned = new Set(targets.map(({ entityId }) => entityId));
+    const present = presentNames();
+    // An interruption need not have been one for all: who was heard to come and go has its series.
+    const owners = known.ownersSince(start - CLOCKS_APART_MAX);
+    const found: Target[] = [];
+    for (const entityId of [...names].sort()) {
+      const owner = owners.get(entityId);
+      if (planned.has(entityId) || present.has(entityId) || !home.isRecorded(entityId, owner)) continue;
+      found.push({ entityId, subject: owner ?? entityId, ...ALWAYS, start, expected: 0, former: true });
+    }
+    return found;
   };
 
   /** The gap is over: what to ask for is known, and it waits for its turn. */

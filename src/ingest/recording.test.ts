@@ -99,6 +99,7 @@ async function replay(t: TestContext, arriving: "live" | "while the snapshot is 
     readStates: refused,
     readHistory: refused,
     readStatistics: refused,
+    listChanged: refused,
     listStatistics: refused,
   };
   const synchronized = async () => {

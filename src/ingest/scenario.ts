@@ -268,6 +268,7 @@ export function createScenario(options: { rules?: FilterRules; store?: IngestSto
     readStates: () => Promise.reject(new Error("not asked for here")),
     readHistory: () => Promise.reject(new Error("not asked for here")),
     readStatistics: () => Promise.reject(new Error("not asked for here")),
+    listChanged: () => Promise.reject(new Error("not asked for here")),
     listStatistics: () => Promise.reject(new Error("not asked for here")),
   } satisfies HomeConnection;
 

@@ -4,11 +4,12 @@ import type { HomeClock } from "./clock.ts";
 import type { LiveEntity } from "./entity.ts";
 import type { Faults } from "./faults.ts";
 import { answerHistory } from "./history.ts";
+import { answerLogbook } from "./logbook.ts";
 import type { HomePlan } from "./plan.ts";
 import type { Recorder } from "./recorder.ts";
 import { CommandError, type Registries } from "./registries.ts";
 import { createRowWriter, type EntityRow } from "./rows.ts";
-import { compileStatistics, PERIOD_MS, statisticsMetadata } from "./statistics.ts";
+import { compileStatistics, goneStatisticsMetadata, PERIOD_MS, statisticsMetadata } from "./statistics.ts";
 import { isAtLeast } from "./versions.ts";
 import type { World } from "./world.ts";
 
@@ -243,11 +244,25 @@ export function createCommands(parts: CommandsParts): Commands {
     return answer;
   };
 
-  const statisticsIds = (): unknown =>
-    [...world.entities.values()]
-      .filter((entity) => entity.written !== null)
-      .map((entity) => statisticsMetadata(entity, isAtLeast(version, "2025.4")))
-      .filter((row) => row !== null);
+  const logbook = (parameters: Parameters): unknown => {
+    const start = time(parameters, "start_time");
+    const end = parameters.end_time === undefined ? clock.now() : time(parameters, "end_time");
+    const entries = [...recorder.history([...recorder.names()], start)].flatMap(([entityId, recorded]) =>
+      answerLogbook(entityId, recorded, start, end),
+    );
+    return entries.sort((a, b) => a.when - b.when);
+  };
+
+  const statisticsIds = (): unknown => {
+    const hasMeanType = isAtLeast(version, "2025.4");
+    const present = [...world.entities.values()].filter((entity) => entity.written !== null);
+    const names = new Set(present.map(({ entityId }) => entityId));
+    const gone = [...recorder.history([...recorder.names()].filter((entityId) => !names.has(entityId)))];
+    return [
+      ...present.map((entity) => statisticsMetadata(entity, hasMeanType)),
+      ...gone.map(([entityId, recorded]) => goneStatisticsMetadata(entityId, recorded, clock.now(), hasMeanType)),
+    ].filter((row) => row !== null);
+  };
 
   const statistics = (parameters: Parameters): unknown => {
     const start = time(parameters, "start_time") / 1000;
@@ -389,6 +404,7 @@ export function createCommands(parts: CommandsParts): Commands {
         ),
     },
     "history/history_during_period": { run: history },
+    "logbook/get_events": { run: logbook },
     "recorder/list_statistic_ids": { run: statisticsIds },
     "recorder/statistics_during_period": { run: statistics },
   };

@@ -4,7 +4,9 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { microsFromIso, microsFromSeconds } from "../../lib/time.ts";
 import { connectClient, type Message } from "../protocol-client.ts";
+import { haSeconds } from "./clock.ts";
 import { answerHistory, type CompressedState, recordedAttributes } from "./history.ts";
+import { still } from "./kinds.ts";
 import type { RecordedState } from "./recorder.ts";
 import { createSimulatedHome, type SimulatedHome } from "./simulated-home.ts";
 
@@ -151,4 +153,27 @@ test("the truth is bounded: the oldest rows go, and are counted", async () => {
   const rows = [...home.truth()];
   assert.equal(rows.length, truthRows);
   assert.ok(rows.every((row, index) => index === 0 || row.lastUpdated > rows[index - 1]!.lastUpdated));
+});
+
+test("the logbook names what is no longer there, but not by its first state, its removal or running numbers", async () => {
+  await using home = await createSimulatedHome({ commitIntervalMs: 0 });
+  const client = await connectClient(home.url, home.token);
+  const add = (entityId: string, domain: string) =>
+    home.addEntity({ entityId, kind: still(domain, "off"), registered: false });
+  for (const name of ["twice", "once"]) add(`input_boolean.${name}`, "input_boolean");
+  add("sensor.running", "sensor");
+  add("counter.clicks", "counter");
+  home.change("input_boolean.twice", "on");
+  home.change("input_boolean.twice", "on", { icon: "mdi:home" });
+  home.change("sensor.running", "1", { unit_of_measurement: "W" });
+  home.change("counter.clicks", "2");
+  for (const name of ["twice", "once"]) home.remove(`input_boolean.${name}`);
+  const names = ["input_boolean.twice", "input_boolean.once", "sensor.running", "counter.clicks"];
+  const entries = await client.result<Message[]>("logbook/get_events", { start_time: EVERYTHING.start_time });
+  client.close();
+  const changed = [...home.truth()].filter(({ entityId, state }) => entityId === names[0] && state === "on")[0]!;
+  assert.deepEqual(
+    entries.filter(({ entity_id }) => names.includes(String(entity_id))),
+    [{ when: haSeconds(changed.lastUpdated), state: "on", entity_id: "input_boolean.twice" }],
+  );
 });

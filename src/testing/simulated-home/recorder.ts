@@ -36,8 +36,10 @@ export interface Recorder {
   /** Forgets what was last updated before `time`. */
   purge(time: Micros): void;
   commit(): void;
-  /** Committed rows kept under the ids' present keys, oldest first. */
-  history(entityIds: readonly string[]): Map<string, RecordedState[]>;
+  /** The present ids of everything that it has rows of. */
+  names(): Iterable<string>;
+  /** Committed rows kept under the ids' present keys, oldest first. With `since` those from then on and the one before. */
+  history(entityIds: readonly string[], since?: Micros): Map<string, RecordedState[]>;
   /** Everything, committed or not, in the order of writing. */
   rows(): Generator<RecordedState>;
   close(): void;
@@ -182,8 +184,9 @@ export function createRecorder(options: RecorderOptions): Recorder {
       uncommitted = Math.min(uncommitted, size);
     },
     commit,
-    history(entityIds) {
-      const wanted = new Map<number, { id: string; rows: RecordedState[] }>();
+    names: () => keys.keys(),
+    history(entityIds, since = 0) {
+      const wanted = new Map<number, { id: string; before?: readonly [Chunk, number]; rows: RecordedState[] }>();
       for (const id of entityIds) {
         const key = keys.get(id);
         if (key !== undefined) wanted.set(key, { id, rows: [] });
@@ -192,12 +195,16 @@ export function createRecorder(options: RecorderOptions): Recorder {
       for (const chunk of chunks) {
         const end = Math.min(chunk.count, left);
         for (let index = 0; index < end; index++) {
-          wanted.get(chunk.keys[index]!)?.rows.push(rowAt(chunk, index));
+          const one = wanted.get(chunk.keys[index]!);
+          if (one === undefined) continue;
+          if (chunk.updated[index]! < since) one.before = [chunk, index];
+          else one.rows.push(rowAt(chunk, index));
         }
         left -= end;
       }
       const found = new Map<string, RecordedState[]>();
-      for (const { id, rows } of wanted.values()) {
+      for (const { id, before, rows } of wanted.values()) {
+        if (before !== undefined) rows.unshift(rowAt(...before));
         if (rows.length > 0)
           found.set(
             id,

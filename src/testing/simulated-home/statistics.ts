@@ -36,10 +36,32 @@ const UNIT_CLASSES: Readonly<Record<string, string>> = {
 export function statisticsMetadata(entity: LiveEntity, hasMeanType: boolean): Record<string, unknown> | null {
   const stateClass = entity.kind.capabilities?.state_class;
   if (entity.kind.domain !== "sensor" || stateClass === undefined) return null;
-  const isMeter = stateClass === "total_increasing";
   const unit = entity.reading.attributes.unit_of_measurement ?? null;
+  return metadataOf(entity.entityId, stateClass, unit, hasMeanType);
+}
+
+/** The same of an entity that is gone: it stays where there was time to compile any statistics. */
+export function goneStatisticsMetadata(
+  entityId: string,
+  rows: readonly RecordedState[],
+  until: Micros,
+  hasMeanType: boolean,
+): Record<string, unknown> | null {
+  const last = rows.findLast(({ state }) => state !== null);
+  const { state_class: stateClass, unit_of_measurement: unit = null } = JSON.parse(last?.attributesJson ?? "{}");
+  if (stateClass === undefined || compileStatistics(rows, false, FIVE_MINUTES_MS, until).length === 0) return null;
+  return metadataOf(entityId, stateClass, unit, hasMeanType);
+}
+
+function metadataOf(
+  entityId: string,
+  stateClass: unknown,
+  unit: unknown,
+  hasMeanType: boolean,
+): Record<string, unknown> {
+  const isMeter = stateClass === "total_increasing";
   return {
-    statistic_id: entity.entityId,
+    statistic_id: entityId,
     display_unit_of_measurement: unit,
     has_mean: !isMeter,
     ...(hasMeanType ? { mean_type: isMeter ? 0 : 1 } : {}),
