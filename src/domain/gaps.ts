@@ -36,7 +36,7 @@ export interface Gap extends Span {
   /** Hours of the span that were asked for, of how many it has (rounded up); null before the work began. */
   readonly done: number;
   readonly total: number | null;
-  /** Entities that changed in the gap and that HA's recorder does not have; all that are recorded when HA was down. */
+  /** Entities whose last state in the gap HA's recorder does not have; all that are recorded when HA was down. */
   readonly missingEntities: readonly string[];
   readonly note: string | null;
   /** When Home Assistant itself was down in it, so that nobody recorded anything; null: it was not, or not yet known. */

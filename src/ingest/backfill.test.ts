@@ -192,6 +192,31 @@ test("fill() keeps windows short across days in which nothing changed", async (t
   assert.ok(asked.every(({ span }) => span.end - span.start <= 16 * DAY));
 });
 
+test("fill() names whose last state the recorder never delivers, whatever else it has of them", async (t) => {
+  const { backfill, store, gap, sleeps, signal } = await create(t);
+  const { connection } = connectionOf({
+    "sensor.a": [row("1", NOW - HOUR - 30 * SECOND)],
+    "sensor.b": [row("1", NOW - HOUR / 2)],
+    "sensor.c": [row("1", NOW - SECOND)],
+  });
+  const targets = ["sensor.a", "sensor.b", "sensor.c"].map((id) => target(id, { expected: NOW - SECOND }));
+  const filled = async () => {
+    gap(NOW - HOUR, NOW, targets);
+    sleeps.length = 0;
+    await backfill.fill(store.gaps.list()[0]!, connection, signal);
+    return store.gaps.list()[0]!;
+  };
+  for (const round of [1, 2]) {
+    const { state, missingEntities, note } = await filled();
+    assert.deepEqual([state, missingEntities], ["partial", ["sensor.a", "sensor.b"]], `round ${round}`);
+    assert.match(note!, /^Home Assistant's recorder lacks the last state of 2 entities that changed in it/);
+    assert.ok(
+      sleeps.some((ms) => ms > 100_000),
+      "a recorder that lags is waited for, also the next time",
+    );
+  }
+});
+
 test("fill() asks the logbook for ten days in parts, and after a failure for less at a time", async (t) => {
   const { backfill, store, gap, signal } = await create(t);
   const { connection } = connectionOf({ "sensor.a": [row("1", NOW - HOUR)] });

@@ -108,8 +108,9 @@ interface Position {
   rows: number;
   /** An answer in that window said something, and be it what was in force at its start. */
   heard: boolean;
-  /** Targets of which no row was seen although there should be one. */
+  /** Targets of which no row was seen although there should be one; and those of which the last one was not. */
   unseen: number[];
+  undelivered: number[];
   /** The oldest row seen. */
   oldest: Micros | null;
   /** It is known who came and went, as far as it can be; and how often the search for them failed. */
@@ -135,6 +136,7 @@ interface Work {
   readonly position: Position;
   /** As in Position. */
   readonly unseen: Set<number>;
+  readonly undelivered: Set<number>;
   /** Names that Home Assistant's history does not accept. */
   readonly refused: Set<string>;
   added: number;
@@ -151,6 +153,7 @@ function begin(gap: Gap, ledger: GapLedger, connection: HomeConnection, signal: 
   const plan = ledger.progress(gap.id, "plan");
   const { targets, homeStart }: Plan = plan === null ? { targets: [], homeStart: null } : decodePlan(plan);
   const saved = ledger.progress(gap.id, "position");
+  const expected = [...targets.keys()].filter((index) => targets[index]!.expected > 0);
   const position: Position = {
     first: 0,
     end: span.end,
@@ -158,7 +161,8 @@ function begin(gap: Gap, ledger: GapLedger, connection: HomeConnection, signal: 
     window: WINDOW_FIRST,
     rows: 0,
     heard: false,
-    unseen: [...targets.keys()].filter((index) => targets[index]!.expected > 0),
+    unseen: expected,
+    undelivered: expected,
     oldest: null,
     searched: false,
     searchFailures: 0,
@@ -168,8 +172,10 @@ function begin(gap: Gap, ledger: GapLedger, connection: HomeConnection, signal: 
     ...(saved === null ? {} : (JSON.parse(saved) as Partial<Position>)),
   };
   const unseen = new Set(position.unseen);
+  const undelivered = new Set(position.undelivered);
   const refused = new Set<string>();
-  return { gap, connection, signal, span, targets, homeStart, position, unseen, refused, added: gap.added };
+  const { added } = gap;
+  return { gap, connection, signal, span, targets, homeStart, position, unseen, undelivered, refused, added };
 }
 
 export function createBackfill(options: BackfillOptions): Backfill {
@@ -296,6 +302,8 @@ export function createBackfill(options: BackfillOptions): Backfill {
       counts.rows += within.length;
       updates.set(index, within);
       work.unseen.delete(index);
+      unrecorded.delete(target.entityId);
+      if (within.some(({ lastUpdated }) => lastUpdated === target.expected)) work.undelivered.delete(index);
       position.oldest = Math.min(position.oldest ?? Number.POSITIVE_INFINITY, within[0]!.lastUpdated);
       added += await append(work, target, name, own, span);
       if (performance.now() - sliceStart > SLICE_MS) {
@@ -317,6 +325,7 @@ export function createBackfill(options: BackfillOptions): Backfill {
   const save = (work: Work): void => {
     const { gap, position, span } = work;
     position.unseen = [...work.unseen];
+    position.undelivered = [...work.undelivered];
     const hours = Math.ceil((span.end - span.start) / HOUR);
     const done = position.searched ? hours : Math.floor((span.end - position.end) / HOUR);
     ledger.update(gap.id, { added: work.added, total: hours, done });
@@ -450,15 +459,17 @@ export function createBackfill(options: BackfillOptions): Backfill {
     }
   };
 
-  /** Of what changed in the gap, the entities of which Home Assistant has no row at all. */
-  const missingEntities = ({ gap, targets, unseen, position, refused }: Work): string[] => {
+  /** Of what changed in the gap, the entities whose last state Home Assistant's recorder does not have. */
+  const missingEntities = ({ gap, targets, unseen, undelivered, position }: Work): string[] => {
     const kept = Math.min(position.oldest ?? Number.POSITIVE_INFINITY, gap.end - KEPT_AT_LEAST);
-    const missing = new Set(refused);
-    for (const index of unseen) {
+    const missing: string[] = [];
+    for (const index of undelivered) {
       const { entityId, expected } = targets[index]!;
-      if (expected >= kept) missing.add(entityId);
+      if (expected < kept) continue;
+      missing.push(entityId);
+      if (unseen.has(index)) unrecorded.add(entityId);
     }
-    return [...missing];
+    return missing;
   };
 
   /** When Home Assistant was down in the gap, as far as its history shows; null: it was not. */
@@ -470,17 +481,18 @@ export function createBackfill(options: BackfillOptions): Backfill {
   const close = (work: Work): void => {
     const { gap } = work;
     const down = downtime(work);
-    const notRecorded = missingEntities(work);
-    for (const entityId of notRecorded) unrecorded.add(entityId);
+    const lacking = missingEntities(work);
+    for (const entityId of work.refused) unrecorded.add(entityId);
     // While Home Assistant was down nobody recorded anything of anything.
     const unknown = down === null ? [] : work.targets.filter(({ former }) => !former).map(presentName);
-    const missing = [...new Set([...notRecorded, ...unknown])].sort();
+    const missing = [...new Set([...work.refused, ...lacking, ...unknown])].sort();
     const state = missing.length === 0 ? "filled" : "partial";
     const hours = Math.ceil((work.span.end - work.span.start) / HOUR);
     const unnamed = missing.length - MISSING_NAMES_MAX;
     const notes = [
       ...(gap.note === null ? [] : [gap.note]),
       ...(down === null ? [] : [downtimeNote(down)]),
+      ...(lacking.length === 0 ? [] : [lackingNote(lacking.length)]),
       ...(unnamed > 0 ? [`${unnamed} more entities are missing`] : []),
     ];
     ledger.update(gap.id, {
@@ -522,6 +534,14 @@ export function createBackfill(options: BackfillOptions): Backfill {
 
 function downtimeNote({ start, end }: Span): string {
   return `Home Assistant restarted: nobody recorded anything between ${isoFromMicros(start)} and ${isoFromMicros(end)}`;
+}
+
+function lackingNote(entities: number): string {
+  const who = entities === 1 ? "1 entity that" : `${entities} entities that`;
+  return (
+    `Home Assistant's recorder lacks the last state of ${who} changed in it: ` +
+    "it does not record them, was paused, or did not get to it in time"
+  );
 }
 
 /** How long the window before `end` is, after the one that ended there. */

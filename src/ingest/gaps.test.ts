@@ -357,6 +357,19 @@ test("a recorder that has not committed yet is waited for", async (t) => {
   await assertHoldsTruth(recorder.store, home);
 });
 
+test("what a stalled recorder never wrote leaves the gap partial, and is named", async (t) => {
+  await using home = await createSimulatedHome({ commitIntervalMs: 3_600_000 });
+  await using recorder = await startRecorder(home, { directory: temporaryDirectory(t) });
+  await recorder.closed();
+  const [changed, quiet] = movingEntities(home) as [string, string];
+  for (const entityId of [changed, quiet]) home.change(entityId, "41");
+  home.commitRecorder();
+  await outage(home, recorder, () => home.change(changed, "42"));
+  const [gap] = recorder.store.gaps.list();
+  assert.deepEqual([gap!.state, gap!.missingEntities], ["partial", [changed]]);
+  assert.match(gap!.note!, /recorder lacks the last state of 1 entity that changed in it/);
+});
+
 test("a backfill that is killed goes on where it was", async (t) => {
   await using home = await createSimulatedHome(PROMPT);
   // Three days in the past, some changes each hour.
