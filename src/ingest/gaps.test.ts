@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Gap } from "../domain/gaps.ts";
 import type { Value } from "../domain/sample.ts";
-import { isoFromMicros } from "../lib/time.ts";
+import { isoFromMicros, nowMicros } from "../lib/time.ts";
 import {
   assertHoldsTruth,
   type Recorder,
@@ -326,11 +326,20 @@ test("what Home Assistant's recorder excludes leaves the gap partial, and is nam
   await using home = await createSimulatedHome({ ...PROMPT, recorderExcludes: [excluded] });
   await using recorder = await startRecorder(home, { directory: temporaryDirectory(t) });
   await recorder.closed();
+  // Changed before the gap, and heard.
+  home.change(excluded, "Glass, today");
+  const heard = () => recorder.home.states.get(excluded)!;
+  // A gap begins in whole milliseconds, so it may begin before what was heard in the same one.
+  await recorder.until(() => heard().state === "Glass, today" && nowMicros() > heard().lastUpdated, "the change");
+  await outage(home, recorder, () => home.change(movingEntities(home)[0]!, "41"));
+  const [before] = recorder.store.gaps.list();
+  assert.deepEqual([before!.state, before!.missingEntities], ["filled", []]);
   await outage(home, recorder, async () => {
     await home.burst(100);
     home.change(excluded, "never recorded");
   });
-  const [gap, first] = recorder.store.gaps.list();
+  const gaps = recorder.store.gaps.list();
+  const [gap, first] = [gaps[0], gaps.at(-1)];
   assert.equal(gap!.state, "partial");
   assert.deepEqual(gap!.missingEntities, [excluded]);
   assert.equal(first!.state, "partial");
@@ -338,7 +347,7 @@ test("what Home Assistant's recorder excludes leaves the gap partial, and is nam
   const samples = await samplesOf(recorder.store, home.registryId(excluded) ?? excluded);
   assert.deepEqual(
     samples.map(([, value]) => value),
-    ["Paper, tomorrow", "never recorded"],
+    ["Paper, tomorrow", "Glass, today", "never recorded"],
   );
   await assertHoldsTruth(recorder.store, home);
 });

@@ -191,6 +191,7 @@ export function createGapKeeper(options: GapKeeperOptions): GapKeeper {
   const plan = (gap: Gap, names: ReadonlyMap<string, string>): readonly Target[] => {
     const subjects = new Set(names.values());
     return planTargets({
+      heardUntil: gap.start,
       span: spanOf(gap),
       before: names,
       present: presentNames(),

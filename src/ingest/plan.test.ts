@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { ALWAYS, decodePlan, encodePlan, type PlanSources, planTargets, type Target } from "./plan.ts";
 import { at, state } from "./scenario.ts";
 
+/** A gap that began two seconds later, with its overlap. */
 const SPAN = { start: at(10), end: at(20) };
 
 /** A home of these registry entries (name → id) and states without entry. */
@@ -14,6 +15,7 @@ function plan(
   const names = new Map(Object.entries(entries).map(([name, id]) => [id, name]));
   for (const name of more.unregistered ?? []) names.set(name, name);
   return planTargets({
+    heardUntil: at(12),
     span: SPAN,
     before: new Map(Object.entries(before)),
     present: new Set([...Object.keys(entries), ...(more.unregistered ?? [])]),
@@ -64,11 +66,13 @@ test("planTargets() leaves out what the filter does", () => {
   assert.deepEqual(plan({ "a.b": "1" }, { "a.b": "1", "a.c": "2" }, { isRecorded }), [target("a.c", "2")]);
 });
 
-test("planTargets() expects the row of a state that changed in the gap", () => {
+test("planTargets() expects the row of a state that was updated after what was heard", () => {
   for (const [changed, updated, expected] of [
-    [11, 12, at(12)],
-    [9, 12, 0],
-    [11, 21, 0],
+    [13, 14, at(14)],
+    [9, 13, at(13)],
+    [11, 11, 0],
+    [12, 12, 0],
+    [13, 21, 0],
   ] as const) {
     const stateOf = () => state("a.b", "1", { changed, updated });
     assert.deepEqual(plan({}, { "a.b": "1" }, { stateOf }), [target("a.b", "1", { expected })]);

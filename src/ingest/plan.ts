@@ -23,6 +23,9 @@ export interface Plan {
 export const ALWAYS: Span = { start: Number.MIN_SAFE_INTEGER, end: Number.MAX_SAFE_INTEGER };
 
 export interface PlanSources {
+  /** The gap's own start: what was updated by then was heard. */
+  readonly heardUntil: Micros;
+  /** The gap and its overlap. */
   readonly span: Span;
   /** By entity_id: who went by it before the gap. */
   readonly before: ReadonlyMap<string, string>;
@@ -45,7 +48,7 @@ export interface PlanSources {
  * Home Assistant's history goes by name, and moves along when an entity is renamed to one that had no history.
  */
 export function planTargets(sources: PlanSources): Target[] {
-  const { before, present, subjectOf, nameOf, namedSince, stateOf, isRecorded, span } = sources;
+  const { before, present, subjectOf, nameOf, namedSince, stateOf, isRecorded, heardUntil, span } = sources;
   const targets: Target[] = [];
   for (const entityId of [...new Set([...before.keys(), ...present])].sort()) {
     const former = before.get(entityId);
@@ -58,8 +61,8 @@ export function planTargets(sources: PlanSources): Target[] {
     }
     const subject = subjectOf(entityId);
     const state = stateOf(entityId);
-    const changed = state !== undefined && state.lastChanged >= span.start && state.lastUpdated < span.end;
-    const target: Target = { entityId, subject, ...ALWAYS, expected: changed ? state.lastUpdated : 0, former: false };
+    const isUnheard = state !== undefined && state.lastUpdated > heardUntil && state.lastUpdated < span.end;
+    const target: Target = { entityId, subject, ...ALWAYS, expected: isUnheard ? state.lastUpdated : 0, former: false };
     // An entity without registry entry that got one is still the same; one that was renamed took its history along.
     const handed = former !== undefined && former !== subject && former !== entityId && nameOf(former) === undefined;
     const since = handed ? namedSince(subject) : undefined;
