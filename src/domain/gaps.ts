@@ -39,7 +39,10 @@ export interface Gap extends Span {
   /** Entities whose last state in the gap HA's recorder does not have; all that are recorded when HA was down. */
   readonly missingEntities: readonly string[];
   readonly note: string | null;
-  /** When Home Assistant itself was down in it, so that nobody recorded anything; null: it was not, or not yet known. */
+  /**
+   * When Home Assistant itself was down in it, so that nobody recorded anything, the last time if there were several;
+   * null: it was not, or not yet known.
+   */
   readonly downtime: Span | null;
 }
 
