@@ -192,6 +192,7 @@ function look(input: Input, array: ArrayRead): string {
   return text;
 }
 
+/** How an array is read, and what it turned out to look like so far. */
 interface ArrayRead {
   /** Of an element's text; throws a SyntaxError. */
   readonly parse: (text: string) => unknown;

@@ -118,12 +118,18 @@ export function createAnswers(options: AnswersOptions): Pick<StatisticsReader, "
     return left;
   }
 
+  /** A day on which none of the series has hours needs not be left out. */
+  async function planFor(request: StatisticsRequest, unread: Unread): Promise<Plan> {
+    const first = planOf(request, unread, new Set());
+    if (first.tooCoarse.length === 0) return first;
+    const withoutHours = await daysWithoutHours(request.series, first.tooCoarse);
+    // Days may have gone to other tiers meanwhile.
+    return planOf(request, unread, withoutHours);
+  }
+
   async function courseOf(request: StatisticsRequest, unread: Unread): Promise<Course> {
     const { borders, until, group } = request;
-    const { tooCoarse } = planOf(request, unread, new Set());
-    const withoutHours = await daysWithoutHours(request.series, tooCoarse);
-    // Planned anew: days may have gone to other tiers meanwhile.
-    const { stretches, ...missing } = planOf(request, unread, withoutHours);
+    const { stretches, ...missing } = await planFor(request, unread);
     const start = borders[0]!;
     const end = borders[borders.length - 1]!;
     const all = options.silences();

@@ -76,9 +76,9 @@ type Tier = "samples" | "hours" | "parts" | "nothing" | "too coarse";
 
 function tierOf(day: Day, inside: readonly Micros[], tiers: Tiers): Tier {
   const rolled = tiers.rolled.get(day);
-  const hasSamples = tiers.hasSamples(day);
   // Of a day that cannot be read its rollups are the best there is, also where late samples are to come to them.
   if (!tiers.isReadable(day)) return rolledTier(rolled, inside) ?? "too coarse";
+  const hasSamples = tiers.hasSamples(day);
   const complete = (rolled?.cuts != null || !hasSamples) && !tiers.inMemory(day);
   if (!complete) return "samples";
   if (rolled?.cuts == null && rolled?.statistics !== true && tiers.hasSilence(day)) return "samples";

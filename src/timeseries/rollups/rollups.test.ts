@@ -104,6 +104,62 @@ function wanted(
   });
 }
 
+interface Expected {
+  readonly samples: ReadonlyMap<SeriesNumber, Samples>;
+  readonly meter?: SeriesNumber | undefined;
+  readonly silences?: readonly Micros[];
+  /** Whether nothing is known of the bucket that begins there. */
+  readonly isUnknown?: (border: Micros) => boolean;
+}
+
+/** Compares what is answered to a question, as all figures and as one alone, with brute force; answers the warnings. */
+async function assertFigures(
+  store: Store,
+  request: Parameters<Store["statistics"]>[0],
+  { samples, meter, silences = [], isUnknown = () => false }: Expected,
+): Promise<readonly string[]> {
+  const { series, borders, until } = request;
+  const answer = await store.statistics(request);
+  const means = await store.figure(request, "mean");
+  const counts = await store.figure(request, "count");
+  assert.deepEqual([means.warnings, counts.warnings], [answer.warnings, answer.warnings]);
+  for (const [i, one] of series.entries()) {
+    const expected = wanted(samples.get(one)!, borders, until, one === meter, silences);
+    const buckets = answer.series[i]!;
+    assert.deepEqual(
+      buckets.map(rounded),
+      expected.map((figures, at) => (isUnknown(borders[at]!) ? null : figures)),
+    );
+    assert.deepEqual(
+      [...means.series[i]!].map(short),
+      buckets.map((bucket) => short(bucket?.mean ?? Number.NaN)),
+    );
+    assert.deepEqual(
+      [...counts.series[i]!],
+      buckets.map((bucket, at) => (isUnknown(borders[at]!) ? Number.NaN : (bucket?.count ?? 0))),
+    );
+  }
+  return answer.warnings;
+}
+
+/** Days of a series and a meter with a sample each quarter of an hour, and of one that is quiet after its first. */
+function appendQuarters(store: Store, days: number) {
+  const [plain, meter] = makeSeries(store) as [SeriesNumber, SeriesNumber];
+  const quiet = store.series({ measurement: "state", subject: "q", field: "state" }, "sensor.q", T0);
+  const samples = new Map<SeriesNumber, [Micros, Value][]>();
+  const append = (series: SeriesNumber, ts: Micros, value: Value): void => {
+    samples.set(series, [...(samples.get(series) ?? []), [ts, value]]);
+    store.append(series, ts, value);
+  };
+  for (let quarter = 0; quarter < days * 96; quarter++) {
+    const ts = T0 + quarter * (HOUR / 4) + 60_000_000;
+    append(plain, ts, 20 + (quarter % 50));
+    append(meter, ts, quarter % 200);
+  }
+  append(quiet, T0, 7);
+  return { plain, meter, quiet, samples, append };
+}
+
 const value = fc.oneof(
   { arbitrary: fc.integer({ min: -10, max: 200 }).map((half) => half / 2), weight: 8 },
   { arbitrary: fc.constantFrom("on", "unavailable", "", "__proto__"), weight: 3 },
@@ -486,51 +542,24 @@ for (const timeZone of ["UTC", "America/St_Johns"])
     await store.rollUp();
     const fine = timeZone === "UTC" ? "5minute" : "day";
     const borders = periodBorders(fine, T0, T0 + 5 * DAY, timeZone);
-    const lone = async (request: Parameters<Store["statistics"]>[0]) => ({
-      mean: await store.figure(request, "mean"),
-      count: await store.figure(request, "count"),
-    });
-    for (const [series, own] of samples) {
+    for (const series of samples.keys()) {
       const request = { series: [series], borders, until: clock.now, group: false };
-      const answer = await store.statistics(request);
-      assert.deepEqual(answer.warnings, []);
-      assert.deepEqual(answer.series[0]!.map(rounded), wanted(own, borders, clock.now, false, [downAt + 1]));
-      const { mean, count } = await lone(request);
-      assert.deepEqual([mean.warnings, count.warnings], [[], []]);
-      assert.deepEqual(
-        [...mean.series[0]!].map(short),
-        answer.series[0]!.map((bucket) => short(bucket?.mean ?? Number.NaN)),
-      );
-      assert.deepEqual(
-        [...count.series[0]!],
-        answer.series[0]!.map((bucket) => bucket?.count ?? 0),
-      );
+      assert.deepEqual(await assertFigures(store, request, { samples, silences: [downAt + 1] }), []);
     }
     const all = { series: [plain!, later, meter!], borders, until: clock.now, group: false };
     const { warnings } = await store.statistics(all);
     assert.match(warnings[0]!, /^2 days are left out: the samples are no longer kept/);
-    const { mean, count } = await lone(all);
-    assert.deepEqual([mean.warnings, count.warnings], [warnings, warnings]);
+    for (const figure of ["mean", "count"] as const) {
+      assert.deepEqual((await store.figure(all, figure)).warnings, warnings);
+    }
   });
 
 test("days whose samples are dropped are left out of figures finer than an hour, and spoil no other day", async () => {
   const clock = { now: T0 + 5 * DAY + HOUR, timeZone: "UTC" };
   await using opened = await openOne(clock, 3);
   const { store } = opened;
-  const [plain, meter] = makeSeries(store);
-  const quiet = store.series({ measurement: "state", subject: "q", field: "state" }, "sensor.q", T0);
+  const { plain, meter, quiet, samples, append } = appendQuarters(store, 5);
   const gone = store.series({ measurement: "state", subject: "g", field: "state" }, "sensor.g", T0);
-  const samples = new Map<SeriesNumber, [Micros, Value][]>([plain!, meter!, quiet, gone].map((one) => [one, []]));
-  const append = (series: SeriesNumber, ts: Micros, value: Value) => {
-    samples.get(series)!.push([ts, value]);
-    store.append(series, ts, value);
-  };
-  for (let quarter = 0; quarter < 5 * 96; quarter++) {
-    const ts = T0 + quarter * (HOUR / 4) + 60_000_000;
-    append(plain!, ts, 20 + (quarter % 50));
-    append(meter!, ts, quarter % 200);
-  }
-  append(quiet, T0, 7);
   append(gone, T0, 7);
   append(gone, T0 + DAY, "unavailable");
   // Retention counts from a day that a week of days with samples confirms.
@@ -541,31 +570,12 @@ test("days whose samples are dropped are left out of figures finer than an hour,
   await store.seal();
   assert.ok((await store.retain({ dryRun: false })).rows > 0);
 
-  const series = [plain!, meter!, quiet, gone];
+  const series = [plain, meter, quiet, gone];
   const dropped = (border: Micros): boolean => border < T0 + 2 * DAY;
   const borders = periodBorders("5minute", T0, T0 + 5 * DAY, "UTC");
   const request = { series, borders, until: clock.now, group: false };
-  const answer = await store.statistics(request);
-  assert.match(answer.warnings[0]!, /^2 days are left out/);
-  for (const [i, one] of series.entries()) {
-    const expected = wanted(samples.get(one)!, borders, clock.now, one === meter, []);
-    assert.deepEqual(
-      answer.series[i]!.map(rounded),
-      expected.map((figures, at) => (dropped(borders[at]!) ? null : figures)),
-    );
-  }
-  const means = await store.figure(request, "mean");
-  const counts = await store.figure(request, "count");
-  for (const [i, buckets] of answer.series.entries()) {
-    assert.deepEqual(
-      [...means.series[i]!].map(short),
-      buckets.map((bucket) => short(bucket?.mean ?? Number.NaN)),
-    );
-    assert.deepEqual(
-      [...counts.series[i]!],
-      buckets.map((bucket, at) => (dropped(borders[at]!) ? Number.NaN : (bucket?.count ?? 0))),
-    );
-  }
+  const warnings = await assertFigures(store, request, { samples, meter, isUnknown: dropped });
+  assert.match(warnings[0]!, /^2 days are left out/);
   const group = { ...request, group: true };
   const together = await store.statistics(group);
   const [meanOfAll] = (await store.figure(group, "mean")).series;
@@ -598,19 +608,7 @@ for (const [name, spoil] of [
     const clock = { now: T0 + 4 * DAY + HOUR, timeZone: "UTC" };
     await using opened = await openOne(clock);
     const { store } = opened;
-    const [plain, meter] = makeSeries(store);
-    const quiet = store.series({ measurement: "state", subject: "q", field: "state" }, "sensor.q", T0);
-    const samples = new Map<SeriesNumber, [Micros, Value][]>([plain!, meter!, quiet].map((one) => [one, []]));
-    const append = (series: SeriesNumber, ts: Micros, value: Value) => {
-      samples.get(series)!.push([ts, value]);
-      store.append(series, ts, value);
-    };
-    for (let quarter = 0; quarter < 4 * 96; quarter++) {
-      const ts = T0 + quarter * (HOUR / 4) + 60_000_000;
-      append(plain!, ts, 20 + (quarter % 50));
-      append(meter!, ts, quarter % 200);
-    }
-    append(quiet, T0, 7);
+    const { plain, meter, quiet, samples } = appendQuarters(store, 4);
     await store.fold();
     await store.rollUp();
     await store.seal();
@@ -620,42 +618,16 @@ for (const [name, spoil] of [
 
     const isLost = (border: Micros): boolean => border >= T0 + DAY && border < T0 + 2 * DAY;
     const borders = periodBorders("5minute", T0, T0 + 4 * DAY, "UTC");
-    const series = [plain!, meter!, quiet];
-    const request = { series, borders, until: clock.now, group: false };
-    const check = async (isNull: (border: Micros) => boolean): Promise<readonly string[]> => {
-      const answer = await store.statistics(request);
-      const means = await store.figure(request, "mean");
-      const counts = await store.figure(request, "count");
-      for (const [i, one] of series.entries()) {
-        const expected = wanted(samples.get(one)!, borders, clock.now, one === meter, []);
-        const buckets = answer.series[i]!;
-        assert.deepEqual(
-          buckets.map(rounded),
-          expected.map((figures, at) => (isNull(borders[at]!) ? null : figures)),
-        );
-        assert.deepEqual(
-          [...means.series[i]!].map(short),
-          buckets.map((bucket) => short(bucket?.mean ?? Number.NaN)),
-        );
-        assert.deepEqual(
-          [...counts.series[i]!],
-          buckets.map((bucket, at) => (isNull(borders[at]!) ? Number.NaN : (bucket?.count ?? 0))),
-        );
-      }
-      assert.deepEqual([means.warnings, counts.warnings], [answer.warnings, answer.warnings]);
-      return answer.warnings;
-    };
-    const warnings = await check(isLost);
+    const request = { series: [plain, meter, quiet], borders, until: clock.now, group: false };
+    const warnings = await assertFigures(store, request, { samples, meter, isUnknown: isLost });
     assert.equal(warnings.length, 2);
     assert.match(warnings[0]!, /^The archive's file "2026\/10\/2026-10-25\.parquet" cannot be read/);
     assert.match(warnings[1]!, /^1 day is left out: the samples cannot be read/);
     // Hours and days have their rollups.
     const hours = { ...request, borders: periodBorders("hour", T0, T0 + 4 * DAY, "UTC") };
-    const answer = await store.statistics(hours);
-    assert.deepEqual(answer.series[0]!.map(rounded), wanted(samples.get(plain!)!, hours.borders, clock.now, false, []));
-    assert.deepEqual(answer.warnings, []);
+    assert.deepEqual(await assertFigures(store, hours, { samples, meter }), []);
     writeFileSync(file, whole);
-    assert.deepEqual(await check(() => false), []);
+    assert.deepEqual(await assertFigures(store, request, { samples, meter }), []);
   });
 }
 
