@@ -7,7 +7,8 @@ import type { Span } from "../domain/sample.ts";
 import { silentLog } from "../lib/log.ts";
 import { samplesOf, temporaryDirectory } from "../testing/recorded-home.ts";
 import { openStore } from "../timeseries/store.ts";
-import { createBackfill, spanOf } from "./backfill.ts";
+import { createBackfill } from "./backfill.ts";
+import { spanOf } from "./backfill-work.ts";
 import type { HomeStart } from "./home-start.ts";
 import { ALWAYS, encodePlan, type Target } from "./plan.ts";
 

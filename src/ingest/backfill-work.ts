@@ -1,0 +1,117 @@
+import type { HomeConnection } from "../domain/connection.ts";
+import type { Gap, GapLedger } from "../domain/gaps.ts";
+import type { Micros, Span } from "../domain/sample.ts";
+import { decodePlan, type Plan, type Target } from "./plan.ts";
+
+/**
+ * Home Assistant's recorder commits every 5 s by default, and clocks differ a little: so much more than the gap is
+ * asked for on either side.
+ */
+const OVERLAP_MICROS = 60_000_000;
+
+const SECOND = 1_000_000;
+const HOUR = 3600 * SECOND;
+const DAY = 24 * HOUR;
+
+/** Rows of one answer that are aimed at: some 5 MB with attributes. */
+const ROWS_AIM = 20_000;
+/** The first window of a gap, whose density is not known yet. */
+export const WINDOW_FIRST = HOUR;
+export const WINDOW_MIN = 60 * SECOND;
+const WINDOW_MAX = 16 * DAY;
+/** A window at least so long in which nothing even was in force shows that there is nothing older. */
+const WINDOW_UNHEARD = DAY;
+
+/** How far a backfill came: windows from the newest to the oldest, within each window group after group. */
+export interface Position {
+  /** Targets before this one are done. */
+  first: number;
+  /** What is newer is done. */
+  end: Micros;
+  /** In the window before `end`: targets that are done. */
+  next: number;
+  /** Length of that window. */
+  window: number;
+  /** Most rows of an answer in that window. */
+  rows: number;
+  /** An answer in that window said something, and be it what was in force at its start. */
+  heard: boolean;
+  /** Targets of which no row was seen although there should be one; and those of which the last one was not. */
+  unseen: number[];
+  undelivered: number[];
+  /** The oldest row seen. */
+  oldest: Micros | null;
+  /** It is known who came and went, as far as it can be; and how often the search for them failed. */
+  searched: boolean;
+  searchFailures: number;
+  /** What Home Assistant's statistics gave is done back to here; null before they are asked. */
+  statistics: Micros | null;
+  /** The newest row seen from before the start of Home Assistant that the plan tells of. */
+  beforeStart: Micros | null;
+  /** A row showed that Home Assistant did start then. */
+  started: boolean;
+}
+
+/** One gap that is being filled. */
+export interface Work {
+  gap: Gap;
+  readonly connection: HomeConnection;
+  readonly signal: AbortSignal;
+  /** What is asked for: the gap and its overlap. */
+  readonly span: Span;
+  targets: readonly Target[];
+  readonly homeStart: Plan["homeStart"];
+  readonly position: Position;
+  /** As in Position. */
+  readonly unseen: Set<number>;
+  readonly undelivered: Set<number>;
+  /** Names that Home Assistant's history does not accept. */
+  readonly refused: Set<string>;
+  added: number;
+}
+
+/** The span to ask for. Before the first start nothing was heard, so there is nothing to overlap with. */
+export function spanOf(gap: Gap): Span {
+  const start = gap.reason === "first_start" ? gap.start : gap.start - OVERLAP_MICROS;
+  return { start, end: gap.end + OVERLAP_MICROS };
+}
+
+/** The work on a gap, from where it was left. */
+export function beginWork(gap: Gap, ledger: GapLedger, connection: HomeConnection, signal: AbortSignal): Work {
+  const span = spanOf(gap);
+  const plan = ledger.progress(gap.id, "plan");
+  const { targets, homeStart }: Plan = plan === null ? { targets: [], homeStart: null } : decodePlan(plan);
+  const saved = ledger.progress(gap.id, "position");
+  const expected = [...targets.keys()].filter((index) => targets[index]!.expected > 0);
+  const position: Position = {
+    first: 0,
+    end: span.end,
+    next: 0,
+    window: WINDOW_FIRST,
+    rows: 0,
+    heard: false,
+    unseen: expected,
+    undelivered: expected,
+    oldest: null,
+    searched: false,
+    searchFailures: 0,
+    statistics: null,
+    beforeStart: null,
+    started: homeStart?.seen === true,
+    ...(saved === null ? {} : (JSON.parse(saved) as Partial<Position>)),
+  };
+  const unseen = new Set(position.unseen);
+  const undelivered = new Set(position.undelivered);
+  const refused = new Set<string>();
+  const { added } = gap;
+  return { gap, connection, signal, span, targets, homeStart, position, unseen, undelivered, refused, added };
+}
+
+/** How long the window before `end` is, after the one that ended there. */
+export function nextWindow({ window, rows, heard, end }: Position, span: Span): number {
+  // Before its recorder began Home Assistant has no state to tell of. All that is left is asked for at once: that nothing
+  // is there is thus seen, not assumed, and it takes one round of questions, not hundreds for ten years.
+  if (!heard && window >= WINDOW_UNHEARD) return Math.max(WINDOW_MIN, end - span.start);
+  const growth = Math.min(2, ROWS_AIM / Math.max(1, rows));
+  return Math.min(WINDOW_MAX, Math.max(WINDOW_MIN, window * growth));
+}
