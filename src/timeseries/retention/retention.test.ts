@@ -330,7 +330,10 @@ test("a late sample of a series that a rule has thinned leaves the figures of it
   await using store = await thinned(t);
   const means = [await meanOfDay(store, 0, 0), await meanOfDay(store, 1, 0)];
   const late: Sample = [T0 + DAY / 2, 1_000_000];
-  await put(store, 1, [late]);
+  store.append(seriesOf(store, 1), ...late);
+  assert.equal(await meanOfDay(store, 1, 0), means[1], "from memory");
+  await store.fold();
+  assert.equal(await meanOfDay(store, 1, 0), means[1], "before it is added up");
   await store.rollUp();
   assert.equal(await meanOfDay(store, 1, 0), means[1], "from its table");
   await store.seal();

@@ -25,6 +25,8 @@ export interface SeriesQuestion {
   readonly kind: SeriesKind;
   /** The state of an entity: silences end what is in force. */
   readonly isState: boolean;
+  /** Where they are others than the request's. */
+  readonly stretches: readonly Stretch[] | null;
   /** Of stretches from samples what day tables do not have, of those from the archive everything; null: nothing. */
   readonly memory: PackedSamples | null;
   /** In memory: the last sample before the first border, and the last number. */
@@ -41,7 +43,7 @@ export interface AggregateRequest {
   readonly stretches: readonly Stretch[];
   /** Ascending: those within the borders, and the last one before them. */
   readonly silences: Silences;
-  /** Midnights of the home within the stretches answered from `rollup_day`, ascending. */
+  /** Midnights of the home within the borders, ascending: where the rows of `rollup_day` are cut. */
   readonly cuts: readonly Micros[];
   /**
    * Days that have a table, ascending; those in which a value before the first border is looked for, newest first: all
@@ -98,7 +100,7 @@ function walkSeries(prepare: Prepare, request: AggregateRequest, question: Serie
     if ("firstTs" in item) walk.summary(item);
     else walk.foreign(item);
   };
-  for (const stretch of request.stretches) {
+  for (const stretch of question.stretches ?? request.stretches) {
     const silences = question.isState ? silencesWithin(request.silences, stretch) : [];
     if (stretch.from === "samples" || stretch.from === "archive") {
       const sample = (ts: Micros, value: Value): void => {

@@ -93,7 +93,7 @@ function walkMeans(
     }
     number = atEnd;
   };
-  for (const stretch of request.stretches) {
+  for (const stretch of question.stretches ?? request.stretches) {
     const silences = question.isState ? silencesWithin(request.silences, stretch) : [];
     if (stretch.from === "samples" || stretch.from === "archive") {
       const samples = samplesOf(prepare, request, question, stretch);
@@ -132,16 +132,16 @@ function walkMeans(
 }
 
 export interface CountRequest extends Pick<AggregateRequest, "borders" | "group" | "stretches" | "days"> {
-  readonly series: readonly Pick<SeriesQuestion, "number" | "memory">[];
+  readonly series: readonly Pick<SeriesQuestion, "number" | "stretches" | "memory">[];
 }
 
 /** Counts of buckets, of the series one after the other; of a group those of all. */
 export function countsOf(prepare: Prepare, request: CountRequest): Float64Array<ArrayBuffer> {
   const buckets = request.borders.length - 1;
   const counts = new Float64Array((request.group ? 1 : request.series.length) * buckets);
-  for (const stretch of request.stretches) {
-    if (stretch.from === "too coarse") continue;
-    for (const [i, question] of request.series.entries()) {
+  for (const [i, question] of request.series.entries()) {
+    for (const stretch of question.stretches ?? request.stretches) {
+      if (stretch.from === "too coarse") continue;
       const add = adder(counts, request.group ? 0 : i * buckets, request.borders);
       if (stretch.from === "samples" || stretch.from === "archive") {
         for (const ts of samplesOf(prepare, request, question, stretch).ts) add(ts, 1);

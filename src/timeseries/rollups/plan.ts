@@ -22,6 +22,8 @@ export interface Tiers {
   isArchived(day: Day): boolean;
   /** False where its file is damaged: its samples are as good as gone. */
   isReadable(day: Day): boolean;
+  /** Whether samples that its rollups know were dropped, while those of other series are kept. */
+  isDropped(day: Day): boolean;
   /** Whether samples of that day are in memory: they are not part of its rollups yet. */
   inMemory(day: Day): boolean;
   /** Whether Home Assistant went down on that day; its rollups, once they are built, know. */
@@ -76,8 +78,8 @@ type Tier = "samples" | "hours" | "parts" | "nothing" | "too coarse";
 
 function tierOf(day: Day, inside: readonly Micros[], tiers: Tiers): Tier {
   const rolled = tiers.rolled.get(day);
-  // Of a day that cannot be read its rollups are the best there is, also where late samples are to come to them.
-  if (!tiers.isReadable(day)) return rolledTier(rolled, inside) ?? "too coarse";
+  // Of a day that is not there whole its rollups are the best there is, also where late samples are to come to them.
+  if (!tiers.isReadable(day) || tiers.isDropped(day)) return rolledTier(rolled, inside) ?? "too coarse";
   const hasSamples = tiers.hasSamples(day);
   const complete = (rolled?.cuts != null || !hasSamples) && !tiers.inMemory(day);
   if (!complete) return "samples";

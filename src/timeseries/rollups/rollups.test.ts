@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import fc from "fast-check";
 import type { Micros, Value } from "../../domain/sample.ts";
-import type { SeriesNumber } from "../../domain/series.ts";
+import type { SeriesKey, SeriesNumber } from "../../domain/series.ts";
 import type { BucketFigures } from "../../domain/statistics.ts";
 import { PERIODS, type Period, periodBorders } from "../../lib/calendar.ts";
 import { silentLog } from "../../lib/log.ts";
@@ -25,7 +25,10 @@ interface Opened extends AsyncDisposable {
 }
 
 /** A store in a folder of its own; the clock and the time zone can be moved. */
-async function openOne(clock: { now: Micros; timeZone: string }, rawDays = 0): Promise<Opened> {
+async function openOne(
+  clock: { now: Micros; timeZone: string },
+  rawDays: (series: SeriesKey) => number = () => 0,
+): Promise<Opened> {
   const directory = mkdtempSync(join(tmpdir(), "rollups-test-"));
   const open = () =>
     openStore({
@@ -41,7 +44,11 @@ async function openOne(clock: { now: Micros; timeZone: string }, rawDays = 0): P
       retention: {
         firstMs: 1e9,
         checkMs: 1e9,
-        policy: { limits: () => ({ rawDays, rollupDays: 0 }), blocked: () => null, budgetBytes: 0 },
+        policy: {
+          limits: (series) => ({ rawDays: rawDays(series), rollupDays: 0 }),
+          blocked: () => null,
+          budgetBytes: 0,
+        },
       },
     });
   const opened: Opened = {
@@ -108,8 +115,8 @@ interface Expected {
   readonly samples: ReadonlyMap<SeriesNumber, Samples>;
   readonly meter?: SeriesNumber | undefined;
   readonly silences?: readonly Micros[];
-  /** Whether nothing is known of the bucket that begins there. */
-  readonly isUnknown?: (border: Micros) => boolean;
+  /** Whether nothing is known of the series in the bucket that begins there. */
+  readonly isUnknown?: (border: Micros, series: SeriesNumber) => boolean;
 }
 
 /** Compares what is answered to a question, as all figures and as one alone, with brute force; answers the warnings. */
@@ -128,7 +135,7 @@ async function assertFigures(
     const buckets = answer.series[i]!;
     assert.deepEqual(
       buckets.map(rounded),
-      expected.map((figures, at) => (isUnknown(borders[at]!) ? null : figures)),
+      expected.map((figures, at) => (isUnknown(borders[at]!, one) ? null : figures)),
     );
     assert.deepEqual(
       [...means.series[i]!].map(short),
@@ -136,7 +143,7 @@ async function assertFigures(
     );
     assert.deepEqual(
       [...counts.series[i]!],
-      buckets.map((bucket, at) => (isUnknown(borders[at]!) ? Number.NaN : (bucket?.count ?? 0))),
+      buckets.map((bucket, at) => (isUnknown(borders[at]!, one) ? Number.NaN : (bucket?.count ?? 0))),
     );
   }
   return answer.warnings;
@@ -158,6 +165,12 @@ function appendQuarters(store: Store, days: number) {
   }
   append(quiet, T0, 7);
   return { plain, meter, quiet, samples, append };
+}
+
+/** Retention counts from a day that a week of days with samples confirms. */
+function confirmDays(store: Store, now: Micros): void {
+  const running = store.series({ measurement: "system", subject: "process", field: "running" }, null, T0);
+  for (const ts of [T0 - DAY, now]) store.append(running, ts, 1);
 }
 
 const value = fc.oneof(
@@ -556,15 +569,13 @@ for (const timeZone of ["UTC", "America/St_Johns"])
 
 test("days whose samples are dropped are left out of figures finer than an hour, and spoil no other day", async () => {
   const clock = { now: T0 + 5 * DAY + HOUR, timeZone: "UTC" };
-  await using opened = await openOne(clock, 3);
+  await using opened = await openOne(clock, () => 3);
   const { store } = opened;
   const { plain, meter, quiet, samples, append } = appendQuarters(store, 5);
   const gone = store.series({ measurement: "state", subject: "g", field: "state" }, "sensor.g", T0);
   append(gone, T0, 7);
   append(gone, T0 + DAY, "unavailable");
-  // Retention counts from a day that a week of days with samples confirms.
-  const running = store.series({ measurement: "system", subject: "process", field: "running" }, null, T0);
-  for (const ts of [T0 - DAY, clock.now]) store.append(running, ts, 1);
+  confirmDays(store, clock.now);
   await store.fold();
   await store.rollUp();
   await store.seal();
@@ -598,6 +609,64 @@ test("days whose samples are dropped are left out of figures finer than an hour,
     halves.series.map(([first]) => first),
     [null, null, null, null],
   );
+});
+
+test("days of which a rule dropped a series' samples are left out of its fine figures, and of no other's", async () => {
+  const clock = { now: T0 + 5 * DAY + HOUR, timeZone: "UTC" };
+  await using opened = await openOne(clock, ({ field }) => (field === "energy" ? 3 : 365));
+  const { store } = opened;
+  const { plain, meter, quiet, samples, append } = appendQuarters(store, 5);
+  confirmDays(store, clock.now);
+  await store.fold();
+  await store.rollUp();
+  await store.seal();
+  const { thinned } = await store.retain({ dryRun: false });
+  assert.deepEqual(
+    thinned.map(({ rows, series }) => [rows, series]),
+    [
+      [96, 1],
+      [96, 1],
+    ],
+  );
+
+  const isUnknown = (border: Micros, series: SeriesNumber): boolean => series === meter && border < T0 + 2 * DAY;
+  const asked = { until: clock.now, group: false };
+  const fine = periodBorders("5minute", T0, T0 + 5 * DAY, "UTC");
+  const expected = { samples, meter, isUnknown };
+  const alone = await assertFigures(store, { ...asked, series: [meter], borders: fine }, expected);
+  assert.deepEqual(alone, [
+    "2 days are left out: the samples are no longer kept, and figures by the hour cannot be divided so",
+  ]);
+  const all = { ...asked, series: [plain, meter, quiet], borders: fine };
+  const beside = await assertFigures(store, all, expected);
+  assert.deepEqual(
+    beside,
+    alone.map((warning) => warning.replace("left out", "left out for 1 of 3 series")),
+  );
+  const afternoon = fine.filter((border) => border >= T0 + 1.5 * DAY && border <= T0 + 2.25 * DAY);
+  assert.equal((await assertFigures(store, { ...all, borders: afternoon }, expected)).length, 1);
+  // Within one hour.
+  const few = fine.filter((border) => border > T0 + 1.5 * DAY && border < T0 + 1.5 * DAY + HOUR);
+  assert.equal((await assertFigures(store, { ...all, borders: few }, expected)).length, 1);
+  const [together] = (await store.statistics({ ...all, group: true })).series;
+  const [meanOfAll] = (await store.figure({ ...all, group: true }, "mean")).series;
+  const [countOfAll] = (await store.figure({ ...all, group: true }, "count")).series;
+  for (const [at, figures] of together!.entries()) {
+    if (fine[at]! < T0 + 2 * DAY) assert.deepEqual([figures, meanOfAll![at], countOfAll![at]], [null, NaN, NaN]);
+    else assert.deepEqual([figures?.mean, figures?.count ?? 0], [meanOfAll![at], countOfAll![at]]);
+  }
+
+  const hours = { ...asked, series: [plain, meter, quiet], borders: periodBorders("hour", T0, T0 + 5 * DAY, "UTC") };
+  const known = { samples, meter };
+  assert.deepEqual(await assertFigures(store, hours, known), []);
+  // Until late samples are in the rollups, figures of their day are computed from samples.
+  append(plain, T0 + HOUR, 1000);
+  samples.get(plain)!.sort(([a], [b]) => a - b);
+  for (const take of [() => store.flush(), () => store.fold(), () => store.rollUp(), () => store.seal()]) {
+    await take();
+    assert.deepEqual(await assertFigures(store, hours, known), []);
+    assert.equal((await assertFigures(store, all, expected)).length, 1);
+  }
 });
 
 for (const [name, spoil] of [

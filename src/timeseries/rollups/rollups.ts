@@ -8,7 +8,7 @@ import type { Logger } from "../../lib/log.ts";
 import type { Day } from "../hot/day.ts";
 import type { RollUpRequest, StoreRollupsRequest } from "../hot/writer-commands.ts";
 import type { SeriesKind } from "./accumulate.ts";
-import { createAnswers, type FigureReader, type MemoryLevel } from "./answers.ts";
+import { type AnswersOptions, createAnswers, type FigureReader } from "./answers.ts";
 import { type BuiltPart, hoursOf, partsOf, type RolledDay, summarize } from "./build.ts";
 import { type Silences, silencesWithin } from "./silences.ts";
 
@@ -36,7 +36,7 @@ export interface RollupsOptions {
   /** Samples of all tiers. */
   readonly read: SampleReader["read"];
   readonly kind: (series: SeriesNumber) => SeriesKind;
-  readonly memory: MemoryLevel;
+  readonly memory: AnswersOptions["memory"];
   readonly silences: () => Silences;
   readonly isState: (series: SeriesNumber) => boolean;
   readonly build: (request: RollUpRequest) => Promise<BuiltPart>;

@@ -1,0 +1,215 @@
+import type { Micros, Span } from "../../domain/sample.ts";
+import type { SeriesNumber } from "../../domain/series.ts";
+import type { StatisticsRequest } from "../../domain/statistics.ts";
+import { DAY_MICROS, HOUR_MICROS } from "../../lib/calendar.ts";
+import { lowerBound } from "../../lib/lower-bound.ts";
+import { type Day, dayOf } from "../hot/day.ts";
+import { daysBefore, daysWithin } from "../hot/days.ts";
+import type { AggregateRequest } from "./aggregate.ts";
+import type { RolledDay } from "./build.ts";
+import type { DaysRequest } from "./hours.ts";
+import { type Plan, plan, type Stretch } from "./plan.ts";
+import { type Silences, silencesWithin } from "./silences.ts";
+
+/** Series of one question to the thread that reads: others get their turn in between. */
+export const SERIES_AT_ONCE = 64;
+
+/** What planning needs of the store. */
+export interface CourseOptions {
+  readonly rolled: ReadonlyMap<Day, RolledDay>;
+  /** Days that have a table, ascending. */
+  readonly tables: () => readonly Day[];
+  /** Whether any samples of the day are kept elsewhere than in its table and in memory. */
+  readonly isArchived: (day: Day) => boolean;
+  readonly memory: { hasDay(day: Day): boolean };
+  /** All that are known, ascending. */
+  readonly silences: () => Silences;
+  readonly reader: { daysWithHours(request: DaysRequest): Promise<readonly Day[]> };
+}
+
+/** Days whose samples turned out to be unreadable while a question was answered, and why. */
+export interface Unread {
+  readonly days: Set<Day>;
+  readonly warnings: Set<string>;
+}
+
+/** From where series are answered. */
+export interface Way extends Plan {
+  /** Buckets that lie, if only in part, where the kept figures are too coarse for them: nothing is known of them. */
+  readonly unknown: ReadonlySet<number>;
+}
+
+/** How a question is answered. */
+export interface Course {
+  readonly question: Omit<AggregateRequest, "series">;
+  /** Days, the newest first, whose archived samples alone may know what is in force at the start. */
+  readonly archivedBefore: readonly Day[];
+  /** Of what is read for it. */
+  readonly warnings: Set<string>;
+  readonly unread: Unread;
+  wayOf(series: SeriesNumber): Way;
+  /** Whether a series goes another way than the question's. */
+  isApart(series: SeriesNumber): boolean;
+  /** Answers a series without the samples of these days, some of which were dropped. */
+  goWithout(series: SeriesNumber, days: ReadonlySet<Day>): void;
+  /** Buckets of which nothing is known of one of the series, or more. */
+  unknownToSome(): ReadonlySet<number>;
+  /** Whether days that are answered by rollups were built since, maybe with parts that are cut elsewhere. */
+  isOutdated(): boolean;
+  /** Those, and what is said of days that are left out. */
+  allWarnings(): string[];
+}
+
+/** Plans how a question is answered. `unread`: what was found so far that cannot be read; more may come to it. */
+export async function planCourse(options: CourseOptions, request: StatisticsRequest, unread: Unread): Promise<Course> {
+  const { rolled, tables, isArchived, memory } = options;
+  const { borders, until, group } = request;
+  const start = borders[0]!;
+  const end = borders[borders.length - 1]!;
+  const relied = new Map<Day, RolledDay | undefined>();
+  const apart = new Map<SeriesNumber, Way>();
+  /** Of series that go apart, by the days: a rule dropped those of many series alike. */
+  const ways = new Map<string, Way>();
+  const warnings = new Set(unread.warnings);
+
+  function wayWithout(dropped: ReadonlySet<Day>, withoutHours: ReadonlySet<Day>): Way {
+    const withTable = new Set(daysWithin(tables(), start, end));
+    const planned = plan(borders, until, {
+      rolled,
+      hasSamples: (day) => withTable.has(day) || isArchived(day),
+      isArchived,
+      isReadable: (day) => !unread.days.has(day),
+      isDropped: (day) => dropped.has(day),
+      inMemory: memory.hasDay,
+      hasSilence: (day) =>
+        silencesWithin(options.silences(), { start: day * DAY_MICROS, end: (day + 1) * DAY_MICROS }).length > 0,
+      hasHours: (day) => !withoutHours.has(day),
+    });
+    const tooCoarse = planned.stretches.filter(({ from }) => from === "too coarse");
+    return { ...planned, unknown: bucketsWithin(borders, tooCoarse) };
+  }
+
+  /** Those of the days on which none of the series has hours: such a day needs not be left out. */
+  async function daysWithoutHours(days: readonly Day[]): Promise<ReadonlySet<Day>> {
+    const left = new Set(days);
+    const { series } = request;
+    for (let from = 0; from < series.length && left.size > 0; from += SERIES_AT_ONCE) {
+      const asked = { series: series.slice(from, from + SERIES_AT_ONCE), days: [...left] };
+      for (const day of await options.reader.daysWithHours(asked)) left.delete(day);
+    }
+    return left;
+  }
+
+  function rely(stretches: readonly Stretch[]): void {
+    for (const { from, start, end } of stretches) {
+      if (from !== "parts" && from !== "hours") continue;
+      for (let day = dayOf(start); day * DAY_MICROS < end; day++) relied.set(day, rolled.get(day));
+    }
+  }
+
+  /** Whether rollups of a day lack samples that came before the start. */
+  function lacksRollups(day: Day): boolean {
+    if (day === dayOf(start) && start % HOUR_MICROS !== 0) return true;
+    return rolled.get(day)?.cuts == null || memory.hasDay(day);
+  }
+
+  function archivedBefore(): Day[] {
+    const found = new Set<Day>();
+    for (const day of [...rolled.keys(), dayOf(start)]) {
+      if (day <= dayOf(start) && lacksRollups(day) && isArchived(day)) found.add(day);
+    }
+    return [...found].sort((a, b) => b - a);
+  }
+
+  const first = wayWithout(NO_DAYS, NO_DAYS);
+  const isFine = first.tooCoarse.length === 0;
+  const withoutHours = isFine ? NO_DAYS : await daysWithoutHours(first.tooCoarse);
+  // Days may have gone to other tiers meanwhile.
+  const way = isFine ? first : wayWithout(NO_DAYS, withoutHours);
+  rely(way.stretches);
+  const silences = options.silences();
+
+  return {
+    question: {
+      // Cheaper to hand to another thread than a list.
+      borders: new Float64Array(borders),
+      until,
+      group,
+      stretches: way.stretches,
+      silences: silences.slice(Math.max(0, lowerBound(silences, start) - 1), lowerBound(silences, end)),
+      cuts: cutsWithin(rolled, { start, end: Math.min(end, until) }),
+      days: daysWithin(tables(), start, end),
+      // What is known of an archived day is known to its rollups or, where they lack some of it, looked for in all tiers.
+      daysBefore: daysBefore(tables(), Number.NEGATIVE_INFINITY, start + 1).filter(
+        (day) => !isArchived(day) && lacksRollups(day),
+      ),
+    },
+    archivedBefore: archivedBefore(),
+    warnings,
+    unread,
+    wayOf: (series) => apart.get(series) ?? way,
+    isApart: (series) => apart.has(series),
+    goWithout(series, days) {
+      const purpose = [...days].join();
+      const own = ways.get(purpose) ?? wayWithout(days, withoutHours);
+      ways.set(purpose, own);
+      rely(own.stretches);
+      apart.set(series, own);
+    },
+    unknownToSome() {
+      const unknown = new Set(way.unknown);
+      for (const own of ways.values()) for (const bucket of own.unknown) unknown.add(bucket);
+      return unknown;
+    },
+    isOutdated: () => [...relied].some(([day, then]) => rolled.get(day) !== then),
+    allWarnings: () => [
+      ...warnings,
+      ...leftOut(way, [...ways.values()], { some: apart.size, all: request.series.length }),
+    ],
+  };
+}
+
+const NO_DAYS: ReadonlySet<Day> = new Set();
+
+function cutsWithin(rolled: ReadonlyMap<Day, RolledDay>, { start, end }: Span): Micros[] {
+  const cuts: Micros[] = [];
+  for (let day = dayOf(start); day * DAY_MICROS < end; day++) cuts.push(...(rolled.get(day)?.cuts ?? []));
+  return cuts;
+}
+
+/** Which buckets these stretches touch. */
+function bucketsWithin(borders: readonly Micros[], stretches: readonly Stretch[]): ReadonlySet<number> {
+  const buckets = new Set<number>();
+  for (const { start, end } of stretches) {
+    let bucket = Math.max(0, lowerBound(borders, start + 1) - 1);
+    for (; bucket < borders.length - 1 && borders[bucket]! < end; bucket++) buckets.add(bucket);
+  }
+  return buckets;
+}
+
+/** What is said of days that are left out: of all series, and beyond that of the ones that go ways of their own. */
+function leftOut(
+  { tooCoarse, unread }: Plan,
+  apart: readonly Plan[],
+  { some, all }: { readonly some: number; readonly all: number },
+): string[] {
+  const ofAll = new Set(tooCoarse);
+  const ofSome = new Set(apart.flatMap((own) => own.tooCoarse.filter((day) => !ofAll.has(day))));
+  if (some === all) {
+    for (const day of ofSome) ofAll.add(day);
+    ofSome.clear();
+  }
+  const notKept = "the samples are no longer kept";
+  return [
+    ...sentence(ofAll.size, "left out", notKept),
+    ...sentence(ofSome.size, `left out for ${some} of ${all} series`, notKept),
+    ...sentence(unread.length, "left out", "the samples cannot be read"),
+  ];
+}
+
+function sentence(days: number, what: string, why: string): string[] {
+  if (days === 0) return [];
+  return [
+    `${days === 1 ? "1 day is" : `${days} days are`} ${what}: ${why}, and figures by the hour cannot be divided so`,
+  ];
+}
