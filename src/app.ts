@@ -3,6 +3,8 @@ import { chmodSync, readFileSync, writeFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { dirname, join, resolve } from "node:path";
 import { createApi, createSportsApi, type ServerOptions } from "./api/server.ts";
+import { copyData } from "./backup/copy.ts";
+import { assertNotRestoring } from "./backup/replace.ts";
 import { type Config, isLoopback } from "./config.ts";
 import { prepareDirectory } from "./data-directory.ts";
 import { AppError, messageOf } from "./domain/errors.ts";
@@ -58,6 +60,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
 
   await using stack = new AsyncDisposableStack();
   stack.use(lock(config.dataDir, "DATA_DIR"));
+  assertNotRestoring(config.dataDir);
   const metadataDirectory = dirname(config.metadataFile);
   // Two services on one database of the home would each take the other's writes for its own.
   if (resolve(metadataDirectory) !== resolve(config.dataDir)) stack.use(lock(metadataDirectory, "DATABASE_URL"));
@@ -177,6 +180,8 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     }),
     sports: { ...sports, samples: store },
   };
+  const saveStates = (): Promise<void> =>
+    home.saveStates().catch((error: unknown) => log.warn(`Cannot save current states: ${messageOf(error)}`));
   const rules = watchRules(config, ingest.reload, log);
   const data = await createApi({
     ...server,
@@ -184,6 +189,12 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     states: home.states,
     samples: store,
     sealing: store,
+    backups: {
+      async copyData() {
+        await saveStates();
+        return store.whileStill((archived) => copyData(config, () => archived));
+      },
+    },
     retention: store,
     forwarding: store.forwarding,
     place,
@@ -215,8 +226,6 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
   for (const [api, url] of Object.entries(urls)) log.info({ api, url, port: Number(new URL(url).port) }, "Listening");
 
   const saving = setInterval(() => void saveStates(), SAVE_STATES_MS);
-  const saveStates = (): Promise<void> =>
-    home.saveStates().catch((error: unknown) => log.warn(`Cannot save current states: ${messageOf(error)}`));
   const unwatchToken = watchToken(config.haTokenFile, session.useToken, log);
   session.start();
   homeGate.connectionIs(session.status().state);

@@ -93,6 +93,7 @@ test("/openapi.json names every route but pages", async (t) => {
     "post /api/devices",
     "post /api/v1/dead-letters/replay",
     "post /api/v2/write",
+    "post /internal/backup",
     "post /internal/devices/bulk_upsert",
     "post /internal/entities/bulk_upsert",
     "post /internal/retention",
@@ -143,6 +144,7 @@ test("/openapi.json is complete: summary, tag, described parameters, errors in t
     }
     const isInfluxdb = operation.tags?.[0] === "line protocol";
     const bodiless = [
+      "post /internal/backup",
       "post /internal/retention",
       "post /internal/seal",
       "post /api/v1/dead-letters/replay",

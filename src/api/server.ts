@@ -22,6 +22,7 @@ import type { Logger } from "../lib/log.ts";
 import { type AccessOptions, createAdmit, installAccess } from "./access.ts";
 import type { Api } from "./api.ts";
 import { areaRoutes } from "./areas.ts";
+import { type Backups, backupRoute } from "./backup.ts";
 import { deviceRoutes } from "./devices.ts";
 import { installDocumentation } from "./documentation.ts";
 import { entityRoutes } from "./entities.ts";
@@ -71,6 +72,7 @@ export interface ApiOptions extends ServerOptions {
   readonly states: CurrentStates;
   readonly samples: SampleReader & StatisticsReader;
   readonly sealing: Sealing;
+  readonly backups: Backups;
   readonly retention: Retention;
   readonly forwarding: Forwarding;
   /** As Home Assistant told it last. */
@@ -152,6 +154,7 @@ export async function createApi(options: ApiOptions): Promise<Api> {
   if (options.sports) sportsRoutes(api, options.sports);
   mirrorRoutes(api, options.forwarding);
   sealingRoute(api, options.sealing);
+  backupRoute(api, options.backups);
   storageRoutes(api, options.retention);
   await api.ready();
   return api;

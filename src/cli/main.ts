@@ -3,7 +3,9 @@ import { type Config, describeConfig, readConfig } from "../config.ts";
 import { explained } from "../data-directory.ts";
 import { AppError, messageOf } from "../domain/errors.ts";
 import { isCorruption } from "../lib/damaged-database.ts";
+import { backup } from "./backup.ts";
 import { migrate } from "./migrate.ts";
+import { restore } from "./restore.ts";
 import { retention } from "./retention.ts";
 import { seal } from "./seal.ts";
 import { verify } from "./verify.ts";
@@ -16,15 +18,18 @@ const USAGE = `Commands for a data directory (DATA_DIR):
   npm run cli -- migrate stamp REVISION | head       set the revision without running it (--force: whatever the schema)
   npm run cli -- seal                                archive the days older than HOT_DAYS now
   npm run cli -- retention [--dry-run]               drop what is past its retention now, or say what would go
+  npm run cli -- backup [--to DIR]                   pack everything into a file of DIR (./backups), also while it runs
+  npm run cli -- restore [--dry-run] FILE            put a backup in place of what is there, or see whether it is whole
   npm run cli -- verify [FILE | DIR]                 read the archive, or one file of it, and name what is damaged
   npm run cli -- check-config                        the effective configuration, secrets masked
 
-"seal" asks a running service to do it, and so does "retention", which needs one; "migrate current", "verify" and
-"check-config" only read. The others need the service to be stopped.`;
+"seal" and "backup" ask a running service, and so does "retention", which needs one; "migrate current", "verify",
+"restore --dry-run" and "check-config" only read. The others need the service to be stopped.`;
 
 interface Options {
   readonly force: boolean;
   readonly dryRun: boolean;
+  readonly to?: string | undefined;
 }
 
 interface Command {
@@ -36,6 +41,8 @@ interface Command {
 
 const COMMANDS: ReadonlyMap<string, Command> = new Map<string, Command>([
   ["migrate", { words: 2, options: ["force"], run: migrate }],
+  ["backup", { words: 0, options: ["to"], run: backup }],
+  ["restore", { words: 1, options: ["dryRun"], run: restore }],
   ["retention", { words: 0, options: ["dryRun"], run: retention }],
   ["seal", { words: 0, options: [], run: seal }],
   ["verify", { words: 1, options: [], run: verify }],
@@ -45,6 +52,7 @@ const COMMANDS: ReadonlyMap<string, Command> = new Map<string, Command>([
 const FLAGS: readonly (readonly [keyof Options, flag: string])[] = [
   ["force", "--force"],
   ["dryRun", "--dry-run"],
+  ["to", "--to"],
 ];
 
 /** A word or an option too many is refused: what was meant to only look must not change anything. */
@@ -56,17 +64,22 @@ function assertUnderstood(
 ) {
   if (given.length > words) throw new AppError("invalid", `Cannot run ${name}: "${given[words]}" means nothing to it`);
   for (const [option, flag] of FLAGS) {
-    if (options[option] && !known.includes(option))
+    if (isGiven(options[option]) && !known.includes(option))
       throw new AppError("invalid", `Cannot run ${name}: it has no ${flag}`);
     // npm keeps options before "--" for itself, and says so here alone.
-    const isKept = process.env[`npm_config_${flag.slice(2).replace("-", "_")}`] === "true";
-    if (isKept && known.includes(option) && !options[option]) {
+    const kept = process.env[`npm_config_${flag.slice(2).replace("-", "_")}`];
+    const isKept = option === "to" ? isGiven(kept) : kept === "true";
+    if (isKept && known.includes(option) && !isGiven(options[option])) {
       throw new AppError(
         "invalid",
         `Cannot run ${name}: npm took ${flag} for itself; write: npm run cli -- ${name} ${flag}`,
       );
     }
   }
+}
+
+function isGiven(option: boolean | string | undefined): boolean {
+  return option !== undefined && option !== false;
 }
 
 async function run(name: string, command: Command, words: readonly string[], options: Options): Promise<void> {
@@ -86,6 +99,7 @@ try {
     options: {
       force: { type: "boolean", default: false },
       "dry-run": { type: "boolean", default: false },
+      to: { type: "string" },
       help: { type: "boolean", default: false },
     },
     allowPositionals: true,
@@ -94,7 +108,7 @@ try {
   const command = COMMANDS.get(name);
   if (values.help || name === "help") console.log(USAGE);
   else if (!command) throw new AppError("invalid", `There is no command "${name}"\n\n${USAGE}`);
-  else await run(name, command, rest, { force: values.force, dryRun: values["dry-run"] });
+  else await run(name, command, rest, { force: values.force, dryRun: values["dry-run"], to: values.to });
 } catch (error) {
   const { code = "" } = error as { code?: string };
   const known = error instanceof AppError || code.startsWith("ERR_PARSE_ARGS");

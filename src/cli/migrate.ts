@@ -1,12 +1,12 @@
 import { existsSync } from "node:fs";
-import { dirname, resolve } from "node:path";
+import { dirname } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
 import type { Config } from "../config.ts";
 import { prepareDirectory } from "../data-directory.ts";
 import { AppError } from "../domain/errors.ts";
-import { DirectoryHeld, lockDirectory } from "../lib/directory-lock.ts";
 import { openDatabase } from "../metadata/database.ts";
 import { current, downgradeTo, stamp, upgradeTo } from "../metadata/migrate.ts";
+import { holdDirectories } from "./hold.ts";
 import { assertThere } from "./there.ts";
 
 /** `migrate current | upgrade | downgrade | stamp` on the database of the home; prints where it stands afterwards. */
@@ -42,20 +42,8 @@ export function migrate(
 }
 
 function changing(config: Config, change: (database: DatabaseSync) => unknown): void {
-  // The database may lie elsewhere, and belong to a service with another DATA_DIR.
-  const directories = new Set([config.dataDir, dirname(config.metadataFile)].map((directory) => resolve(directory)));
-  using held = new DisposableStack();
-  for (const directory of directories) held.use(lock(directory));
+  using _held = holdDirectories(config, "migrate");
   withDatabase(config, { readOnly: false }, change);
-}
-
-function lock(directory: string): Disposable {
-  try {
-    return lockDirectory(directory);
-  } catch (cause) {
-    if (!(cause instanceof DirectoryHeld)) throw cause;
-    throw new AppError("conflict", `Cannot migrate: ${cause.message}; stop the service first`, { cause });
-  }
 }
 
 function withDatabase(

@@ -49,7 +49,10 @@ export function moveAside(file: string, now = Date.now()): string {
 
 /** What its owner can do about a database that lies aside, as the middle of a sentence; `name` is the file's own. */
 export function remedyOf(aside: string, name: string): string {
-  return `Stop the service and put a backup in place of "${name}", or what "sqlite3 ${basename(aside)} .recover" still reads`;
+  return (
+    `Stop the service and restore a backup (npm run cli -- restore FILE), or put in place of "${name}" what ` +
+    `"sqlite3 ${basename(aside)} .recover" still reads`
+  );
 }
 
 /** Where the last damaged database of that name was put; null when there is none, or its owner took it away. */

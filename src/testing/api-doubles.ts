@@ -555,6 +555,7 @@ export function apiOptions(more: Partial<Omit<ApiOptions, keyof Driven>> = {}): 
     ]),
     samples: createSamplesDouble(),
     sealing: { seal: async () => 166_500 },
+    backups: { copyData: async () => "backup-20261124T070000Z" },
     retention: RETENTION,
     forwarding: createForwardingDouble(),
     webhooks: createWebhooksDouble(),

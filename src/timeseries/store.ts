@@ -102,6 +102,11 @@ export interface Store extends SampleSink, SampleReader, StatisticsReader, GapSt
    * resolves when there is none left, or the disk refuses. Answers how many days have rollups.
    */
   rollUp(): Promise<number>;
+  /**
+   * Does something while everything that came so far is on the disk and no file of the archive changes; `archived` are
+   * the paths of these, below `archive/`. Rejects with `unavailable` when the disk refuses.
+   */
+  whileStill<T>(work: (archived: readonly string[]) => Promise<T>): Promise<T>;
   /** Writes what waits, as far as the disk takes it, and ends the threads. The log stays: the next start reads it. */
   close(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
@@ -447,6 +452,16 @@ export async function openStore(options: StoreOptions): Promise<Store> {
         retention: retention === undefined ? null : retention.status(),
         loss: losses(),
       };
+    },
+
+    whileStill(work) {
+      const still = async () => {
+        await committer.flush();
+        const { writable, reason } = committer.status();
+        if (!writable) throw new AppError("unavailable", `The disk refuses writes: ${reason}`);
+        return await work(parquet?.files().map(({ path }) => path) ?? []);
+      };
+      return parquet === undefined ? still() : parquet.whileStill(still);
     },
 
     close,

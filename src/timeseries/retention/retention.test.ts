@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { type TestContext, test } from "node:test";
 import type { Limits, RetentionPolicy } from "../../domain/retention.ts";
+import { makeDirectory } from "../../lib/make-directory.ts";
 import { RECORDED, startInfluxDouble } from "../../testing/influx-double.ts";
 import { all, DAY, faults, flip, open, put, type Sample, seriesOf, T0, temporary } from "../archive/parquet/testing.ts";
 import type { ForwardSettings } from "../forward/forwarding.ts";
@@ -574,21 +575,28 @@ function loseRollups(directory: string): void {
   db.close();
 }
 
-test("a damaged file that was moved aside counts for the budget, and drops no samples", async (t) => {
-  const directory = temporary(t);
-  const budgetBytes = 3_000_000;
-  await using store = await open(directory, T0 + 10 * DAY, { retention: policy(FOR_A_YEAR, { budgetBytes }) });
-  await put(store, 0, samplesOf([0, 1]));
-  await store.seal();
-  assert.deepEqual((await store.retain({ dryRun: false })).notes, []);
-  writeFileSync(join(directory, "timeseries.db.corrupt-20261201T000000Z"), Buffer.alloc(5_000_000, 1));
-  for (const dryRun of [true, false]) {
-    const done = await store.retain({ dryRun });
-    assert.deepEqual(done.dropped, []);
-    assert.ok(done.bytesAfter > 5_000_000);
-    assert.match(done.notes.join(), /over its budget of 3 MB: 5 MB of that are damaged files that were moved aside/);
-  }
-});
+for (const name of [
+  "timeseries.db.corrupt-20261201T000000Z",
+  "before-restore-20261201T000000Z/archive/2026/11/2026-11-24.parquet",
+  "backups/ha-ingestor-20261201T000000Z.tar.gz",
+]) {
+  test(`${name} lies aside: it counts for the budget, and no samples are dropped for it`, async (t) => {
+    const directory = temporary(t);
+    const budgetBytes = 3_000_000;
+    await using store = await open(directory, T0 + 10 * DAY, { retention: policy(FOR_A_YEAR, { budgetBytes }) });
+    await put(store, 0, samplesOf([0, 1]));
+    await store.seal();
+    assert.deepEqual((await store.retain({ dryRun: false })).notes, []);
+    makeDirectory(dirname(join(directory, name)));
+    writeFileSync(join(directory, name), Buffer.alloc(5_000_000, 1));
+    for (const dryRun of [true, false]) {
+      const done = await store.retain({ dryRun });
+      assert.deepEqual(done.dropped, []);
+      assert.ok(done.bytesAfter > 5_000_000);
+      assert.match(done.notes.join(), /over its budget of 3 MB: 5 MB of that lie aside \(\*\.corrupt-\*, before-/);
+    }
+  });
+}
 
 test("retain() keeps everything while the rules cannot be answered", async (t) => {
   const directory = temporary(t);

@@ -309,7 +309,7 @@ export function createRetention(options: RetentionOptions): RetentionWork {
     const { bytes, asideBytes } = usage;
     if (policy.budgetBytes === 0 || bytes <= policy.budgetBytes) return [];
     const found = `The data directory takes ${megabytes(bytes)}, over its budget of ${megabytes(policy.budgetBytes)}`;
-    const aside = `${megabytes(asideBytes)} of that are damaged files that were moved aside (*.corrupt-*)`;
+    const aside = `${megabytes(asideBytes)} of that lie aside (*.corrupt-*, before-restore-*, backups)`;
     if (!isOverBudget(usage)) return [`${found}: ${aside}. No samples are dropped for them: move them elsewhere`];
     const lacking = archive.files().filter((file) => !mayGo(file, rollupsFrom));
     return [

@@ -1,16 +1,18 @@
 import type { Dirent } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { join, relative, sep } from "node:path";
 
 /** A block as `stat` counts them, whatever the file system's own are. */
 const BLOCK_BYTES = 512;
 
-/** A damaged database that was moved aside, and its -wal and -shm. */
-const ASIDE = /\.corrupt-\d{8}T\d{6}Z(-wal|-shm)?$/;
+/** A damaged database that was moved aside, and its -wal and -shm; a backup. */
+const FILE_ASIDE = /\.corrupt-\d{8}T\d{6}Z(-wal|-shm)?$|^ha-ingestor-\d{8}T\d{6}Z\.tar\.gz(\.part)?$/;
+/** What was there before a restore; a copy for a backup under way; what is unpacked for a restore. */
+const FOLDER_ASIDE = /^(before-restore-\d{8}T\d{6}Z|backup-\d{8}T\d{6}Z|restore-\w{6})$/;
 
 export interface UsedBytes {
   readonly bytes: number;
-  /** Of these, those of damaged files that were moved aside. */
+  /** Of these, those of files that lie aside: damaged ones, what was there before a restore, backups. */
   readonly asideBytes: number;
 }
 
@@ -29,7 +31,8 @@ export async function usageOf(folder: string): Promise<UsedBytes> {
     const found = await stat(join(entry.parentPath, entry.name)).catch(gone(null));
     const taken = (found?.blocks ?? 0) * BLOCK_BYTES;
     bytes += taken;
-    if (ASIDE.test(entry.name)) asideBytes += taken;
+    const [top = ""] = relative(folder, entry.parentPath).split(sep);
+    if (FILE_ASIDE.test(entry.name) || FOLDER_ASIDE.test(top)) asideBytes += taken;
   }
   return { bytes, asideBytes };
 }

@@ -71,6 +71,8 @@ export interface ParquetArchive extends Archive {
   thin(path: string, without: readonly SeriesNumber[]): Promise<number>;
   /** Looks again at files that are smaller than listed: a crash came between the end of `thin` and its listing. */
   relist(): Promise<void>;
+  /** Does something while no file changes. */
+  whileStill<T>(work: () => Promise<T>): Promise<T>;
 }
 
 /** A file that is damaged: what is told of that, and when it was last looked whether it still is. */
@@ -430,6 +432,7 @@ export function openParquetArchive(options: ParquetOptions): ParquetArchive {
     drop: (paths, droppedBefore) => inTurn(() => drop(paths, droppedBefore)),
     thin: (path, without) => inTurn(() => thin(path, without)),
     relist: () => inTurn(relist),
+    whileStill: inTurn,
     async contents(asked) {
       const found = asked.length === 0 ? [] : await ask("content", asked.map(refOf));
       return found.map((content) => {

@@ -35,7 +35,7 @@ export function* verifyFolder(folder: string): Generator<Finding> {
 /** The archive of a data directory against its list of files. Only reads, so it may run beside the service. */
 export function* verifyArchive(directory: string, settings: SqliteSettings): Generator<Finding> {
   const folder = join(directory, ARCHIVE_FOLDER);
-  const { files, obsolete } = manifestOf(directory, settings);
+  const { files, obsolete } = manifestOf(join(directory, DATABASE_FILE), settings);
   for (const listed of files) {
     const path = join(folder, listed.path);
     if (!existsSync(path)) {
@@ -52,8 +52,13 @@ export function* verifyArchive(directory: string, settings: SqliteSettings): Gen
   }
 }
 
-function manifestOf(directory: string, settings: SqliteSettings): Pick<Manifest, "files" | "obsolete"> {
-  const db = openForReading(join(directory, DATABASE_FILE), settings);
+/** The paths below `archive/` of the files that a timeseries.db lists. */
+export function listedFiles(timeseriesFile: string, settings: SqliteSettings): string[] {
+  return manifestOf(timeseriesFile, settings).files.map(({ path }) => path);
+}
+
+function manifestOf(timeseriesFile: string, settings: SqliteSettings): Pick<Manifest, "files" | "obsolete"> {
+  const db = openForReading(timeseriesFile, settings);
   try {
     return readManifest(db);
   } finally {

@@ -1,0 +1,83 @@
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { AppError, messageOf } from "../domain/errors.ts";
+import { ABOUT, DATABASES, METADATA, TIMESERIES, WEBHOOKS } from "./data-files.ts";
+
+/** Of what `ABOUT` says; another one is refused. */
+const FORMAT = 1;
+
+/** What is in a copy. */
+export interface Contents {
+  readonly devices: number;
+  readonly entities: number;
+  readonly webhooks: number;
+  /** Rows of samples: of the log, of day tables, of the archive's list. */
+  readonly samples: number;
+}
+
+export interface About {
+  readonly format: number;
+  /** "HA Ingestor 0.1.0". */
+  readonly made_by: string;
+  /** ISO 8601. */
+  readonly created_at: string;
+  readonly contents: Contents;
+}
+
+export function writeAbout(folder: string, about: Omit<About, "format">): void {
+  writeFileSync(join(folder, ABOUT), `${JSON.stringify({ format: FORMAT, ...about }, null, 2)}\n`);
+}
+
+/** Throws `invalid` where a folder holds no copy, or one of a later version. */
+export function readAbout(folder: string): About {
+  if (!existsSync(join(folder, ABOUT))) throw new AppError("invalid", `it is no backup: it has no ${ABOUT}`);
+  const about = JSON.parse(readFileSync(join(folder, ABOUT), "utf8")) as Partial<About> | null;
+  if (about?.format !== FORMAT) {
+    const version = about?.made_by ?? "an unknown version";
+    throw new AppError("invalid", `it was made by ${version}, whose backups this version cannot read`);
+  }
+  return about as About;
+}
+
+/** Reads the databases of a copy to their last page and counts what is in them; throws `invalid` for a damaged one. */
+export function checkDatabases(folder: string): Contents {
+  for (const name of DATABASES) withCopy(folder, name, (database) => assertWhole(name, database));
+  const count = (name: string, sql: string): number =>
+    withCopy(folder, name, (database) => database.prepare(sql).get()?.count as number) ?? 0;
+  return {
+    devices: count(METADATA, "SELECT count(*) AS count FROM devices WHERE removed_at IS NULL AND placeholder = 0"),
+    entities: count(METADATA, "SELECT count(*) AS count FROM entities WHERE removed_at IS NULL"),
+    webhooks: count(WEBHOOKS, "SELECT count(*) AS count FROM webhooks"),
+    samples: withCopy(folder, TIMESERIES, countSamples) ?? 0,
+  };
+}
+
+/** Undefined where the copy has no such database. */
+function withCopy<T>(folder: string, name: string, ask: (database: DatabaseSync) => T): T | undefined {
+  const file = join(folder, name);
+  if (!existsSync(file)) return undefined;
+  const database = new DatabaseSync(file, { readOnly: true });
+  try {
+    return ask(database);
+  } catch (cause) {
+    if (cause instanceof AppError) throw cause;
+    throw new AppError("invalid", `${name} cannot be read: ${messageOf(cause)}`, { cause });
+  } finally {
+    database.close();
+  }
+}
+
+function assertWhole(name: string, database: DatabaseSync): void {
+  const found = database.prepare("PRAGMA integrity_check(1)").get()?.integrity_check;
+  if (found !== "ok") throw new AppError("invalid", `${name} is damaged: ${found}`);
+}
+
+function countSamples(database: DatabaseSync): number {
+  const tables = database.prepare("SELECT name FROM sqlite_schema WHERE name GLOB 'samples_[0-9]*'").all();
+  const counts = [
+    "SELECT coalesce(sum(rows), 0) AS count FROM archive_files WHERE obsolete = 0",
+    ...["log", ...tables.map(({ name }) => name)].map((table) => `SELECT count(*) AS count FROM ${table}`),
+  ];
+  return counts.reduce((sum, sql) => sum + (database.prepare(sql).get()!.count as number), 0);
+}

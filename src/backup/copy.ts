@@ -1,0 +1,69 @@
+import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from "node:fs";
+import { copyFile, link } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { copyDatabase } from "../lib/copy-database.ts";
+import { makeDirectory } from "../lib/make-directory.ts";
+import {
+  ARCHIVE,
+  DATABASES,
+  type DataPlace,
+  freeName,
+  pathOf,
+  SETTINGS,
+  TIMESERIES,
+  WEBHOOK_KEY,
+} from "./data-files.ts";
+
+/** In the data directory, so that the files of the archive need only another name there. */
+const COPY = /^backup-\d{8}T\d{6}Z$/;
+/** After so long a copy is taken for one whose command has ended without removing it. */
+const FORGOTTEN_MS = 86_400_000;
+
+/** The paths below `archive/` of the files that a copied timeseries.db lists. */
+export type ListArchive = (timeseriesFile: string) => readonly string[];
+
+/**
+ * Makes a folder in the data directory with a copy of everything in it as it is now, and answers its name. Whoever
+ * calls sees to it that no file of the archive changes meanwhile, and removes the folder. The token of the HTTP API is
+ * not in it.
+ */
+export async function copyData(place: DataPlace, listArchive: ListArchive, now = Date.now()): Promise<string> {
+  removeForgotten(place.dataDir, now);
+  const name = freeName(now, (stamp) => `backup-${stamp}`, place.dataDir);
+  const folder = join(place.dataDir, name);
+  // It holds secrets.
+  mkdirSync(folder, { mode: 0o700 });
+  try {
+    for (const database of DATABASES) {
+      const file = pathOf(database, place);
+      if (existsSync(file)) await copyDatabase(file, join(folder, database));
+    }
+    for (const file of [WEBHOOK_KEY, SETTINGS]) {
+      if (existsSync(pathOf(file, place))) await copyFile(pathOf(file, place), join(folder, file));
+    }
+    const timeseries = join(folder, TIMESERIES);
+    for (const path of existsSync(timeseries) ? listArchive(timeseries) : []) {
+      const file = join(place.dataDir, ARCHIVE, path);
+      // One that is missing is a damage of the archive, of which the service tells.
+      if (existsSync(file)) await linkOrCopy(file, join(folder, ARCHIVE, path));
+    }
+    return name;
+  } catch (error) {
+    rmSync(folder, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+/** Files of the archive are never written again, only replaced: another name keeps them as they are. */
+async function linkOrCopy(from: string, to: string): Promise<void> {
+  makeDirectory(dirname(to));
+  // Not every file system has several names for a file, and the archive may lie on another one.
+  await link(from, to).catch(() => copyFile(from, to));
+}
+
+function removeForgotten(dataDir: string, now: number): void {
+  for (const name of readdirSync(dataDir).filter((entry) => COPY.test(entry))) {
+    const folder = join(dataDir, name);
+    if (now - statSync(folder).mtimeMs > FORGOTTEN_MS) rmSync(folder, { recursive: true, force: true });
+  }
+}

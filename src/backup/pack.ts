@@ -1,0 +1,56 @@
+import { createWriteStream, mkdtempSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
+import { basename, join } from "node:path";
+import { pipeline } from "node:stream/promises";
+import { create, extract } from "tar";
+import { AppError, messageOf } from "../domain/errors.ts";
+import { makeDirectory } from "../lib/make-directory.ts";
+import { isSystemRefusal } from "../lib/system-refusal.ts";
+import { ABOUT, ARCHIVE, FILES, freeName } from "./data-files.ts";
+
+/** Parquet files are packed already, and of databases the first level takes most of what there is to gain. */
+const GZIP_LEVEL = 1;
+
+/** What `unpack` makes; one that is left is of a command that was ended. */
+export const UNPACKED = /^restore-\w{6}$/;
+
+/** Packs a copy into a file of a folder, which is made; answers its path. It holds secrets: only its owner may read it. */
+export async function pack(copy: string, folder: string, now = Date.now()): Promise<string> {
+  makeDirectory(folder);
+  const file = join(
+    folder,
+    freeName(now, (stamp) => `ha-ingestor-${stamp}.tar.gz`, folder),
+  );
+  const unfinished = `${file}.part`;
+  try {
+    const names = [ABOUT, ...readdirSync(copy).filter((name) => name !== ABOUT)];
+    const packed = create({ cwd: copy, gzip: { level: GZIP_LEVEL }, portable: true }, names);
+    // On the disk before it has its name.
+    await pipeline(packed, createWriteStream(unfinished, { flags: "wx", mode: 0o600, flush: true }));
+    renameSync(unfinished, file);
+    return file;
+  } catch (error) {
+    rmSync(unfinished, { force: true });
+    throw error;
+  }
+}
+
+/** Unpacks a file into a new folder within `directory`, and answers that. Throws `invalid` where it is no whole backup. */
+export async function unpack(file: string, directory: string): Promise<string> {
+  if (!statSync(file).isFile()) throw new AppError("invalid", "it is no file");
+  const folder = mkdtempSync(join(directory, "restore-"));
+  try {
+    await extract({ file, cwd: folder, strict: true, preserveOwner: false, filter: isOfCopy });
+    return folder;
+  } catch (cause) {
+    rmSync(folder, { recursive: true, force: true });
+    if (isSystemRefusal(cause)) throw cause;
+    throw new AppError("invalid", `${basename(file)} cannot be unpacked: ${messageOf(cause)}`, { cause });
+  }
+}
+
+/** What else somebody may have put into it, links above all, is left in it. */
+function isOfCopy(path: string, entry: object): boolean {
+  const name = path.replace(/^\.\//, "").replace(/\/$/, "");
+  const isPlain = "type" in entry && (entry.type === "File" || entry.type === "Directory");
+  return isPlain && (name === ABOUT || FILES.includes(name) || name === ARCHIVE || name.startsWith(`${ARCHIVE}/`));
+}

@@ -1,0 +1,346 @@
+import assert from "node:assert/strict";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { type TestContext, test } from "node:test";
+import { create, list } from "tar";
+import { createSimulatedHome } from "../testing/simulated-home/simulated-home.ts";
+
+const SOURCES = join(import.meta.dirname, "..");
+const CLI = join(import.meta.dirname, "main.ts");
+const HOUR_MS = 3_600_000;
+
+function temporary(t: TestContext): string {
+  const directory = mkdtempSync(join(tmpdir(), "backup-test-"));
+  t.after(() => rmSync(directory, { recursive: true, force: true }));
+  return directory;
+}
+
+/** Runs a command in `directory`, whose data is in `data` unless `environment` says otherwise. */
+function run(directory: string, words: string, environment: Readonly<Record<string, string>> = {}) {
+  const { PATH, HOME } = process.env;
+  const { status, stdout, stderr } = spawnSync(process.execPath, [CLI, ...words.split(" ")], {
+    cwd: directory,
+    env: { PATH, HOME, DATA_DIR: "data", ...environment },
+    encoding: "utf8",
+  });
+  assert.doesNotMatch(stderr, /^ {4}at /m);
+  return { status, stdout, stderr };
+}
+
+interface Service {
+  readonly port: string;
+  get(path: string, statuses?: readonly number[]): Promise<Record<string, unknown>>;
+  post(path: string, body: string | object): Promise<void>;
+  stop(signal: "SIGTERM" | "SIGKILL"): Promise<void>;
+}
+
+async function startService(t: TestContext, directory: string, environment: Readonly<Record<string, string>>) {
+  const child = spawn(process.execPath, [join(SOURCES, "main.ts")], {
+    cwd: directory,
+    env: { PATH: process.env.PATH, DATA_API_PORT: "0", SPORTS_DATA_PORT: "0", LOG_FORMAT: "json", ...environment },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const ended = once(child, "exit");
+  const stop = async (signal: "SIGTERM" | "SIGKILL"): Promise<void> => {
+    child.kill(signal);
+    await ended;
+  };
+  t.after(() => stop("SIGKILL"));
+  let said = "";
+  for (const stream of [child.stdout, child.stderr]) stream.on("data", (text) => (said += text));
+  const port = () => /"api":"data".*?"port":(\d+)/.exec(said)?.[1];
+  while (port() === undefined || !said.includes('"api":"sports"')) {
+    const [what] = await Promise.race([once(child.stdout, "data"), ended.then(() => [null])]);
+    if (what === null) return assert.fail(said);
+  }
+  const url = `http://127.0.0.1:${port()}`;
+  const service: Service = {
+    port: port()!,
+    async get(path, statuses = [200]) {
+      const response = await fetch(url + path);
+      const body = (await response.json()) as Record<string, unknown>;
+      assert.ok(statuses.includes(response.status), JSON.stringify(body));
+      return body;
+    },
+    async post(path, body) {
+      const isText = typeof body === "string";
+      const response = await fetch(url + path, {
+        method: "POST",
+        headers: isText ? {} : { "content-type": "application/json" },
+        body: isText ? body : JSON.stringify(body),
+      });
+      assert.ok(response.ok, `${path}: ${await response.text()}`);
+    },
+    stop,
+  };
+  return service;
+}
+
+/** Lines of a series with a number each second, from a time in ms on. */
+function lines(from: number, count: number, subject = "tank"): string {
+  return Array.from({ length: count }, (_, i) => `level,device=${subject} value=${i}i ${from + i * 1000}`).join("\n");
+}
+
+/** All that a service answers of what it keeps. */
+async function contentOf(service: Service) {
+  const history = async (subject: string) => {
+    const query = `measurement=level&subject=${subject}&fields=*&start=2020-01-01T00:00:00Z&limit=10000`;
+    return (await service.get(`/api/v1/history?${query}`, [200, 404])).series ?? "unknown";
+  };
+  return {
+    devices: await service.get("/api/devices?limit=1000"),
+    entities: ((await service.get("/api/entities?limit=1000")).entities as Record<string, unknown>[]).map(
+      ({ entity_id, name, area_id, device_id, registered }) => ({ entity_id, name, area_id, device_id, registered }),
+    ),
+    areas: await service.get("/api/areas"),
+    webhooks: await service.get("/api/v1/webhooks/list"),
+    tank: await history("device=tank"),
+    well: await history("device=well"),
+  };
+}
+
+interface Gap {
+  readonly state: string;
+  readonly reason: string;
+  readonly from: string;
+  readonly added: number;
+}
+
+/** The only backup in a folder. */
+function backupIn(directory: string): string {
+  const names = readdirSync(directory);
+  assert.equal(names.length, 1, names.join());
+  assert.match(names[0]!, /^ha-ingestor-\d{8}T\d{6}Z\.tar\.gz$/);
+  return join(directory, names[0]!);
+}
+
+test("backup beside a service that is written to gives back all that it had", { timeout: 120_000 }, async (t) => {
+  const directory = temporary(t);
+  const home = await createSimulatedHome({ port: 0, entities: 60, token: "right" });
+  t.after(() => home.close());
+  writeFileSync(join(directory, "token"), "right\n");
+  const service = await startService(t, directory, { HA_URL: home.url, HA_TOKEN_FILE: "token", DATA_DIR: "data" });
+  while (Number((await service.get("/api/entities?limit=1")).total) < 50) await new Promise(setImmediate);
+  await service.post("/api/v1/webhooks/register", {
+    ...{ url: "https://example.com/hook", events: ["game_started"], secret: "secret_key_of_24_characters", team: "sf" },
+  });
+  const now = Math.floor(Date.now() / HOUR_MS) * HOUR_MS;
+  await service.post("/write?precision=ms", lines(now - 30 * 24 * HOUR_MS, 2_000));
+  const { PATH, HOME } = process.env;
+  const beside = { env: { PATH, HOME, DATA_DIR: "data", DATA_API_PORT: service.port }, cwd: directory };
+  // The samples lie in a file of the archive, and others in memory.
+  assert.match(
+    spawnSync(process.execPath, [CLI, "seal"], { ...beside, encoding: "utf8" }).stdout,
+    /^2000 samples went/,
+  );
+  await service.post("/write?precision=ms", lines(now - HOUR_MS, 1_000));
+  const before = await contentOf(service);
+
+  const backup = spawn(process.execPath, [CLI, "backup", "--to", "kept"], { ...beside, stdio: "pipe" });
+  const ended = once(backup, "exit");
+  let said = "";
+  for (const stream of [backup.stdout, backup.stderr]) stream.on("data", (text) => (said += text));
+  let written = 0;
+  for (; backup.exitCode === null; written += 10) {
+    await service.post("/write?precision=ms", lines(now - 2 * HOUR_MS + written * 1000, 10, "well"));
+  }
+  assert.deepEqual(await ended, [0, null], said);
+  const file = backupIn(join(directory, "kept"));
+  assert.match(said, /^Wrote ".*\/kept\/ha-ingestor-.*" \([\d.]+ MB\): \d+ devices, \d+ entities, 1 webhooks, \d+ sam/);
+  if (process.platform !== "win32") assert.equal(statSync(file).mode & 0o777, 0o600);
+  assert.deepEqual(
+    readdirSync(join(directory, "data")).filter((name) => /^backup/.test(name)),
+    [],
+  );
+  const killedAt = Date.now();
+  assert.equal(await home.burst(600), 600);
+  await service.stop("SIGKILL");
+
+  const other = { DATA_DIR: "other/data" };
+  const whole = run(directory, `restore --dry-run ${file}`, other);
+  assert.match(whole.stdout, /is whole: \d+ devices, \d+ entities, 1 webhooks, \d+ samples, made by HA Ingestor /);
+  assert.equal(existsSync(join(directory, "other")), false);
+  const restored = run(directory, `restore ${file}`, other);
+  assert.deepEqual([restored.status, restored.stderr], [0, ""]);
+  assert.match(restored.stdout, /^Restored \d+ devices, [^\n]*\n$/);
+  assert.match(run(directory, "verify", other).stdout, /^1 files with 2000 samples, all whole$/m);
+  for (const name of ["metadata", "timeseries", "webhooks"]) {
+    const database = new DatabaseSync(join(directory, `other/data/${name}.db`), { readOnly: true });
+    assert.equal(database.prepare("PRAGMA integrity_check").get()?.integrity_check, "ok");
+    database.close();
+  }
+  const again = await startService(t, directory, other);
+  const after = await contentOf(again);
+  const well = (content: typeof before) =>
+    content.well === "unknown" ? 0 : (content.well as { samples: unknown[] }[])[0]!.samples.length;
+  assert.ok(well(after) <= written && well(before) === 0, `${well(after)} of ${written}`);
+  assert.deepEqual({ ...after, well: [] }, { ...before, well: [] });
+  await again.stop("SIGKILL");
+
+  // What came after the backup is in Home Assistant's recorder.
+  home.commitRecorder();
+  const connected = await startService(t, directory, { ...other, HA_URL: home.url, HA_TOKEN_FILE: "token" });
+  const gaps = async () => (await connected.get("/api/v1/gaps")).gaps as Gap[];
+  const isOver = ({ state }: Gap) => state === "filled" || state === "partial";
+  let found = await gaps();
+  while (found.length < 2 || !found.every(isOver)) found = await gaps();
+  const told = JSON.stringify(found);
+  const last = found.find(({ reason }) => reason === "crash")!;
+  assert.ok(last.state === "filled" && Date.parse(last.from) < killedAt, told);
+  // The first start was still being filled when the backup was made, and goes on with the same.
+  assert.ok(found.reduce((sum, { added }) => sum + added, 0) > 300, told);
+});
+
+/** A data directory with a device and some samples; answers the path of its backup. */
+async function withBackup(t: TestContext) {
+  const directory = temporary(t);
+  const device = { device_id: "test_123", name: "Test Device", manufacturer: "Test Co", area_id: "living_room" };
+  const service = await startService(t, directory, { DATA_DIR: "data" });
+  await service.post("/api/devices", device);
+  await service.post("/write?precision=ms", lines(Date.now() - HOUR_MS, 100));
+  await service.stop("SIGTERM");
+  const made = run(directory, "backup");
+  assert.match(made.stdout, /: 1 devices, 0 entities, 0 webhooks, 100 samples\n$/, made.stderr);
+  return { directory, file: backupIn(join(directory, "backups")) };
+}
+
+test("restore moves aside what is there, and no stale -wal is applied to what it puts there", async (t) => {
+  const { directory, file } = await withBackup(t);
+  const service = await startService(t, directory, { DATA_DIR: "data" });
+  const refused = run(directory, `restore ${file}`);
+  assert.match(refused.stderr, /^Cannot restore: .* is in use by process \d+ .*; stop the service first\n$/);
+  assert.equal(refused.status, 1);
+  const content = await contentOf(service);
+  await service.post("/api/devices", { device_id: "later", name: "Later", manufacturer: "Test Co" });
+  await service.post("/write?precision=ms", lines(Date.now() - HOUR_MS, 100, "well"));
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  await service.stop("SIGKILL");
+  assert.ok(statSync(join(directory, "data/metadata.db-wal")).size > 0, "what came last is in the log alone");
+  writeFileSync(join(directory, "data/ha-ingestor.yaml"), "# my own\n");
+
+  const restored = run(directory, `restore ${file}`);
+  const before = /What was there is in "(.*)" now: delete it/.exec(restored.stdout)?.[1];
+  assert.equal(restored.status, 0, restored.stderr);
+  assert.ok(existsSync(join(before!, "metadata.db-wal")));
+  assert.equal(readFileSync(join(directory, "data/ha-ingestor.yaml"), "utf8"), "# my own\n");
+  const again = await startService(t, directory, { DATA_DIR: "data" });
+  assert.deepEqual(await contentOf(again), content);
+  await again.stop("SIGTERM");
+});
+
+test("restore refuses what is no whole backup, and changes nothing", async (t) => {
+  const { directory, file } = await withBackup(t);
+  const kept = () => readdirSync(join(directory, "data"), { recursive: true }).sort();
+  const before = kept();
+  const spoiled = join(directory, "spoiled.tar.gz");
+  const spoil = (how: () => unknown, says: RegExp, words = `restore ${spoiled}`): void => {
+    copyFileSync(file, spoiled);
+    how();
+    const { status, stdout, stderr } = run(directory, words);
+    assert.deepEqual([status, stdout], [1, ""], stderr);
+    assert.match(stderr, says);
+  };
+  const whole = readFileSync(file);
+  const notWhole =
+    /^Cannot restore ".*spoiled\.tar\.gz": spoiled\.tar\.gz cannot be unpacked: [^\n]*; nothing was changed\n$/;
+  spoil(() => truncateSync(spoiled, Math.round(whole.length / 2)), notWhole);
+  spoil(() => truncateSync(spoiled, whole.length - 1), notWhole, `restore --dry-run ${spoiled}`);
+  spoil(() => writeFileSync(spoiled, whole.with(whole.length >> 1, whole[whole.length >> 1]! ^ 1)), notWhole);
+  spoil(() => writeFileSync(spoiled, "no backup"), notWhole);
+  const folder = join(directory, "own");
+  mkdirSync(folder);
+  const packed = (names: readonly string[]) =>
+    create({ cwd: folder, gzip: true, file: spoiled, sync: true }, [...names]);
+  writeFileSync(join(folder, "timeseries.db"), "no database".repeat(1000));
+  spoil(() => packed(["timeseries.db"]), /: it is no backup: it has no backup\.json; nothing was changed\n$/);
+  writeFileSync(join(folder, "backup.json"), '{"format":2,"made_by":"HA Ingestor 9.0.0"}');
+  spoil(() => packed(["backup.json"]), /: it was made by HA Ingestor 9\.0\.0, whose backups this version cannot/);
+  writeFileSync(join(folder, "backup.json"), '{"format":1}');
+  spoil(() => packed(["backup.json", "timeseries.db"]), /: timeseries\.db cannot be read: file is not a database/);
+  spoil(() => {}, /^Cannot restore: ".*absent" does not exist/, "restore absent");
+  spoil(() => {}, /^Cannot restore: say which file/, "restore");
+  assert.deepEqual(kept(), before);
+});
+
+test("restore takes nothing out of a backup but what backup puts there, and no links", async (t) => {
+  const { directory, file } = await withBackup(t);
+  const folder = join(directory, "own");
+  mkdirSync(folder);
+  spawnSync("tar", ["-xzf", file, "-C", folder]);
+  writeFileSync(join(folder, "api-token"), "mine");
+  symlinkSync("/etc", join(folder, "archive"));
+  const spoiled = join(directory, "spoiled.tar.gz");
+  create({ cwd: folder, gzip: true, file: spoiled, sync: true }, readdirSync(folder));
+  const restored = run(directory, `restore ${spoiled}`);
+  assert.equal(restored.status, 0, restored.stderr);
+  const names = readdirSync(join(directory, "data"));
+  assert.ok(names.includes("metadata.db") && !names.includes("api-token") && !names.includes("archive"), names.join());
+});
+
+test("a restore that did not come to its end keeps the service from starting, until one does", async (t) => {
+  const { directory, file } = await withBackup(t);
+  // It ended after the old files were moved aside.
+  writeFileSync(join(directory, "data/restore-under-way.json"), "{}");
+  rmSync(join(directory, "data/metadata.db"));
+  const { PATH } = process.env;
+  const start = () =>
+    spawnSync(process.execPath, [join(SOURCES, "main.ts")], {
+      cwd: directory,
+      env: { PATH, DATA_API_PORT: "0", SPORTS_DATA_PORT: "0", LOG_LEVEL: "fatal" },
+      encoding: "utf8",
+    });
+  assert.match(start().stderr, /^A restore into ".*data" did not come to its end: run it again .*before-restore-\*\n$/);
+  assert.equal(existsSync(join(directory, "data/metadata.db")), false);
+  assert.equal(run(directory, `restore ${file}`).status, 0);
+  const service = await startService(t, directory, { DATA_DIR: "data" });
+  assert.equal((await service.get("/api/devices")).total, 1);
+});
+
+test("backup has the database of the home also where DATABASE_URL puts it elsewhere, and no token", async (t) => {
+  const directory = temporary(t);
+  const elsewhere = { DATA_DIR: "data", DATABASE_URL: "sqlite:///home/metadata.db" };
+  const service = await startService(t, directory, elsewhere);
+  await service.post("/api/devices", { device_id: "d", name: "Device", manufacturer: "Test Co" });
+  await service.stop("SIGTERM");
+  writeFileSync(join(directory, "data/api-token"), "mine");
+  assert.equal(run(directory, "backup", elsewhere).status, 0);
+  const file = backupIn(join(directory, "backups"));
+  const names: string[] = [];
+  await list({ file, onReadEntry: ({ path }) => names.push(path) });
+  assert.deepEqual(names.sort(), ["backup.json", "metadata.db", "timeseries.db", "webhooks.db", "webhooks.key"]);
+  rmSync(join(directory, "home"), { recursive: true });
+  assert.equal(run(directory, `restore ${file}`, elsewhere).status, 0);
+  assert.ok(existsSync(join(directory, "home/metadata.db")) && !existsSync(join(directory, "data/metadata.db")));
+});
+
+test("backup refuses a damaged database, and says so", async (t) => {
+  const { directory } = await withBackup(t);
+  const path = join(directory, "data/metadata.db");
+  const bytes = readFileSync(path);
+  bytes.fill(0xff, 16_384, 32_768);
+  writeFileSync(path, bytes);
+  const { status, stderr } = run(directory, "backup");
+  assert.equal(status, 1);
+  assert.match(stderr, /^Cannot back up: metadata\.db is damaged: |^Cannot back up: metadata\.db cannot be read: /);
+  assert.equal(readdirSync(join(directory, "backups")).length, 1);
+  assert.deepEqual(
+    readdirSync(join(directory, "data")).filter((name) => /^backup/.test(name)),
+    [],
+  );
+});

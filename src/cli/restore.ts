@@ -1,0 +1,66 @@
+import { existsSync, readdirSync, rmSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { type About, type Contents, checkDatabases, readAbout } from "../backup/about.ts";
+import { TIMESERIES } from "../backup/data-files.ts";
+import { UNPACKED, unpack } from "../backup/pack.ts";
+import { replaceData } from "../backup/replace.ts";
+import type { Config } from "../config.ts";
+import { prepareDirectory } from "../data-directory.ts";
+import { AppError, messageOf } from "../domain/errors.ts";
+import { isSystemRefusal } from "../lib/system-refusal.ts";
+import { verifyArchive } from "../timeseries/archive/parquet/verify.ts";
+import { inWords } from "./backup.ts";
+import { holdDirectories } from "./hold.ts";
+import { assertThere } from "./there.ts";
+
+/**
+ * `restore [--dry-run] FILE`: puts a backup in the place of what the data directory holds, which is moved aside. The
+ * service must be stopped. `--dry-run` unpacks and checks the file beside itself and leaves everything as it is.
+ */
+export async function restore([file]: readonly string[], config: Config, { dryRun }: { readonly dryRun: boolean }) {
+  if (file === undefined) throw new AppError("invalid", "Cannot restore: say which file, as backup wrote it");
+  assertThere("restore", file);
+  if (dryRun) {
+    const { copy, about, contents } = await checked(file, dirname(resolve(file)), config);
+    rmSync(copy, { recursive: true });
+    console.log(`"${file}" is whole: ${inWords(contents)}, made by ${about.made_by} at ${about.created_at}`);
+    return;
+  }
+  prepareDirectory(config.dataDir, "DATA_DIR");
+  prepareDirectory(dirname(config.metadataFile), "DATABASE_URL");
+  using _held = holdDirectories(config, "restore");
+  for (const name of readdirSync(config.dataDir).filter((entry) => UNPACKED.test(entry))) {
+    rmSync(join(config.dataDir, name), { recursive: true });
+  }
+  const { copy, about, contents } = await checked(file, config.dataDir, config);
+  const before = replaceData(copy, config);
+  rmSync(copy, { recursive: true });
+  console.log(`Restored ${inWords(contents)}, as they were at ${about.created_at}`);
+  if (before !== null) console.log(`What was there is in "${before}" now: delete it when you are sure`);
+}
+
+interface Checked {
+  /** A folder with what was unpacked. */
+  readonly copy: string;
+  readonly about: About;
+  readonly contents: Contents;
+}
+
+/** Unpacks into a folder of `directory`; a damaged file of the archive is named, and keeps nothing else from coming back. */
+async function checked(file: string, directory: string, config: Config): Promise<Checked> {
+  let copy: string | undefined;
+  try {
+    copy = await unpack(file, directory);
+    const about = readAbout(copy);
+    const contents = checkDatabases(copy);
+    const findings = existsSync(join(copy, TIMESERIES)) ? verifyArchive(copy, config.sqlite) : [];
+    for (const { path, fault } of findings) {
+      if (fault !== null) console.log(`FAULT  ${path.slice(copy.length + 1)}: ${fault}`);
+    }
+    return { copy, about, contents };
+  } catch (cause) {
+    if (copy !== undefined) rmSync(copy, { recursive: true, force: true });
+    if (isSystemRefusal(cause)) throw cause;
+    throw new AppError("invalid", `Cannot restore "${file}": ${messageOf(cause)}; nothing was changed`, { cause });
+  }
+}
