@@ -17,6 +17,7 @@ import type { Logger } from "./lib/log.ts";
 import { createLineWriter } from "./lineprotocol/writer.ts";
 import { openHome } from "./metadata/home.ts";
 import { createScoreSource } from "./sources/sports/score-source.ts";
+import { recordSystemMetrics } from "./sources/system.ts";
 import { createSports } from "./sports/sports.ts";
 import { followTeamsOf } from "./sports/webhook-teams.ts";
 import type { EntityPlace } from "./timeseries/forward/forwarding.ts";
@@ -103,6 +104,17 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
       : { forward: { archive: config.influxdb, mirrors: config.mirrors, place: placeOf } }),
   });
   stack.defer(() => store.close());
+
+  if (config.systemMetricsSeconds > 0) {
+    stack.use(
+      recordSystemMetrics({
+        sink: store,
+        seconds: config.systemMetricsSeconds,
+        directory: config.dataDir,
+        log: component("system"),
+      }),
+    );
+  }
 
   const webhooks = await openWebhooks({
     directory: config.dataDir,

@@ -71,6 +71,8 @@ export interface Config {
   readonly sportsPollSeconds: number | null;
   /** How we name ourselves to score providers; null: name, version and a link. */
   readonly sportsUserAgent: string | null;
+  /** Seconds between two looks at what the process and its machine need; 0: none. */
+  readonly systemMetricsSeconds: number;
   readonly logLevel: string;
   readonly logFormat: "text" | "json";
   /** What is recorded, from ha-ingestor.yaml. */
@@ -320,6 +322,7 @@ export function readConfig(environment: Environment, defaults: { dataDir: string
     sportsPollSeconds:
       text("SPORTS_POLL_SECONDS") === null ? null : number("SPORTS_POLL_SECONDS", 0, 0.2, 86_400, false),
     sportsUserAgent: text("SPORTS_USER_AGENT"),
+    systemMetricsSeconds: number("SYSTEM_METRICS_SECONDS", 60, 0, 86_400),
     logLevel: LOG_LEVELS[level] ?? "info",
     logFormat: format as Config["logFormat"],
     filter: attempt(() => readFilter(dataDir, keep), {}),

@@ -67,6 +67,19 @@ test("main() makes the directories of DATA_DIR and DATABASE_URL, and ends with 0
   assert.deepEqual(await ended, [0, null], told.said);
 });
 
+test("main() records what it needs itself every SYSTEM_METRICS_SECONDS", async (t) => {
+  const { told, until } = run(t, temporary(t), { SYSTEM_METRICS_SECONDS: "1" });
+  await until('"api":"sports"');
+  const port = /"api":"data".*?"port":(\d+)/.exec(told.said)?.[1];
+  const question = "measurement=system&subject=process&fields=rss_bytes";
+  let answer = await fetch(`http://127.0.0.1:${port}/api/v1/history?${question}`);
+  while (answer.status === 404) answer = await fetch(`http://127.0.0.1:${port}/api/v1/history?${question}`);
+  const { series } = (await answer.json()) as { series: { unit: string; samples: [number, number][] }[] };
+  const [at, bytes] = series[0]!.samples[0]!;
+  assert.equal(series[0]!.unit, "B");
+  assert.ok(Math.abs(at - Date.now()) < 60_000 && bytes > 20_000_000, told.said);
+});
+
 test("main() refuses a second service on the database of the home of another one, and so does migrate", async (t) => {
   const dir = temporary(t);
   const first = run(t, dir, { DATA_DIR: "one" });
