@@ -155,6 +155,7 @@ export async function startProgram(home?: Home, options: ProgramOptions = {}): P
     HOST: "127.0.0.1",
     DATA_API_PORT: "0",
     SPORTS_DATA_PORT: "0",
+    WEATHER_PROVIDER: "off",
     DATA_DIR: directory,
     LOG_FORMAT: "json",
     ...(home ? { HA_URL: home.url, HA_TOKEN: home.token } : {}),

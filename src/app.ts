@@ -8,6 +8,8 @@ import { assertNotRestoring } from "./backup/replace.ts";
 import { type Config, isLoopback } from "./config.ts";
 import { prepareDirectory } from "./data-directory.ts";
 import { AppError, messageOf } from "./domain/errors.ts";
+import type { HomeConfig } from "./domain/home.ts";
+import type { Place } from "./domain/weather.ts";
 import { createSession } from "./homeassistant/session.ts";
 import { createIngest, type Ingest } from "./ingest/pipeline.ts";
 import { isTimeZone } from "./lib/calendar.ts";
@@ -18,6 +20,7 @@ import { createLineWriter } from "./lineprotocol/writer.ts";
 import { openHome } from "./metadata/home.ts";
 import { createScoreSource } from "./sources/sports/score-source.ts";
 import { recordSystemMetrics } from "./sources/system.ts";
+import { watchWeather } from "./sources/weather/weather.ts";
 import { createSports } from "./sports/sports.ts";
 import { followTeamsOf } from "./sports/webhook-teams.ts";
 import type { EntityPlace } from "./timeseries/forward/forwarding.ts";
@@ -115,6 +118,18 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
       }),
     );
   }
+
+  const weather =
+    config.weather &&
+    stack.use(
+      watchWeather({
+        settings: config.weather,
+        place: () => placeOfHome(home.config()),
+        sink: store,
+        version: options.version,
+        log: component("weather"),
+      }),
+    );
 
   const webhooks = await openWebhooks({
     directory: config.dataDir,
@@ -222,6 +237,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
       backfill: ingest.backfillStatus,
       engine: config.timeseriesEngine,
       targets: store.forwarding.status,
+      weather: () => weather?.status() ?? null,
       rulesFault: rules.fault,
     },
   });
@@ -265,6 +281,13 @@ function lock(directory: string, setting: string): Disposable {
     }
     throw new AppError("conflict", `${cause.message}: stop it, or choose another ${setting}`, { cause });
   }
+}
+
+/** Of one that does not say where it is: nowhere, rather than at 0, 0 in the sea. */
+function placeOfHome(told: HomeConfig | undefined): Place | null {
+  if (told === undefined || told.latitude === null || told.longitude === null) return null;
+  if (told.latitude === 0 && told.longitude === 0) return null;
+  return { latitude: told.latitude, longitude: told.longitude, elevation: told.elevation };
 }
 
 /** What callers must bring: API_TOKEN; without one a generated token wherever other machines can call. */

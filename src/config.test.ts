@@ -58,6 +58,27 @@ for (const [name, environment, message] of FAULTS) {
   test(`readConfig() refuses ${name}`, () => assert.throws(() => read(environment), message));
 }
 
+test("readConfig() reads whose weather is recorded, and where", () => {
+  assert.deepEqual(read({}).weather, {
+    ...{ provider: "open-meteo", apiKey: null, place: null, pollMinutes: 15, baseUrl: null },
+  });
+  assert.equal(read({ WEATHER_PROVIDER: "Off" }).weather, null);
+  const config = read({
+    ...{ WEATHER_PROVIDER: "openweathermap", WEATHER_API_KEY: "s3cret", WEATHER_POLL_MINUTES: "30" },
+    ...{ WEATHER_LATITUDE: "-33.9", WEATHER_LONGITUDE: "18.42", WEATHER_BASE_URL: "http://localhost:1" },
+  });
+  assert.deepEqual(config.weather, {
+    ...{ provider: "openweathermap", apiKey: "s3cret", pollMinutes: 30, baseUrl: "http://localhost:1" },
+    place: { latitude: -33.9, longitude: 18.42, elevation: null },
+  });
+  assert.doesNotMatch(describeConfig(config), /s3cret/);
+  assert.throws(() => read({ WEATHER_PROVIDER: "bbc" }), /WEATHER_PROVIDER="bbc": must be open-meteo, .* or off/);
+  assert.throws(() => read({ WEATHER_PROVIDER: "openweathermap" }), /WEATHER_API_KEY is not set/);
+  assert.throws(() => read({ WEATHER_LATITUDE: "1" }), /WEATHER_LATITUDE and WEATHER_LONGITUDE belong together/);
+  assert.throws(() => read({ WEATHER_LATITUDE: "91", WEATHER_LONGITUDE: "0" }), /WEATHER_LATITUDE="91": must be a/);
+  assert.throws(() => read({ WEATHER_POLL_MINUTES: "0" }), /WEATHER_POLL_MINUTES="0": must be a number from 1/);
+});
+
 test("readConfig() reads which teams are followed, and where their scores come from", () => {
   assert.deepEqual(read({}).sportsTeams, []);
   assert.deepEqual([read({}).sportsBaseUrl, read({}).sportsPollSeconds], [null, null]);

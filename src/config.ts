@@ -5,6 +5,7 @@ import { parse as parseYaml } from "yaml";
 import { AppError, messageOf } from "./domain/errors.ts";
 import type { Limits } from "./domain/retention.ts";
 import { splitTeamName, type TeamName } from "./domain/team-names.ts";
+import { WEATHER_PROVIDERS, type WeatherSettings } from "./domain/weather.ts";
 import { type FilterRules, parseFilterRules } from "./ingest/filter-rules.ts";
 import { DAYS_MAX, limitsFault, parseRetentionRules } from "./ingest/retention-rules.ts";
 import { databaseFile } from "./metadata/database.ts";
@@ -71,6 +72,8 @@ export interface Config {
   readonly sportsPollSeconds: number | null;
   /** How we name ourselves to score providers; null: name, version and a link. */
   readonly sportsUserAgent: string | null;
+  /** Whose weather is recorded, and where; null: nobody's. */
+  readonly weather: WeatherSettings | null;
   /** Seconds between two looks at what the process and its machine need; 0: none. */
   readonly systemMetricsSeconds: number;
   readonly logLevel: string;
@@ -272,6 +275,35 @@ export function readConfig(environment: Environment, defaults: { dataDir: string
     };
   }
 
+  function weather(): WeatherSettings | null {
+    const provider = text("WEATHER_PROVIDER")?.toLowerCase() ?? "open-meteo";
+    if (provider === "off") return null;
+    const known = WEATHER_PROVIDERS.find((name) => name === provider);
+    if (known === undefined) fault("WEATHER_PROVIDER", provider, `must be ${WEATHER_PROVIDERS.join(", ")} or off`);
+    const apiKey = secret("WEATHER_API_KEY");
+    if (known === "openweathermap" && apiKey === null) {
+      faults.push("WEATHER_API_KEY is not set: WEATHER_PROVIDER=openweathermap needs one");
+    }
+    const [latitude, longitude] = [text("WEATHER_LATITUDE"), text("WEATHER_LONGITUDE")];
+    if ((latitude === null) !== (longitude === null)) {
+      faults.push("WEATHER_LATITUDE and WEATHER_LONGITUDE belong together: set both, or none");
+    }
+    return {
+      provider: known ?? "open-meteo",
+      apiKey,
+      place:
+        latitude === null || longitude === null
+          ? null
+          : {
+              latitude: number("WEATHER_LATITUDE", 0, -90, 90, false),
+              longitude: number("WEATHER_LONGITUDE", 0, -180, 180, false),
+              elevation: null,
+            },
+      pollMinutes: number("WEATHER_POLL_MINUTES", 15, 1, 1440, false),
+      baseUrl: httpUrl("WEATHER_BASE_URL", text("WEATHER_BASE_URL")),
+    };
+  }
+
   const keep: Limits = {
     rawDays: number("RAW_RETENTION_DAYS", 365, 0, DAYS_MAX),
     rollupDays: number("ROLLUP_RETENTION_DAYS", 0, 0, DAYS_MAX),
@@ -322,6 +354,7 @@ export function readConfig(environment: Environment, defaults: { dataDir: string
     sportsPollSeconds:
       text("SPORTS_POLL_SECONDS") === null ? null : number("SPORTS_POLL_SECONDS", 0, 0.2, 86_400, false),
     sportsUserAgent: text("SPORTS_USER_AGENT"),
+    weather: attempt(weather, null),
     systemMetricsSeconds: number("SYSTEM_METRICS_SECONDS", 60, 0, 86_400),
     logLevel: LOG_LEVELS[level] ?? "info",
     logFormat: format as Config["logFormat"],
@@ -472,6 +505,7 @@ export function describeConfig(config: Config): string {
     haToken: mask(config.haToken),
     apiToken: mask(config.apiToken),
     influxdb: config.influxdb && maskTarget(config.influxdb),
+    weather: config.weather && { ...config.weather, apiKey: mask(config.weather.apiKey) },
     mirrors: config.mirrors.map(maskTarget),
   };
   return JSON.stringify(shown, undefined, 2);

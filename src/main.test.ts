@@ -2,12 +2,17 @@ import assert from "node:assert/strict";
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { createSimulatedHome } from "./testing/simulated-home/simulated-home.ts";
 
 const REPOSITORY = join(import.meta.dirname, "..");
+
+/** Without what would ask somebody outside. */
+const ALONE = { PATH: process.env.PATH, WEATHER_PROVIDER: "off" };
 
 /** The program as a process, beside nothing; `said` is all it has written so far. */
 function run(
@@ -20,7 +25,7 @@ function run(
   const child: ChildProcess = spawn(command[0]!, command.slice(1), {
     cwd: dir,
     detached,
-    env: { PATH: process.env.PATH, DATA_API_PORT: "0", SPORTS_DATA_PORT: "0", LOG_FORMAT: "json", ...environment },
+    env: { ...ALONE, DATA_API_PORT: "0", SPORTS_DATA_PORT: "0", LOG_FORMAT: "json", ...environment },
     stdio: ["ignore", "pipe", "pipe"],
   });
   const ended = once(child, "exit");
@@ -78,6 +83,36 @@ test("main() records what it needs itself every SYSTEM_METRICS_SECONDS", async (
   const [at, bytes] = series[0]!.samples[0]!;
   assert.equal(series[0]!.unit, "B");
   assert.ok(Math.abs(at - Date.now()) < 60_000 && bytes > 20_000_000, told.said);
+});
+
+test("main() records the weather where Home Assistant is, and says how that goes", async (t) => {
+  const dir = temporary(t);
+  const home = await createSimulatedHome({ port: 0, entities: 20, token: "right" });
+  t.after(() => home.close());
+  const asked: string[] = [];
+  const time = Math.floor(Date.now() / 1000) - 60;
+  const provider = createServer((request, response) => {
+    asked.push(request.url!);
+    response.end(JSON.stringify({ current_units: { temperature_2m: "°C" }, current: { time, temperature_2m: 3.4 } }));
+  });
+  provider.listen(0, "127.0.0.1");
+  await once(provider, "listening");
+  t.after(() => provider.close());
+  writeFileSync(join(dir, "token"), "right");
+  const { told, until } = run(t, dir, {
+    ...{ HA_URL: home.url, HA_TOKEN_FILE: "token", WEATHER_PROVIDER: "open-meteo" },
+    WEATHER_BASE_URL: `http://127.0.0.1:${(provider.address() as AddressInfo).port}`,
+  });
+  await until('"api":"sports"');
+  const url = `http://127.0.0.1:${/"api":"data".*?"port":(\d+)/.exec(told.said)?.[1]}`;
+  const question = "measurement=weather&subject=open-meteo&fields=temperature";
+  let answer = await fetch(`${url}/api/v1/history?${question}`);
+  while (answer.status === 404) answer = await fetch(`${url}/api/v1/history?${question}`);
+  const { series } = (await answer.json()) as { series: { unit: string; samples: unknown[] }[] };
+  assert.deepEqual([series[0]?.unit, series[0]?.samples], ["°C", [[time * 1000, 3.4]]]);
+  assert.match(asked[0]!, /latitude=-?\d+\.\d+&longitude=-?\d+\.\d+/);
+  const health = (await (await fetch(`${url}/health`)).json()) as { dependencies: { weather: { status: string } } };
+  assert.equal(health.dependencies.weather.status, "healthy");
 });
 
 test("main() refuses a second service on the database of the home of another one, and so does migrate", async (t) => {

@@ -49,7 +49,9 @@ async function main(): Promise<void> {
     const { startDemoHome } = await import("./testing/demo-home.ts");
     const home = await startDemoHome();
     demoHome = home;
-    config = { ...config, haUrl: home.url, haToken: home.token };
+    // Nothing in a demo is real, unless somebody asks for it.
+    const weather = process.env.WEATHER_PROVIDER === undefined ? null : config.weather;
+    config = { ...config, haUrl: home.url, haToken: home.token, weather };
   }
 
   let app: App;

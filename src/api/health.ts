@@ -5,7 +5,15 @@ import { isoFromMicros, nowMicros } from "../lib/time.ts";
 import type { Api } from "./api.ts";
 import { answers, nullable, text, time } from "./schemas.ts";
 import { sportsBody } from "./sports-status.ts";
-import { databaseHealth, homeAssistantBody, influxdbBody, readiness, type StatusSources, storeBody } from "./status.ts";
+import {
+  databaseHealth,
+  homeAssistantBody,
+  influxdbBody,
+  readiness,
+  type StatusSources,
+  storeBody,
+  weatherBody,
+} from "./status.ts";
 import { Type } from "./type.ts";
 import { webhooksBody } from "./webhooks-status.ts";
 
@@ -34,6 +42,7 @@ const Health = Type.Object({
         timeseries: DependencySchema,
         influxdb: DependencySchema,
         home_assistant: DependencySchema,
+        weather: DependencySchema,
         webhooks: DependencySchema,
         sports: Type.Optional(DependencySchema),
       },
@@ -92,6 +101,7 @@ export function healthRoutes(
           timeseries: storeBody(status.store(), status.engine),
           influxdb: influxdbBody(status.targets()),
           home_assistant: homeAssistantBody(status.homeAssistant()),
+          weather: weatherBody(status.weather()),
           webhooks: webhooksBody(webhooks()),
           ...(sports ? { sports: sportsBody(sports()) } : {}),
         },

@@ -604,6 +604,7 @@ test("GET /ready answers 503 with every reason, and notes beside them", async (t
       backfill: () => ({ filling: 2, questions: 3, rows: 200, samples: 100, failures: 1, rollups: 7 }),
       rulesFault: () => "Unknown key exclud",
       targets: () => [],
+      weather: () => null,
       engine: "parquet",
     },
   });

@@ -6,6 +6,7 @@ import type { DatabaseHealth, HomeReader } from "../domain/home-store.ts";
 import type { IngestStatus } from "../domain/ingest.ts";
 import type { LineStatus } from "../domain/line-protocol.ts";
 import type { StoreStatus } from "../domain/store.ts";
+import type { WeatherStatus } from "../domain/weather.ts";
 import type { WebhookStatus } from "../domain/webhook.ts";
 import { isoFromMicros, nowMicros } from "../lib/time.ts";
 import { webhookNotes } from "./webhooks-status.ts";
@@ -23,6 +24,8 @@ export interface StatusSources {
   backfill(): BackfillStatus | undefined;
   /** Other servers that get samples, the archive first. */
   targets(): readonly TargetStatus[];
+  /** Null where it is switched off. */
+  weather(): WeatherStatus | null;
   /** Why the rules in ha-ingestor.yaml are not those in force; null: they are. */
   rulesFault(): string | null;
   /** The archive engine's name, e.g. "parquet". */
@@ -112,6 +115,12 @@ function archiveBody(archive: StoreStatus["archive"]) {
     oldest: isoOrNull(oldest),
     newest: isoOrNull(newest),
   };
+}
+
+export function weatherBody(weather: WeatherStatus | null) {
+  if (weather === null) return { status: "disabled" };
+  const { provider, state, reason, observedAt, fetchedAt } = weather;
+  return { status: state, reason, provider, observed_at: isoOrNull(observedAt), fetched_at: isoOrNull(fetchedAt) };
 }
 
 /** The InfluxDB of the archive, else the first mirror, in the original's words; `state` says more than they do. */

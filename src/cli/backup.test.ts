@@ -24,6 +24,8 @@ import { createSimulatedHome } from "../testing/simulated-home/simulated-home.ts
 const SOURCES = join(import.meta.dirname, "..");
 const CLI = join(import.meta.dirname, "main.ts");
 const HOUR_MS = 3_600_000;
+/** Nobody outside is to be asked. */
+const ALONE = { PATH: process.env.PATH, WEATHER_PROVIDER: "off" };
 
 function temporary(t: TestContext): string {
   const directory = mkdtempSync(join(tmpdir(), "backup-test-"));
@@ -53,7 +55,7 @@ interface Service {
 async function startService(t: TestContext, directory: string, environment: Readonly<Record<string, string>>) {
   const child = spawn(process.execPath, [join(SOURCES, "main.ts")], {
     cwd: directory,
-    env: { PATH: process.env.PATH, DATA_API_PORT: "0", SPORTS_DATA_PORT: "0", LOG_FORMAT: "json", ...environment },
+    env: { ...ALONE, DATA_API_PORT: "0", SPORTS_DATA_PORT: "0", LOG_FORMAT: "json", ...environment },
     stdio: ["ignore", "pipe", "pipe"],
   });
   const ended = once(child, "exit");

@@ -577,6 +577,7 @@ export function apiOptions(more: Partial<Omit<ApiOptions, keyof Driven>> = {}): 
       backfill: () => undefined,
       rulesFault: () => null,
       targets: () => [],
+      weather: () => null,
       engine: "parquet",
     },
     access: { host: "127.0.0.1", token: null, auth: "on", allowedHosts: [], corsOrigins: [] } as const,

@@ -1,7 +1,7 @@
 import type { Game, LeagueId, Play, SeasonRecord, Side, Team } from "../../domain/game.ts";
 import type { Micros } from "../../domain/sample.ts";
 import { microsFromIso } from "../../lib/time.ts";
-import { flagOf, type Json, listOf, numberOf, objectOf, textOf } from "./json.ts";
+import { flagOf, type Json, listOf, numberOf, objectOf, textOf } from "../json.ts";
 import { isSoccer, periodsOf } from "./leagues.ts";
 
 /** Games and teams out of ESPN's answers. Fields as recorded from scoreboards, schedules and team lists. */

@@ -1,7 +1,7 @@
 import type { ScoreProvider } from "../../domain/game.ts";
 import { SOURCE } from "./espn-games.ts";
 import { leagueOf } from "./leagues.ts";
-import type { Requests } from "./requests.ts";
+import type { ScoreRequests } from "./requests.ts";
 
 export const ESPN_BASE_URL = "https://site.api.espn.com/apis/site/v2/sports";
 /** Without a limit ESPN stops at 100; above 500 it was seen to shrink to 25 without a word. */
@@ -12,7 +12,7 @@ const TEAMS_MAX = 1000;
  * ESPN's site API: every league, no key, no promise. A day at a time, since ranges of days answer 400 since September
  * 2026. `baseUrl` stands for everything before `/{sport}/{league}`.
  */
-export function createEspn(requests: Requests, baseUrl: string = ESPN_BASE_URL): ScoreProvider {
+export function createEspn(requests: ScoreRequests, baseUrl: string = ESPN_BASE_URL): ScoreProvider {
   const base = baseUrl.replace(/\/+$/, "");
   return {
     name: SOURCE,

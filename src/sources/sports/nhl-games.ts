@@ -2,7 +2,7 @@ import type { Game } from "../../domain/game.ts";
 import type { Micros } from "../../domain/sample.ts";
 import { isSameAbbreviation } from "../../domain/team-names.ts";
 import { microsFromIso } from "../../lib/time.ts";
-import { type Json, numberOf, objectOf, textOf } from "./json.ts";
+import { type Json, numberOf, objectOf, textOf } from "../json.ts";
 
 /**
  * Scores of the NHL's own API (`/score/{date}`). It has ids of its own, so that its games are matched to those of the

@@ -5,7 +5,7 @@ import { conditionOf } from "../../domain/game-condition.ts";
 import { startFakeScoreboard } from "../../testing/fake-scoreboard.ts";
 import { gameOf, KICKOFF, teamOf } from "../../testing/games.ts";
 import { createNhl } from "./nhl.ts";
-import { createRequests } from "./requests.ts";
+import { createScoreRequests } from "./requests.ts";
 
 const TAMPA = teamOf("20", "TB", "Tampa Bay Lightning", "nhl");
 const BOSTON = teamOf("1", "BOS", "Boston Bruins", "nhl");
@@ -31,7 +31,7 @@ function official(state: string, home: number, away: number, more: object = {}) 
 async function look(games: readonly unknown[]): Promise<Game | undefined> {
   await using board = await startFakeScoreboard();
   board.showNhl("2026-11-29", { games });
-  const nhl = createNhl(createRequests({ userAgent: "test" }), board.nhlBaseUrl);
+  const nhl = createNhl(createScoreRequests({ userAgent: "test" }), board.nhlBaseUrl);
   const found = await nhl.look([GAME], "2026-11-29", NEVER);
   assert.equal(board.asked[0]!.path, "/nhl/score/2026-11-29");
   return found[0];

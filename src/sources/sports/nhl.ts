@@ -1,6 +1,6 @@
 import type { Game, GameDay, LeagueId } from "../../domain/game.ts";
 import { type NhlScore, SOURCE, scoreFor, withScore } from "./nhl-games.ts";
-import type { Requests } from "./requests.ts";
+import type { ScoreRequests } from "./requests.ts";
 
 export const NHL_BASE_URL = "https://api-web.nhle.com/v1";
 
@@ -16,7 +16,7 @@ export interface SecondSource {
 }
 
 /** The league's own scores. */
-export function createNhl(requests: Requests, baseUrl: string = NHL_BASE_URL): SecondSource {
+export function createNhl(requests: ScoreRequests, baseUrl: string = NHL_BASE_URL): SecondSource {
   const base = baseUrl.replace(/\/+$/, "");
   return {
     name: SOURCE,

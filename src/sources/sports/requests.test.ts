@@ -6,8 +6,9 @@ import { gzipSync } from "node:zlib";
 import { SourceFailure } from "../../domain/game.ts";
 import { eventOf } from "../../testing/fake-scoreboard.ts";
 import { liveGame } from "../../testing/games.ts";
+import { ANSWER_BYTES_MAX } from "../requests.ts";
 import { PARSED_HERE_BYTES_MAX } from "./answers.ts";
-import { ANSWER_BYTES_MAX, createRequests } from "./requests.ts";
+import { createScoreRequests } from "./requests.ts";
 
 async function serve(t: TestContext, listener: RequestListener): Promise<string> {
   const server = createServer(listener).listen(0, "127.0.0.1");
@@ -29,36 +30,39 @@ function board(games: number): string {
   });
 }
 
-test("createRequests() parses a large answer in a thread, and gives the same", async (t) => {
+test("createScoreRequests() parses a large answer in a thread, and gives the same", async (t) => {
   const large = board(2500);
   assert.ok(large.length > PARSED_HERE_BYTES_MAX);
   const url = await serve(t, (_request, response) => response.end(large));
-  const { value } = await createRequests({ userAgent: "test" }).get(question(url), never);
+  const { value } = await createScoreRequests({ userAgent: "test" }).get(question(url), never);
   assert.equal(value.games.length, 2500);
   assert.equal(value.games[2499]!.home.score, 49);
   const broken = await serve(t, (_request, response) => response.end(large.slice(0, -1)));
-  await assert.rejects(() => createRequests({ userAgent: "test" }).get(question(broken), never), isFault("malformed"));
+  await assert.rejects(
+    () => createScoreRequests({ userAgent: "test" }).get(question(broken), never),
+    isFault("malformed"),
+  );
 });
 
-test("createRequests() takes gzip, and counts what it unfolds to", async (t) => {
+test("createScoreRequests() takes gzip, and counts what it unfolds to", async (t) => {
   const url = await serve(t, (request, response) => {
     assert.match(String(request.headers["accept-encoding"]), /gzip/);
     response.writeHead(200, { "content-encoding": "gzip" });
     response.end(gzipSync(request.url === "/bomb" ? Buffer.alloc(ANSWER_BYTES_MAX + 1, " ") : board(3)));
   });
-  const requests = createRequests({ userAgent: "test" });
+  const requests = createScoreRequests({ userAgent: "test" });
   assert.equal((await requests.get(question(url), never)).value.games.length, 3);
   await assert.rejects(() => requests.get(question(`${url}bomb`), never), isFault("too_large"));
 });
 
-test("createRequests() asks on condition, and has what has not changed from memory", async (t) => {
+test("createScoreRequests() asks on condition, and has what has not changed from memory", async (t) => {
   const conditions: unknown[] = [];
   const url = await serve(t, ({ headers }, response) => {
     conditions.push([headers["if-none-match"], headers["if-modified-since"]]);
     const validators = { etag: '"a"', "last-modified": "Tue, 24 Nov 2026 11:00:00 GMT" };
     response.writeHead(conditions.length === 1 ? 200 : 304, validators).end(conditions.length === 1 ? board(1) : "");
   });
-  const requests = createRequests({ userAgent: "test" });
+  const requests = createScoreRequests({ userAgent: "test" });
   const first = await requests.get(question(url), never);
   const second = await requests.get(question(url), never);
   assert.deepEqual([first.unchanged, second.unchanged], [false, true]);
@@ -69,21 +73,21 @@ test("createRequests() asks on condition, and has what has not changed from memo
   ]);
 });
 
-test("createRequests() gives up on an answer that does not end", async (t) => {
+test("createScoreRequests() gives up on an answer that does not end", async (t) => {
   const url = await serve(t, (_request, response) => void response.write('{"events":['));
-  const requests = createRequests({ userAgent: "test", timeoutMs: 50 });
+  const requests = createScoreRequests({ userAgent: "test", timeoutMs: 50 });
   await assert.rejects(() => requests.get(question(url), never), isFault("down"));
 });
 
-test("createRequests() ends with the signal, which is no failure of the source", async (t) => {
+test("createScoreRequests() ends with the signal, which is no failure of the source", async (t) => {
   const stop = new AbortController();
   const url = await serve(t, () => stop.abort());
-  const requests = createRequests({ userAgent: "test" });
+  const requests = createScoreRequests({ userAgent: "test" });
   await assert.rejects(() => requests.get(question(url), stop.signal), { name: "AbortError" });
   assert.equal(requests.counters.failed, 0);
 });
 
-test("createRequests() follows to a dated address, and says how long it is to stay away", async (t) => {
+test("createScoreRequests() follows to a dated address, and says how long it is to stay away", async (t) => {
   const url = await serve(t, (request, response) => {
     if (request.url === "/now") response.writeHead(307, { location: "/2026-11-24" }).end();
     else if (request.url === "/busy") response.writeHead(429, { "retry-after": "120" }).end();
@@ -91,7 +95,7 @@ test("createRequests() follows to a dated address, and says how long it is to st
       response.writeHead(503, { "retry-after": new Date(Date.now() + 90_000).toUTCString() }).end();
     } else response.end(board(2));
   });
-  const requests = createRequests({ userAgent: "test" });
+  const requests = createScoreRequests({ userAgent: "test" });
   assert.equal((await requests.get(question(`${url}now`), never)).value.games.length, 2);
   const retryAfter = async (path: string) => {
     const failure: unknown = await requests.get(question(url + path), never).catch((error: unknown) => error);
@@ -103,12 +107,12 @@ test("createRequests() follows to a dated address, and says how long it is to st
   assert.ok(later > 0 && later <= 90_000, `${later}`);
 });
 
-test("createRequests() says that nobody is there", async () => {
+test("createScoreRequests() says that nobody is there", async () => {
   const server = createServer().listen(0, "127.0.0.1");
   await new Promise((resolve) => server.once("listening", resolve));
   const { port } = server.address() as AddressInfo;
   await new Promise((resolve) => server.close(resolve));
-  const requests = createRequests({ userAgent: "test" });
+  const requests = createScoreRequests({ userAgent: "test" });
   const asked = () => requests.get(question(`http://127.0.0.1:${port}/`), never);
   await assert.rejects(asked, /cannot be reached: .*ECONNREFUSED/);
 });

@@ -1,168 +1,28 @@
-import { messageOf } from "../../domain/errors.ts";
-import { type LeagueId, SourceFailure, type SourceFault } from "../../domain/game.ts";
+import type { LeagueId } from "../../domain/game.ts";
+import { type Answer, createRequests, type RequestCounters, type RequestOptions } from "../requests.ts";
 import { type AnswerKind, type AnswerKinds, parseAnswer } from "./answers.ts";
 
-/** A college slate has about 1.2 MB. */
-export const ANSWER_BYTES_MAX = 10 * 1024 * 1024;
-/** For an answer as a whole, body included. */
-const TIMEOUT_MS = 20_000;
-/** Addresses whose last answer is kept for conditional requests: three days of some dozen leagues, and team lists. */
-const REMEMBERED_MAX = 100;
-const RETRY_AFTER_MAX_MS = 3_600_000;
-
-export interface RequestOptions {
-  /** Names us and where to read of us: some providers refuse browsers' names and bare words. */
-  readonly userAgent: string;
-  readonly fetch?: typeof globalThis.fetch;
-  readonly timeoutMs?: number;
-}
-
-export interface RequestCounters {
-  requests: number;
-  unchanged: number;
-  bytes: number;
-  failed: number;
-}
-
-export interface Requests {
-  /**
-   * What is at an address, parsed as its kind. What the provider says is unchanged comes from memory. Rejects with a
-   * SourceFailure, or as the signal aborts.
-   */
-  get<K extends AnswerKind>(question: Question<K>, signal: AbortSignal): Promise<Answer<AnswerKinds[K]>>;
-  readonly counters: Readonly<RequestCounters>;
-}
-
-export interface Question<K extends AnswerKind> {
+export interface ScoreQuestion<K extends AnswerKind> {
   readonly url: string;
   readonly kind: K;
   readonly league: LeagueId;
 }
 
-export interface Answer<T> {
-  readonly value: T;
-  readonly unchanged: boolean;
+export interface ScoreRequests {
+  /** What is at an address, parsed as its kind. Rejects with a SourceFailure, or as the signal aborts. */
+  get<K extends AnswerKind>(question: ScoreQuestion<K>, signal: AbortSignal): Promise<Answer<AnswerKinds[K]>>;
+  readonly counters: Readonly<RequestCounters>;
 }
 
-interface Remembered {
-  readonly etag: string | null;
-  readonly lastModified: string | null;
-  readonly value: AnswerKinds[AnswerKind];
-}
-
-/** Asks a provider for JSON: politely (conditional, named, bounded), and telling apart how it fails. */
-export function createRequests(options: RequestOptions): Requests {
-  const { fetch = globalThis.fetch, timeoutMs = TIMEOUT_MS } = options;
-  const remembered = new Map<string, Remembered>();
-  const counters: RequestCounters = { requests: 0, unchanged: 0, bytes: 0, failed: 0 };
-
-  function remember(url: string, response: Response, value: AnswerKinds[AnswerKind]): void {
-    const etag = response.headers.get("etag");
-    const lastModified = response.headers.get("last-modified");
-    remembered.delete(url);
-    if (etag === null && lastModified === null) return;
-    if (remembered.size >= REMEMBERED_MAX) remembered.delete(remembered.keys().next().value!);
-    remembered.set(url, { etag, lastModified, value });
-  }
-
-  async function ask<K extends AnswerKind>(
-    { url, kind, league }: Question<K>,
-    signal: AbortSignal,
-  ): Promise<Answer<AnswerKinds[K]>> {
-    const known = remembered.get(url);
-    const response = await fetch(url, {
-      signal,
-      headers: {
-        accept: "application/json",
-        "user-agent": options.userAgent,
-        ...(known?.etag ? { "if-none-match": known.etag } : {}),
-        ...(known?.lastModified ? { "if-modified-since": known.lastModified } : {}),
-      },
-    });
-    if (response.status === 304 && known) {
-      await response.body?.cancel();
-      counters.unchanged++;
-      return { value: known.value as AnswerKinds[K], unchanged: true };
-    }
-    if (!response.ok) {
-      await response.body?.cancel();
-      throw refusal(response);
-    }
-    const body = await readBody(response);
-    counters.bytes += body.byteLength;
-    const value = (await parseAnswer({ kind, league, body })) as AnswerKinds[K];
-    remember(url, response, value);
-    return { value, unchanged: false };
-  }
-
+/** Requests for scores, of which large ones are parsed in a thread. */
+export function createScoreRequests(options: RequestOptions): ScoreRequests {
+  const requests = createRequests(options);
   return {
-    counters,
-    async get(question, signal) {
-      counters.requests++;
-      const timeout = AbortSignal.timeout(timeoutMs);
-      try {
-        return await ask(question, AbortSignal.any([signal, timeout]));
-      } catch (error) {
-        signal.throwIfAborted();
-        counters.failed++;
-        if (error instanceof SourceFailure) throw error;
-        const why = timeout.aborted ? `no whole answer within ${timeoutMs / 1000} s` : networkReason(error);
-        throw new SourceFailure("down", `The source cannot be reached: ${why}`, { cause: error });
-      }
-    },
+    counters: requests.counters,
+    get: <K extends AnswerKind>({ url, kind, league }: ScoreQuestion<K>, signal: AbortSignal) =>
+      requests.get(
+        { url, parse: async (body) => (await parseAnswer({ kind, league, body })) as AnswerKinds[K] },
+        signal,
+      ),
   };
-}
-
-/** `fetch` says "fetch failed"; the reason is its cause. */
-function networkReason(error: unknown): string {
-  const { cause } = error as { cause?: unknown };
-  return cause === undefined ? messageOf(error) : messageOf(cause);
-}
-
-const FAULTS: Readonly<Record<number, SourceFault>> = {
-  401: "blocked",
-  403: "blocked",
-  429: "limited",
-  451: "blocked",
-};
-
-function refusal(response: Response): SourceFailure {
-  const { status } = response;
-  const fault = FAULTS[status] ?? (status >= 500 || status < 400 ? "down" : "bad_request");
-  const text: Readonly<Record<string, string>> = {
-    blocked: "it refuses us; it may not like our User-Agent or this network",
-    limited: "it asks us to come less often",
-    bad_request: "it does not understand the request, so its addresses may have changed",
-    down: "it is out of order",
-  };
-  return new SourceFailure(fault, `The source answers ${status}: ${text[fault]}`, {
-    retryAfterMs: retryAfterMs(response.headers.get("retry-after")),
-  });
-}
-
-/** Seconds or a date. */
-function retryAfterMs(header: string | null): number | null {
-  if (header === null) return null;
-  const ms = /^\d+$/.test(header) ? Number(header) * 1000 : Date.parse(header) - Date.now();
-  return Number.isFinite(ms) ? Math.min(Math.max(ms, 0), RETRY_AFTER_MAX_MS) : null;
-}
-
-async function readBody(response: Response): Promise<Uint8Array<ArrayBuffer>> {
-  const parts: Uint8Array[] = [];
-  let size = 0;
-  // Counted after decompression, so that a small answer cannot unfold without bound.
-  for await (const part of response.body ?? []) {
-    size += part.byteLength;
-    if (size > ANSWER_BYTES_MAX) {
-      throw new SourceFailure("too_large", `The answer has more than ${ANSWER_BYTES_MAX / 1024 / 1024} MiB`);
-    }
-    parts.push(part);
-  }
-  const whole = new Uint8Array(size);
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.byteLength;
-  }
-  return whole;
 }

@@ -1,10 +1,11 @@
 import { type Game, type LeagueId, type ScoreSource, SourceFailure, type Team, teamKey } from "../../domain/game.ts";
 import type { Logger } from "../../lib/log.ts";
+import { userAgentOf } from "../requests.ts";
 import { createEspn } from "./espn.ts";
 import { LEAGUES, parseLeague } from "./leagues.ts";
 import { createNhl } from "./nhl.ts";
 import { createPoller } from "./poller.ts";
-import { createRequests } from "./requests.ts";
+import { createScoreRequests } from "./requests.ts";
 
 export interface ScoreSourceOptions {
   /** In place of ESPN's address, up to `/sports`; then nobody else is asked either. */
@@ -25,19 +26,14 @@ const REMEMBERED_MAX = 200;
 /** So long a failure is the answer, so that callers cannot make us knock at a closed door. */
 const FAILED_FOR_MS = 60_000;
 
-/** Providers refuse bare words and browsers' names; a name with a link to what it belongs to passes. */
-function nameOf(version: string): string {
-  return `HA-Ingestor/${version} (+https://www.home-assistant.io)`;
-}
-
 /** ESPN for every league, the NHL's own scores as a second source. Nothing is asked before somebody wants to know. */
 export function createScoreSource(options: ScoreSourceOptions): ScoreSource {
   const { baseUrl, pollSeconds, log, nhlBaseUrl } = options;
-  const userAgent = options.userAgent ?? nameOf(options.version);
-  const requests = createRequests({ userAgent });
+  const userAgent = options.userAgent ?? userAgentOf(options.version);
+  const requests = createScoreRequests({ userAgent });
   const provider = createEspn(requests, baseUrl ?? undefined);
   const second =
-    baseUrl === null || nhlBaseUrl !== undefined ? createNhl(createRequests({ userAgent }), nhlBaseUrl) : null;
+    baseUrl === null || nhlBaseUrl !== undefined ? createNhl(createScoreRequests({ userAgent }), nhlBaseUrl) : null;
   const teams = createMemory<readonly Team[]>(TEAMS_FOR_MS);
   const schedules = createMemory<readonly Game[]>(SCHEDULE_FOR_MS);
   const stop = new AbortController();
