@@ -5,7 +5,7 @@ import type { TargetSettings } from "./target-settings.ts";
 
 const WRITE_TIMEOUT_MS = 30_000;
 const QUERY_TIMEOUT_MS = 60_000;
-/** More of an answer is not read. */
+/** More of an answer to a write is not read: servers repeat each line that they refuse. */
 const ERROR_BYTES_MAX = 256 * 1024;
 const QUERY_BYTES_MAX = 128 * 1024 * 1024;
 
@@ -77,7 +77,7 @@ export function createInfluxClient(
           : `/write?${parameters({ db: database, rp: settings.retentionPolicy, precision: "ns" })}`;
       const init = { method: "POST", body: lines as Uint8Array<ArrayBuffer>, headers: { ...GZIP, ...TEXT } };
       const response = await call(path, init, WRITE_TIMEOUT_MS);
-      const body = await readBody(response, ERROR_BYTES_MAX);
+      const { body } = await readBeginning(response, ERROR_BYTES_MAX);
       return readAnswer(response.status, response.headers, body, now());
     } catch (error) {
       // No connection, or it broke before the answer was whole.
@@ -102,7 +102,8 @@ export function createInfluxClient(
 
   async function json(path: string, init: RequestInit): Promise<unknown> {
     const response = await call(path, init, QUERY_TIMEOUT_MS);
-    const body = await readBody(response, QUERY_BYTES_MAX);
+    const { body, isWhole } = await readBeginning(response, QUERY_BYTES_MAX);
+    if (!isWhole) throw new Error(`The answer is larger than ${QUERY_BYTES_MAX} bytes`);
     if (!response.ok) throw new AppError("unavailable", `${response.status} ${messageOf(body)}`);
     return JSON.parse(body);
   }
@@ -165,18 +166,16 @@ function parameters(values: Readonly<Record<string, string | null>>): string {
   return new URLSearchParams(given).toString();
 }
 
-async function readBody(response: Response, bytesMax: number): Promise<string> {
+async function readBeginning(response: Response, bytesMax: number): Promise<{ body: string; isWhole: boolean }> {
   const parts: Uint8Array[] = [];
   let bytes = 0;
   for await (const part of response.body ?? []) {
-    bytes += part.length;
-    if (bytes > bytesMax) {
-      await response.body?.cancel().catch(() => {});
-      throw new Error(`The answer is larger than ${bytesMax} bytes`);
-    }
     parts.push(part);
+    bytes += part.length;
+    // Whoever leaves the loop cancels the rest.
+    if (bytes > bytesMax) break;
   }
-  return Buffer.concat(parts).toString("utf8");
+  return { body: Buffer.concat(parts).toString("utf8", 0, bytesMax), isWhole: bytes <= bytesMax };
 }
 
 /**

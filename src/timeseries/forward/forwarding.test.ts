@@ -212,6 +212,26 @@ test("refused points become dead letters, the others arrive, and a replay brings
   await assert.rejects(made.store.forwarding.replay("other"), { code: "not_found" });
 });
 
+test("an answer that repeats more than is read of it stops nothing: the refused lines are found all the same", async (t) => {
+  const { double, directory } = await rig(t, "1.8.3");
+  const stored = new Set<string>();
+  // As InfluxDB answers to keys that are too long: it repeats each of these lines.
+  double.answer = (lines) => {
+    const bad = lines.filter((line) => line.includes("state="));
+    for (const line of lines) if (!bad.includes(line)) stored.add(line);
+    const told = bad.map((line) => `unable to parse '${"x".repeat(100_000)}${line}': max key length exceeded`);
+    return bad.length === 0 ? RECORDED.taken : { status: 400, body: JSON.stringify({ error: told.join("\n") }) };
+  };
+  const made = await open(t, directory, [targetAt(double.url)]);
+  await made.put(
+    "hall",
+    Array.from({ length: 10 }, (_, i): [number, Value] => [i, i < 7 ? "text" : i]),
+  );
+  await settled(made);
+  assert.equal(stored.size, 3);
+  assert.deepEqual([made.status().refused, made.status().delivered], [7, 3]);
+});
+
 test("a missing bucket is made, with the retention that is asked for", async (t) => {
   const { double, directory } = await rig(t);
   let bucket: string | undefined;
