@@ -1,9 +1,13 @@
 /** What became of a batch of lines, by the answer of the server. */
 export type WriteOutcome =
-  | { readonly kind: "taken" }
+  | {
+      readonly kind: "taken";
+      /** The bucket or database was not there and has just been made, so it is empty. */
+      readonly made?: boolean;
+    }
   /** Not now: it is out of order, busy or away. */
   | { readonly kind: "later"; readonly reason: string; readonly afterMs: number | null }
-  /** Not with these settings. */
+  /** Not with these settings. `missing`: the bucket or database is not there, so whatever it had is gone. */
   | { readonly kind: "stopped"; readonly reason: string; readonly missing: boolean }
   /** Less at once. */
   | { readonly kind: "too large"; readonly reason: string }
@@ -47,9 +51,11 @@ export function readAnswer(status: number, headers: Headers, body: string, now: 
   if (status === 408 || status === 429 || status >= 500) {
     return { kind: "later", reason, afterMs: retryAfterMs(headers.get("retry-after"), now) };
   }
-  return { kind: "stopped", reason, missing: status === 404 };
+  return { kind: "stopped", reason, missing: status === 404 && SPEAKS_OF_A_PLACE.test(message) };
 }
 
+/** Proxies answer 404 too, while the server is away. */
+const SPEAKS_OF_A_PLACE = /\b(?:bucket|database|dbrp)\b/i;
 const NUMBERED = /error in line (\d+): ([^\n]*)/g;
 const DROPPED = /\bdropped=(\d+)/;
 const SPEAKS_OF_LINES =

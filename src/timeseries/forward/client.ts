@@ -42,6 +42,8 @@ export function createInfluxClient(
   let version: string | null = null;
   /** The server was asked which one it is. */
   let isKnown = false;
+  /** The bucket or database was made, which nobody was told yet. */
+  let made = false;
   const queries = { asked: 0, failed: 0, milliseconds: 0 };
   let generation: 1 | 2 | undefined = settings.version === "auto" ? undefined : settings.version;
   const bucket = settings.bucket ?? settings.database ?? "";
@@ -115,6 +117,12 @@ export function createInfluxClient(
     return rowsOf(await json(path, { method: "POST", body }));
   }
 
+  function toldWhenMade(outcome: WriteOutcome): WriteOutcome {
+    if (outcome.kind !== "taken" || !made) return outcome;
+    made = false;
+    return { ...outcome, made: true };
+  }
+
   return {
     version: () => version,
     write: send,
@@ -123,14 +131,15 @@ export function createInfluxClient(
       isKnown = false;
       if (settings.version === "auto") generation = undefined;
       const outcome = await send(NOTHING);
-      if (outcome.kind !== "stopped" || !outcome.missing) return outcome;
+      if (outcome.kind !== "stopped" || !outcome.missing) return toldWhenMade(outcome);
       try {
         await create();
       } catch (error) {
         const what = `it is not there and cannot be made: ${errorMessage(error)}`;
         return { ...outcome, reason: `${outcome.reason}; ${what}` };
       }
-      return send(NOTHING);
+      made = true;
+      return toldWhenMade(await send(NOTHING));
     },
     queries: () => ({ ...queries }),
     async query(statement) {

@@ -39,6 +39,8 @@ export interface ForwarderOptions {
   /** The number of the queue's newest sample when the store was opened. */
   readonly queued: number;
   readonly commands: ForwardCommands;
+  /** The queue ends with this number now. */
+  readonly onQueued: (end: number) => void;
   /** What a line says of a series; undefined for one that is gone. */
   readonly series: (number: SeriesNumber) => ForwardedSeries | undefined;
   /** Whether samples at this time are to be sent; all are without it. */
@@ -78,6 +80,8 @@ export function createForwarder(options: ForwarderOptions): Forwarder {
   let state: TargetState = "starting";
   let reason: string | null = null;
   let prepared = false;
+  /** Its bucket or database is another one by now, without what the former one had. */
+  let emptied = false;
   let end = options.queued;
   let acknowledged = stored.acknowledged;
   /** Ascending: when the queue ended where. */
@@ -132,6 +136,8 @@ export function createForwarder(options: ForwarderOptions): Forwarder {
     if (!prepared) {
       const outcome = await send(() => client.prepare());
       if (outcome.kind === "later" || outcome.kind === "stopped") return outcome;
+      if (outcome.kind === "taken" && outcome.made === true) emptied = true;
+      if (emptied) await refill();
       prepared = true;
     }
     return deliver(lines, (part) =>
@@ -139,11 +145,21 @@ export function createForwarder(options: ForwarderOptions): Forwarder {
     );
   }
 
+  /** What the hot tier has comes again, as for a new target. */
+  async function refill(): Promise<void> {
+    const { end, samples } = await commands.call("refillTarget", name);
+    emptied = false;
+    options.onQueued(end);
+    if (samples > 0)
+      log.warn({ target: name, samples }, `"${name}" has lost its samples: those of the last days go again`);
+  }
+
   /** The pause before the next try; what the server asked for counts. */
   async function pause(interruption: Exclude<Delivery, { kind: "delivered" }>): Promise<void> {
     // Whatever changed at the server, a missing bucket may be made at the next try.
     prepared = false;
     const stopped = interruption.kind === "stopped";
+    if (stopped && interruption.missing) emptied = true;
     fail(stopped ? "stopped" : "retrying", interruption.reason);
     const afterMs = stopped ? STOPPED_RETRY_MS : Math.max(interruption.afterMs ?? 0, backoff.next());
     await sleep(afterMs, closing.signal);

@@ -248,6 +248,55 @@ test("a missing bucket is made, with the retention that is asked for", async (t)
   assert.equal(linesOf(double).length, 1);
 });
 
+test("a bucket that was deleted, and made again by us or by others, gets the last days once more", async (t) => {
+  for (const maker of ["us", "others"]) {
+    const { double, directory } = await rig(t);
+    let bucket: string[] | undefined = [];
+    double.answer = (lines) => {
+      bucket?.push(...lines);
+      return bucket === undefined ? RECORDED.noBucket : RECORDED.taken;
+    };
+    double.others = (method, url) => {
+      if (maker === "others") return RECORDED.unauthorized;
+      if (url === "/api/v2/orgs?org=home") return { status: 200, body: '{"orgs":[{"id":"0123"}]}' };
+      if (method === "POST" && url === "/api/v2/buckets") bucket = [];
+      return { status: 201, body: "{}" };
+    };
+    const made = await open(t, directory, [targetAt(double.url)]);
+    await made.put("hall", [
+      [1, 1],
+      [2, "on"],
+    ]);
+    await made.store.fold();
+    await made.put("hall", [[3, 3]]);
+    await settled(made);
+    bucket = undefined;
+    await made.put("hall", [[4, 4]]);
+    if (maker === "others") {
+      await until("it stops", () => made.status().state === "stopped");
+      await made.put("hall", [[5, 5]]);
+      bucket = [];
+    }
+    await until("all is there", () => made.status().state === "running" && made.status().waiting === 0);
+    const values = bucket!.map((line) => line.split(" ")[1]).sort();
+    const expected = ['state="on"', "value=1", "value=3", "value=4", ...(maker === "others" ? ["value=5"] : [])];
+    assert.deepEqual(values, expected, maker);
+  }
+});
+
+test("a 404 that does not speak of the bucket sends nothing again", async (t) => {
+  const { double, directory } = await rig(t);
+  const made = await open(t, directory, [targetAt(double.url)]);
+  await made.put("hall", [[1, 1]]);
+  await settled(made);
+  double.answer = () => ({ status: 404, body: "404 page not found" });
+  await made.put("hall", [[2, 2]]);
+  await until("it stops", () => made.status().state === "stopped");
+  double.answer = () => RECORDED.taken;
+  await settled(made);
+  assert.equal(linesOf(double).filter((line) => line.includes("value=1")).length, 1);
+});
+
 test("a sample that is stored already is not forwarded with another value", async (t) => {
   const { double, directory } = await rig(t);
   const made = await open(t, directory, [targetAt(double.url)]);

@@ -84,6 +84,7 @@ export function createForwarders(options: ForwardingOptions): Forwarders {
       stored: stored.targets.find(({ name }) => name === target.name)!,
       queued: end,
       commands,
+      onQueued: queued,
       series,
       ...(role === "archive" ? { wants: (ts: Micros) => !options.isArchived(dayOf(ts)) } : {}),
       ...(settings.sleep === undefined ? {} : { sleep: settings.sleep }),
@@ -98,16 +99,18 @@ export function createForwarders(options: ForwardingOptions): Forwarders {
     ...settings.mirrors.map((mirror) => start(mirror, "mirror", createClient(mirror))),
   ];
 
+  function queued(next: number): void {
+    end = Math.max(end, next);
+    for (const forwarder of all) forwarder.queued(end);
+  }
+
   return {
     archive,
     series,
     get end() {
       return end;
     },
-    queued(next) {
-      end = Math.max(end, next);
-      for (const forwarder of all) forwarder.queued(end);
-    },
+    queued,
     status: () => all.map((forwarder) => forwarder.status()),
     deadLetters: (question) => commands.call("deadLetters", question),
     async replay(target) {

@@ -61,6 +61,7 @@ export type ForwardCommands = Pick<
       | "nextBatch"
       | "cutBatch"
       | "acknowledge"
+      | "refillTarget"
       | "deadLetters"
       | "oldestDeadLetters"
       | "removeDeadLetters"

@@ -66,6 +66,13 @@ export interface Acknowledged {
   readonly skipped: number;
 }
 
+export interface Refilled {
+  /** The number of the queue's newest sample. */
+  readonly end: number;
+  /** How many were queued. */
+  readonly samples: number;
+}
+
 /** Of each target so many are kept, the newest. */
 export const DEAD_LETTERS_MAX = 100_000;
 /** Rows that a transaction removes from the queue at most, so that a commit need not wait for long. */
@@ -126,22 +133,46 @@ export class Outgoing {
     this.#targets.set(name, { number: Number(found?.number), waitingMax });
   }
 
-  #fill(target: number): void {
+  /** The target has lost what it had: queues what the hot tier has and it does not wait for anyway. */
+  refill(target: string): Refilled {
+    const samples = this.#fill(this.#target(target).number);
+    return { end: this.#end, samples };
+  }
+
+  /** Queues what the hot tier has and the target does not wait for already; answers how many samples those are. */
+  #fill(target: number): number {
+    let samples = 0;
+    this.#db.exec(
+      "CREATE TEMP TABLE waits (series INTEGER, ts INTEGER, PRIMARY KEY (series, ts)) WITHOUT ROWID, STRICT",
+    );
+    this.#db
+      .prepare(
+        `INSERT OR IGNORE INTO waits SELECT series, ts FROM outgoing WHERE (target IS NULL OR target = ?1)
+           AND seq > (SELECT acknowledged FROM forward_targets WHERE number = ?1)`,
+      )
+      .run(target);
     for (const day of this.#days()) {
-      this.#db
+      const queued = this.#db
         .prepare(
           `INSERT INTO outgoing (seq, target, series, ts, value)
-           SELECT ?1 + row_number() OVER (ORDER BY ts), ?2, series, ts, value FROM ${tableOfDay(day)}`,
+           SELECT ?1 + row_number() OVER (ORDER BY ts), ?2, series, ts, value FROM ${tableOfDay(day)}
+           WHERE (series, ts) NOT IN (SELECT series, ts FROM waits)`,
         )
         .run(this.#end, target);
+      samples += Number(queued.changes);
       this.#end = this.#readEnd();
     }
     const log = readLog(this.#db);
     const days = new Set(this.#days());
+    const waits = this.#db.prepare("SELECT 1 FROM waits WHERE series = ? AND ts = ?");
     for (const [place, series] of log.series.entries()) {
       const ts = log.ts[place]!;
-      if (!this.#isStored(days, series, ts)) this.#insert.run(++this.#end, target, series, ts, valueAt(log, place));
+      if (this.#isStored(days, series, ts) || waits.get(series, ts) !== undefined) continue;
+      this.#insert.run(++this.#end, target, series, ts, valueAt(log, place));
+      samples++;
     }
+    this.#db.exec("DROP TABLE waits");
+    return samples;
   }
 
   /** A queue that is empty ends where the last target has taken everything. */

@@ -17,6 +17,7 @@ import type {
   Acknowledgement,
   CutBatch,
   NextBatch,
+  Refilled,
   StoredOutgoing,
   TargetDefinition,
 } from "./outgoing.ts";
@@ -178,6 +179,7 @@ export type WriterCommands = {
   nextBatch(argument: { readonly target: string; readonly limit: number }): NextBatch;
   cutBatch(argument: CutBatch & Limits): void;
   acknowledge(argument: Acknowledgement & Limits): Acknowledged;
+  refillTarget(target: string): Refilled;
   deadLetters(question: DeadLetterQuestion): { readonly letters: readonly DeadLetter[]; readonly total: number };
   oldestDeadLetters(argument: {
     readonly target: string;

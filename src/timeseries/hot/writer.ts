@@ -406,6 +406,10 @@ const commands: WriterCommands = {
     const current = database();
     return inTransaction(current, limits, () => current.outgoing.acknowledge({ target, last, letters }));
   },
+  refillTarget(target) {
+    const current = database();
+    return inTransaction(current, {}, () => current.outgoing.refill(target));
+  },
   deadLetters: (question) => database().outgoing.deadLetters(question),
   oldestDeadLetters: ({ target, after, limit }) => database().outgoing.oldestDeadLetters(target, after, limit),
   removeDeadLetters(ids) {
