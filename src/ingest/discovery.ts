@@ -182,9 +182,9 @@ export function createDiscovery(options: DiscoveryOptions): Discovery {
     },
     snapshot(snapshot) {
       if (snapshot.entitySources) index.setSources(snapshot.entitySources);
-      awaited.clear();
       for (const kind of REGISTRY_KINDS) {
         const rows = snapshot.registries[kind];
+        if (kind === "entity") awaited.clear();
         if (!rows) continue;
         const moves = index.replace(kind, rows);
         writes.registry(kind, rows, snapshot.readAt);

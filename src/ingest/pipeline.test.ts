@@ -479,6 +479,59 @@ test("states that wait for a registry id outlive a reconnect", async () => {
   ]);
 });
 
+test("a created entity's states wait for the list of entities, whatever list comes before it", async () => {
+  await using s = createScenario();
+  s.homeAssistant.registries.entity = [entry("sensor.a", "id1")];
+  s.homeAssistant.states = [state("sensor.a", "1", { updated: 1 })];
+  await s.connectLive();
+  s.homeAssistant.registries.entity = [];
+  s.event("remove", "sensor.a", 2);
+  s.remove("sensor.a", 2.1);
+  await s.until(() => s.asked.includes("entity"), "the list without it");
+  // Set up again, it gets the id back that it had.
+  s.homeAssistant.registries.entity = [entry("sensor.a", "id1")];
+  s.registryEvent({ kind: "device", action: "create", id: "d1", oldEntityId: null, timeFired: at(3) });
+  s.event("create", "sensor.a", 3);
+  s.change(state("sensor.a", "2", { updated: 3.1 }));
+  await s.until(() => s.states.get("sensor.a") !== undefined, "the state");
+  assert.deepEqual(s.asked.slice(-2), ["device", "entity"]);
+  assert.deepEqual(s.model.subjects(), ["id1"]);
+  assert.deepEqual(s.model.samples("id1"), [
+    [1, 1],
+    [2.1, null],
+    [3.1, 2],
+  ]);
+});
+
+test("a created entity's states that wait as a snapshot comes go by the snapshot's list of entities", async () => {
+  await using s = createScenario();
+  s.homeAssistant.running = "STARTING";
+  await s.connectLive();
+  s.homeAssistant.registries.entity = [entry("sensor.a", "id1")];
+  s.event("create", "sensor.a", 1);
+  s.change(state("sensor.a", "1", { updated: 1.1 }));
+  s.homeAssistant.running = "RUNNING";
+  s.ingest.configChanged();
+  await s.live();
+  assert.deepEqual(s.model.calls, []);
+  assert.deepEqual(s.model.samples("id1"), [[1.1, 1]]);
+});
+
+test("an entity announced while the list of entities is on its way waits for the next one", async () => {
+  await using s = createScenario();
+  await s.connectLive();
+  s.event("update", "sensor.other", 1);
+  const release = s.hold();
+  await s.until(() => s.held.length === 1, "the read");
+  s.homeAssistant.registries.entity = [entry("sensor.a", "id1")];
+  s.event("create", "sensor.a", 2);
+  s.change(state("sensor.a", "1", { updated: 2.1 }));
+  release();
+  await s.until(() => s.states.get("sensor.a") !== undefined, "the state");
+  assert.deepEqual(s.model.calls, []);
+  assert.deepEqual(s.model.samples("id1"), [[2.1, 1]]);
+});
+
 test("an entity without registry entry that gets one keeps its series", async () => {
   await using s = createScenario();
   s.homeAssistant.states = [state("sensor.plain", "1", { updated: 1 }, { gain: 1 })];

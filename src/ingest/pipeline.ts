@@ -178,7 +178,7 @@ export function createIngest(options: IngestOptions): Ingest {
   let session: Session | undefined;
   /** Undefined while changes are taken as they arrive. */
   let queue: Queued[] | undefined;
-  let awaiting = new Map<string, StateChange[]>();
+  const awaiting = new Map<string, StateChange[]>();
   let awaitingChanges = 0;
   let lastEventAt: Micros | null = null;
   let homeKnown = false;
@@ -206,9 +206,9 @@ export function createIngest(options: IngestOptions): Ingest {
     if (store.seriesOfSubject(STATE_MEASUREMENT, id).length > 0) {
       // Renamed while nobody listened, or removed and set up again.
       store.rename(STATE_MEASUREMENT, id, entityId, at);
-      // A Home Assistant that was restored from a backup has a name again that is older than the one known here.
-      const [known] = store.seriesOfSubject(STATE_MEASUREMENT, id);
-      if (known!.name !== entityId) store.rename(STATE_MEASUREMENT, id, entityId, listedAt);
+      // A Home Assistant that was restored from a backup has a name again that is older than the one known here, and
+      // states of the name may have been stored under it since then. To an entry that has the name this is no news.
+      store.rename(STATE_MEASUREMENT, id, entityId, listedAt);
     } else if (store.find(unregistered) !== undefined) store.rekey(STATE_MEASUREMENT, entityId, id);
   };
 
@@ -249,12 +249,14 @@ export function createIngest(options: IngestOptions): Ingest {
     for (const { entity, at: since } of named.sort((a, b) => a.at - b.at)) adopt(entity, since, at);
   };
 
+  /** Takes what waited for the id of an entity that is known by now, or that no list will tell. */
   const releaseAwaiting = (): void => {
-    if (awaiting.size === 0) return;
-    const waiting = awaiting;
-    awaiting = new Map();
-    awaitingChanges = 0;
-    for (const changes of waiting.values()) for (const change of changes) take(change);
+    for (const [entityId, changes] of awaiting) {
+      if (discovery.awaits(entityId)) continue;
+      awaiting.delete(entityId);
+      awaitingChanges -= changes.length;
+      for (const change of changes) take(change);
+    }
   };
 
   /** True when the change has to wait for its entity's registry id. */

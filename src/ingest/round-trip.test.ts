@@ -6,7 +6,7 @@ import { silentLog } from "../lib/log.ts";
 import { apiOptions } from "../testing/api-doubles.ts";
 import { temporaryDirectory } from "../testing/recorded-home.ts";
 import { openStore } from "../timeseries/store.ts";
-import { at, createScenario, state, type Times } from "./scenario.ts";
+import { at, createScenario, entry, state, type Times } from "./scenario.ts";
 
 const SETTINGS = { busyTimeoutSeconds: 5, cacheSize: -2000, synchronous: "OFF" } as const;
 const ENTITIES = ["sensor.a", "sensor.b", "light.a"];
@@ -114,5 +114,28 @@ test("any states, by any rules, through a real store and a restart: the history 
       }
     }),
     { numRuns: 25 },
+  );
+});
+
+test("an entry with series gets its name back from states that were stored under it without an entry", async (t) => {
+  const options = { directory: temporaryDirectory(t), commitSeconds: 1000, settings: SETTINGS, log: silentLog() };
+  await using store = await openStore(options);
+  await using s = createScenario({ store });
+  s.homeAssistant.registries.entity = [entry("sensor.a", "id1")];
+  s.homeAssistant.states = [state("sensor.a", "1", { updated: 1 })];
+  await s.connectLive();
+  store.release("state", "id1", at(2));
+  store.series({ measurement: "state", subject: "sensor.a", field: "state" }, "sensor.a", at(3.1));
+  s.disconnect();
+  // Set up again at 3, before its first state: that is when the entry last changed.
+  s.homeAssistant.registries.entity = [];
+  await s.connectLive();
+  s.disconnect();
+  s.homeAssistant.registries.entity = [entry("sensor.a", "id1", { modified_at: at(3) / 1e6 })];
+  s.homeAssistant.states = [state("sensor.a", "2", { updated: 4 })];
+  await s.connectLive();
+  assert.deepEqual(
+    store.seriesOfEntity("sensor.a").map(({ subject }) => subject),
+    ["id1"],
   );
 });
