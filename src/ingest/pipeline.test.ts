@@ -340,6 +340,28 @@ test("a name that a Home Assistant has again, restored from a backup, is taken u
   assert.match(s.model.calls[1]!, /^rename id1 sensor.a /);
 });
 
+for (const [what, entities] of [
+  ["another name", [entry("sensor.new", "id1", { modified_at: at(50) / 1e6 })]],
+  ["no entry any more", []],
+] as const) {
+  test(`an entity that has ${what} when Home Assistant is met starting leaves no series under its old name`, async () => {
+    await using s = createScenario();
+    s.homeAssistant.registries.entity = [entry("sensor.old", "id1")];
+    s.homeAssistant.states = [state("sensor.old", "1", { updated: 1 })];
+    await s.connectLive();
+    s.disconnect();
+    s.homeAssistant.running = "STARTING";
+    s.homeAssistant.registries.entity = [...entities];
+    s.homeAssistant.states = [];
+    await s.connectLive();
+    s.homeAssistant.running = "RUNNING";
+    s.ingest.configChanged();
+    await s.live();
+    assert.deepEqual(s.model.subjects(), ["id1"]);
+    assert.equal(s.states.get("sensor.old"), undefined);
+  });
+}
+
 test("names that two entities exchanged in an outage come out right", async () => {
   await using s = createScenario();
   s.homeAssistant.registries.entity = [entry("sensor.a", "id1"), entry("sensor.b", "id2")];

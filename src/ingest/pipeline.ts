@@ -391,12 +391,10 @@ export function createIngest(options: IngestOptions): Ingest {
     return newer;
   };
 
-  const applyStates = async (snapshot: HomeSnapshot, current: Session): Promise<void> => {
+  const applyStates = async (snapshot: HomeSnapshot, dumped: ReadonlySet<string>, current: Session): Promise<void> => {
     const unregistered: UnregisteredEntity[] = [];
-    const dumped = new Set<string>();
     await inSlices(snapshot.states, current, (state) => {
       const { entityId } = state;
-      dumped.add(entityId);
       if (index.idOf(entityId) === undefined) unregistered.push({ entityId, platform: index.platformOf(entityId) });
       states.set(state);
       // Whose series this state belongs to shows when the queue is worked off: its removal is in there, or `settle`.
@@ -425,10 +423,12 @@ export function createIngest(options: IngestOptions): Ingest {
     const waiting = queue ?? [];
     const newer = await takeOlderThan(snapshot, current, waiting);
     if (current.ended.signal.aborted) return;
-    await applyStates(snapshot, current);
+    const dumped = new Set(snapshot.states.map(({ entityId }) => entityId));
+    await applyStates(snapshot, dumped, current);
     if (current.ended.signal.aborted) return;
     await drain(newer, waiting, current);
-    for (const [entityId, departure] of left) settle(entityId, departure);
+    // What a Home Assistant that is starting does not show is no state that goes on.
+    for (const [entityId, departure] of left) if (dumped.has(entityId)) settle(entityId, departure);
   };
 
   /** Takes `newer`, then what waits, in order; what arrives meanwhile waits too. */
