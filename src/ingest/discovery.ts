@@ -9,6 +9,8 @@ import type { HomeWrites } from "./home-writes.ts";
 
 /** Hears what the registries do to entities, in order. */
 export interface DiscoveryListener {
+  /** An entity whose id is awaited goes by another name: its state moves as that of one whose id is known. */
+  renamedAwaited(from: string, to: string): void;
   /** The entity's state moves: `from` is about to be removed and to appear again as `to`. */
   renamed(id: string, from: string, to: string, at: Micros): void;
   /** The entry is gone; the state is about to be removed. */
@@ -162,6 +164,10 @@ export function createDiscovery(options: DiscoveryOptions): Discovery {
       note({ id, from: entityId, to: null });
       listener.removed(id, entityId, event.timeFired);
     } else if (event.oldEntityId !== null && event.oldEntityId !== entityId) {
+      if (awaited.delete(event.oldEntityId)) {
+        awaited.add(entityId);
+        listener.renamedAwaited(event.oldEntityId, entityId);
+      }
       // A snapshot that was read after the rename knows the entry by its new name already, and the old name may belong
       // to another entry by then.
       const id = index.idOf(entityId) ?? index.idOf(event.oldEntityId);

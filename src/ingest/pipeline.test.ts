@@ -473,6 +473,24 @@ test("a created entity's states wait for its registry id, in order", async () =>
   assert.deepEqual(s.model.subjects(), ["id9", "sensor.other"]);
 });
 
+test("a created entity that is renamed before any list has it keeps what it was under its first name", async () => {
+  await using s = createScenario();
+  await s.connectLive();
+  s.homeAssistant.registries.entity = [entry("sensor.second", "id9")];
+  s.event("create", "sensor.first", 1);
+  s.change(state("sensor.first", "1", { updated: 1.1 }));
+  s.event("update", "sensor.second", 1.2, "sensor.first");
+  s.remove("sensor.first", 1.3);
+  s.change(state("sensor.second", "1", { updated: 1.4 }));
+  await s.until(() => s.states.get("sensor.second") !== undefined, "the list");
+  assert.deepEqual(s.model.subjects(), ["id9"]);
+  assert.deepEqual(s.model.samples("id9"), [
+    [1.1, 1],
+    [1.4, 1],
+  ]);
+  assert.equal(s.states.get("sensor.first"), undefined);
+});
+
 test("a created entry that the list does not hold any more lets its states go", async () => {
   await using s = createScenario();
   await s.connectLive();

@@ -219,6 +219,7 @@ export function createIngest(options: IngestOptions): Ingest {
     now,
     random,
     listener: {
+      renamedAwaited: (from, to) => moveAwaiting(from, to),
       renamed(id, from, to, at) {
         filter.invalidate();
         if (states.get(from)) leaving.set(from, { subject: id, renamed: true });
@@ -257,6 +258,19 @@ export function createIngest(options: IngestOptions): Ingest {
       awaitingChanges -= changes.length;
       for (const change of changes) take(change);
     }
+  };
+
+  /** No list will have the name under which these changes came. */
+  const moveAwaiting = (from: string, to: string): void => {
+    const changes = awaiting.get(from);
+    if (!changes) return;
+    awaiting.delete(from);
+    const moved = changes.map((change) => ({
+      ...change,
+      entityId: to,
+      newState: change.newState && { ...change.newState, entityId: to },
+    }));
+    awaiting.set(to, moved);
   };
 
   /** True when the change has to wait for its entity's registry id. */
