@@ -1,7 +1,11 @@
 import type { HomeConfig, HomeSnapshot, RegistryEvent, RegistryKind, RegistryRow, State, StateChange } from "./home.ts";
 import type { Micros, Span } from "./sample.ts";
 
-/** Why a connection ended. HA's own close code tells nothing (1000 for everything), so this is what we saw of it. */
+/**
+ * Why a connection ended. HA's own close code tells nothing (1000 for everything), so this is what we saw of it.
+ * "stopped": by us, for good; the next run knows of the interruption. One that we close to open another is
+ * "socket_closed".
+ */
 export type DisconnectReason = "socket_closed" | "half_open" | "bad_message" | "overflow" | "stopped";
 
 /** Who hears of Home Assistant. Every call comes in the order of arrival and must return at once. */

@@ -164,13 +164,13 @@ test("a refused token is tried once, named in one line, and replaced by useToken
   assert.doesNotMatch(said, /wrong-token|"good"/);
 });
 
-test("useToken() on an open connection opens a new one", async () => {
+test("useToken() on an open connection opens a new one, and what is missed between the two is an interruption", async () => {
   const ha = await home();
   const started = start(ha.url);
   await connected(started);
   started.session.useToken("good");
   await connected(started, 2);
-  assert.deepEqual(started.listener.calls, ["connected", "disconnected stopped", "connected"]);
+  assert.deepEqual(started.listener.calls, ["connected", "disconnected socket_closed", "connected"]);
 });
 
 test("an old Home Assistant that lacks commands is connected to all the same", async () => {

@@ -112,7 +112,9 @@ export function createSession(options: SessionOptions): HomeAssistantSession {
     // A connection that breaks at once, each time, must not be opened each second.
     if (since !== null && now() - since >= timing.steadyMs * 1000) backoff.reset();
     if (end.reason !== "stopped") waitAfter(end.detail);
-    if (since !== null) listener.disconnected(end.reason, now());
+    // Closed by us and not for good: what happens until another token is accepted is missed as in any interruption.
+    const reason = end.reason === "stopped" && state !== "stopped" ? "socket_closed" : end.reason;
+    if (since !== null) listener.disconnected(reason, now());
   }
 
   function refused(detail: string): void {
