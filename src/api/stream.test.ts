@@ -239,6 +239,51 @@ test("GET /api/v1/stream passes a burst on in order", async (t) => {
   }
 });
 
+test("GET /api/v1/stream keeps a listener that reads, however much comes at once", async (t) => {
+  const { feed, listen, status } = await started(t);
+  const listener = await listen();
+  await listener.next();
+  // What an integration with 4,000 entities tells when it is set up again.
+  const text = "x".repeat(1_500);
+  for (let i = 1; i <= 4_000; i++) feed.emit(change("sensor.hall", null, text));
+  for (let i = 1; i <= 4_000; i++) assert.equal((await listener.next())?.id, String(i));
+  feed.emit(change("sensor.hall", null, "x".repeat(5_000_000)));
+  assert.equal((await listener.next())?.id, "4001");
+  assert.equal((await status()).dropped, 0);
+});
+
+test("createChangeStream() cuts off who stays behind for more than five seconds", async (t) => {
+  const feed = createFeedDouble();
+  let now = 0;
+  const stream = createChangeStream(feed, () => now);
+  t.after(() => stream.close());
+  const response = Object.assign(new EventEmitter(), {
+    writableLength: 0,
+    destroyed: false,
+    writeHead() {},
+    write() {},
+    end() {},
+    destroy() {
+      response.destroyed = true;
+    },
+  });
+  stream.open(response as unknown as ServerResponse, () => true, {}, {});
+  const clientsAfter = async (seconds: number, waiting: number): Promise<number> => {
+    now = seconds * 1_000;
+    response.writableLength = waiting;
+    feed.emit(change("light.hall", "off", "on"));
+    await turn();
+    return stream.status().clients;
+  };
+  assert.equal(await clientsAfter(0, 2_000_000), 1);
+  assert.equal(await clientsAfter(5, 2_000_000), 1);
+  response.emit("drain");
+  assert.equal(await clientsAfter(6, 2_000_000), 1, "it had caught up in between");
+  assert.equal(await clientsAfter(11, 2_000_000), 1);
+  assert.equal(await clientsAfter(11.1, 2_000_000), 0);
+  assert.equal(stream.status().dropped, 1);
+});
+
 test("createChangeStream() holds the bytes once that many listeners wait for", async (t) => {
   const feed = createFeedDouble();
   const stream = createChangeStream(feed);

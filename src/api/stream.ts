@@ -10,8 +10,11 @@ import { stateBody } from "./state-json.ts";
 
 const HEARTBEAT_MS = 15_000;
 const CLIENTS_MAX = 100;
-/** What may wait for a client that reads slowly. */
-const CLIENT_BUFFER_BYTES_MAX = 1024 * 1024;
+/** What may wait for a client however it reads: a burst comes at once, and Home Assistant sends 4,096 changes in one. */
+const CLIENT_BUFFER_BYTES_MAX = 8 * 1024 * 1024;
+/** A client for which more than this waits is behind, which it may be for so long. */
+const CLIENT_BEHIND_BYTES = 1024 * 1024;
+const CLIENT_BEHIND_MS_MAX = 5_000;
 /** Changes that wait for the end of a turn of the event loop, to go out as one write. */
 const TURN_CHANGES_MAX = 1_000;
 /** How long an area filter goes by what it knows of areas. */
@@ -19,8 +22,8 @@ const AREA_REFRESH_MS = 10_000;
 const LIST_LENGTH_MAX = 60_000;
 
 /**
- * State changes for whoever listens: `feed ──▶ turn (one write) ──▶ filter per client ──▶ socket`. A client that lets
- * more than CLIENT_BUFFER_BYTES_MAX wait is cut off: it may come again, while the others are not held up.
+ * State changes for whoever listens: `feed ──▶ turn (one write) ──▶ filter per client ──▶ socket`. A client that stays
+ * behind, or too far behind, is cut off: it may come again, while the others are not held up.
  */
 export interface ChangeStream {
   /** Writes to `response` until either side ends it. `unavailable` when there are too many. */
@@ -45,9 +48,11 @@ export interface StreamStatus {
 interface Client {
   readonly response: ServerResponse;
   wants(change: StateChange): boolean;
+  /** When it was first found behind, by `now`; undefined while it is not. */
+  behindSince: number | undefined;
 }
 
-export function createChangeStream(feed: ChangeFeed): ChangeStream {
+export function createChangeStream(feed: ChangeFeed, now = () => performance.now()): ChangeStream {
   const clients = new Set<Client>();
   let turn: StateChange[] = [];
   let unsubscribe: (() => void) | undefined;
@@ -65,10 +70,23 @@ export function createChangeStream(feed: ChangeFeed): ChangeStream {
     turn = [];
   };
 
+  /** Whether the client may get more, by what it left of the writes before: what comes now it had no time to read. */
+  const keepsUp = (client: Client): boolean => {
+    const waiting = client.response.writableLength;
+    if (waiting <= CLIENT_BEHIND_BYTES) {
+      client.behindSince = undefined;
+      return true;
+    }
+    client.behindSince ??= now();
+    return waiting <= CLIENT_BUFFER_BYTES_MAX && now() - client.behindSince <= CLIENT_BEHIND_MS_MAX;
+  };
+
   const write = (client: Client, text: string | Buffer): void => {
     if (client.response.destroyed) return;
-    client.response.write(text);
-    if (client.response.writableLength <= CLIENT_BUFFER_BYTES_MAX) return;
+    if (keepsUp(client)) {
+      client.response.write(text);
+      return;
+    }
     dropped++;
     remove(client);
     client.response.destroy();
@@ -115,7 +133,7 @@ export function createChangeStream(feed: ChangeFeed): ChangeStream {
         const state = closed ? "the service is stopping" : `${CLIENTS_MAX} clients are listening already`;
         throw new AppError("unavailable", `Cannot open another stream: ${state}`);
       }
-      const client = { response, wants };
+      const client: Client = { response, wants, behindSince: undefined };
       response.writeHead(200, {
         ...headers,
         "content-type": "text/event-stream; charset=utf-8",
@@ -126,6 +144,9 @@ export function createChangeStream(feed: ChangeFeed): ChangeStream {
       });
       clients.add(client);
       response.once("close", () => remove(client));
+      response.on("drain", () => {
+        client.behindSince = undefined;
+      });
       if (unsubscribe === undefined) {
         lastId = feed.told;
         unsubscribe = feed.subscribe(receive);
@@ -136,7 +157,9 @@ export function createChangeStream(feed: ChangeFeed): ChangeStream {
     close() {
       closed = true;
       clearInterval(heartbeat);
-      for (const { response } of [...clients]) {
+      for (const client of [...clients]) {
+        const { response } = client;
+        remove(client);
         // An end waits behind what is not read, and the server would wait with it.
         if (response.writableLength > 0) response.destroy();
         else response.end();
