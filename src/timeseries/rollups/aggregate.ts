@@ -177,17 +177,16 @@ export function samplesOf(
 
 /** What is in force just before the first border, and the last number there was before it. */
 export function carriedInto(prepare: Prepare, request: AggregateRequest, question: SeriesQuestion): Carried {
-  const start = request.borders[0]!;
   const sample = newest(lastInDays(prepare, request, question.number, "TRUE"), question.before);
-  const hour = hourBefore(prepare, question.number, start);
-  const fromSample = isNewer(sample, hour);
-  if (!fromSample && hour === undefined) return NOTHING;
-  const inForce = fromSample ? sample.value : valueAtEnd(hour!);
-  const value = isSilenced(request, question, fromSample ? sample.ts : lastMoment(hour!)) ? undefined : inForce;
+  const rolledUp = newestBefore(prepare, request, question.number);
+  const fromSample = isNewer(sample, rolledUp);
+  if (!fromSample && rolledUp === undefined) return NOTHING;
+  const inForce = fromSample ? sample.value : valueAtEnd(rolledUp!);
+  const value = isSilenced(request, question, fromSample ? sample.ts : rolledUp!.end - 1) ? undefined : inForce;
   if (isNumber(question.kind, inForce)) return { value, number: inForce };
   const isOne = IS_NUMBER[question.kind];
   const number = newest(lastInDays(prepare, request, question.number, isOne), question.numberBefore);
-  const rolled = hour === undefined ? undefined : numberBefore(prepare, question.number, hour);
+  const rolled = rolledUp === undefined ? undefined : numberBefore(prepare, question.number, rolledUp);
   const newer = number !== undefined && (rolled === undefined || number.ts >= rolled.ts);
   return { value, number: (newer ? number : rolled)?.value as number | undefined };
 }
@@ -206,7 +205,7 @@ export function carriedOver(
   const hour = hourBefore(prepare, series, end);
   const isWithin = hour !== undefined && hour.start >= start;
   const inForce = isWithin ? valueAtEnd(hour) : before.value;
-  const since = isWithin ? hour.start + HOUR_MICROS : start;
+  const since = isWithin ? hour.end : start;
   const isSilent = isState && silencesWithin(silences, { start: since, end }).length > 0;
   const last = isWithin ? numberBefore(prepare, series, hour) : undefined;
   const number = last !== undefined && last.ts >= start ? (last.value as number) : before.number;
@@ -216,27 +215,30 @@ export function carriedOver(
 /** The number that is in force just before the first border; NaN: none. Less work than all that is carried. */
 export function numberInto(prepare: Prepare, request: AggregateRequest, question: SeriesQuestion): number {
   const sample = newest(lastInDays(prepare, request, question.number, "TRUE"), question.before);
-  const hour = hourBefore(prepare, question.number, request.borders[0]!);
-  if (isNewer(sample, hour)) {
+  const rolledUp = newestBefore(prepare, request, question.number);
+  if (isNewer(sample, rolledUp)) {
     return isNumber(question.kind, sample.value) && !isSilenced(request, question, sample.ts)
       ? sample.value
       : Number.NaN;
   }
-  if (!hour?.endsWithLast || isSilenced(request, question, lastMoment(hour))) return Number.NaN;
-  return hour.last;
+  if (!rolledUp?.endsWithLast || isSilenced(request, question, rolledUp.end - 1)) return Number.NaN;
+  return rolledUp.last;
 }
 
-function isNewer(sample: Found | undefined, hour: NewestHour | undefined): sample is Found {
-  return sample !== undefined && (hour === undefined || sample.ts >= hour.start);
+/** An hour or a part of a day by itself: what it says of the time after it. */
+interface RolledUp extends NewestHour {
+  readonly end: Micros;
 }
 
-function valueAtEnd(hour: NewestHour): Value | undefined {
-  if (hour.endsWithLast) return Number.isNaN(hour.last) ? null : hour.last;
-  const state = hour.state();
-  return typeof state === "string" ? state : state === null ? undefined : null;
+function isNewer(sample: Found | undefined, rolledUp: RolledUp | undefined): sample is Found {
+  return sample !== undefined && (rolledUp === undefined || sample.ts >= rolledUp.start);
 }
 
-const lastMoment = ({ start }: NewestHour): Micros => start + HOUR_MICROS - 1;
+function valueAtEnd({ endsWithLast, last, state }: RolledUp): Value | undefined {
+  if (endsWithLast) return Number.isNaN(last) ? null : last;
+  const text = state();
+  return typeof text === "string" ? text : text === null ? undefined : null;
+}
 
 /** Whether Home Assistant went down between a moment and the first border. */
 function isSilenced({ silences, borders }: AggregateRequest, { isState }: SeriesQuestion, since: Micros): boolean {
@@ -259,13 +261,36 @@ function lastInDays(prepare: Prepare, request: AggregateRequest, series: SeriesN
   return undefined;
 }
 
-/** The newest hour that ended before `start`, or at it. */
-function hourBefore(prepare: Prepare, series: SeriesNumber, start: Micros): NewestHour | undefined {
-  return newestHour(prepare, series, start - HOUR_MICROS);
+/** The newest hour that ended before the first border, or at it; within an hour the part of the day that ends there. */
+function newestBefore(
+  prepare: Prepare,
+  { borders, cuts }: Pick<AggregateRequest, "borders" | "cuts">,
+  series: SeriesNumber,
+): RolledUp | undefined {
+  const start = borders[0]!;
+  const isWithinHour = start % HOUR_MICROS !== 0 && cuts.includes(start);
+  return (isWithinHour ? partBefore(prepare, series, start) : undefined) ?? hourBefore(prepare, series, start);
 }
 
-/** A text may be in force at the end of the hour: the last number is looked for by hours on its day, by days before it. */
-function numberBefore(prepare: Prepare, series: SeriesNumber, { start, last }: NewestHour): Found | undefined {
+function hourBefore(prepare: Prepare, series: SeriesNumber, start: Micros): RolledUp | undefined {
+  const hour = newestHour(prepare, series, start - HOUR_MICROS);
+  return hour && { ...hour, end: hour.start + HOUR_MICROS };
+}
+
+/** The part of a day that ends at a midnight of the home; undefined: nothing came in it. */
+function partBefore(prepare: Prepare, series: SeriesNumber, end: Micros): RolledUp | undefined {
+  const row = prepare(
+    "SELECT start, last, state FROM rollup_day WHERE series = ? AND start >= ? AND start < ? ORDER BY start DESC LIMIT 1",
+  ).get(series, dayOf(end) * DAY_MICROS, end) as unknown as PartEnd | undefined;
+  if (row === undefined) return undefined;
+  const [start, last, state] = row;
+  return { start, end, last: last ?? Number.NaN, endsWithLast: state === null, state: () => state };
+}
+
+type PartEnd = [start: Micros, last: number | null, state: string | number | null];
+
+/** A text may be in force at its end: the last number is looked for by hours on its day, by days before it. */
+function numberBefore(prepare: Prepare, series: SeriesNumber, { start, last }: RolledUp): Found | undefined {
   if (!Number.isNaN(last)) return { ts: start, value: last };
   const midnight = dayOf(start) * DAY_MICROS;
   const hour = lastNumberWithin(prepare, series, { start: midnight, end: start });

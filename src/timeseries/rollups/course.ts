@@ -109,8 +109,9 @@ export async function planCourse(options: CourseOptions, request: StatisticsRequ
 
   /** Whether rollups of a day lack samples that came before the start. */
   function lacksRollups(day: Day): boolean {
-    if (day === dayOf(start) && start % HOUR_MICROS !== 0) return true;
-    return rolled.get(day)?.cuts == null || memory.hasDay(day);
+    const cuts = rolled.get(day)?.cuts;
+    if (cuts == null || memory.hasDay(day)) return true;
+    return day === dayOf(start) && start % HOUR_MICROS !== 0 && !cuts.includes(start);
   }
 
   function archivedBefore(): Day[] {

@@ -669,6 +669,32 @@ test("days of which a rule dropped a series' samples are left out of its fine fi
   }
 });
 
+for (const [name, rawDays] of [
+  ["all samples", () => 3],
+  ["a series' samples", ({ field }: SeriesKey) => (field === "energy" ? 3 : 365)],
+] as const)
+  test(`what is in force at a midnight within an hour is known where ${name} of the day were dropped`, async () => {
+    const clock = { now: T0 + 5 * DAY + HOUR, timeZone: "Asia/Kolkata" };
+    await using opened = await openOne(clock, rawDays);
+    const { store } = opened;
+    const { plain, meter, quiet, samples, append } = appendQuarters(store, 5);
+    const texts = store.series({ measurement: "state", subject: "t", field: "energy" }, "sensor.t", T0);
+    append(texts, T0, 5);
+    for (const [i, text] of ["on", "off", "unavailable"].entries()) append(texts, T0 + 18.2 * HOUR + i * 60e6, text);
+    confirmDays(store, clock.now);
+    await store.fold();
+    await store.rollUp();
+    await store.seal();
+    assert.ok((await store.retain({ dryRun: false })).rows > 0);
+    for (const day of [0, 1, 2]) {
+      const midnight = T0 + day * DAY + 18.5 * HOUR;
+      for (const series of [[plain, meter, quiet, texts], [texts], [meter]]) {
+        const request = { series, borders: [midnight, midnight + DAY], until: clock.now, group: false };
+        assert.deepEqual(await assertFigures(store, request, { samples, meter }), []);
+      }
+    }
+  });
+
 for (const [name, spoil] of [
   ["cannot be read", (file: string) => writeFileSync(file, "rotten")],
   ["is missing", (file: string) => rmSync(file)],
