@@ -13,6 +13,7 @@ import type { DaysRequest } from "./hours.ts";
 import type { CountRequest, DayCountRequest, MeanColumns } from "./lone-figure.ts";
 import { createLookBack, type LookBackOptions } from "./look-back.ts";
 import type { Stretch } from "./plan.ts";
+import { createWhatIsLeft, type WhatIsLeftOptions } from "./what-is-left.ts";
 
 /** Days of one question for the counts of all series together: some milliseconds for 500 series. */
 const DAYS_AT_ONCE = 100;
@@ -32,7 +33,10 @@ export interface FigureReader {
 }
 
 /** What answers need of the store. */
-export interface AnswersOptions extends CourseOptions, SampleGathererOptions, LookBackOptions {
+export interface AnswersOptions
+  extends CourseOptions,
+    WhatIsLeftOptions,
+    Omit<SampleGathererOptions & LookBackOptions, "whatIsLeft"> {
   readonly memory: CourseOptions["memory"] & SampleGathererOptions["memory"] & LookBackOptions["memory"];
   /** Whether it is the state of an entity: silences concern these alone. */
   readonly isState: (series: SeriesNumber) => boolean;
@@ -42,8 +46,9 @@ export interface AnswersOptions extends CourseOptions, SampleGathererOptions, Lo
 /** Answers for figures by rollups, by samples, and by both where they meet. */
 export function createAnswers(options: AnswersOptions): Pick<StatisticsReader, "statistics" | "figure"> {
   const { reader } = options;
-  const gather = createSampleGatherer(options);
-  const lookBack = createLookBack(options);
+  const whatIsLeft = createWhatIsLeft(options);
+  const gather = createSampleGatherer({ ...options, whatIsLeft });
+  const lookBack = createLookBack({ ...options, whatIsLeft });
 
   async function questionOf(series: SeriesNumber, course: Course): Promise<SeriesQuestion> {
     return {

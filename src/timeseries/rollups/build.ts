@@ -178,8 +178,8 @@ function summaryStore(db: DatabaseSync, day: Day): (summaries: SeriesSummaries) 
     // of what is left and came late.
     const known = counted.get(...key)?.samples as number | null;
     if (known !== null && known > parts.reduce((sum, { count }) => sum + count, 0)) return;
+    if (!storeHours(series, hours.map(toRow))) return;
     clear.run(...key);
-    storeHours(series, hours.map(toRow));
     for (const summary of parts) part.run(series, ...toSql(toRow(summary)));
   };
 }

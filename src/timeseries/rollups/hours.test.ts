@@ -7,7 +7,7 @@ import { type TestContext, test } from "node:test";
 import fc from "fast-check";
 import { downgrade, readMigrations } from "../../lib/migrate.ts";
 import { openForWriting } from "../hot/database.ts";
-import { DAY_MICROS } from "../hot/day.ts";
+import { DAY_MICROS, dayOf } from "../hot/day.ts";
 import {
   eachCount,
   eachMean,
@@ -21,7 +21,7 @@ import {
 } from "./hours.ts";
 import { hasDamagedHours } from "./old-hours.ts";
 import { packHours, unpackHours } from "./pack.ts";
-import { type Durations, LAST, ROLLUP_COLUMNS, type RollupRow, STATE, toSql } from "./row.ts";
+import { COUNT, type Durations, LAST, ROLLUP_COLUMNS, type RollupRow, STATE, toSql } from "./row.ts";
 
 const HOUR = 3_600_000_000;
 const MIGRATIONS = readMigrations(join(import.meta.dirname, "../hot/migrations"));
@@ -188,10 +188,14 @@ test("hours are read as a list of rows would be, ours before Home Assistant's", 
         own: { day, rows },
         statistics,
       } of history) {
-        hourStore(db, day)(first + series, rows);
         own[series] ??= new Map();
         foreign[series] ??= new Map();
-        for (const row of rows) own[series]!.set(row[0], row);
+        const counts = new Map(rows.map((row) => [row[0], row[COUNT]]));
+        const isOfLess = [...own[series]!.values()].some(
+          ([start, count]) => dayOf(start) === day && count > (counts.get(start) ?? 0),
+        );
+        assert.equal(hourStore(db, day)(first + series, rows), !isOfLess);
+        if (!isOfLess) for (const row of rows) own[series]!.set(row[0], row);
         for (const row of statistics) foreign[series]!.set(row[0], insertStatistics(db, first + series, row));
       }
       for (let series = 1; series <= 3; series++) {

@@ -11,7 +11,7 @@ import {
   unpackHours,
 } from "./pack.ts";
 import { stateOf } from "./pack-texts.ts";
-import { LAST, type RollupRow } from "./row.ts";
+import { COUNT, LAST, type RollupRow } from "./row.ts";
 
 /**
  * The hours of all series: those computed from our samples, packed by day in `rollup_hours`, and those of Home
@@ -225,17 +225,24 @@ export function lastNumberWithin(
   return found;
 }
 
-/** Stores the hours of series on a day; inside the caller's transaction. Hours that were there and are not given stay. */
-export function hourStore(db: DatabaseSync, day: Day): (series: SeriesNumber, rows: readonly RollupRow[]) => void {
+/**
+ * Stores the hours of series on a day; inside the caller's transaction. False, and nothing is stored, where an hour that
+ * was there is of more samples than the one that is given, or none is given. One without samples stays.
+ */
+export function hourStore(db: DatabaseSync, day: Day): (series: SeriesNumber, rows: readonly RollupRow[]) => boolean {
   const known = db.prepare("SELECT hours, texts FROM rollup_hours WHERE series_day = ?");
   const store = db.prepare("INSERT OR REPLACE INTO rollup_hours (series_day, hours, texts) VALUES (?, ?, ?)");
   return (series, rows) => {
     const key = keyOf(series, day);
     const before = known.get(key) as unknown as PackedHours | undefined;
-    const all = before === undefined ? rows : united([...rows], unpackHours(day, before));
-    if (all.length === 0) return;
+    const knownRows = before === undefined ? [] : unpackHours(day, before);
+    const counts = new Map(rows.map((row) => [row[0], row[COUNT]]));
+    if (knownRows.some((row) => row[COUNT] > (counts.get(row[0]) ?? 0))) return false;
+    const all = united([...rows], knownRows);
+    if (all.length === 0) return true;
     const { hours, texts } = packHours(day, all);
     store.run(key, hours, texts);
+    return true;
   };
 }
 

@@ -6,6 +6,7 @@ import { type Day, dayOf } from "../hot/day.ts";
 import { isNumber, type SeriesKind } from "./accumulate.ts";
 import type { Found, SeriesQuestion } from "./aggregate.ts";
 import type { Course } from "./course.ts";
+import type { WhatIsLeft } from "./what-is-left.ts";
 
 /** Samples before the first bucket that are asked for one by one to find a number; then days are read whole. */
 const LOOK_BACK_MAX = 100;
@@ -13,12 +14,15 @@ const LOOK_BACK_MAX = 100;
 export interface LookBackOptions {
   /** Days that have a table, ascending. */
   readonly tables: () => readonly Day[];
+  /** Whether any samples of the day are kept elsewhere than in its table and in memory. */
+  readonly isArchived: (day: Day) => boolean;
   readonly memory: { before(series: SeriesNumber, ts: Micros, isOne?: (value: Value) => boolean): SampleColumns };
   readonly kind: (series: SeriesNumber) => SeriesKind;
   /** Samples of all tiers. */
   readonly read: SampleReader["read"];
   /** All samples of a span, of whatever tier. */
   readonly readWhole: (series: SeriesNumber, span: Span) => Promise<ReadColumns>;
+  readonly whatIsLeft: WhatIsLeft;
 }
 
 /** What came before a question's first bucket, as far as the thread that reads does not find it in the file. */
@@ -77,10 +81,20 @@ export function createLookBack(options: LookBackOptions): LookBack {
     return known;
   }
 
+  /** Whether it came late to a day of which a rule dropped what was added up: then the rollups know what is in force. */
+  async function isLeftOver(series: SeriesNumber, sample: Found): Promise<boolean> {
+    const day = dayOf(sample.ts);
+    if (!options.isArchived(day)) return false;
+    const span = { start: day * DAY_MICROS, end: (day + 1) * DAY_MICROS };
+    return (await options.whatIsLeft(series, span)).dropped.length > 0;
+  }
+
   return async (series, course) => {
     const start = course.question.borders[0]!;
     if (course.archivedBefore.length > 0) {
-      return { before: await lookBack(series, start), numberBefore: await lastNumber(series, start, course) };
+      const before = await lookBack(series, start);
+      if (before && (await isLeftOver(series, before))) return { before: undefined, numberBefore: undefined };
+      return { before, numberBefore: await lastNumber(series, start, course) };
     }
     const inMemory = found(memory.before(series, start, isNumberOf(series)));
     return { before: found(memory.before(series, start)), numberBefore: await unshadowed(series, inMemory, course) };
