@@ -203,12 +203,13 @@ export function carriedOver(
   before: Carried,
 ): Carried {
   const hour = hourBefore(prepare, series, end);
-  const isWithin = hour !== undefined && hour.start >= start;
+  // The stretch may begin within the hour.
+  const isWithin = hour !== undefined && hour.end > start;
   const inForce = isWithin ? valueAtEnd(hour) : before.value;
   const since = isWithin ? hour.end : start;
   const isSilent = isState && silencesWithin(silences, { start: since, end }).length > 0;
   const last = isWithin ? numberBefore(prepare, series, hour) : undefined;
-  const number = last !== undefined && last.ts >= start ? (last.value as number) : before.number;
+  const number = last !== undefined && last.end > start ? last.value : before.number;
   return { value: isSilent ? undefined : inForce, number };
 }
 
@@ -289,16 +290,27 @@ function partBefore(prepare: Prepare, series: SeriesNumber, end: Micros): Rolled
 
 type PartEnd = [start: Micros, last: number | null, state: string | number | null];
 
+/** A number that came at `ts` or later, and before `end`. */
+interface RolledNumber {
+  readonly ts: Micros;
+  readonly end: Micros;
+  readonly value: number;
+}
+
 /** A text may be in force at its end: the last number is looked for by hours on its day, by days before it. */
-function numberBefore(prepare: Prepare, series: SeriesNumber, { start, last }: RolledUp): Found | undefined {
-  if (!Number.isNaN(last)) return { ts: start, value: last };
+function numberBefore(
+  prepare: Prepare,
+  series: SeriesNumber,
+  { start, end, last }: RolledUp,
+): RolledNumber | undefined {
+  if (!Number.isNaN(last)) return { ts: start, end, value: last };
   const midnight = dayOf(start) * DAY_MICROS;
   const hour = lastNumberWithin(prepare, series, { start: midnight, end: start });
-  if (hour !== undefined) return { ts: hour.start, value: hour.last };
+  if (hour !== undefined) return { ts: hour.start, end: hour.start + HOUR_MICROS, value: hour.last };
   const day = prepare(
     "SELECT start, last FROM rollup_day WHERE series = ? AND start < ? AND last IS NOT NULL ORDER BY start DESC LIMIT 1",
   ).get(series, midnight) as unknown as [Micros, number] | undefined;
-  return day === undefined ? undefined : { ts: day[0], value: day[1] };
+  return day && { ts: day[0], end: (dayOf(day[0]) + 1) * DAY_MICROS, value: day[1] };
 }
 
 /** Of two at one time the first. */

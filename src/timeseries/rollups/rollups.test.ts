@@ -695,6 +695,54 @@ for (const [name, rawDays] of [
     }
   });
 
+test("what is in force after a day whose samples were dropped is known to a question from within its last hour", async () => {
+  const clock = { now: T0 + 5 * DAY + HOUR, timeZone: "UTC" };
+  await using opened = await openOne(clock, ({ field }) => (field === "energy" ? 2 : 365));
+  const { store } = opened;
+  const { meter, samples } = appendQuarters(store, 5);
+  const rare = (subject: string, of: [Micros, Value][]): SeriesNumber => {
+    const series = store.series({ measurement: "state", subject, field: "energy" }, `sensor.${subject}`, T0);
+    samples.set(series, of);
+    for (const [ts, value] of of) store.append(series, ts, value);
+    return series;
+  };
+  const minutes = (count: number): Micros => T0 + DAY + count * 60e6;
+  const next = T0 + 3 * DAY;
+  const series = [
+    rare("text", [
+      [T0, 34],
+      [minutes(5), "007"],
+    ]),
+    rare("number", [
+      [T0, 34],
+      [minutes(5), 50],
+    ]),
+    rare("both", [
+      [T0, 34],
+      [minutes(5), 50],
+      [minutes(7), "unavailable"],
+      [next, 53],
+    ]),
+    rare("days", [
+      [T0, 34],
+      [minutes(5), 50],
+      [minutes(1500), "unavailable"],
+      [next, 53],
+    ]),
+  ];
+  confirmDays(store, clock.now);
+  await store.fold();
+  await store.rollUp();
+  await store.seal();
+  assert.ok((await store.retain({ dryRun: false })).rows > 0);
+  const borders = periodBorders("5minute", minutes(10), next + HOUR, "UTC");
+  for (const one of series) {
+    const isUnknown = (border: Micros): boolean => border < T0 + 2 * DAY || (one === series[3] && border < next);
+    const request = { series: [one], borders, until: clock.now, group: false };
+    await assertFigures(store, request, { samples, meter, isUnknown });
+  }
+});
+
 for (const [name, spoil] of [
   ["cannot be read", (file: string) => writeFileSync(file, "rotten")],
   ["is missing", (file: string) => rmSync(file)],
