@@ -242,7 +242,9 @@ function createServer({ access, log, demo }: ServerOptions): Api {
   const parseJson = server.getDefaultJsonParser("ignore", "ignore");
   server.removeContentTypeParser("application/json");
   server.addContentTypeParser<string>("application/json", { parseAs: "string" }, (request, body, done) => {
-    if (request.routeOptions.schema?.body !== undefined) parseJson(request, body, done);
+    // Where there is no route the answer is 404 or 405, whatever the body says.
+    if (request.is404) done(null);
+    else if (request.routeOptions.schema?.body !== undefined) parseJson(request, body, done);
     else if (/^\s*(\{\s*\}\s*)?$/.test(body)) done(null);
     else done(new AppError("invalid", "This route takes no body: what it knows are query parameters"));
   });
