@@ -27,6 +27,8 @@ const NAMES: readonly [string, string | undefined][] = [
   ["webhook_test", undefined],
   ["goal", undefined],
   ["goal_*", undefined],
+  ["constructor", undefined],
+  ["__proto__", undefined],
   ["", undefined],
 ];
 for (const [given, expected] of NAMES) {

@@ -3,11 +3,11 @@ import { EVENT_TYPES, type EventType, type NewEvent } from "../domain/webhook.ts
 import { matchesGlob } from "./glob.ts";
 
 /** Names of the original for three events. */
-const ALIASES: Readonly<Record<string, EventType>> = {
-  game_start: "game_started",
-  score_change: "score_changed",
-  game_end: "game_ended",
-};
+const ALIASES = new Map<string, EventType>([
+  ["game_start", "game_started"],
+  ["score_change", "score_changed"],
+  ["game_end", "game_ended"],
+]);
 
 /** Only sent on request, to the webhook that asks. */
 const NEVER_CHOSEN: ReadonlySet<EventType> = new Set(["webhook_test"]);
@@ -21,7 +21,7 @@ export function dottedType(type: EventType): string {
 /** The name of an event, or a pattern with "*", as it is kept; undefined for what names no event. */
 export function canonicalEvent(text: string): string | undefined {
   const name = text.trim().toLowerCase().replaceAll(".", "_");
-  const canonical = ALIASES[name] ?? name;
+  const canonical = ALIASES.get(name) ?? name;
   return typesOf(canonical).length > 0 ? canonical : undefined;
 }
 
