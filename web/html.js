@@ -1,4 +1,4 @@
-import { UNKNOWN } from "./format.js";
+import { number, UNKNOWN } from "./format.js";
 import htm from "./htm.js";
 import { h } from "./preact.js";
 
@@ -22,6 +22,15 @@ export const figures = (figures) =>
 
 /** @param {[name: string, value: unknown][]} facts */
 export const facts = (facts) => html`<dl>${facts.map(([name, value]) => html`<dt>${name}</dt><dd>${value}</dd>`)}</dl>`;
+
+/**
+ * Says how many rows of a list are not on the page; nothing where all of them are.
+ * @param {{ total: number } | null | undefined} list @param {readonly unknown[]} shown
+ */
+export const rest = (list, shown) =>
+  list && list.total > shown.length
+    ? html`<p class="soft">${number(shown.length)} of ${number(list.total)} are shown.</p>`
+    : null;
 
 /**
  * Columns that begin with "#" hold numbers. @param {string[]} columns @param {unknown[][]} rows @param {string} none

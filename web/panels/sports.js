@@ -1,5 +1,5 @@
 import { away, number, UNKNOWN } from "../format.js";
-import { card, html, state, table } from "../html.js";
+import { card, html, rest, state, table } from "../html.js";
 
 /** What each state of a source means, so that they are told apart without the manual. */
 const WORDS = /** @type {const} */ ({
@@ -27,7 +27,7 @@ export function sources(sports, now) {
           league.league,
           state(word, kind),
           league.source ?? UNKNOWN,
-          number(league.games),
+          league.last_success_at ? number(league.games) : UNKNOWN,
           number(league.failures_in_a_row),
           league.last_success_at ? away(league.last_success_at, now) : "never",
           away(league.next_poll_at, now),
@@ -56,7 +56,7 @@ export function games(live) {
         game.condition,
       ]),
       "None is known.",
-    )}${live.warning ? html`<p class="warn">${live.warning}</p>` : null}`,
+    )}${rest(live, live.games)}${live.warning ? html`<p class="warn">${live.warning}</p>` : null}`,
     { wide: true },
   );
 }

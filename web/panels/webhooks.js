@@ -1,5 +1,5 @@
 import { away, number } from "../format.js";
-import { card, html, state, table } from "../html.js";
+import { card, html, rest, state, table } from "../html.js";
 
 /** @param {any} webhook */
 function condition(webhook) {
@@ -27,7 +27,7 @@ export function webhooks(list, letters, now) {
         webhook.disabled_reason ?? webhook.on_hold ?? "",
       ]),
       "None is registered.",
-    )}`,
+    )}${rest(list, list.webhooks)}`,
     { wide: true },
   );
 }
