@@ -1,5 +1,7 @@
 const TOKEN_KEY = "ha-ingestor-token";
 const ANSWER_TIMEOUT_MS = 10_000;
+/** The stream's heartbeat comes every 15 seconds. A connection that the network forgot would never end by itself. */
+const SILENCE_MAX_MS = 35_000;
 
 /** The service asks for a token, or for another one. */
 export class TokenNeeded extends Error {}
@@ -11,40 +13,68 @@ export function keepToken(token) {
 
 /** Addresses are relative to the page, so that it works below another path as well. @param {string} path @param {AbortSignal} signal */
 async function ask(path, signal) {
-  const token = sessionStorage.getItem(TOKEN_KEY);
-  const headers = token === null ? undefined : { authorization: `Bearer ${token}` };
-  const response = await fetch(path, { headers, signal, cache: "no-store" });
+  const response = await fetch(path, { headers: login(), signal, cache: "no-store" });
   if (response.status === 401) throw new TokenNeeded("A token is needed");
   return response;
 }
 
+function login() {
+  const token = sessionStorage.getItem(TOKEN_KEY);
+  if (token === null) return undefined;
+  try {
+    return new Headers({ authorization: `Bearer ${token}` });
+  } catch (cause) {
+    // What no header can carry, such as a zero-width space that was copied along, is no token of the service.
+    throw new TokenNeeded("This is no token", { cause });
+  }
+}
+
 /**
- * The parsed answer, also of /ready's 503. Throws what the service says where it refuses.
+ * The parsed answer, also of /ready's 503. Throws what the service says where it refuses, and the status where it is a
+ * proxy in front of it that does, in whatever form.
  * @param {string} path @returns {Promise<any>}
  */
 export async function read(path) {
   const response = await ask(path, AbortSignal.timeout(ANSWER_TIMEOUT_MS));
-  const body = await response.json();
-  if (!response.ok && typeof body.message === "string") throw new Error(body.message);
-  return body;
+  const body = await response.json().catch((error) => {
+    if (error instanceof SyntaxError) return null;
+    throw error;
+  });
+  if (body !== null && (response.ok || body.status === "not_ready")) return body;
+  throw new Error(
+    typeof body?.message === "string" ? body.message : `something else answers, with status ${response.status}`,
+  );
 }
 
 /**
- * Each state change as it happens, until the signal is aborted or the connection ends. An EventSource could not bring
- * the token.
- * @param {(change: any) => void} onChange @param {AbortSignal} signal
+ * Each event as it comes (`hello` first), until the signal is aborted, the connection ends, or nothing at all has come
+ * for so long that it must be dead. An EventSource could not bring the token.
+ * @param {(event: string, data: any) => void} onEvent @param {AbortSignal} signal
  */
-export async function follow(onChange, signal) {
-  const response = await ask("api/v1/stream", signal);
-  if (!response.ok || response.body === null) throw new Error(`The stream answers ${response.status}`);
-  let text = "";
-  for await (const chunk of response.body.pipeThrough(new TextDecoderStream())) {
-    text += chunk;
-    const events = text.split("\n\n");
-    text = events.pop() ?? "";
-    for (const event of events) {
-      const data = /^event: state_changed$/m.test(event) ? /^data: (.*)$/m.exec(event)?.[1] : undefined;
-      if (data !== undefined) onChange(JSON.parse(data));
+export async function follow(onEvent, signal) {
+  const silence = new AbortController();
+  let timer = 0;
+  const heard = () => {
+    clearTimeout(timer);
+    timer = setTimeout(() => silence.abort(), SILENCE_MAX_MS);
+  };
+  try {
+    heard();
+    const response = await ask("api/v1/stream", AbortSignal.any([signal, silence.signal]));
+    if (!response.ok || response.body === null) throw new Error(`The stream answers ${response.status}`);
+    let text = "";
+    for await (const chunk of response.body.pipeThrough(new TextDecoderStream())) {
+      heard();
+      text += chunk;
+      const events = text.split("\n\n");
+      text = events.pop() ?? "";
+      for (const event of events) {
+        const name = /^event: (.*)$/m.exec(event)?.[1];
+        const data = /^data: (.*)$/m.exec(event)?.[1];
+        if (name !== undefined && data !== undefined) onEvent(name, JSON.parse(data));
+      }
     }
+  } finally {
+    clearTimeout(timer);
   }
 }

@@ -30,14 +30,19 @@ const CHANGES_SHOWN = 20;
 const answers = {};
 /** Why a question has no answer now. @type {Map<string, string>} */
 const failures = new Map();
-/** @type {any[]} */
+/** The newest changes; null where the stream was interrupted. @type {any[]} */
 const recent = [];
 let tokenNeeded = false;
 let tokenRefused = false;
 let tick = 0;
 /** @type {AbortController | null} */
 let stream = null;
+/** Changes come. */
+let isLive = false;
+let hasListened = false;
 let streamEndedAt = -STREAM_AGAIN_TICKS;
+/** Version and kind of the program that answers. */
+let program = "";
 /** Questions under way: a slow answer is not asked for twice. @type {Set<string>} */
 const asked = new Set();
 
@@ -46,7 +51,10 @@ async function question(name, path) {
   if (asked.has(name)) return;
   asked.add(name);
   try {
-    answers[name] = await read(path);
+    const answer = await read(path);
+    // What comes after the page went out of sight is old when it is seen again.
+    if (document.hidden) return;
+    answers[name] = answer;
     failures.delete(name);
   } catch (error) {
     delete answers[name];
@@ -60,15 +68,24 @@ async function question(name, path) {
 async function listen() {
   stream = new AbortController();
   try {
-    await follow((change) => {
-      recent.unshift(change);
+    await follow((event, data) => {
+      if (event === "hello") beLive();
+      else if (event === "state_changed") recent.unshift(data);
       recent.length = Math.min(recent.length, CHANGES_SHOWN);
     }, stream.signal);
   } catch (error) {
     if (error instanceof TokenNeeded) tokenNeeded = true;
   }
   stream = null;
-  streamEndedAt = tick;
+  isLive = false;
+  if (!document.hidden) streamEndedAt = tick;
+}
+
+/** What changed since the last time, while nobody listened, is missing above what is listed. */
+function beLive() {
+  if (hasListened && recent[0] !== null) recent.unshift(null);
+  hasListened = true;
+  isLive = true;
 }
 
 /** @param {SubmitEvent} event */
@@ -133,7 +150,7 @@ function page() {
       ${homeAssistant(health, now)} ${activity(stats)} ${storage(answers.storage, health)}
       ${gaps(answers.gaps, stats?.gaps)} ${games(answers.live)} ${sources(health?.dependencies?.sports, now)}
       ${webhooks(answers.webhooks, answers.letters, now)} ${targets(answers.mirrors, now)}
-      ${tokenNeeded ? null : changes(recent, stream !== null && !failures.has("ready"))}
+      ${tokenNeeded ? null : changes(recent, isLive && !failures.has("ready"))}
     </main>
     <footer>
       <a href="docs/">API reference</a> · <a href="health">health</a> · <a href="ready">readiness</a>${" · "}
@@ -146,10 +163,13 @@ function draw() {
   if (root) render(page(), root);
 }
 
-/** A page that nobody sees asks for nothing. */
+/** A page that nobody sees asks for nothing; what it knew is old when it is seen again, and all is asked anew. */
 async function work() {
   if (document.hidden) {
     stream?.abort();
+    failures.clear();
+    forget();
+    restart();
     return;
   }
   if (!tokenNeeded) {
@@ -162,8 +182,17 @@ async function work() {
     // All at once, the stream too, instead of each when it is its turn.
     else if (wasAway) restart();
     if (!tokenNeeded && answers.stats) tokenRefused = false;
+    if (isOfAnother(answers.health)) location.reload();
   }
-  draw();
+  if (!document.hidden) draw();
+}
+
+/** Another program answers here than before, of another version or another home: this page is not the one it has. */
+function isOfAnother(/** @type {any} */ health) {
+  if (!health?.version) return false;
+  const before = program;
+  program = `${health.version}${health.demo ? " (DEMO)" : ""}`;
+  return before !== "" && before !== program;
 }
 
 function restart() {

@@ -123,6 +123,53 @@ async function away(browser: Browser, program: Program) {
   await page.close();
 }
 
+/** Between the page and the service: a proxy that answers for it, a connection that breaks, a page out of sight. */
+async function between(browser: Browser, program: Program, home: { change(id: string, state: string): void }) {
+  const faults: string[] = [];
+  const page = await open(browser, program.url, faults);
+  await shows(page, "Home Assistant", "connected");
+  const answers = "**/{health,ready,api/v1/**}";
+  await page.route(answers, (route) => route.fulfill({ status: 502, json: { error: "bad gateway" } }));
+  await check("a proxy's own answers are none of the service's", async () => {
+    await page.getByRole("status").getByText("the service does not answer").waitFor();
+    await card(page, "Activity").waitFor({ state: "detached", timeout: AWAY_MS });
+  });
+  await page.unroute(answers);
+  await check("comes back when the proxy passes them on", () => card(page, "Storage").waitFor({ timeout: AWAY_MS }));
+
+  await page.route("**/api/v1/games/live?*", async (route) => {
+    const response = await route.fetch();
+    await route.fulfill({ response, json: { ...(await response.json()), total: 47 } });
+  });
+  await check("says that not all games are shown", () => shows(page, "Live games", "of 47 are shown"));
+
+  const asked: string[] = [];
+  page.on("request", (request) => void asked.push(new URL(request.url()).pathname));
+  await setHidden(page, true);
+  await page.waitForTimeout(3_000);
+  report.equal("a page out of sight asks for nothing", asked.length, 0);
+  await setHidden(page, false);
+  await check("a page that is seen again asks for everything at once", () =>
+    waitUntil("all questions", async () => asked.includes("/api/v1/storage") && asked.includes("/api/v1/mirrors"), {
+      timeoutMs: AWAY_MS,
+    }),
+  );
+  await check("says where changes are missing in the list", () =>
+    shows(page, "Changes as they happen", "Interrupted: what changed in between is missing here."),
+  );
+  home.change("sensor.train_delay", `${"🚆".repeat(59)}late${"r".repeat(100)}`);
+  await check("a long state is cut where it is to be seen", () =>
+    shows(page, "Changes as they happen", `${"🚆".repeat(59)}…`),
+  );
+  report.compare("no error", { compared: 1, faults });
+  await page.close();
+}
+
+/** As the browser does it for a tab in the background. */
+const setHidden = (page: Page, hidden: boolean) =>
+  page.evaluate(`Object.defineProperty(document, "hidden", { value: ${hidden}, configurable: true });
+    document.dispatchEvent(new Event("visibilitychange"))`);
+
 async function token(browser: Browser, program: Program) {
   const faults: string[] = [];
   const page = await open(browser, program.url, faults);
@@ -139,6 +186,12 @@ async function token(browser: Browser, program: Program) {
     await enter("wrong");
     await refused;
     await page.getByRole("alert").getByText("refused").waitFor();
+  });
+  await check("asks again after one that no header can carry", async () => {
+    await enter(`${TOKEN}\u200b`);
+    await page.waitForTimeout(2_000);
+    await page.getByRole("alert").getByText("refused").waitFor();
+    await page.getByRole("status").getByText("a token is needed").waitFor();
   });
   await check("shows the home after the right one", async () => {
     await enter(TOKEN);
@@ -188,6 +241,8 @@ try {
   await figures(browser, program, home);
   report.scenario("views");
   await views(browser, program);
+  report.scenario("between");
+  await between(browser, program, home);
   report.scenario("away");
   await away(browser, program);
   await using guarded = await startProgram({
