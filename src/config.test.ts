@@ -37,6 +37,12 @@ const FAULTS: [string, Record<string, string>, RegExp][] = [
   ["any origin", { CORS_ORIGINS: "*" }, /CORS_ORIGINS="\*"/],
   ["a log level that is none", { LOG_LEVEL: "loud" }, /LOG_LEVEL="loud"/],
   ["an allowed host that is none", { WEBHOOK_ALLOW: "nodered.local,a b" }, /WEBHOOK_ALLOW holds "a b"/],
+  ["a host with its port", { ALLOWED_HOSTS: "pi.local,nas.local:8006" }, /ALLOWED_HOSTS="nas\.local:8006": must be/],
+  ["a host with a scheme", { ALLOWED_HOSTS: "http://pi.local" }, /ALLOWED_HOSTS="http:\/\/pi\.local"/],
+  ["a pattern of hosts", { ALLOWED_HOSTS: "*" }, /ALLOWED_HOSTS="\*"/],
+  ["a host that no browser writes so", { ALLOWED_HOSTS: "küche.local" }, /ALLOWED_HOSTS="küche\.local"/],
+  ["a token with a blank", { API_TOKEN: "open sesame" }, /^(?!.*sesame).*API_TOKEN holds what no client can send/s],
+  ["a token beyond ASCII", { API_TOKEN: "grün" }, /^(?!.*grün).*API_TOKEN holds what no client can send/s],
   [
     "every allowed host that is none",
     { WEBHOOK_ALLOW: "*,a.lan,*.lan" },

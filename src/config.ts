@@ -232,6 +232,19 @@ export function readConfig(environment: Environment, defaults: { dataDir: string
       );
     }
   }
+  for (const host of list("ALLOWED_HOSTS")) {
+    if (!isHostName(host)) {
+      fault(
+        "ALLOWED_HOSTS",
+        host,
+        'must be names or addresses like "pi.local", without port or brackets, separated by commas',
+      );
+    }
+  }
+  const apiToken = secret("API_TOKEN", "API_KEY");
+  if (apiToken !== null && !TOKEN.test(apiToken)) {
+    faults.push("API_TOKEN holds what no client can send: use letters, digits and signs of ASCII, without blanks");
+  }
   for (const [name, replacement] of Object.entries(REPLACED)) {
     if (environment[name] === undefined) continue;
     notes.push(
@@ -326,7 +339,7 @@ export function readConfig(environment: Environment, defaults: { dataDir: string
       cacheSize: number("SQLITE_CACHE_SIZE", -64_000, -4_000_000, 1_000_000),
       synchronous: synchronous as SqliteSettings["synchronous"],
     },
-    apiToken: secret("API_TOKEN", "API_KEY"),
+    apiToken,
     apiAuth: flag("API_AUTH", true),
     corsOrigins: list("CORS_ORIGINS"),
     allowedHosts: list("ALLOWED_HOSTS"),
@@ -368,6 +381,15 @@ export function readConfig(environment: Environment, defaults: { dataDir: string
 
 /** Where Home Assistant's own pages and webhooks are for whoever reaches its API by the Supervisor. */
 const SUPERVISED_HOME = "http://homeassistant:8123";
+
+/** What one word of a header can be, read alike by all clients and servers. */
+const TOKEN = /^[\x21-\x7e]+$/;
+
+/** Whether a name that was called can be it: written as browsers do, but for the case, without port or final dot. */
+function isHostName(text: string): boolean {
+  const host = text.includes(":") ? `[${text}]` : text;
+  return !/\*|\.$/.test(text) && URL.parse(`http://${host}`)?.hostname === host.toLowerCase();
+}
 
 /** "homeassistant.local:8123" */
 function originOfHome(haUrl: string | null): string | null {
