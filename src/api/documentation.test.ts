@@ -350,6 +350,17 @@ test("/docs asks nothing of anybody else", async (t) => {
   assert.match((await api.inject("/docs/static/swagger-initializer.js")).body, /"validatorUrl":null/);
 });
 
+test("/docs works below another path: it loads and tries nothing outside of it", async (t) => {
+  const { api } = await documented(t);
+  for (const url of ["/docs", "/docs/"]) {
+    const { body } = await api.inject(url);
+    assert.match(body, /src="\.\/(docs\/)?static\//);
+    assert.doesNotMatch(body, /(src|href)="\//);
+  }
+  const { servers } = (await api.inject("/docs/json")).json<{ servers: unknown }>();
+  assert.deepEqual(servers, [{ url: "../" }]);
+});
+
 test("docs/errors.md has a paragraph for every code", () => {
   const text = readFileSync(join(import.meta.dirname, "../../docs/errors.md"), "utf8");
   const codes = [...text.matchAll(/^## `(\w+)` \((\d+(?:, \d+)*)\)$/gm)].map((match) => match[1]);

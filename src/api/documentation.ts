@@ -80,6 +80,9 @@ export async function installDocumentation(api: Api, options: DocumentationOptio
   await api.register(swaggerUi, {
     routePrefix: PAGE,
     staticCSP: PAGE_POLICY,
+    // Relative, so that the page and what is tried on it work below another path as well.
+    indexPrefix: ".",
+    transformSpecification: (document) => ({ ...document, servers: [{ url: "../" }] }),
     // Its badge would ask a validator elsewhere.
     uiConfig: { validatorUrl: null, deepLinking: true },
   });
