@@ -281,6 +281,22 @@ const CASES: readonly Case[] = [
     has: ['"code":"invalid"', "not JSON"],
   },
   {
+    name: "POST /api/devices refuses another encoding than UTF-8",
+    method: "POST",
+    url: "/api/devices",
+    body: Buffer.from('{"device_id":"a","name":"Küche"}', "latin1"),
+    status: 400,
+    has: ["it is not UTF-8"],
+  },
+  {
+    name: "POST /api/devices refuses half a character",
+    method: "POST",
+    url: "/api/devices",
+    body: String.raw`{"device_id":"a\ud800","name":"b"}`,
+    status: 400,
+    has: ['The field \\"device_id\\" holds half a character'],
+  },
+  {
     name: "POST /api/devices refuses __proto__",
     method: "POST",
     url: "/api/devices",
@@ -488,7 +504,7 @@ const CASES: readonly Case[] = [
 
 function injection({ method = "GET", url, body, type }: Case): InjectOptions {
   if (body === undefined) return { method, url };
-  const payload = typeof body === "string" ? body : JSON.stringify(body);
+  const payload = typeof body === "string" || body instanceof Buffer ? body : JSON.stringify(body);
   return { method, url, payload, headers: { "content-type": type ?? "application/json" } };
 }
 

@@ -1,3 +1,4 @@
+import { isUtf8 } from "node:buffer";
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import Fastify, {
   type FastifyBaseLogger,
@@ -241,11 +242,13 @@ function createServer({ access, log, demo }: ServerOptions): Api {
   // Names such as "__proto__" are parsed as any other: the schema of a body refuses what it does not know by its name.
   const parseJson = server.getDefaultJsonParser("ignore", "ignore");
   server.removeContentTypeParser("application/json");
-  server.addContentTypeParser<string>("application/json", { parseAs: "string" }, (request, body, done) => {
+  server.addContentTypeParser<Buffer>("application/json", { parseAs: "buffer" }, (request, body, done) => {
     // Where there is no route the answer is 404 or 405, whatever the body says.
     if (request.is404) done(null);
-    else if (request.routeOptions.schema?.body !== undefined) parseJson(request, body, done);
-    else if (/^\s*(\{\s*\}\s*)?$/.test(body)) done(null);
+    // What another encoding wrote would be kept with signs of replacement in its names.
+    else if (!isUtf8(body)) done(new AppError("invalid", "Cannot read the body: it is not UTF-8"));
+    else if (request.routeOptions.schema?.body !== undefined) parseJson(request, body.toString(), done);
+    else if (/^\s*(\{\s*\}\s*)?$/.test(body.toString())) done(null);
     else done(new AppError("invalid", "This route takes no body: what it knows are query parameters"));
   });
   // Who misspells a parameter shall hear of it also where a route takes none. Probes and scrapers may add what they like.

@@ -65,6 +65,8 @@ const CASES: readonly [string, TSchema, "querystring" | "body", unknown, unknown
   ["refuses a long list", list, "body", { names: ["a", "b", "c"] }, /"names" must be a list of 1 to 2 texts, not \[/],
   ["refuses a wrong item", list, "body", { names: ["a", 5] }, /"names" must be a list of 1 to 2 texts/],
   ["refuses a text for a list", list, "body", { names: "a" }, /"names" must be a list/],
+  ["refuses half a character in a list", list, "body", { names: ["a", "\ud800"] }, /"names" must be a list/],
+  ["takes a whole one of two halves", list, "body", { names: ["\ud83d\ude86"] }, { names: ["🚆"] }],
   ["takes bodies as they are", body, "body", { name: "5", area: null }, { name: "5", area: null }],
   ["turns nothing in bodies", body, "body", { name: 5 }, /field "name" must be text/],
   [

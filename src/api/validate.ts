@@ -97,7 +97,7 @@ function fits(shape: Shape, value: unknown): boolean {
   if (shape.anyOf) return shape.anyOf.some((part) => fits(part, value));
   switch (shape.type) {
     case "string":
-      if (typeof value !== "string" || shape.enum?.includes(value) === false) return false;
+      if (typeof value !== "string" || shape.enum?.includes(value) === false || !value.isWellFormed()) return false;
       return isWithin(charactersOf(value), shape.minLength, shape.maxLength);
     case "integer":
       return Number.isSafeInteger(value) && isWithin(value as number, shape.minimum, shape.maximum);
@@ -125,6 +125,8 @@ function charactersOf(text: string): number {
 function describeOne(part: Shape, noun: string, name: string, value: unknown): string {
   const start = `The ${noun} "${name}"`;
   if (Array.isArray(value) && noun !== "field") return `${start} is given more than once; separate values by commas`;
+  // JSON can say "\\ud800", which no database and no UTF-8 can hold: it would come back as another text.
+  if (typeof value === "string" && !value.isWellFormed()) return `${start} holds half a character (a lone surrogate)`;
   const shown = typeof value === "string" ? `"${value.slice(0, 100)}"` : JSON.stringify(value)?.slice(0, 100);
   return `${start} must be ${expected(part)}, not ${shown}`;
 }
