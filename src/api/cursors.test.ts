@@ -44,6 +44,8 @@ test("pageOf() gives each row once, also when the row that a page ended at is go
   assert.deepEqual(pageOf(["rows"], rows, key, { limit: 2, cursor }).rows, ["c", "d"]);
   assert.deepEqual(pageOf(["rows"], ["0", ...rows], key, { limit: 9, cursor }).rows, ["c", "d", "e"]);
   assert.deepEqual(pageOf(["rows"], ["a", "c", "d"], key, { limit: 9, cursor }).rows, ["c", "d"]);
+  assert.deepEqual(pageOf(["rows"], ["c", "d", "e"], key, { limit: 9, cursor }).rows, ["c", "d", "e"]);
+  assert.deepEqual(pageOf(["rows"], ["a", "d", "e"], key, { limit: 9, cursor }).rows, ["d", "e"]);
   assert.equal(pageOf(["rows"], rows, key, { limit: 5 }).nextCursor, null);
   assert.throws(() => pageOf(["others"], rows, key, { limit: 2, cursor }), { code: "invalid" });
 });

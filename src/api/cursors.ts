@@ -39,7 +39,8 @@ export function nameInCursor(name: string): string {
 
 /**
  * One page of a list that is in memory, in its own order. A page begins after the row at which the last one ended; where
- * that row is gone, at its place.
+ * that row is gone, with the one that came next, so that who deletes what a page shows is shown all the others. Where
+ * both are gone, it begins at the place of the first.
  */
 export function pageOf<Row>(
   list: ListAsked,
@@ -49,13 +50,14 @@ export function pageOf<Row>(
 ): Page<Row> {
   let start = 0;
   if (cursor !== undefined) {
-    const [key, place] = decodeCursor(list, cursor) as [key: string, place: number];
-    const at = rows.findIndex((row) => keyOf(row) === key);
-    start = at === -1 ? place : at + 1;
+    const [last, next, place] = decodeCursor(list, cursor) as [last: string, next: string, place: number];
+    const after = rows.findIndex((row) => keyOf(row) === last) + 1;
+    const from = after > 0 ? after : rows.findIndex((row) => keyOf(row) === next);
+    start = from === -1 ? place : from;
   }
   const end = start + limit;
   const page = rows.slice(start, end);
-  const nextCursor = end < rows.length ? encodeCursor(list, [keyOf(page.at(-1)!), end - 1]) : null;
+  const nextCursor = end < rows.length ? encodeCursor(list, [keyOf(page.at(-1)!), keyOf(rows[end]!), end - 1]) : null;
   return { rows: page, total: rows.length, nextCursor };
 }
 
