@@ -36,9 +36,28 @@ export function away(iso, now) {
   return seconds > 0.5 ? `in ${duration(seconds)}` : `${duration(seconds)} ago`;
 }
 
-/** Local date and time. @param {string | null | undefined} iso */
+/** Local date and time; with the offset from UTC where clocks show it twice. @param {string | null | undefined} iso */
 export function moment(iso) {
   const at = new Date(iso ?? "");
   if (Number.isNaN(at.getTime())) return UNKNOWN;
-  return at.toLocaleString("en-CA", { dateStyle: "short", timeStyle: "medium", hour12: false });
+  const text = onTheClock(at);
+  return [-AROUND_MS, AROUND_MS].some((around) => isTwin(at, text, around)) ? `${text} ${offsetOf(at)}` : text;
+}
+
+/** Clocks are not set twice within as long, nor by more. */
+const AROUND_MS = 3 * 3_600_000;
+
+/** @param {Date} at */
+const onTheClock = (at) => at.toLocaleString("en-CA", { dateStyle: "short", timeStyle: "medium", hour12: false });
+
+/** Whether another moment, with the offset that is in force around, has the same text. @param {Date} at @param {string} text @param {number} around */
+function isTwin(at, text, around) {
+  const shift = new Date(at.getTime() + around).getTimezoneOffset() - at.getTimezoneOffset();
+  return shift !== 0 && onTheClock(new Date(at.getTime() + shift * 60_000)) === text;
+}
+
+/** "GMT+2". @param {Date} at */
+function offsetOf(at) {
+  const parts = new Intl.DateTimeFormat("en", { timeZoneName: "shortOffset" }).formatToParts(at);
+  return parts.find(({ type }) => type === "timeZoneName")?.value ?? "";
 }

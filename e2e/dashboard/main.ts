@@ -18,6 +18,14 @@ const SHOWN_MS = 30_000;
 const AWAY_MS = 6_000;
 const TOKEN = "token-of-the-dashboard-run";
 const HOSTILE = "<img src=x onerror=alert(1)>";
+const LONG_WEBHOOK = {
+  url: `https://example.com/hook/${"0123456789abcdef".repeat(20)}`,
+  events: ["*"],
+  enabled: true,
+  waiting: 0,
+  total_calls: 0,
+  failed_calls: 0,
+};
 const VIEWS = [
   { name: "light", colorScheme: "light", width: 1280, height: 900 },
   { name: "dark", colorScheme: "dark", width: 1280, height: 900 },
@@ -165,6 +173,17 @@ async function between(browser: Browser, program: Program, home: { change(id: st
   await page.close();
 }
 
+/** A clock that was set back shows an hour twice. */
+async function clocks(browser: Browser, program: Program) {
+  const page = await browser.newPage({ timezoneId: "Europe/Amsterdam" });
+  await page.goto(program.url);
+  const moments = await page.evaluate(`import("./web/format.js").then(({ moment }) =>
+    ["2026-10-24T23:59:59Z", "2026-10-25T00:30:00Z", "2026-10-25T01:30:00Z", "2026-10-25T02:00:00Z"].map(moment))`);
+  const shown = ["01:59:59", "02:30:00 GMT+2", "02:30:00 GMT+1", "03:00:00"].map((time) => `2026-10-25, ${time}`);
+  report.equal("times of the hour that clocks show twice are told apart", moments, shown);
+  await page.close();
+}
+
 /** As the browser does it for a tab in the background. */
 const setHidden = (page: Page, hidden: boolean) =>
   page.evaluate(`Object.defineProperty(document, "hidden", { value: ${hidden}, configurable: true });
@@ -211,6 +230,15 @@ async function views(browser: Browser, program: Program) {
       if (Number(wide) > 0) throw new Failure(`${wide} pixels too wide`);
     });
     await page.screenshot({ path: join(pictures, `${view.name}.png`), fullPage: true });
+    await check(`${view.name}: an address without blanks does not stretch its card`, async () => {
+      await page.route("**/api/v1/webhooks/list?*", async (route) => {
+        const response = await route.fetch();
+        await route.fulfill({ response, json: { ...(await response.json()), webhooks: [LONG_WEBHOOK] } });
+      });
+      await shows(page, "Webhooks", "/hook/");
+      const wide = await card(page, "Webhooks").evaluate("(element) => element.scrollWidth - element.clientWidth");
+      if (Number(wide) > 0) throw new Failure(`${wide} pixels too wide`);
+    });
     await page.close();
   }
 }
@@ -243,6 +271,8 @@ try {
   await views(browser, program);
   report.scenario("between");
   await between(browser, program, home);
+  report.scenario("clocks");
+  await clocks(browser, program);
   report.scenario("away");
   await away(browser, program);
   await using guarded = await startProgram({
