@@ -175,6 +175,35 @@ test("createPoller() takes what came before a failure of one day", async () => {
   assert.ok(run.states.has("bad_request"));
 });
 
+/** Shown under its own day alone, as ESPN does: 0:7 while we look, then out of sight for days, 0:14 at the end. */
+function longOutage(at: number, day: string): readonly Game[] | SourceFault {
+  const minute = (at - KICKOFF) / MINUTE;
+  if (minute >= 40 && minute < 4 * 24 * 60) return "down";
+  if (day !== gameDay(KICKOFF)) return [];
+  return minute >= 190 ? [finalGame(0, 14)] : course(at, day);
+}
+
+for (const pollSeconds of [null, 600]) {
+  test(`createPoller() learns the end of a game that it missed for days${pollSeconds ? ", at a chosen pace" : ""}`, async () => {
+    const run = await simulate({
+      shows: longOutage,
+      from: KICKOFF - MINUTE,
+      until: KICKOFF + 5 * 24 * HOUR,
+      ...(pollSeconds && { pollSeconds }),
+    });
+    assert.equal(run.events.at(-1), "game_ended 0:14");
+    assert.deepEqual(
+      run.events.filter((event) => event.startsWith("score")),
+      ["score_changed 0:7"],
+    );
+    const after = run.asked.filter(({ minute }) => minute > (4 * 24 + 1) * 60);
+    assert.ok(
+      after.every(({ day }) => day > gameDay(KICKOFF)),
+      "it is asked for after its end is known",
+    );
+  });
+}
+
 const elsewhere = (at: number): Game => ({ ...course(at, gameDay(KICKOFF))[0]!, source: "other" });
 
 test("createPoller() asks the second source in an outage, which then keeps the game to its end", async () => {

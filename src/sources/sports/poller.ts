@@ -13,7 +13,7 @@ import {
   SourceFailure,
   type TrackedGame,
 } from "../../domain/game.ts";
-import { conditionOf } from "../../domain/game-condition.ts";
+import { conditionOf, isUnderWay } from "../../domain/game-condition.ts";
 import type { Micros } from "../../domain/sample.ts";
 import { createBackoff } from "../../lib/backoff.ts";
 import type { Logger } from "../../lib/log.ts";
@@ -33,6 +33,10 @@ export const FAILURES_TO_TELL = 3;
 const CONFIRM_WITHIN_MS = 5_000;
 /** A game is looked for at a second source from shortly before its start to so long after it. */
 const PLAYED_WITHIN = 12 * 3_600_000_000;
+/** The end of a game that we missed, or that is yet to be resumed, is looked for on its own day so long after its start. */
+const MISSED_WITHIN = 30 * 86_400_000_000;
+/** So many of those days are asked for in one round, the newest. */
+const MISSED_DAYS_MAX = 7;
 
 export interface PollerOptions {
   readonly provider: ScoreProvider;
@@ -138,7 +142,9 @@ export function createPoller(options: PollerOptions): ScoreFeed {
       return;
     }
     try {
-      const games = await readDays(one, daysToAsk(one));
+      const isRound = isRoundDue(one);
+      const games = await readDays(one, daysToAsk(one, isRound));
+      if (isRound) one.roundAt = monotonic();
       one.backoff.reset();
       one.failures = 0;
       one.firstAt = 0;
@@ -163,15 +169,33 @@ export function createPoller(options: PollerOptions): ScoreFeed {
     one.told = told;
   }
 
-  /** All three days now and then, otherwise those on which something is being played. */
-  function daysToAsk(one: Running): readonly GameDay[] {
+  function isRoundDue(one: Running): boolean {
+    return monotonic() - one.roundAt >= ROUND_EVERY_MS || !daysAround(now()).every((day) => one.days.has(day));
+  }
+
+  /** In a round all three days and those of missed games, otherwise the days on which something is being played. */
+  function daysToAsk(one: Running, isRound: boolean): readonly GameDay[] {
     const around = daysAround(now());
-    const known = around.every((day) => one.days.has(day));
-    for (const day of one.days.keys()) if (!around.includes(day)) one.days.delete(day);
-    if (!known || pollSeconds !== null || monotonic() - one.roundAt >= ROUND_EVERY_MS) return around;
+    const watched = [...around, ...missedDays(one.league, around)];
+    for (const day of one.days.keys()) if (!watched.includes(day)) one.days.delete(day);
+    if (isRound) return watched;
     const isUrgent = (game: Game): boolean => listener.follows(game) && urgencyOf(game, now()) !== "idle";
-    const busy = around.filter((day) => one.days.get(day)?.some(isUrgent));
+    const busy = watched.filter((day) => one.days.get(day)?.some(isUrgent));
+    if (pollSeconds !== null) return [...new Set([...around, ...busy])];
     return busy.length > 0 ? busy : around;
+  }
+
+  /** Days, besides the three, of followed games whose end is not known: whoever was away for days learns it there. */
+  function missedDays(league: LeagueId, around: readonly GameDay[]): readonly GameDay[] {
+    const at = now();
+    const days = new Set<GameDay>();
+    for (const { game, condition } of listener.known(league)) {
+      const isOpen = condition === "scheduled" || condition === "suspended" || isUnderWay(condition);
+      if (!isOpen || game.start === null || game.start > at || at - game.start > MISSED_WITHIN) continue;
+      const day = gameDay(game.start);
+      if (!around.includes(day) && listener.follows(game)) days.add(day);
+    }
+    return [...days].sort().slice(-MISSED_DAYS_MAX);
   }
 
   /** Takes what the days hold, each game once; the number of games. What came before a failure is taken all the same. */
@@ -198,7 +222,6 @@ export function createPoller(options: PollerOptions): ScoreFeed {
         break;
       }
     }
-    if (days.length === 3 && failure === undefined) one.roundAt = monotonic();
     const games = [...found.values()];
     if (games.length > 0) {
       const confirmations = await confirm(one, games);
