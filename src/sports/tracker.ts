@@ -12,6 +12,7 @@ import type {
 import { conditionOf, hasBegun, scoreSeen } from "../domain/game-condition.ts";
 import { scoreOf, winnerOf } from "../domain/game-json.ts";
 import type { Micros } from "../domain/sample.ts";
+import { isEarlier } from "./game-clock.ts";
 
 const SECOND = 1_000_000;
 const HOUR = 3600 * SECOND;
@@ -61,7 +62,7 @@ export function track(stored: TrackedGame | undefined, seen: Game, look: Look): 
   if (isOdd(stored, game, condition)) return { tracked: { ...stored, ...times }, events: [] };
   const meaning = meaningOf(stored, game, condition);
   if (meaning === null) return { tracked: { ...stored, ...times, doubt: null }, events: [] };
-  if (!meaning.sure) {
+  if (!meaning.sure || isOldAnswer(stored, game)) {
     const doubt = doubtAgain(stored.doubt, meaning.condition, look.receivedAt);
     const confirmed = doubt.looks >= CONFIRMING_LOOKS && look.receivedAt - doubt.since >= CONFIRMING_TIME;
     if (!confirmed) return { tracked: { ...stored, ...times, doubt }, events: [] };
@@ -140,6 +141,16 @@ function meaningOf(stored: TrackedGame, game: Game, condition: Settled): Meaning
 
 function hasMoved(before: Game, now: Game): boolean {
   return before.start !== null && now.start !== null && Math.abs(now.start - before.start) >= MOVED_BY;
+}
+
+/**
+ * A lower score at an earlier moment of the game: some cache on the way is behind. A correction comes with the clock where
+ * it was or further on; where officials set that back as well, further looks confirm it.
+ */
+function isOldAnswer({ started, score, game }: TrackedGame, now: Game): boolean {
+  const seen = scoreSeen(now);
+  if (!started || seen === null || now.phase !== "in") return false;
+  return (seen.home < score.home || seen.away < score.away) && isEarlier(now, game);
 }
 
 function doubtAgain(doubt: Doubt | null, condition: GameCondition, at: Micros): Doubt {
