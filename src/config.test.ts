@@ -54,6 +54,10 @@ const FAULTS: [string, Record<string, string>, RegExp][] = [
     /WEBHOOK_RETRY_SECONDS="5,soon": must be up to 50/,
   ],
   ["no time to answer", { WEBHOOK_TIMEOUT_SECONDS: "0" }, /WEBHOOK_TIMEOUT_SECONDS="0": must be a number from 0.1/],
+  ["a URL under another name", { HASS_URL: "ftp://ha", HASS_TOKEN: "x" }, /HASS_URL="ftp:\/\/ha": must be an address/],
+  ["one port for both", { DATA_API_PORT: "8005" }, /SPORTS_DATA_PORT="8005": must be another port than DATA_API_PORT/],
+  ["a name that no header holds", { SPORTS_USER_AGENT: "a\nb" }, /SPORTS_USER_AGENT="a\\nb": must be one line/],
+  ["every team that is none", { SPORTS_TEAMS: "sf,nfl:sf,nope:x" }, /TEAMS="sf": .*\n.*TEAMS="nope:x": must be/],
   [
     "a token file that is missing",
     { HA_URL: "http://ha", HA_TOKEN_FILE: "/no/such/file" },
@@ -125,14 +129,34 @@ test("readConfig() takes the original's names and says which have no effect", ()
   const config = read({
     HOME_ASSISTANT_URL: "http://ha:8123",
     HOME_ASSISTANT_TOKEN: "t",
-    BATCH_SIZE: "100",
     DATA_API_HOST: "::",
+    BATCH_SIZE: "100",
   });
   assert.deepEqual([config.haUrl, config.haToken], ["http://ha:8123", "t"]);
   assert.deepEqual(config.notes, [
     "DATA_API_HOST has no effect: use HOST",
     "BATCH_SIZE has no effect: it is no longer needed",
   ]);
+});
+
+test("readConfig() says which settings have no effect beside others", () => {
+  assert.deepEqual(read({ API_TOKEN: "x", API_TOKEN_FILE: "/no/such/file" }).notes, [
+    "API_TOKEN_FILE has no effect: API_TOKEN is set, too",
+  ]);
+  assert.match(
+    read({ INFLUXDB_URL: "http://influxdb:8086" }).notes.join(),
+    /no effect without TIMESERIES_ENGINE=influxdb/,
+  );
+  assert.match(read({ TZ: "Mars/Phobos" }).notes.join(), /TZ="Mars\/Phobos" is no time zone/);
+  for (const zone of ["UTC", "Europe/Amsterdam", ":Asia/Kathmandu", "EST5EDT"])
+    assert.deepEqual(read({ TZ: zone }).notes, []);
+});
+
+test("readConfig() takes addresses and names as HOST", () => {
+  for (const host of ["0.0.0.0", "::", "::1", "fe80::1%eth0", "pi.local", "ha_ingestor", "localhost"])
+    assert.equal(read({ HOST: host }).host, host);
+  for (const host of ["0.0.0.0:8006", "http://0.0.0.0", "[::]", "999.1.1.1", "*", "a b"])
+    assert.throws(() => read({ HOST: host }), /HOST=.*: must be an address or a name of this machine, without port/);
 });
 
 test("readConfig() reads token files and ha-ingestor.yaml", () => {

@@ -8,6 +8,7 @@ import { splitTeamName, type TeamName } from "./domain/team-names.ts";
 import { WEATHER_PROVIDERS, type WeatherSettings } from "./domain/weather.ts";
 import { type FilterRules, parseFilterRules } from "./ingest/filter-rules.ts";
 import { DAYS_MAX, limitsFault, parseRetentionRules } from "./ingest/retention-rules.ts";
+import { isTimeZone } from "./lib/calendar.ts";
 import { databaseFile } from "./metadata/database.ts";
 import { parseLeague } from "./sources/sports/leagues.ts";
 import {
@@ -17,6 +18,7 @@ import {
   type TargetSettings,
   urlFault,
 } from "./timeseries/forward/target-settings.ts";
+import { variablesWithoutEffect } from "./variables.ts";
 import { createAddressRules, portOf } from "./webhooks/address-rules.ts";
 import { DEFAULT_RETRY_SECONDS } from "./webhooks/retry.ts";
 
@@ -95,30 +97,7 @@ const MEBIBYTE = 1024 * 1024;
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Names that the original system used, and what stands for them now; null: no longer needed. */
-const REPLACED: Readonly<Record<string, string | null>> = {
-  NABU_CASA_URL: "HA_URL",
-  NABU_CASA_TOKEN: "HA_TOKEN",
-  LOCAL_HA_URL: "HA_URL",
-  LOCAL_HA_TOKEN: "HA_TOKEN",
-  HA_SSL_VERIFY: "HA_VERIFY_SSL",
-  ENABLE_HOME_ASSISTANT: null,
-  ENABLE_AUTH: "API_AUTH",
-  DATA_API_HOST: "HOST",
-  SQLITE_DATABASE_URL: "DATABASE_URL",
-  WEBSOCKET_MAX_RETRIES: null,
-  WEBSOCKET_MAX_RETRY_DELAY: null,
-  MAX_WORKERS: null,
-  PROCESSING_RATE_LIMIT: null,
-  BATCH_SIZE: null,
-  BATCH_TIMEOUT: null,
-  MAX_MEMORY_MB: null,
-  ENRICHMENT_SERVICE_URL: null,
-  DATA_API_URL: null,
-  LOG_OUTPUT: null,
-  LOG_FILE_PATH: null,
-};
-
+const HA_URL_NAMES = ["HA_URL", "HA_HTTP_URL", "HOME_ASSISTANT_URL", "HA_WS_URL", "HASS_URL"];
 const HA_TOKEN_NAMES = ["HA_TOKEN", "HOME_ASSISTANT_TOKEN", "HASS_TOKEN"];
 
 const LOG_LEVELS: Readonly<Record<string, string>> = {
@@ -132,6 +111,15 @@ const LOG_LEVELS: Readonly<Record<string, string>> = {
   critical: "fatal",
   fatal: "fatal",
 };
+
+/** What a header can hold: a token, and a line. */
+const VISIBLE = /^[\x21-\x7e]+$/;
+const PRINTABLE = /^[\x20-\x7e]+$/;
+
+/** An address, or a name; no port, no pattern. */
+function isHost(text: string): boolean {
+  return isIP(text) !== 0 || (/^[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?\.?$/i.test(text) && !/^[\d.]+$/.test(text));
+}
 
 /** Whether only programs of this machine reach an address. */
 export function isLoopback(host: string): boolean {
@@ -180,10 +168,10 @@ export function readConfig(environment: Environment, defaults: { dataDir: string
   /** NAME, or the content of the file that NAME_FILE names. */
   const secret = (...names: string[]): string | null => {
     const value = text(...names);
-    if (value) return value;
     const fileName = `${names[0]}_FILE`;
     const file = text(fileName);
-    if (!file) return null;
+    if (value && file) notes.push(`${fileName} has no effect: ${names.find((name) => text(name))} is set, too`);
+    if (value || !file) return value;
     try {
       const content = readFileSync(file, "utf8").trim();
       if (content) return content;
@@ -206,9 +194,10 @@ export function readConfig(environment: Environment, defaults: { dataDir: string
     }
   };
   const supervisorToken = text("SUPERVISOR_TOKEN", "HASSIO_TOKEN");
-  const haUrl = text("HA_URL", "HA_HTTP_URL", "HOME_ASSISTANT_URL", "HA_WS_URL", "HASS_URL");
+  const haUrlName = HA_URL_NAMES.find((name) => text(name) !== null) ?? "HA_URL";
+  const haUrl = text(haUrlName);
   const haToken = secret(...HA_TOKEN_NAMES);
-  if (haUrl) checkUrl(haUrl, fault);
+  if (haUrl) checkUrl(haUrlName, haUrl, fault);
   const haOrigin = originOfHome(haUrl ?? (supervisorToken ? SUPERVISED_HOME : null));
   if (haUrl && !haToken && !supervisorToken) {
     faults.push("HA_TOKEN is not set: create a long-lived access token in Home Assistant (profile → Security)");
@@ -241,20 +230,29 @@ export function readConfig(environment: Environment, defaults: { dataDir: string
       );
     }
   }
+  const host = text("HOST") ?? "127.0.0.1";
+  if (!isHost(host)) fault("HOST", host, 'must be an address or a name of this machine, without port, like "0.0.0.0"');
+  const dataApiPort = number("DATA_API_PORT", 8006, 0, 65_535);
+  const sportsDataPort = number("SPORTS_DATA_PORT", 8005, 0, 65_535);
+  if (dataApiPort === sportsDataPort && dataApiPort !== 0)
+    fault("SPORTS_DATA_PORT", String(sportsDataPort), "must be another port than DATA_API_PORT");
   const apiToken = secret("API_TOKEN", "API_KEY");
-  if (apiToken !== null && !TOKEN.test(apiToken)) {
+  if (apiToken !== null && !VISIBLE.test(apiToken)) {
     faults.push("API_TOKEN holds what no client can send: use letters, digits and signs of ASCII, without blanks");
   }
-  for (const [name, replacement] of Object.entries(REPLACED)) {
-    if (environment[name] === undefined) continue;
-    notes.push(
-      replacement ? `${name} has no effect: use ${replacement}` : `${name} has no effect: it is no longer needed`,
-    );
-  }
+  const sportsUserAgent = text("SPORTS_USER_AGENT");
+  if (sportsUserAgent !== null && !PRINTABLE.test(sportsUserAgent))
+    fault("SPORTS_USER_AGENT", sportsUserAgent, "must be one line of ASCII");
+  const timeZone = text("TZ");
+  if (timeZone !== null && !isTimeZone(timeZone.replace(/^:/, "")))
+    notes.push(`TZ=${JSON.stringify(timeZone)} is no time zone like "Europe/Amsterdam": the log may be in UTC`);
+  notes.push(...variablesWithoutEffect(environment));
 
   const engine = text("TIMESERIES_ENGINE")?.toLowerCase() ?? "parquet";
   if (engine !== "parquet" && engine !== "influxdb") fault("TIMESERIES_ENGINE", engine, "must be parquet or influxdb");
   const influxdb = engine === "influxdb" ? influxdbTarget() : null;
+  if (engine === "parquet" && text("INFLUXDB_URL") !== null)
+    notes.push("INFLUXDB_URL has no effect without TIMESERIES_ENGINE=influxdb; a copy of everything goes to a mirror");
 
   /** The archive's server, as INFLUXDB_* say. */
   function influxdbTarget(): TargetSettings {
@@ -329,9 +327,9 @@ export function readConfig(environment: Environment, defaults: { dataDir: string
     haToken: haToken ?? supervisorToken,
     haTokenFile: text(...HA_TOKEN_NAMES) === null ? text("HA_TOKEN_FILE") : null,
     haVerifySsl: flag("HA_VERIFY_SSL", true),
-    host: text("HOST") ?? "127.0.0.1",
-    dataApiPort: number("DATA_API_PORT", 8006, 0, 65_535),
-    sportsDataPort: number("SPORTS_DATA_PORT", 8005, 0, 65_535),
+    host,
+    dataApiPort,
+    sportsDataPort,
     dataDir,
     metadataFile: attempt(() => (databaseUrl === null ? join(dataDir, "metadata.db") : databaseFile(databaseUrl)), ""),
     sqlite: {
@@ -362,11 +360,11 @@ export function readConfig(environment: Environment, defaults: { dataDir: string
     ],
     webhookRetrySeconds: attempt(() => retrySeconds(list("WEBHOOK_RETRY_SECONDS")), DEFAULT_RETRY_SECONDS),
     webhookTimeoutSeconds: number("WEBHOOK_TIMEOUT_SECONDS", 15, 0.1, 300, false),
-    sportsTeams: attempt(() => list("SPORTS_TEAMS").map(followedTeam), []),
+    sportsTeams: list("SPORTS_TEAMS").flatMap((entry) => attempt(() => [followedTeam(entry)], [])),
     sportsBaseUrl: attempt(() => httpUrl("SPORTS_BASE_URL", text("SPORTS_BASE_URL")), null),
     sportsPollSeconds:
       text("SPORTS_POLL_SECONDS") === null ? null : number("SPORTS_POLL_SECONDS", 0, 0.2, 86_400, false),
-    sportsUserAgent: text("SPORTS_USER_AGENT"),
+    sportsUserAgent,
     weather: attempt(weather, null),
     systemMetricsSeconds: number("SYSTEM_METRICS_SECONDS", 60, 0, 86_400),
     logLevel: LOG_LEVELS[level] ?? "info",
@@ -381,9 +379,6 @@ export function readConfig(environment: Environment, defaults: { dataDir: string
 
 /** Where Home Assistant's own pages and webhooks are for whoever reaches its API by the Supervisor. */
 const SUPERVISED_HOME = "http://homeassistant:8123";
-
-/** What one word of a header can be, read alike by all clients and servers. */
-const TOKEN = /^[\x21-\x7e]+$/;
 
 /** Whether a name that was called can be it: written as browsers do, but for the case, without port or final dot. */
 function isHostName(text: string): boolean {
@@ -429,12 +424,12 @@ function checkAllowed(entry: string): readonly string[] {
   return [entry];
 }
 
-function checkUrl(value: string, fault: (name: string, value: string, remedy: string) => void): void {
+function checkUrl(name: string, value: string, fault: (name: string, value: string, remedy: string) => void): void {
   const url = URL.parse(value.includes("://") ? value : `http://${value}`);
   if (!url || !["http:", "https:", "ws:", "wss:"].includes(url.protocol)) {
-    fault("HA_URL", value, 'must be an address like "http://homeassistant.local:8123"');
+    fault(name, value, 'must be an address like "http://homeassistant.local:8123"');
   } else if (url.username || url.password) {
-    fault("HA_URL", `${url.protocol}//…@${url.host}`, "must not carry credentials: put the token into HA_TOKEN");
+    fault(name, `${url.protocol}//…@${url.host}`, "must not carry credentials: put the token into HA_TOKEN");
   }
 }
 
