@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -171,6 +171,31 @@ test("readConfig() reads token files and ha-ingestor.yaml", () => {
   assert.equal(config.metadataFile, join(folder.dir, "metadata.db"));
   writeFileSync(join(folder.dir, "ha-ingestor.yaml"), "filtre: {}\n");
   assert.throws(() => read({}, folder.dir), /unknown section "filtre"/);
+});
+
+const FAULTY_FILES: readonly (readonly [string, string | Uint8Array, RegExp])[] = [
+  ["in Latin-1", Buffer.from("filter: {exclude: {areas: [K\u00fcche]}}", "latin1"), /it is not UTF-8/],
+  ["in UTF-16", Buffer.from("\ufefffilter: {}", "utf16le"), /it is not UTF-8/],
+  ["with two documents", "filter:\n---\nfilter:\n", /it holds more than one document/],
+  ["with a tag of Home Assistant's", "mirrors:\n  - token: !secret influx\n", /Unresolved tag: !secret at line 2/],
+  [
+    "with faults in all sections",
+    "filtre: {}\nretentions: {}\nfilter: {exclude: {domains: [light.x]}}\nmirrors: {}\n",
+    /mirrors: must be a list\n.*unknown section "filtre".*\n.*unknown section "retentions".*\n.*"light.x" is no domain/,
+  ],
+];
+for (const [name, content, message] of FAULTY_FILES) {
+  test(`readConfig() refuses a file ${name}`, () => {
+    using folder = temporary();
+    writeFileSync(join(folder.dir, "ha-ingestor.yaml"), content);
+    assert.throws(() => read({}, folder.dir), message);
+  });
+}
+
+test("readConfig() refuses a link to a file that is not there, which would leave nothing out", () => {
+  using folder = temporary();
+  symlinkSync(join(folder.dir, "absent"), join(folder.dir, "ha-ingestor.yaml"));
+  assert.throws(() => read({}, folder.dir), /it is a link to a file that is not there/);
 });
 
 test("readConfig() lets webhooks reach Home Assistant's own host and port, and what WEBHOOK_ALLOW names", () => {

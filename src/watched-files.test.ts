@@ -49,6 +49,13 @@ test("watchRules() follows the file, keeps to the rules before a faulty one, and
   assert.equal(seen.length, 2);
 });
 
+test("watchRules() tells of mirrors that would keep the next start from succeeding", async (t) => {
+  const { write, rules } = watched(t);
+  write("mirrors:\n  - name: grafana\n");
+  await until(() => rules.fault() !== null);
+  assert.match(rules.fault()!, /mirrors\[0\]\.url: must be an address/);
+});
+
 test("watchRules() sees what was written within the tick of the clock in which the file was looked at", async (t) => {
   const { file, write, rules } = watched(t, "");
   const setBack = () => utimesSync(file, 1_800_000_000, 1_800_000_000);

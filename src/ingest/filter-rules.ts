@@ -81,6 +81,9 @@ export function parseMatch(
   return match;
 }
 
+/** What only a glob has; elsewhere it would match nothing. */
+const PATTERN = /[*?[\]]/;
+
 function parseList(given: unknown, list: MatchList, path: string, faults: string[]): readonly string[] {
   if (given === null || given === undefined) return [];
   const texts: string[] = [];
@@ -90,6 +93,10 @@ function parseList(given: unknown, list: MatchList, path: string, faults: string
     if (typeof item !== "string" || item.trim() === "") faults.push(`${here}: must be a text`);
     else if (list === "entities" && !/^[^.\s]+\.[^.\s]+$/.test(item.trim()))
       faults.push(`${here}: "${item}" is no entity id such as "light.kitchen"`);
+    else if (list === "entities" && PATTERN.test(item))
+      faults.push(`${here}: "${item}" is a pattern, and those belong under entity_globs`);
+    else if (list === "domains" && (PATTERN.test(item) || item.includes(".")))
+      faults.push(`${here}: "${item}" is no domain such as "light"; patterns belong under entity_globs`);
     else texts.push(list === "entities" ? item.trim().toLowerCase() : item.trim());
   });
   return texts;
