@@ -3,6 +3,7 @@ import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 
 const MAIN = join(import.meta.dirname, "main.ts");
@@ -41,6 +42,29 @@ for (const words of ["verify", "migrate current"]) {
     assert.equal(status, 1);
     assert.match(stderr, /damaged|not a database/);
     assert.doesNotMatch(stderr, /^ {4}at /m);
+  });
+}
+
+for (const [name, words] of [
+  ["timeseries.db", "seal"],
+  ["metadata.db", "migrate upgrade"],
+] as const) {
+  test(`"${words}" says of a ${name} of a newer version that it is one`, (t) => {
+    const directory = mkdtempSync(join(tmpdir(), "cli-test-"));
+    t.after(() => rmSync(directory, { recursive: true }));
+    const { PATH, HOME } = process.env;
+    const run = (command: string) =>
+      spawnSync(process.execPath, [MAIN, ...command.split(" ")], {
+        env: { PATH, HOME, DATA_DIR: directory },
+        encoding: "utf8",
+      });
+    for (const command of ["migrate upgrade", "seal"]) assert.equal(run(command).status, 0);
+    const database = new DatabaseSync(join(directory, name));
+    database.exec("INSERT INTO schema_migrations (revision, name) VALUES ('999', 'later')");
+    database.close();
+    const { status, stderr } = run(words);
+    assert.equal(status, 1);
+    assert.match(stderr, /^Cannot [^\n]*revision "?999"? is unknown to this version[^\n]*\n$/);
   });
 }
 

@@ -23,7 +23,9 @@ export async function askService(config: Config, { task, path, holder }: Service
     method: "POST",
     headers: token === null ? {} : { authorization: `Bearer ${token}` },
   }).catch((cause: unknown) => {
-    throw cannot(`${messageOf(cause)}; DATA_API_PORT must be that of the service`, cause);
+    // `fetch` says "fetch failed"; the reason is its cause.
+    const why = messageOf((cause as { cause?: unknown }).cause ?? cause);
+    throw cannot(`${why}; DATA_API_PORT must be that of the service`, cause);
   });
   const body: unknown = await response.json().catch(() => null);
   if (response.ok && typeof body === "object" && body !== null) return body;

@@ -11,6 +11,9 @@ export interface Migration {
   readonly down: string;
 }
 
+/** The code of the error that a database of a newer version brings. */
+export const NEWER_REVISION = "ERR_NEWER_REVISION";
+
 const FILE = /^(\d{3})_(\w+)\.up\.sql$/;
 
 /** The migrations of a folder, ascending by revision. Each needs its way back. */
@@ -42,7 +45,8 @@ export function currentRevision(db: DatabaseSync): string | null {
 export function upgrade(db: DatabaseSync, migrations: readonly Migration[], target?: string): string[] {
   const current = currentRevision(db) ?? "";
   if (current !== "" && !migrations.some(({ revision }) => revision === current)) {
-    throw new Error(`Its revision "${current}" is unknown to this version: start the newer one that made it`);
+    const message = `Its revision "${current}" is unknown to this version: start the newer one that made it`;
+    throw Object.assign(new Error(message), { code: NEWER_REVISION });
   }
   const steps = migrations.filter((step) => step.revision > current && (!target || step.revision <= target));
   for (const step of steps) {

@@ -9,6 +9,7 @@ import type { StatisticsReader, StatisticsRequest } from "../domain/statistics.t
 import type { SampleReader, SampleSink, StoreStatus } from "../domain/store.ts";
 import type { Logger } from "../lib/log.ts";
 import { makeDirectory } from "../lib/make-directory.ts";
+import { NEWER_REVISION } from "../lib/migrate.ts";
 import { nowMicros } from "../lib/time.ts";
 import { startOnDemand } from "../lib/worker-rpc.ts";
 import { createAdopted } from "./archive/adopted.ts";
@@ -154,7 +155,9 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     stored = await committer.load();
   } catch (cause) {
     await committer.terminate();
-    throw new Error(`Cannot open the time-series store in "${directory}": ${messageOf(cause)}`, { cause });
+    const message = `Cannot open the time-series store in "${directory}": ${messageOf(cause)}`;
+    const isNewer = (cause as { code?: unknown }).code === NEWER_REVISION;
+    throw isNewer ? new AppError("unavailable", message, { cause }) : new Error(message, { cause });
   }
   logDamage(stored, log);
   const losses = createLosses(directory, committer.damage, now);
