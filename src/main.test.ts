@@ -60,6 +60,15 @@ function temporary(t: TestContext): string {
   return dir;
 }
 
+test("start.mjs says of an older Node what is needed, and where it comes from", () => {
+  const older = 'Object.defineProperty(process.versions, "node", { value: "20.20.2" })';
+  const preload = `data:text/javascript,${encodeURIComponent(older)}`;
+  const start = join(import.meta.dirname, "start.mjs");
+  const { status, stderr } = spawnSync(process.execPath, ["--import", preload, start], { encoding: "utf8" });
+  assert.equal(status, 1);
+  assert.match(stderr, /^HA Ingestor needs Node\.js 26, and this is 20\.20\.2: "npm ci" brings it [^\n]*\n$/);
+});
+
 test("main() makes the directories of DATA_DIR and DATABASE_URL, and ends with 0 on SIGTERM", async (t) => {
   const dir = temporary(t);
   const { child, ended, told, until } = run(t, dir, {

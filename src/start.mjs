@@ -11,13 +11,24 @@
  *   process.
  */
 import { spawnSync } from "node:child_process";
-import { globSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
-import { constants, enableCompileCache } from "node:module";
+// Whole: a name that an older Node lacks would end it before anything can be said.
+import fs from "node:fs";
+import module from "node:module";
 import { join } from "node:path";
+
+/** What the sources need, for Temporal and TypeScript without a build. */
+const NODE_MIN = 26;
+if (Number.parseInt(process.versions.node, 10) < NODE_MIN) {
+  const remedy = `"npm ci" brings it for Linux (x64 and arm64, with glibc) and Windows (x64); elsewhere install it yourself`;
+  console.error(`HA Ingestor needs Node.js ${NODE_MIN}, and this is ${process.versions.node}: ${remedy}`);
+  process.exit(1);
+}
 
 /** Without a threshold that is set, the library keeps more and more for itself: up to 64 MB of what was freed. */
 const ALLOCATOR = { MALLOC_ARENA_MAX: "1", MALLOC_TRIM_THRESHOLD_: "131072" };
 const FLAGS = ["--expose-gc"];
+const { globSync, readdirSync, readFileSync, statSync, writeFileSync } = fs;
+const { constants, enableCompileCache } = module;
 const root = join(import.meta.dirname, "..");
 const cache = join(root, "node_modules/.cache/ha-ingestor");
 const { status } = enableCompileCache(cache);
