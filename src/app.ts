@@ -6,7 +6,7 @@ import { createApi, createSportsApi, type ServerOptions } from "./api/server.ts"
 import { copyData } from "./backup/copy.ts";
 import { assertNotRestoring } from "./backup/replace.ts";
 import { type Config, isLoopback } from "./config.ts";
-import { prepareDirectory } from "./data-directory.ts";
+import { keepDemoApart, prepareDirectory } from "./data-directory.ts";
 import { AppError, messageOf } from "./domain/errors.ts";
 import type { HomeConfig } from "./domain/home.ts";
 import type { Place } from "./domain/weather.ts";
@@ -65,6 +65,8 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
   await using stack = new AsyncDisposableStack();
   stack.use(lock(config.dataDir, "DATA_DIR"));
   assertNotRestoring(config.dataDir);
+  if (keepDemoApart(config.dataDir, { demo: options.demo, hasHome: config.haUrl !== null }))
+    log.warn(`"${config.dataDir}" is the demo's: no value in it is real`);
   const metadataDirectory = dirname(config.metadataFile);
   // Two services on one database of the home would each take the other's writes for its own.
   if (resolve(metadataDirectory) !== resolve(config.dataDir)) stack.use(lock(metadataDirectory, "DATABASE_URL"));

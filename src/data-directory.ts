@@ -1,4 +1,5 @@
-import { accessSync, constants } from "node:fs";
+import { accessSync, constants, existsSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { AppError, messageOf } from "./domain/errors.ts";
 import { isCorruption } from "./lib/damaged-database.ts";
 import { makeDirectory } from "./lib/make-directory.ts";
@@ -15,6 +16,38 @@ export function prepareDirectory(directory: string, setting: string): void {
     const message = `Cannot write to the directory "${directory}" as user ${userName()}: ${messageOf(cause)}; ${remedy}`;
     throw new AppError("unavailable", message, { cause });
   }
+}
+
+/** Lies in a directory whose values are invented. */
+const DEMO_FILE = "demo";
+/** Every directory that was in use has it. */
+const USED_FILE = "timeseries.db";
+
+/**
+ * Keeps a home's record and the demo's invented values in directories of their own: whoever has DATA_DIR in the
+ * environment and tries the demo would else have its home mixed in. Throws `conflict`. Without a home to record, the
+ * demo's directory may be looked at; true says that it is one.
+ */
+export function keepDemoApart(directory: string, run: { readonly demo: boolean; readonly hasHome: boolean }): boolean {
+  const mark = join(directory, DEMO_FILE);
+  const isMarked = existsSync(mark);
+  if (run.demo && !isMarked) {
+    if (existsSync(join(directory, USED_FILE))) {
+      const remedy = "choose another DATA_DIR, or delete it where it is an old one of the demo";
+      throw new AppError(
+        "conflict",
+        `Cannot use "${directory}" for the demo: it holds the record of a home; ${remedy}`,
+      );
+    }
+    writeFileSync(mark, "The values in this directory are invented: npm run demo made them.\n");
+  }
+  if (!run.demo && isMarked && run.hasHome) {
+    throw new AppError(
+      "conflict",
+      `Cannot record a home in "${directory}", which is the demo's: choose another DATA_DIR`,
+    );
+  }
+  return isMarked && !run.demo;
 }
 
 /**
