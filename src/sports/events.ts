@@ -12,6 +12,7 @@ import type { Micros } from "../domain/sample.ts";
 import { namesOf } from "../domain/team-names.ts";
 import type { NewEvent, StoredGame } from "../domain/webhook.ts";
 import { isoFromMicros } from "../lib/time.ts";
+import type { TeamHistory } from "./team-history.ts";
 
 /** Moments among the details of events; they leave as ISO 8601. */
 const MOMENTS: ReadonlySet<string> = new Set(["previous_start", "start"]);
@@ -20,15 +21,20 @@ const MOMENTS: ReadonlySet<string> = new Set(["previous_start", "start"]);
 const SCORING: ReadonlySet<GameEventType> = new Set(["score_changed", "score_corrected", "final_corrected"]);
 
 /** What a game's event says to webhooks: `data` for new receivers, flat fields for those of the original. */
-export function newEvent(event: GameEvent, tracked: TrackedGame): NewEvent {
+export function newEvent(
+  event: GameEvent,
+  tracked: TrackedGame,
+  { formerNamesOf }: Pick<TeamHistory, "formerNamesOf">,
+): NewEvent {
   const { game, score, previousScore, details } = event;
+  const sides = [game.home.team, game.away.team];
   return {
     type: event.type,
     key: event.id,
     orderKey: gameKey(game),
     at: event.at,
     league: game.league,
-    teams: [...namesOf(game.home.team), ...namesOf(game.away.team)],
+    teams: sides.flatMap((team) => [...namesOf(team), ...formerNamesOf(team)]),
     fields: {
       game_id: game.id,
       league: game.league.toUpperCase(),

@@ -5,7 +5,13 @@ import type { StoredTeam } from "../domain/webhook.ts";
 import { gameOf, SEA, SF } from "../testing/games.ts";
 import { createFollowed, FOLLOWED_MAX } from "./followed.ts";
 
-const nothing = { stored: [], configured: [], teams: async () => [SF, SEA], save: async () => undefined };
+const nothing = {
+  formerly: () => undefined,
+  stored: [],
+  configured: [],
+  teams: async () => [SF, SEA],
+  save: async () => undefined,
+};
 
 test("createFollowed() keeps the whole list, one change after the other", async () => {
   const saved: (readonly StoredTeam[])[] = [];

@@ -11,6 +11,8 @@ export interface FollowedOptions {
   readonly configured: readonly TeamName[];
   /** The whole list of a league; rejects with a SourceFailure. */
   readonly teams: (league: LeagueId) => Promise<readonly Team[]>;
+  /** The team that was once called so; undefined for a name that a team has now. */
+  readonly formerly: (league: LeagueId, text: string) => Team | undefined;
   readonly save: (teams: readonly StoredTeam[]) => Promise<void>;
 }
 
@@ -67,7 +69,12 @@ export function createFollowed(options: FollowedOptions): Followed {
   /** The entry with the team's id, where one of the two is the team that it means. */
   function settle(entry: FollowedTeam, game: Game): FollowedTeam {
     if (entry.league !== game.league || entry.id !== null || entry.text === ALL_TEAMS) return entry;
-    const team = findTeamOfSome([game.home.team, game.away.team], entry.text);
+    const sides = [game.home.team, game.away.team];
+    const former = (): Team | undefined => {
+      const team = options.formerly(entry.league, entry.text);
+      return sides.find(({ id }) => id === team?.id);
+    };
+    const team = findTeamOfSome(sides, entry.text) ?? former();
     return team ? resolved(entry, team) : entry;
   }
 
@@ -90,7 +97,7 @@ export function createFollowed(options: FollowedOptions): Followed {
       for (const entries of [configured, own, watched]) {
         for (const [i, entry] of entries.entries()) {
           if (entry.league !== league || entry.id !== null || entry.text === ALL_TEAMS) continue;
-          const team = findTeam(teams, entry.text);
+          const team = findTeam(teams, entry.text) ?? options.formerly(league, entry.text);
           if (team) entries[i] = resolved(entry, team);
           else missing.push(entry);
         }

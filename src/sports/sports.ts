@@ -21,6 +21,7 @@ import { createBook, type Draft } from "./book.ts";
 import { newEvent, sourceEvent, storedGame } from "./events.ts";
 import { createFollowed, FOLLOWED_MAX } from "./followed.ts";
 import { type GameSamples, writeSamples } from "./series.ts";
+import { createTeamHistory } from "./team-history.ts";
 
 /**
  * Games that are looked at and stored together: 2 to 4 ms of the main thread. A game tells fewer than ten things at
@@ -64,16 +65,20 @@ export async function createSports(options: SportsOptions): Promise<Sports> {
   const { source, outbox, samples, configured, log } = options;
   const book = createBook(await outbox.storedGames());
   if (book.damaged > 0) log.warn(`${book.damaged} stored games cannot be read and begin anew`);
+  const history = createTeamHistory();
+  for (const { game } of [...book.all()].sort((a, b) => a.seenAt - b.seenAt)) history.learn(game);
   const counters = { scoreboards: 0, events: 0, games_forgotten: 0 };
   const followed = createFollowed({
     stored: await outbox.followedTeams(),
     configured,
     teams: source.teams,
+    formerly: history.formerly,
     save: (teams) => outbox.saveFollowedTeams(teams),
   });
 
   async function take(scoreboard: Scoreboard): Promise<void> {
     const { games } = scoreboard;
+    for (const game of games) history.learn(game);
     for (let at = 0; at < games.length; at += GAMES_AT_ONCE) {
       const some = { ...scoreboard, games: games.slice(at, at + GAMES_AT_ONCE) };
       await store(book.draft(some, followed.follows));
@@ -85,7 +90,7 @@ export async function createSports(options: SportsOptions): Promise<Sports> {
   async function store(drafts: readonly Draft[]): Promise<void> {
     const changed = drafts.filter((draft) => draft.changed);
     const forgottenGames = book.excess(drafts);
-    const events = changed.flatMap((draft) => draft.events.map((event) => newEvent(event, draft.tracked)));
+    const events = changed.flatMap((draft) => draft.events.map((event) => newEvent(event, draft.tracked, history)));
     if (changed.length > 0) {
       await outbox.commit({ games: changed.map(({ tracked }) => storedGame(tracked)), forgottenGames, events });
     }
@@ -138,7 +143,9 @@ export async function createSports(options: SportsOptions): Promise<Sports> {
     const named = readTeamName(text, league, source);
     if (named) {
       const found =
-        findTeamOfSome(seenTeams(named.league), named.text) ?? findTeam(await teamsOf(named.league), named.text);
+        findTeamOfSome(seenTeams(named.league), named.text) ??
+        findTeam(await teamsOf(named.league), named.text) ??
+        history.formerly(named.league, named.text);
       if (found) return found;
       throw new AppError("not_found", `Cannot find one team "${named.text}" in league "${named.league}"`);
     }
@@ -154,6 +161,10 @@ export async function createSports(options: SportsOptions): Promise<Sports> {
         // Where one league's list is missing another may know the team, unless the source refuses everybody.
         if (isOutage(error)) break;
       }
+    }
+    for (const { id } of source.leagues) {
+      const found = history.formerly(id, text);
+      if (found) return found;
     }
     if (fault !== undefined) throw fault;
     throw new AppError("not_found", `Cannot find a team "${text}"; name its league, as in "nfl:sf"`);

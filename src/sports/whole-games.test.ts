@@ -10,7 +10,7 @@ import { silentLog } from "../lib/log.ts";
 import { createScoreSource } from "../sources/sports/score-source.ts";
 import { startFakeScoreboard } from "../testing/fake-scoreboard.ts";
 import { SEQUENCES } from "../testing/game-sequences.ts";
-import { eventText, liveGame, SEA, SF } from "../testing/games.ts";
+import { eventText, finalGame, liveGame, SEA, SF, teamOf } from "../testing/games.ts";
 import { startReceiver } from "../webhooks/testing.ts";
 import { openWebhooks } from "../webhooks/webhooks.ts";
 import { createSports, type Sports } from "./sports.ts";
@@ -138,6 +138,36 @@ test("a webhook that names a team follows it until it is deleted", async (t) => 
     () => "the team is still followed",
   );
 });
+
+for (const restarts of [false, true]) {
+  test(`a webhook goes on to hear of its team when that is renamed${restarts ? ", over a restart" : ""}`, async (t) => {
+    const { board, receiver, webhooks, sports, start, round } = await setup(t, []);
+    const renamed = teamOf(SF.id, "SAN", "San Jose Gold");
+    board.showTeams(NFL, [SF, SEA]);
+    board.show(NFL, [finalGame(3, 0, { id: "1" }), liveGame(0, 0)]);
+    const { webhook } = await followTeamsOf(webhooks(), sports(), log).register({
+      url: receiver.url,
+      events: ["score_changed"],
+      team: "nfl:sf",
+    });
+    await until(
+      () => [...sports().games()].length === 2,
+      () => "the games are not followed",
+    );
+    board.showTeams(NFL, [renamed, SEA]);
+    board.show(NFL, [liveGame(0, 7, { away: { team: renamed } })]);
+    await receiver.has(1);
+    if (restarts) {
+      await start();
+      followTeamsOf(webhooks(), sports(), log);
+      await round();
+    }
+    board.show(NFL, [liveGame(0, 14, { away: { team: renamed } })]);
+    await receiver.has(2);
+    assert.equal((await sports().team("sf", "nfl")).id, SF.id);
+    assert.equal((await webhooks().get(webhook.id)).team, "nfl:sf");
+  });
+}
 
 test("followTeamsOf() asks again for teams that the source could not be asked about", async (t) => {
   const { receiver, webhooks, sports } = await setup(t, []);
