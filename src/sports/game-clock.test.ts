@@ -21,6 +21,13 @@ for (const [period, clock, laterPeriod, laterClock] of EARLIER) {
   });
 }
 
+test("isEarlier() can leave out what officials set a clock back by", () => {
+  assert.equal(isEarlier(look(2, "5:08"), look(2, "5:00"), 15), false);
+  assert.equal(isEarlier(look(2, "5:16"), look(2, "5:00"), 15), true);
+  assert.equal(isEarlier(look(1, "0:01"), look(2, "15:00"), 15), true);
+  assert.equal(isEarlier(look(2, "66'"), look(2, "67'"), 15), true);
+});
+
 test("isEarlier() says nothing where period or clock say nothing", () => {
   for (const [one, other] of [
     [look(7, "0:00"), look(7, "0:00")],

@@ -6,14 +6,15 @@ const UP = /^(\d+)'(?:\+(\d+)'?)?$/;
 const DOWN = /^(?:(\d+):)?(\d+(?:\.\d+)?)$/;
 
 /**
- * Whether a look shows an earlier moment of a game than another one, as far as period and clock tell. Innings have no
- * clock, so that within one of them nothing is earlier.
+ * Whether a look shows an earlier moment of a game than another one, as far as period and clock tell; within a period
+ * by more than so many seconds. Innings have no clock, so that within one of them nothing is earlier.
  */
-export function isEarlier(one: Game, other: Game): boolean {
+export function isEarlier(one: Game, other: Game, byMoreThanSeconds = 0): boolean {
   if (one.period === null || other.period === null) return false;
   if (one.period !== other.period) return one.period < other.period;
   const [first, second] = [played(one.clock), played(other.clock)];
-  return first !== null && second !== null && first.counts === second.counts && first.seconds < second.seconds;
+  if (first === null || second === null || first.counts !== second.counts) return false;
+  return second.seconds - first.seconds > byMoreThanSeconds;
 }
 
 /** How far a period is; comparable only between clocks that count alike. Null where the clock cannot be read. */

@@ -23,6 +23,8 @@ export const CONFIRMING_LOOKS = 3;
 export const CONFIRMING_TIME = 60 * SECOND;
 /** Finals are corrected within a day; what changes later is housekeeping of the provider. */
 export const CORRECTED_WITHIN = 24 * HOUR;
+/** Officials set a clock back by less, as a rule; caches are behind by more. */
+const SET_BACK_SECONDS = 15;
 /** A start that moved by less is the same date, said more precisely. */
 const MOVED_BY = HOUR;
 
@@ -144,13 +146,15 @@ function hasMoved(before: Game, now: Game): boolean {
 }
 
 /**
- * A lower score at an earlier moment of the game: some cache on the way is behind. A correction comes with the clock where
- * it was or further on; where officials set that back as well, further looks confirm it.
+ * Another score at an earlier moment of the game: some cache on the way is behind. A correction comes with the clock
+ * where it was or further on, and points that come as officials set the clock back come with seconds of it; where it is
+ * more, further looks confirm it.
  */
 function isOldAnswer({ started, score, game }: TrackedGame, now: Game): boolean {
   const seen = scoreSeen(now);
   if (!started || seen === null || now.phase !== "in") return false;
-  return (seen.home < score.home || seen.away < score.away) && isEarlier(now, game);
+  if (seen.home < score.home || seen.away < score.away) return isEarlier(now, game);
+  return (seen.home > score.home || seen.away > score.away) && isEarlier(now, game, SET_BACK_SECONDS);
 }
 
 function doubtAgain(doubt: Doubt | null, condition: GameCondition, at: Micros): Doubt {

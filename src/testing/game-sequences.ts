@@ -57,6 +57,14 @@ export const SEQUENCES: Readonly<Record<string, readonly (readonly [Game, ...str
     [liveGame(6, 0, { clock: "0:10" })],
     [liveGame(6, 3, { period: 2, clock: "14:30" })],
   ],
+  "3: an older answer from before a correction gives no points back": [
+    [liveGame(0, 0, { clock: "10:30" })],
+    [liveGame(7, 0, { clock: "10:00" }), "score_changed 7:0"],
+    [liveGame(6, 0, { clock: "9:30" }), "score_corrected 6:0"],
+    [liveGame(7, 0, { clock: "10:00" })],
+    [liveGame(6, 0, { clock: "9:20" })],
+    [liveGame(9, 0, { clock: "9:24" }), "score_changed 9:0"],
+  ],
   "3: a correction with the clock set back, confirmed": [
     [liveGame(0, 0, { clock: "10:03" })],
     [liveGame(7, 0, { clock: "10:00" }), "score_changed 7:0"],
