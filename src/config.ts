@@ -404,6 +404,8 @@ function httpUrl(name: string, value: string | null): string | null {
   const url = value === null ? null : URL.parse(value);
   // Not repeated: it would stand in the log.
   if (url?.username || url?.password) throw new AppError("invalid", `${name} must not carry a user or a password`);
+  if (url?.search || url?.hash)
+    throw new AppError("invalid", `${name}=${JSON.stringify(value)}: must not have parameters`);
   if (value === null || url?.protocol === "http:" || url?.protocol === "https:") return value;
   throw new AppError("invalid", `${name}=${JSON.stringify(value)}: must be an address with http or https`);
 }

@@ -68,6 +68,16 @@ for (const [name, words] of [
   });
 }
 
+test("a command says which variables have no effect, such as a misspelt DATA_DIR", () => {
+  const { PATH, HOME } = process.env;
+  const { status, stderr } = spawnSync(process.execPath, [MAIN, "migrate", "current"], {
+    env: { PATH, HOME, DATA_DRI: "/no/such/directory" },
+    cwd: tmpdir(),
+    encoding: "utf8",
+  });
+  assert.deepEqual([status, stderr], [0, "note: DATA_DRI has no effect: is DATA_DIR meant?\n"]);
+});
+
 interface Unusable {
   readonly dataDir: string;
   readonly make: (path: string) => void;

@@ -85,6 +85,8 @@ function isGiven(option: boolean | string | undefined): boolean {
 async function run(name: string, command: Command, words: readonly string[], options: Options): Promise<void> {
   assertUnderstood(name, command, words, options);
   const config = readConfig(process.env, { dataDir: "./data" });
+  // A misspelt DATA_DIR would have it done to another directory. What check-config prints has them anyway.
+  if (name !== "check-config") for (const note of config.notes) console.error(`note: ${note}`);
   try {
     await command.run(words, config, options);
   } catch (error) {
