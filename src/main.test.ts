@@ -1,7 +1,17 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -67,6 +77,24 @@ test("start.mjs says of an older Node what is needed, and where it comes from", 
   const { status, stderr } = spawnSync(process.execPath, ["--import", preload, start], { encoding: "utf8" });
   assert.equal(status, 1);
   assert.match(stderr, /^HA Ingestor needs Node\.js 26, and this is 20\.20\.2: "npm ci" brings it [^\n]*\n$/);
+});
+
+test("start.mjs starts although it cannot note that the compile cache is filled", (t) => {
+  const root = temporary(t);
+  cpSync(import.meta.dirname, join(root, "src"), { recursive: true });
+  cpSync(join(REPOSITORY, "package.json"), join(root, "package.json"));
+  const modules = join(REPOSITORY, "node_modules");
+  mkdirSync(join(root, "node_modules"));
+  for (const name of readdirSync(modules)) {
+    if (name !== ".cache") symlinkSync(join(modules, name), join(root, "node_modules", name));
+  }
+  // As with a disk that is full, nothing can be written there.
+  mkdirSync(join(root, `node_modules/.cache/ha-ingestor/filled-node-${process.versions.node}`), { recursive: true });
+  const { status, stdout, stderr } = spawnSync(process.execPath, [join(root, "src/start.mjs"), "--version"], {
+    encoding: "utf8",
+  });
+  assert.deepEqual([status, stderr], [0, ""]);
+  assert.match(stdout, /^\d+\.\d+\.\d+\n$/);
 });
 
 test("main() makes the directories of DATA_DIR and DATABASE_URL, and ends with 0 on SIGTERM", async (t) => {

@@ -49,7 +49,7 @@ if (process.argv[2] === "--fill-compile-cache") {
     if (readOr(mark, "") !== sources) {
       const fill = [...FLAGS, import.meta.filename, "--fill-compile-cache"];
       spawnSync(process.execPath, fill, { stdio: "ignore", timeout: 30_000 });
-      writeFileSync(mark, sources);
+      writeOrLeave(mark, sources);
     }
     // Threads take it from the environment.
     process.env.NODE_COMPILE_CACHE = cache;
@@ -70,6 +70,14 @@ if (process.argv[2] === "--fill-compile-cache") {
 function newestSource() {
   const files = readdirSync(import.meta.dirname, { recursive: true }).filter((file) => file.endsWith(".ts"));
   return String(Math.max(...files.map((file) => statSync(join(import.meta.dirname, file)).mtimeMs)));
+}
+
+function writeOrLeave(file, text) {
+  try {
+    writeFileSync(file, text);
+  } catch {
+    // A full disk, another user's file: the cache is filled again at the next start, which is no reason not to start.
+  }
 }
 
 function readOr(file, otherwise) {
