@@ -19,7 +19,7 @@ import { join } from "node:path";
 /** What the sources need, for Temporal and TypeScript without a build. */
 const NODE_MIN = 26;
 if (Number.parseInt(process.versions.node, 10) < NODE_MIN) {
-  const remedy = `"npm ci" brings it for Linux (x64 and arm64, with glibc) and Windows (x64); elsewhere install it yourself`;
+  const remedy = `"npm ci" brings it for Linux with glibc on x64 and arm64; elsewhere install it yourself`;
   console.error(`HA Ingestor needs Node.js ${NODE_MIN}, and this is ${process.versions.node}: ${remedy}`);
   process.exit(1);
 }

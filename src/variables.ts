@@ -54,6 +54,8 @@ const REPLACED: Readonly<Record<string, string | null>> = {
 
 /** What begins so is meant for us. */
 const OURS = /^(HA|HASS|INFLUXDB|SPORTS|SQLITE|WEATHER|WEBHOOK)_/;
+/** deploy/docker-compose.yml takes it. */
+const OF_INFLUXDB = "INFLUXDB_ADMIN_PASSWORD";
 
 /** A line for each variable that is set and changes nothing, so that a misspelt one does not pass for none. */
 export function variablesWithoutEffect(environment: Environment): string[] {
@@ -72,7 +74,7 @@ function reasonOf(name: string, environment: Environment): string | null {
   // Whoever has set the right one, too, did not misspell it.
   const meant = VARIABLES.find((known) => environment[known] === undefined && isMisspelt(name, known));
   if (meant !== undefined) return `is ${meant} meant?`;
-  return OURS.test(name) ? "there is no such setting" : null;
+  return OURS.test(name) && name !== OF_INFLUXDB ? "there is no such setting" : null;
 }
 
 /** In another case, or one letter in about five wrong, missing, too many, or exchanged with its neighbour. */
