@@ -1,14 +1,19 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { SampleColumns } from "../../domain/sample.ts";
 import { DAY_MICROS } from "../hot/day.ts";
+import type { AggregateRequest } from "./aggregate.ts";
 import { type AnswersOptions, createAnswers } from "./answers.ts";
 import type { RolledDay } from "./build.ts";
 
 const HOUR = 3_600_000_000;
 
 /** One series with rollups of the days 0 to 2, of which `counts` are asked. */
-function answersOf(rolled: Map<number, RolledDay>, counts: AnswersOptions["reader"]["counts"]) {
-  const unused = () => assert.fail("is not asked");
+function answersOf(
+  rolled: Map<number, RolledDay>,
+  counts: AnswersOptions["reader"]["counts"],
+  more: Partial<AnswersOptions> = {},
+) {
   return createAnswers({
     rolled,
     tables: () => [],
@@ -20,8 +25,11 @@ function answersOf(rolled: Map<number, RolledDay>, counts: AnswersOptions["reade
     read: unused,
     readWhole: unused,
     reader: { aggregate: unused, means: unused, dayCounts: unused, daysWithHours: unused, counts },
+    ...more,
   });
 }
+
+const unused = () => assert.fail("is not asked");
 
 const request = { series: [1], borders: [0, DAY_MICROS, 2 * DAY_MICROS], until: 9 * DAY_MICROS, group: false };
 
@@ -51,4 +59,45 @@ test("other days that are built meanwhile are no reason to ask again, and an end
   built = 0;
   const { series } = await figure(request, "count");
   assert.deepEqual([asked, series[0]![0]], [6, 6]);
+});
+
+/** One text was late on the day 0; the question begins with the day 1. */
+function afterLate(late: SampleColumns, more: Partial<AnswersOptions>) {
+  const rolled = new Map<number, RolledDay>([0, 1, 2].map((day) => [day, { cuts: [], statistics: false }]));
+  const means = async ({ series }: AggregateRequest) => {
+    const weights = new Float64Array(series.length);
+    return { means: weights.map(() => Number.NaN), weights };
+  };
+  const { figure } = answersOf(rolled, async () => new Float64Array(24), {
+    memory: { hasDay: (day) => day === 0, within: () => late, before: () => NONE },
+    reader: {
+      aggregate: unused,
+      means,
+      dayCounts: unused,
+      daysWithHours: unused,
+      counts: async () => new Float64Array(24),
+    },
+    ...more,
+  });
+  return figure({ ...request, borders: [DAY_MICROS, 2 * DAY_MICROS] }, "mean");
+}
+
+const NONE: SampleColumns = { ts: [], values: [] };
+
+test("samples are not looked for before a question because another series had a late one", async () => {
+  await afterLate(NONE, { read: unused, readWhole: unused });
+});
+
+test("the last number of a series of texts is looked for day by day", async () => {
+  const late = { ts: [HOUR], values: ["on"] };
+  let asked = 0;
+  const before = async () => [{ ts: [5 * HOUR - asked++], values: ["off"] }];
+  const days: number[] = [];
+  const readWhole: AnswersOptions["readWhole"] = async (_, { start }) => {
+    days.push(start / DAY_MICROS);
+    return late;
+  };
+  await afterLate(late, { read: before, readWhole });
+  assert.equal(asked, 1);
+  assert.deepEqual(new Set(days), new Set([0]));
 });

@@ -33,6 +33,12 @@ export interface Unread {
   readonly warnings: Set<string>;
 }
 
+export interface ArchivedBefore {
+  readonly day: Day;
+  /** Its rollups lack nothing but what is in memory: of most series nothing. */
+  readonly lacksMemoryAlone: boolean;
+}
+
 /** From where series are answered. */
 export interface Way extends Plan {
   /** Buckets that lie, if only in part, where the kept figures are too coarse for them: nothing is known of them. */
@@ -43,7 +49,7 @@ export interface Way extends Plan {
 export interface Course {
   readonly question: Omit<AggregateRequest, "series">;
   /** Days, the newest first, whose archived samples alone may know what is in force at the start. */
-  readonly archivedBefore: readonly Day[];
+  readonly archivedBefore: readonly ArchivedBefore[];
   /** Of what is read for it. */
   readonly warnings: Set<string>;
   readonly unread: Unread;
@@ -107,19 +113,23 @@ export async function planCourse(options: CourseOptions, request: StatisticsRequ
     }
   }
 
-  /** Whether rollups of a day lack samples that came before the start. */
-  function lacksRollups(day: Day): boolean {
+  /** Whether rollups of a day do not tell of its time before the start: they are to be built, or cut elsewhere. */
+  function isNotAddedUp(day: Day): boolean {
     const cuts = rolled.get(day)?.cuts;
-    if (cuts == null || memory.hasDay(day)) return true;
-    return day === dayOf(start) && start % HOUR_MICROS !== 0 && !cuts.includes(start);
+    return cuts == null || (day === dayOf(start) && start % HOUR_MICROS !== 0 && !cuts.includes(start));
   }
 
-  function archivedBefore(): Day[] {
-    const found = new Set<Day>();
-    for (const day of [...rolled.keys(), dayOf(start)]) {
-      if (day <= dayOf(start) && lacksRollups(day) && isArchived(day)) found.add(day);
-    }
-    return [...found].sort((a, b) => b - a);
+  /** Whether rollups of a day lack samples that came before the start. */
+  function lacksRollups(day: Day): boolean {
+    return isNotAddedUp(day) || memory.hasDay(day);
+  }
+
+  function archivedBefore(): ArchivedBefore[] {
+    const days = new Set([...rolled.keys(), dayOf(start)]);
+    return [...days]
+      .filter((day) => day <= dayOf(start) && lacksRollups(day) && isArchived(day))
+      .sort((a, b) => b - a)
+      .map((day) => ({ day, lacksMemoryAlone: !isNotAddedUp(day) }));
   }
 
   const first = wayWithout(NO_DAYS, NO_DAYS);

@@ -8,15 +8,15 @@ import type { Found, SeriesQuestion } from "./aggregate.ts";
 import type { Course } from "./course.ts";
 import type { WhatIsLeft } from "./what-is-left.ts";
 
-/** Samples before the first bucket that are asked for one by one to find a number; then days are read whole. */
-const LOOK_BACK_MAX = 100;
-
 export interface LookBackOptions {
   /** Days that have a table, ascending. */
   readonly tables: () => readonly Day[];
   /** Whether any samples of the day are kept elsewhere than in its table and in memory. */
   readonly isArchived: (day: Day) => boolean;
-  readonly memory: { before(series: SeriesNumber, ts: Micros, isOne?: (value: Value) => boolean): SampleColumns };
+  readonly memory: {
+    within(series: SeriesNumber, span: Span): SampleColumns;
+    before(series: SeriesNumber, ts: Micros, isOne?: (value: Value) => boolean): SampleColumns;
+  };
   readonly kind: (series: SeriesNumber) => SeriesKind;
   /** Samples of all tiers. */
   readonly read: SampleReader["read"];
@@ -46,7 +46,7 @@ export function createLookBack(options: LookBackOptions): LookBack {
     course: Course,
   ): Promise<Found | undefined> {
     if (inMemory === undefined || !tables().includes(dayOf(inMemory.ts))) return inMemory;
-    return lastNumber(series, inMemory.ts + 1, course);
+    return lastNumber(series, await lookBack(series, inMemory.ts + 1), [], course);
   }
 
   /** The newest sample before a time, in any tier. */
@@ -56,24 +56,25 @@ export function createLookBack(options: LookBackOptions): LookBack {
   }
 
   /**
-   * The newest number before a time, as far as neither rollups nor the tables of days that are not archived have it: the
-   * thread that reads looks into those. A meter may have said nothing but "unavailable" for a day.
+   * The newest number up to a sample, as far as neither rollups nor the tables of days that are not archived have it: the
+   * thread that reads looks into those. A meter may have said nothing but "unavailable" for a day, and a lamp never says
+   * a number: so what is left is looked for by the day, not by the sample.
    */
-  async function lastNumber(series: SeriesNumber, start: Micros, course: Course): Promise<Found | undefined> {
+  async function lastNumber(
+    series: SeriesNumber,
+    sample: Found | undefined,
+    days: readonly Day[],
+    course: Course,
+  ): Promise<Found | undefined> {
     const isOne = isNumberOf(series);
-    let before = start;
-    for (let tries = 0; tries < LOOK_BACK_MAX; tries++) {
-      const sample = await lookBack(series, before);
-      if (sample === undefined || isOne(sample.value)) return sample;
-      before = sample.ts;
-    }
-    const inMemory = found(memory.before(series, before, isOne));
-    const known = inMemory && (await lastNumber(series, inMemory.ts + 1, course));
-    for (const day of course.archivedBefore) {
+    if (sample === undefined || isOne(sample.value)) return sample;
+    const inMemory = found(memory.before(series, sample.ts, isOne));
+    const known = inMemory && (await lastNumber(series, await lookBack(series, inMemory.ts + 1), days, course));
+    for (const day of days) {
       if (known !== undefined && day < dayOf(known.ts)) break;
-      const end = Math.min(before, (day + 1) * DAY_MICROS);
-      if (end <= day * DAY_MICROS) continue;
-      const { ts, values, warnings = [] } = await options.readWhole(series, { start: day * DAY_MICROS, end });
+      const { start, end } = spanOf(day);
+      if (sample.ts <= start) continue;
+      const { ts, values, warnings = [] } = await options.readWhole(series, { start, end: Math.min(sample.ts, end) });
       for (const warning of warnings) course.warnings.add(warning);
       const last = values.findLastIndex(isOne);
       if (last >= 0) return { ts: ts[last]!, value: values[last]! };
@@ -81,24 +82,35 @@ export function createLookBack(options: LookBackOptions): LookBack {
     return known;
   }
 
+  /** Days before the start, the newest first, whose rollups lack samples of this very series, or may. */
+  function lackedBefore(series: SeriesNumber, { archivedBefore }: Course): Day[] {
+    return archivedBefore.flatMap(({ day, lacksMemoryAlone }) =>
+      lacksMemoryAlone && memory.within(series, spanOf(day)).ts.length === 0 ? [] : [day],
+    );
+  }
+
   /** Whether it came late to a day of which a rule dropped what was added up: then the rollups know what is in force. */
   async function isLeftOver(series: SeriesNumber, sample: Found): Promise<boolean> {
     const day = dayOf(sample.ts);
     if (!options.isArchived(day)) return false;
-    const span = { start: day * DAY_MICROS, end: (day + 1) * DAY_MICROS };
-    return (await options.whatIsLeft(series, span)).dropped.length > 0;
+    return (await options.whatIsLeft(series, spanOf(day))).dropped.length > 0;
   }
 
   return async (series, course) => {
     const start = course.question.borders[0]!;
-    if (course.archivedBefore.length > 0) {
+    const days = lackedBefore(series, course);
+    if (days.length > 0) {
       const before = await lookBack(series, start);
       if (before && (await isLeftOver(series, before))) return { before: undefined, numberBefore: undefined };
-      return { before, numberBefore: await lastNumber(series, start, course) };
+      return { before, numberBefore: await lastNumber(series, before, days, course) };
     }
     const inMemory = found(memory.before(series, start, isNumberOf(series)));
     return { before: found(memory.before(series, start)), numberBefore: await unshadowed(series, inMemory, course) };
   };
+}
+
+function spanOf(day: Day): Span {
+  return { start: day * DAY_MICROS, end: (day + 1) * DAY_MICROS };
 }
 
 function found({ ts, values }: SampleColumns): Found | undefined {
