@@ -74,6 +74,8 @@ export interface StoreStatus {
   readonly waiting: number;
   /** Samples of the memory level (waiting, or in the log). */
   readonly inMemory: number;
+  /** The same with long texts counted as more: what is compared with the room that there is. */
+  readonly memoryWeight: number;
   /** Since the start: accepted by `append`, refused because the memory level was full. */
   readonly appended: number;
   readonly dropped: number;

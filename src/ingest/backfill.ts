@@ -89,8 +89,8 @@ export function createBackfill(options: BackfillOptions): Backfill {
 
   const roomInStore = async (signal: AbortSignal): Promise<void> => {
     for (;;) {
-      const { inMemory, waiting } = store.status();
-      if (inMemory < MEMORY_SAMPLES_MAX && waiting < WAITING_SAMPLES_MAX) return;
+      const { memoryWeight, waiting } = store.status();
+      if (memoryWeight < MEMORY_SAMPLES_MAX && waiting < WAITING_SAMPLES_MAX) return;
       await sleep(CROWDED_MS, signal);
     }
   };

@@ -213,9 +213,9 @@ export function createLineWriter(options: LineWriterOptions): LineWriter {
 
   /** Rejects before anything of it is lost: whoever sends the same again loses nothing. */
   const checkRoom = (): void => {
-    const { writable, reason, inMemory } = store.status();
+    const { writable, reason, inMemory, memoryWeight } = store.status();
     if (!writable) throw unavailable(`the disk refuses them (${reason})`);
-    if (inMemory < memorySamplesMax) return;
+    if (memoryWeight < memorySamplesMax) return;
     counts.busy++;
     throw unavailable(`${inMemory} samples wait in memory for the disk`);
   };

@@ -369,6 +369,7 @@ export const STORING: StoreStatus = {
   series: 12,
   waiting: 3,
   inMemory: 30,
+  memoryWeight: 30,
   appended: 9400,
   dropped: 0,
   commits: 7,

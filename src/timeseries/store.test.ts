@@ -302,6 +302,23 @@ test("a flood is folded in parts twice as large, and what it leaves when it has 
   assert.equal(store.status().inMemory, 0);
 });
 
+test("long texts are folded, and turned away, as many samples of the memory that they take", async (t) => {
+  await using store = await open(temporary(t), { foldSamples: 2_500, memorySamplesMax: 4_000 });
+  const series = entity(store, "a");
+  const text = "x".repeat(64_000);
+  store.append(series, T0, text);
+  store.append(series, T0 + 1, text);
+  await store.flush();
+  assert.deepEqual([store.status().folds, store.status().inMemory], [0, 2]);
+  // A flood is folded at twice as many; it has passed a second later.
+  store.append(series, T0 + 2, text);
+  await until(() => store.status().folds === 1);
+  assert.deepEqual([store.status().inMemory, store.status().memoryWeight], [0, 0]);
+  for (let i = 3; i < 8; i++) store.append(series, T0 + i, text);
+  assert.equal(store.status().dropped, 1);
+  assert.equal((await readRows(store, series)).length, 7);
+});
+
 test("flush() makes everything durable for a reader of the file", async (t) => {
   const directory = temporary(t);
   await using store = await open(directory);

@@ -395,7 +395,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
       if (ts < droppedTime.before && droppedTime.refuses(ts)) return;
       const clean = cleanValue(value);
       if (ts <= entry.lastTs && (ts === entry.lastTs || memory.isSealed(series, ts))) return;
-      if (memory.size >= memorySamplesMax) return turnAway(ts);
+      if (memory.weight >= memorySamplesMax) return turnAway(ts);
       overflowing = false;
       if (!memory.insert(series, ts, clean)) return;
       extend(entry, ts, clean);
@@ -446,6 +446,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
         series: catalog.size,
         waiting,
         inMemory: memory.size,
+        memoryWeight: memory.weight,
         appended,
         dropped,
         commits,

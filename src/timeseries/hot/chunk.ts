@@ -2,6 +2,7 @@ import type { Micros, Value } from "../../domain/sample.ts";
 import type { SeriesNumber } from "../../domain/series.ts";
 import { type PackedSamples, SamplePacker } from "./columns.ts";
 import type { LedgerChange } from "./ledger.ts";
+import { weightOf } from "./weight.ts";
 
 /** What a transaction does to the tables of series, in this order, before it adds its samples. */
 export type CatalogChange =
@@ -51,6 +52,7 @@ export class Chunk {
   /** Where in `changes` the last word on a gap, or on a part of its progress, stands. */
   readonly #lastWords = new Map<string, number>();
   durableUntil: Micros | null = null;
+  #weight = 0;
   /** Who wants to know when this is durable. */
   readonly waiters: Waiter[] = [];
 
@@ -61,6 +63,11 @@ export class Chunk {
 
   get count(): number {
     return this.#samples.count;
+  }
+
+  /** Samples with long texts counted as more; see `weightOf`. */
+  get weight(): number {
+    return this.#weight;
   }
 
   get empty(): boolean {
@@ -88,6 +95,7 @@ export class Chunk {
     }
     this.#series[at] = series;
     this.#samples.push(ts, value);
+    this.#weight += weightOf(value);
   }
 
   /** A copy for the writer; this one stays until the writer has said that it is durable. */

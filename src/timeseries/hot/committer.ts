@@ -15,6 +15,7 @@ import { nameOfDay } from "./disk.ts";
 import type { FoldedPart } from "./fold.ts";
 import type { MendedDay } from "./salvage.ts";
 import type { ArchiveChange } from "./sealing.ts";
+import { weightOf } from "./weight.ts";
 import type {
   RollUpRequest,
   StoredState,
@@ -23,7 +24,7 @@ import type {
   WriterOptions,
 } from "./writer-commands.ts";
 
-/** So many samples wait for no clock. */
+/** So many samples wait for no clock. Here and below long texts count as more; see `weightOf`. */
 export const COMMIT_SAMPLES = 2_000;
 /** Samples of one transaction at most; what comes while one is under way goes into the next. */
 export const CHUNK_SAMPLES_MAX = 16_384;
@@ -246,7 +247,7 @@ export function createCommitter(options: CommitterOptions): Committer {
         foldWaiters = [];
       }
       if (beforeFold === 0) beginFold();
-      if (line.length === 0 && (due || filling.count >= COMMIT_SAMPLES)) {
+      if (line.length === 0 && (due || filling.weight >= COMMIT_SAMPLES)) {
         due = false;
         cut();
       }
@@ -276,7 +277,7 @@ export function createCommitter(options: CommitterOptions): Committer {
       return false;
     }
     line.shift();
-    if (chunk.count >= COMMIT_SAMPLES) flooded = performance.now();
+    if (chunk.weight >= COMMIT_SAMPLES) flooded = performance.now();
     waiting -= chunk.count;
     commits++;
     if (beforeFold !== undefined) beforeFold--;
@@ -402,7 +403,8 @@ export function createCommitter(options: CommitterOptions): Committer {
     async load() {
       const state = await remote().call("load", null);
       sizeBytes = state.sizeBytes;
-      unfolded = state.logSeries.length;
+      const { numbers, texts } = state.logSamples;
+      unfolded = texts.reduce((sum, text) => sum + weightOf(text) - 1, numbers.length);
       unfoldedSince = now();
       foldForced = state.foldUnfinished;
       mended = state.mendedDays.filter(({ aside }) => !state.mendedNow.some((now) => now.aside === aside));
@@ -418,12 +420,13 @@ export function createCommitter(options: CommitterOptions): Committer {
     push(series, ts, value) {
       filling.push(series, ts, value);
       waiting++;
-      if (unfolded++ === 0) unfoldedSince = now();
-      if (filling.count < COMMIT_SAMPLES) {
+      if (unfolded === 0) unfoldedSince = now();
+      unfolded += weightOf(value);
+      if (filling.weight < COMMIT_SAMPLES) {
         if (timer === undefined) arm(options.commitSeconds * 1000);
         return;
       }
-      if (filling.count >= CHUNK_SAMPLES_MAX) cut();
+      if (filling.weight >= CHUNK_SAMPLES_MAX) cut();
       // While the disk refuses, the timer alone tries again.
       if (!running && reason === null) void run();
     },

@@ -19,6 +19,13 @@ export class MemoryLevel {
     return size;
   }
 
+  /** The same with long texts counted as more; see `weightOf`. */
+  get weight(): number {
+    let weight = this.#current.weight;
+    for (let i = 0; i < this.#sealed.length; i++) weight += this.#sealed[i]!.weight;
+    return weight;
+  }
+
   /** False when the series already has a sample at that time that is not sealed; the first one stays. */
   insert(series: SeriesNumber, ts: Micros, value: Value): boolean {
     return this.#current.insert(series, ts, value);

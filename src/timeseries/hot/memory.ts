@@ -5,6 +5,7 @@ import { SamplePacker } from "./columns.ts";
 import { type Day, dayOf } from "./day.ts";
 import type { FoldedPart, FoldedRanges } from "./fold.ts";
 import { Blocks, Column, type Piece } from "./memory-column.ts";
+import { weightOf } from "./weight.ts";
 
 /** Whose piece it is. */
 interface SeriesPiece extends Piece {
@@ -25,9 +26,15 @@ export class Generation {
   /** Most samples are of the day of the one before. */
   #lastDay: Day | undefined;
   #size = 0;
+  #weight = 0;
 
   get size(): number {
     return this.#size;
+  }
+
+  /** The same with long texts counted as more; see `weightOf`. */
+  get weight(): number {
+    return this.#weight;
   }
 
   /** False when the series already has a sample at that time; the first one stays. */
@@ -39,6 +46,7 @@ export class Generation {
     }
     if (!column.insert(ts, value)) return false;
     this.#size++;
+    this.#weight += weightOf(value);
     const day = dayOf(ts);
     if (day !== this.#lastDay) this.#days.add(day);
     this.#lastDay = day;
