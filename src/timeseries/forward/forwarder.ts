@@ -25,6 +25,8 @@ const REPLAY_AT_ONCE = 1_000;
 /** Notes of when the queue had grown to where; every second one goes when there are more. */
 const MARKS_MAX = 1_000;
 
+/** Characters of a batch's lines; one more may be any size. */
+const LINES_CHARACTERS_MAX = 8_000_000;
 /** Samples after which others of the main thread have their turn: a few milliseconds. */
 const ENCODED_AT_ONCE = 1_000;
 
@@ -175,11 +177,16 @@ export function createForwarder(options: ForwarderOptions): Forwarder {
     }
   }
 
-  async function encode(batch: Extract<NextBatch, { kind: "samples" }>): Promise<{ lines: string[]; samples: number }> {
+  /** Lines of samples until they are long enough together; `last`: up to where those go. */
+  async function encode(
+    batch: Extract<NextBatch, { kind: "samples" }>,
+  ): Promise<{ lines: string[]; samples: number; last: number }> {
     const values: readonly Value[] = unpackValues(batch.packed);
     const encoders = new Map<SeriesNumber, LineEncoder | undefined>();
     const lines: string[] = [];
+    let characters = 0;
     for (let i = 0; i < values.length; i++) {
+      if (characters >= LINES_CHARACTERS_MAX) return { lines, samples: i, last: batch.seqs[i - 1]! };
       if (i % ENCODED_AT_ONCE === ENCODED_AT_ONCE - 1) await new Promise((resolve) => setImmediate(resolve));
       const number = batch.series[i]!;
       const ts = batch.packed.ts[i]!;
@@ -189,9 +196,11 @@ export function createForwarder(options: ForwarderOptions): Forwarder {
         encoders.set(number, series && lineEncoder(settings.layout, series));
       }
       const line = encoders.get(number)?.(ts, values[i]!) ?? null;
-      if (line !== null) lines.push(line);
+      if (line === null) continue;
+      lines.push(line);
+      characters += line.length;
     }
-    return { lines, samples: values.length };
+    return { lines, samples: values.length, last: batch.last };
   }
 
   /** One batch of the queue; false when there was none. */
@@ -205,18 +214,19 @@ export function createForwarder(options: ForwarderOptions): Forwarder {
     let lines: readonly string[];
     let body: Uint8Array;
     let samples: number;
+    let last = batch.last;
     if (batch.kind === "cut") {
       body = batch.lines;
       samples = batch.samples;
       lines = linesOf((await decompress(body)).toString("utf8"));
     } else {
-      ({ lines, samples } = await encode(batch));
+      ({ lines, samples, last } = await encode(batch));
       body = await compressed(lines);
-      if (lines.length > 0) await commands.call("cutBatch", { target, last: batch.last, samples, lines: body });
+      if (lines.length > 0) await commands.call("cutBatch", { target, last, samples, lines: body });
     }
     const refused = lines.length === 0 ? [] : await deliverAll(lines, body);
     const letters = refused.map((letter) => ({ ...letter, at: now() }));
-    const answer = await commands.call("acknowledge", { target, last: batch.last, letters });
+    const answer = await commands.call("acknowledge", { target, last, letters });
     if (lines.length > 0 || state === "retrying") succeeded();
     skipped = answer.skipped;
     counts.delivered += samples - refused.length;
@@ -225,7 +235,7 @@ export function createForwarder(options: ForwarderOptions): Forwarder {
     if (refused.length > 0) {
       log.warn({ target, lines: refused.length }, `"${target}" refused lines: ${refused[0]!.reason}`);
     }
-    reach(batch.last);
+    reach(last);
     return true;
   }
 

@@ -232,6 +232,25 @@ test("an answer that repeats more than is read of it stops nothing: the refused 
   assert.deepEqual([made.status().refused, made.status().delivered], [7, 3]);
 });
 
+test("a batch of long texts or names ends before it fills the memory", async (t) => {
+  for (const [name, value, count] of [
+    ["hall", "x".repeat(3_000_000), 5],
+    ["h".repeat(60_000), 1, 90],
+  ] as const) {
+    const { double, directory } = await rig(t);
+    const made = await open(t, directory, [targetAt(double.url)]);
+    await made.put(
+      name,
+      Array.from({ length: count }, (_, i): [number, Value] => [i, value]),
+    );
+    await settled(made);
+    const bodies = double.writes.filter(Boolean);
+    assert.ok(bodies.length > 1 && bodies.every(({ length }) => length < 12_000_000), `${bodies.length}`);
+    assert.equal(new Set(linesOf(double)).size, count);
+    assert.equal(linesOf(double).length, count);
+  }
+});
+
 test("a missing bucket is made, with the retention that is asked for", async (t) => {
   const { double, directory } = await rig(t);
   let bucket: string | undefined;

@@ -36,6 +36,8 @@ export type NextBatch =
       readonly kind: "samples";
       /** Up to where they go; what was passed over or is meant for another target is behind it as well. */
       readonly last: number;
+      /** The number of each. */
+      readonly seqs: Float64Array;
       readonly series: Int32Array;
       readonly packed: PackedSamples;
     }
@@ -75,6 +77,8 @@ export interface Refilled {
 
 /** Of each target so many are kept, the newest. */
 export const DEAD_LETTERS_MAX = 100_000;
+/** Characters of the texts of one batch, and of the dead letters that are read at once; one more may be any size. */
+const CHARACTERS_AT_ONCE = 8_000_000;
 /** Rows that a transaction removes from the queue at most, so that a commit need not wait for long. */
 const REMOVED_AT_ONCE = 50_000;
 
@@ -221,17 +225,24 @@ export class Outgoing {
         lines: state.batch_lines as Uint8Array,
       };
     }
-    const found = rows<{ seq: number; series: number; ts: number; value: Value }>(
+    const { found, isAll } = someRows<{ seq: number; series: number; ts: number; value: Value }>(
       this.#db,
       `SELECT seq, series, ts, value FROM outgoing WHERE seq > ? AND (target IS NULL OR target = ?)
        ORDER BY seq LIMIT ?`,
       [Number(state?.acknowledged), number, limit],
+      ({ value }) => (typeof value === "string" ? value.length : 0),
     );
     const packed = new SamplePacker(Math.max(1, found.length));
     for (const { ts, value } of found) packed.push(ts, value);
-    const last = found.length < limit ? this.#end : found[found.length - 1]!.seq;
+    const last = isAll && found.length < limit ? this.#end : found[found.length - 1]!.seq;
     if (found.length === 0 && last === state?.acknowledged) return null;
-    return { kind: "samples", last, series: Int32Array.from(found, ({ series }) => series), packed: packed.packed() };
+    return {
+      kind: "samples",
+      last,
+      seqs: Float64Array.from(found, ({ seq }) => seq),
+      series: Int32Array.from(found, ({ series }) => series),
+      packed: packed.packed(),
+    };
   }
 
   cut({ target, last, samples, lines }: CutBatch): void {
@@ -273,11 +284,12 @@ export class Outgoing {
 
   /** A target's oldest dead letters after an id. */
   oldestDeadLetters(target: string, after: number, limit: number): DeadLetter[] {
-    return rows<DeadLetter>(
+    return someRows<DeadLetter>(
       this.#db,
       "SELECT id, ? AS target, at, reason, line FROM dead_letters WHERE target = ? AND id > ? ORDER BY id LIMIT ?",
       [target, this.#target(target).number, after, limit],
-    );
+      ({ line }) => line.length,
+    ).found;
   }
 
   removeDeadLetters(ids: readonly number[]): void {
@@ -352,4 +364,21 @@ export class Outgoing {
 
 function rows<T>(db: DatabaseSync, sql: string, values: readonly (string | number | null)[] = []): T[] {
   return db.prepare(sql).all(...values) as unknown as T[];
+}
+
+/** Rows until they have too many characters. */
+function someRows<T>(
+  db: DatabaseSync,
+  sql: string,
+  values: readonly (string | number)[],
+  charactersOf: (row: T) => number,
+): { readonly found: T[]; readonly isAll: boolean } {
+  const found: T[] = [];
+  let characters = 0;
+  for (const row of db.prepare(sql).iterate(...values) as Iterable<T>) {
+    found.push(row);
+    characters += charactersOf(row);
+    if (characters >= CHARACTERS_AT_ONCE) return { found, isAll: false };
+  }
+  return { found, isAll: true };
 }
