@@ -229,7 +229,7 @@ export function createForwarder(options: ForwarderOptions): Forwarder {
     const answer = await commands.call("acknowledge", { target, last, letters });
     if (lines.length > 0 || state === "retrying") succeeded();
     skipped = answer.skipped;
-    counts.delivered += samples - refused.length;
+    counts.delivered += lines.length - refused.length;
     counts.batches++;
     bury(refused.length, answer.dropped);
     if (refused.length > 0) {

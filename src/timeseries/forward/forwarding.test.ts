@@ -251,6 +251,18 @@ test("a batch of long texts or names ends before it fills the memory", async (t)
   }
 });
 
+test("what the layout leaves out does not count as delivered", async (t) => {
+  const { double, directory } = await rig(t);
+  const made = await open(t, directory, [targetAt(double.url, { layout: "home-assistant" })]);
+  await made.put("hall", [
+    [1, 20],
+    [2, "unavailable"],
+    [3, null],
+  ]);
+  await settled(made);
+  assert.equal(made.status().delivered, 1);
+});
+
 test("a missing bucket is made, with the retention that is asked for", async (t) => {
   const { double, directory } = await rig(t);
   let bucket: string | undefined;
