@@ -18,6 +18,23 @@ test("GET /api/v1/storage pages through series and looks at retention only when 
   assert.equal((await api.inject("/api/v1/storage?cursor=x")).statusCode, 400);
 });
 
+test("GET /api/v1/storage shows every series once that did not change while pages were read", async (t) => {
+  const options = apiOptions();
+  const report = await options.retention.storage();
+  const usage = (series: number, bytes: number) => ({ series, hotRows: 0, archiveRows: 0, rollupRows: series, bytes });
+  let series = [usage(1, 900), usage(2, 800), usage(3, 700), usage(4, 700), usage(5, 600)];
+  const storage = async () => ({ ...report, series });
+  const api = await createApi({ ...options, retention: { ...options.retention, storage } });
+  t.after(() => api.close());
+  const page = async (query: string) => (await api.inject(`/api/v1/storage?limit=3${query}`)).json();
+  const shown = (answer: { series: { rollup_rows: number }[] }) => answer.series.map((row) => row.rollup_rows);
+  const first = await page("");
+  assert.deepEqual(shown(first), [1, 2, 3]);
+  series = [usage(6, 950), usage(5, 910), usage(1, 900), usage(2, 800), usage(3, 700), usage(4, 700)];
+  const second = await page(`&cursor=${first.next_cursor}`);
+  assert.deepEqual([shown(second), second.next_cursor], [[4], null]);
+});
+
 test("POST /internal/retention changes nothing with dry_run", async (t) => {
   const api = await createApi(apiOptions());
   t.after(() => api.close());

@@ -135,9 +135,17 @@ export function storageRoutes(api: Api, store: Retention): void {
     async ({ query }) => {
       const { limit = LIST_LIMIT_DEFAULT, cursor } = query;
       const report = await store.storage();
-      const from = cursor === undefined ? 0 : Number(decodeCursor(["storage"], cursor));
-      const page = report.series.slice(from, from + limit);
-      const nextCursor = from + limit < report.series.length ? encodeCursor(["storage"], from + limit) : null;
+      // By what the last one took, not by its place: while pages are read, others grow past it.
+      const last =
+        cursor === undefined
+          ? null
+          : (decodeCursor(["storage series"], cursor) as Pick<SeriesUsage, "bytes" | "series">);
+      const rest = report.series.filter(
+        ({ bytes, series }) => last === null || bytes < last.bytes || (bytes === last.bytes && series > last.series),
+      );
+      const page = rest.slice(0, limit);
+      const { bytes, series } = page.at(-1) ?? {};
+      const nextCursor = rest.length > limit ? encodeCursor(["storage series"], { bytes, series }) : null;
       const preview =
         query.retention === true ? retentionBody(await store.retain({ dryRun: true, believeClock: true })) : null;
       const rows = page.map((usage) => seriesRow(usage, store));
