@@ -65,6 +65,8 @@ export interface Work {
   /** As in Position. */
   readonly unseen: Set<number>;
   readonly undelivered: Set<number>;
+  /** The newest row seen since the work was taken up: so far the recorder has written. */
+  newest: Micros;
   /** Names that Home Assistant's history does not accept. */
   readonly refused: Set<string>;
   added: number;
@@ -103,8 +105,8 @@ export function beginWork(gap: Gap, ledger: GapLedger, connection: HomeConnectio
   const unseen = new Set(position.unseen);
   const undelivered = new Set(position.undelivered);
   const refused = new Set<string>();
-  const { added } = gap;
-  return { gap, connection, signal, span, targets, homeStart, position, unseen, undelivered, refused, added };
+  const seen = { unseen, undelivered, newest: Number.NEGATIVE_INFINITY, refused };
+  return { gap, connection, signal, span, targets, homeStart, position, ...seen, added: gap.added };
 }
 
 /** How long the window before `end` is, after the one that ended there. */

@@ -218,6 +218,52 @@ test("fill() names whose last state the recorder never delivers, whatever else i
   }
 });
 
+/** Home Assistant's history, of which the recorder has written `written(slept)`, by the milliseconds slept so far. */
+function lagging(
+  history: Readonly<Record<string, readonly HistoryRow[]>>,
+  sleeps: readonly number[],
+  written: (slept: number) => number,
+): HomeConnection {
+  const { connection } = connectionOf(history);
+  const { readHistory } = connection;
+  connection.readHistory = async (names, span, options) => {
+    const answer = await readHistory(names, span, options);
+    const until = written(sleeps.reduce((sum, ms) => sum + ms, 0));
+    return new Map([...answer].map(([name, rows]) => [name, rows.filter(({ lastUpdated }) => lastUpdated < until)]));
+  };
+  return connection;
+}
+
+test("fill() waits for a recorder that commits rarely, and not for what it lacks although it has newer rows", async (t) => {
+  const { backfill, store, gap, sleeps, signal } = await create(t);
+  const rows = (at: number) => [row("1", at - 5 * SECOND), row("2", at)];
+  const history = { "sensor.a": rows(NOW - 30 * SECOND), "sensor.b": rows(NOW - 3 * SECOND) };
+  gap(NOW - 50 * SECOND, NOW, [
+    target("sensor.a", { expected: NOW - 30 * SECOND }),
+    target("sensor.b", { expected: NOW - 3 * SECOND }),
+    target("sensor.excluded", { expected: NOW - 20 * SECOND }),
+    target("sensor.gone", { former: true }),
+  ]);
+  const more = { ...history, "sensor.gone": [row("9", NOW - 2 * SECOND)] };
+  const connection = lagging(more, sleeps, (slept) => (slept < 60_000 ? NOW - 100 * SECOND : NOW));
+  await backfill.fill(store.gaps.list()[0]!, connection, signal);
+  assert.equal((await samplesOf(store, "sensor.a")).length, 2);
+  assert.equal((await samplesOf(store, "sensor.b")).length, 2);
+  assert.equal((await samplesOf(store, "sensor.gone")).length, 1);
+  assert.deepEqual(store.gaps.list()[0]!.missingEntities, ["sensor.excluded"]);
+  assert.ok(sleeps.reduce((sum, ms) => sum + ms, 0) < 200_000, "the excluded one is not waited for to the last");
+});
+
+test("fill() reads again all that a recorder far behind did not have at first", async (t) => {
+  const { backfill, store, gap, sleeps, signal } = await create(t);
+  const minutes = Array.from({ length: 119 }, (_, i) => row(String(i), NOW - (119 - i) * 60 * SECOND));
+  gap(NOW - 2 * HOUR, NOW, [target("sensor.a", { expected: minutes.at(-1)!.lastUpdated })]);
+  const connection = lagging({ "sensor.a": minutes }, sleeps, (slept) => (slept < 1_000 ? NOW - HOUR / 2 : NOW));
+  await backfill.fill(store.gaps.list()[0]!, connection, signal);
+  assert.equal((await samplesOf(store, "sensor.a")).length, 119);
+  assert.equal(store.gaps.list()[0]!.state, "filled");
+});
+
 test("fill() asks the logbook for ten days in parts, and after a failure for less at a time", async (t) => {
   const { backfill, store, gap, signal } = await create(t);
   const { connection } = connectionOf({ "sensor.a": [row("1", NOW - HOUR)] });

@@ -37,9 +37,10 @@ const SLICE_MS = 8;
 const SETTLE_MS = 10_000;
 /** What is read once more after that: all that may have been uncommitted when it was read first. */
 const TAIL = 300 * SECOND;
-/** How often a recorder that lags behind is waited for, with doubling pauses; and one that seems to lack an entity. */
+/** The same where the recorder did not have an entity's last update yet: it may be far behind. */
+const LAGGING_TAIL = HOUR;
+/** How often a recorder that lags behind is read, with doubling pauses: for five minutes. */
 const LAG_READS_MAX = 6;
-const ABSENT_READS_MAX = 2;
 /** How often it is tried to find who came and went, before the gap is filled without. */
 const SEARCHES_MAX = 5;
 /** What is older may be purged where it is absent: no recorder keeps less. */
@@ -203,6 +204,7 @@ export function createBackfill(options: BackfillOptions): Backfill {
       const within = own.filter(({ lastUpdated }) => lastUpdated >= span.start);
       if (within.length === 0) continue;
       counts.rows += within.length;
+      work.newest = Math.max(work.newest, within.at(-1)!.lastUpdated);
       updates.set(index, within);
       work.unseen.delete(index);
       unrecorded.delete(target.entityId);
@@ -313,27 +315,28 @@ export function createBackfill(options: BackfillOptions): Backfill {
 
   /**
    * Reads the end of the gap again, once that is committed, and waits for a recorder that lags behind: it must have
-   * every update that the snapshot showed.
+   * every update that the snapshot showed. It writes in order: what it lacks although it has something newer it does
+   * not record.
    */
   const fillTail = async (work: Work): Promise<void> => {
     const { gap, span, targets, signal } = work;
-    const tail: Span = { start: Math.max(span.start, Math.min(gap.end, homeNow()) - TAIL), end: span.end };
+    const end = Math.min(gap.end, homeNow());
+    const isAwaited = ([index, { entityId, expected }]: readonly [number, Target]): boolean =>
+      work.undelivered.has(index) && expected >= end - LAGGING_TAIL && !unrecorded.has(entityId);
     let late = [...targets.entries()];
     for (let reads = 1; late.length > 0; reads++) {
+      const reached = work.newest;
       const lagging: [number, Target][] = [];
       for (let at = 0; at < late.length; at += GROUP_ENTITIES_MAX) {
         const group = late.slice(at, at + GROUP_ENTITIES_MAX);
-        const updates = await fillGroup(work, group, tail);
-        for (const [index, target] of group) {
-          if (target.expected < tail.start || unrecorded.has(target.entityId)) continue;
-          const found = updates.get(index)?.some(({ lastUpdated }) => lastUpdated === target.expected);
-          if (!found && reads < (work.unseen.has(index) ? ABSENT_READS_MAX : LAG_READS_MAX)) {
-            lagging.push([index, target]);
-          }
-        }
+        const tail = group.some(isAwaited) ? LAGGING_TAIL : TAIL;
+        await fillGroup(work, group, { start: Math.max(span.start, end - tail), end: span.end });
+        lagging.push(...group.filter((one) => isAwaited(one) && one[1].expected >= reached));
       }
-      late = lagging;
-      if (late.length > 0) await sleep(SETTLE_MS * 2 ** (reads - 1), signal);
+      if (lagging.length === 0 || reads === LAG_READS_MAX) break;
+      // Nothing tells which row is the last one of what went in the gap.
+      late = late.filter((one) => one[1].former || lagging.includes(one));
+      await sleep(SETTLE_MS * 2 ** (reads - 1), signal);
     }
     save(work);
   };
