@@ -58,7 +58,7 @@ export interface Work {
   readonly connection: HomeConnection;
   readonly signal: AbortSignal;
   /** What is asked for: the gap and its overlap. */
-  readonly span: Span;
+  span: Span;
   targets: readonly Target[];
   readonly homeStart: Plan["homeStart"];
   readonly position: Position;

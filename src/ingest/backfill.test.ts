@@ -80,6 +80,7 @@ async function create(t: TestContext) {
     log,
     now: () => NOW,
     homeNow: () => NOW,
+    toldAt: () => null,
     sleep: async (ms) => void sleeps.push(ms),
   });
   return {

@@ -6,7 +6,7 @@ import { STATE_FIELD, STATE_MEASUREMENT } from "../domain/series.ts";
 import type { SampleReader, SampleSink, StoreStatus } from "../domain/store.ts";
 import type { Logger } from "../lib/log.ts";
 import { isoFromMicros } from "../lib/time.ts";
-import { beginWork, nextWindow, WINDOW_FIRST, WINDOW_MIN, type Work } from "./backfill-work.ts";
+import { beginWork, nextWindow, spanOf, WINDOW_FIRST, WINDOW_MIN, type Work } from "./backfill-work.ts";
 import { findNames } from "./came-and-went.ts";
 import { type NewSample, samplesOf } from "./history-samples.ts";
 import { isWrittenAnew } from "./home-start.ts";
@@ -69,6 +69,8 @@ export interface BackfillOptions {
   readonly now: () => Micros;
   /** By Home Assistant's clock, now or a while ago. It answers nothing to a question that begins in its future. */
   readonly homeNow: () => Micros;
+  /** When, by Home Assistant's clock, the last change of this connection was; null before one was told. */
+  readonly toldAt: () => Micros | null;
   /** Rejects when aborted. */
   readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>;
 }
@@ -83,7 +85,7 @@ export interface Backfill {
 }
 
 export function createBackfill(options: BackfillOptions): Backfill {
-  const { store, ledger, nameOf, modeOf, thinningOf, targetsOf, onFilled, log, now, homeNow, sleep } = options;
+  const { store, ledger, nameOf, modeOf, thinningOf, targetsOf, onFilled, log, now, homeNow, toldAt, sleep } = options;
   const counts: BackfillCounts = { questions: 0, rows: 0, samples: 0, failures: 0, rollups: 0 };
   /** Entities that Home Assistant was found not to record: they are not waited for again. */
   const unrecorded = new Set<string>();
@@ -269,6 +271,19 @@ export function createBackfill(options: BackfillOptions): Backfill {
     }
   };
 
+  /**
+   * Where Home Assistant's clock was set back in the gap, rows of it lie before its start. Nobody knows by how much; a
+   * day is generous.
+   */
+  const fillSetBack = async (work: Work): Promise<void> => {
+    const told = toldAt();
+    if (told === null || told >= work.span.start || work.gap.reason === "first_start") return;
+    work.gap = ledger.update(work.gap.id, { start: told - DAY });
+    work.span = spanOf(work.gap);
+    Object.assign(work.position, { end: work.span.end, next: work.position.first, window: WINDOW_FIRST });
+    await fillHistory(work);
+  };
+
   /** Who came and went within the gap is in no snapshot and in nothing of ours: Home Assistant may name them. */
   const search = async (work: Work): Promise<void> => {
     const { gap, homeStart, position, span, targets } = work;
@@ -425,6 +440,7 @@ export function createBackfill(options: BackfillOptions): Backfill {
       try {
         await fillHistory(work);
         await settle(work);
+        await fillSetBack(work);
         await search(work);
         await fillHistory(work);
         await fillTail(work);

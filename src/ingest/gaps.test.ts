@@ -596,3 +596,24 @@ test("Home Assistant's clock steps, and nothing is lost or taken for missing", a
   await assertHoldsTruth(recorder.store, home);
   assert.deepEqual([...new Set(recorder.store.gaps.list().map((gap) => gap.state))], ["filled"]);
 });
+
+test("Home Assistant's clock is set back in an outage, and what it recorded by it is read", async (t) => {
+  await using home = await createSimulatedHome(PROMPT);
+  const started: { recorder?: Recorder } = {};
+  const pause = async (ms: number) => {
+    if (ms < 9_000) return;
+    await home.burst(10);
+    await started.recorder!.caughtUp();
+  };
+  await using recorder = await startRecorder(home, { directory: temporaryDirectory(t), pause });
+  started.recorder = recorder;
+  await recorder.closed();
+  await home.burst(100);
+  await outage(home, recorder, async () => {
+    await home.burst(100);
+    home.setClockOffset(-3_600_000);
+    await home.burst(2000);
+  });
+  await assertHoldsTruth(recorder.store, home);
+  assert.equal(recorder.store.gaps.list()[0]!.state, "filled");
+});

@@ -117,10 +117,13 @@ export function createGapKeeper(options: GapKeeperOptions): GapKeeper {
     log,
     now,
     homeNow: () => Math.min(heard ?? now(), now()),
+    toldAt: () => told,
     sleep,
   });
 
   let heard: Micros | null = null;
+  /** The time of the last change of this connection. */
+  let told: Micros | null = null;
   let silentMs = 0;
   let connection: HomeConnection | undefined;
   let ended = new AbortController();
@@ -302,7 +305,10 @@ export function createGapKeeper(options: GapKeeperOptions): GapKeeper {
   });
 
   return {
-    heard: hear,
+    heard(timeFired) {
+      told = timeFired;
+      hear(timeFired);
+    },
     missed(entityId, since, until) {
       if (connection === undefined) return;
       if (episode === undefined) {
@@ -328,6 +334,7 @@ export function createGapKeeper(options: GapKeeperOptions): GapKeeper {
     },
     live(source) {
       connection = source;
+      told = null;
       const until = latest();
       for (const gap of open) end(gap, until, before, { homeStart: homeStartIn(gap) });
       open = [];
