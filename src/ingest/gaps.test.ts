@@ -312,6 +312,35 @@ test("renames, removals and a name that changed hands in an outage", async (t) =
   assert.equal(series[0]?.subject, home.registryId("sensor.under_another_name"));
 });
 
+test("a name that changes hands while a gap is filled keeps each owner's rows apart", async (t) => {
+  await using home = await createSimulatedHome(PROMPT);
+  const [replaced, successor, readded] = movingEntities(home) as [string, string, string];
+  const directory = temporaryDirectory(t);
+  const started: { recorder?: Recorder } = {};
+  let isChanged = false;
+  const pause = async (ms: number) => {
+    if (ms < 9_000 || isChanged || started.recorder?.store.gaps.list()[0]?.reason !== "socket_closed") return;
+    isChanged = true;
+    home.removeRegistryEntry(replaced);
+    home.rename(successor, replaced);
+    home.change(replaced, "2001");
+    home.reuse(readded);
+    home.change(readded, "2002");
+    // The registry is read half a second after its last event.
+    const known = () => started.recorder!.store.seriesOfEntity(readded)[0]?.subject === home.registryId(readded);
+    await started.recorder!.until(known, "the new entry");
+  };
+  await using recorder = await startRecorder(home, { directory, pause });
+  started.recorder = recorder;
+  await recorder.closed();
+  await outage(home, recorder, async () => {
+    for (const [i, id] of [replaced, successor, readded].entries()) home.change(id, String(1001 + i));
+    await home.burst(100);
+  });
+  assert.ok(isChanged);
+  await assertHoldsTruth(recorder.store, home);
+});
+
 /** Registered sensors of numbers. */
 function movingEntities(home: SimulatedHome): string[] {
   const ids: string[] = [];

@@ -14,7 +14,7 @@ import { type Clocks, watchClocks } from "./clock-watch.ts";
 import { isEntityId } from "./entity-id.ts";
 import { type HomeStart, homeStartSince } from "./home-start.ts";
 import type { AttributeMode } from "./normalize.ts";
-import { ALWAYS, encodePlan, planTargets, type Target } from "./plan.ts";
+import { ALWAYS, decodePlan, encodePlan, isOutdated, planTargets, renewTargets, type Target } from "./plan.ts";
 import type { Thinning } from "./thinner.ts";
 
 /** What the record of gaps needs; from `app.ts`. */
@@ -59,6 +59,8 @@ export interface GapKeeper {
   dropped(from: Micros): void;
   /** The store turned samples away, from this time on. */
   overflowed(from: Micros): void;
+  /** Entities have come to other names. */
+  renamed(): void;
   /** Home Assistant is starting: it was down until a moment ago. */
   starting(): void;
   /** A complete snapshot is applied: from here on everything is heard. */
@@ -211,6 +213,21 @@ export function createGapKeeper(options: GapKeeperOptions): GapKeeper {
     });
   };
 
+  const isPlanOutdated = (gap: Gap): boolean => {
+    const text = ledger.progress(gap.id, "plan");
+    const sources = { present: presentNames(), subjectOf: home.subjectOf };
+    return text !== null && isOutdated(decodePlan(text).targets, sources);
+  };
+
+  /** Names of the plan changed hands since the gap ended: it is made anew, and all of it is read again. */
+  const renew = (gap: Gap): void => {
+    if (!isPlanOutdated(gap)) return;
+    const { targets, homeStart } = decodePlan(ledger.progress(gap.id, "plan")!);
+    const renewed = renewTargets(targets, (before) => plan(gap, before));
+    ledger.saveProgress(gap.id, "plan", encodePlan({ targets: renewed, homeStart }));
+    ledger.saveProgress(gap.id, "position", "{}");
+  };
+
   const findTargets = (names: ReadonlySet<string>, { start }: Gap, targets: readonly Target[]): Target[] => {
     const planned = new Set(targets.map(({ entityId }) => entityId));
     const present = presentNames();
@@ -245,6 +262,7 @@ export function createGapKeeper(options: GapKeeperOptions): GapKeeper {
       const gap = ledger.list().findLast(({ state }) => state === "filling");
       if (gap === undefined) return;
       filling = gap.id;
+      renew(gap);
       try {
         await backfill.fill(gap, source, signal);
         backoff.reset();
@@ -328,6 +346,13 @@ export function createGapKeeper(options: GapKeeperOptions): GapKeeper {
     overflowed(from) {
       if (overflow !== undefined) return;
       overflow = { gap: begin("queue_overflow", Math.min(from, heard ?? from)), dropped: store.status().dropped };
+    },
+    renamed() {
+      const gap = connection && ledger.list().find(({ id }) => id === filling);
+      if (gap === undefined || !isPlanOutdated(gap)) return;
+      ended.abort();
+      ended = new AbortController();
+      startFilling();
     },
     starting() {
       seenStarting = true;

@@ -225,6 +225,7 @@ export function createIngest(options: IngestOptions): Ingest {
         if (states.get(from)) leaving.set(from, { subject: id, renamed: true });
         sampler.forget(to);
         store.rename(STATE_MEASUREMENT, id, to, at);
+        gaps?.renamed();
       },
       removed(id, entityId, at) {
         // The filter hears of it with the list: until its state is removed, the entity counts as what it was.
@@ -235,6 +236,7 @@ export function createIngest(options: IngestOptions): Ingest {
         filter.invalidate();
         takeMoves(moves, at);
         releaseAwaiting();
+        if (moves.adopted.length > 0) gaps?.renamed();
       },
     },
   });

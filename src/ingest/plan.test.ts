@@ -1,6 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ALWAYS, decodePlan, encodePlan, type PlanSources, planTargets, type Target } from "./plan.ts";
+import {
+  ALWAYS,
+  decodePlan,
+  encodePlan,
+  isOutdated,
+  type PlanSources,
+  planTargets,
+  renewTargets,
+  type Target,
+} from "./plan.ts";
 import { at, state } from "./scenario.ts";
 
 /** A gap that began two seconds later, with its overlap. */
@@ -59,6 +68,25 @@ test("planTargets() gives exchanged names to who has them now, whose history mov
 test("planTargets() takes an entity that got a registry entry as the same one", () => {
   assert.deepEqual(plan({ "a.b": "a.b" }, { "a.b": "1" }), [target("a.b", "1")]);
   assert.deepEqual(plan({}, {}, { unregistered: ["a.b"] }), [target("a.b", "a.b")]);
+});
+
+test("renewTargets() divides names that changed hands after the plan, and leaves the last row with its name", () => {
+  const planned = [target("a.x", "1", { expected: at(13) }), target("a.y", "2", { expected: at(14) })];
+  const outdated = (targets: readonly Target[], entries: Readonly<Record<string, string>>) =>
+    isOutdated(targets, { present: new Set(Object.keys(entries)), subjectOf: (entityId) => entries[entityId]! });
+  assert.equal(outdated(planned, { "a.x": "1", "a.z": "2" }), false, "a renamed entity takes its history along");
+  assert.equal(outdated(planned, { "a.y": "2" }), false, "who is gone is asked for by the name it had");
+  const entries = { "a.x": "2", "a.new": "3" };
+  assert.equal(outdated(planned, entries), true);
+  const renewed = renewTargets(planned, (before) => plan(Object.fromEntries(before), entries));
+  assert.deepEqual(renewed, [
+    target("a.x", "1", { end: at(15), former: true }),
+    target("a.x", "2", { start: at(15) }),
+    target("a.y", "2", { former: true }),
+  ]);
+  assert.equal(outdated(renewed, entries), false);
+  const exchanged = renewTargets(planned, (before) => plan(Object.fromEntries(before), { "a.x": "2", "a.y": "1" }));
+  assert.deepEqual(exchanged, [target("a.x", "2", { expected: at(14) }), target("a.y", "1", { expected: at(13) })]);
 });
 
 test("planTargets() leaves out what the filter does", () => {

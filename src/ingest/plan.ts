@@ -74,6 +74,32 @@ export function planTargets(sources: PlanSources): Target[] {
   return targets;
 }
 
+/** Whether a name of the targets belongs to someone by now who is not asked for under it. */
+export function isOutdated(
+  targets: readonly Target[],
+  { present, subjectOf }: Pick<PlanSources, "present" | "subjectOf">,
+): boolean {
+  const planned = new Set(targets.map(({ entityId, subject }) => `${entityId} ${subject}`));
+  return targets.some(({ entityId }) => present.has(entityId) && !planned.has(`${entityId} ${subjectOf(entityId)}`));
+}
+
+/** The same targets, planned again after names of theirs changed hands. `plan`: by who went by which name then. */
+export function renewTargets(
+  targets: readonly Target[],
+  plan: (before: ReadonlyMap<string, string>) => readonly Target[],
+): Target[] {
+  // Of two owners of a name the former one comes first.
+  const before = new Map(targets.toReversed().map(({ entityId, subject }) => [entityId, subject]));
+  const subjects = new Set(before.values());
+  const lastUpdates = new Map(targets.filter((one) => one.expected > 0).map((one) => [one.subject, one.expected]));
+  return plan(before)
+    .filter(({ entityId, subject }) => before.has(entityId) || subjects.has(subject))
+    .map((target) => {
+      const last = lastUpdates.get(target.subject) ?? 0;
+      return { ...target, expected: target.former || last < target.start ? 0 : last };
+    });
+}
+
 /** A target as it is stored: entity_id, subject, start, end, expected, former. */
 type Row = readonly [string, string, number | null, number | null, number, 0 | 1];
 
