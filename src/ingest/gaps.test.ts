@@ -646,3 +646,19 @@ test("Home Assistant's clock is set back in an outage, and what it recorded by i
   await assertHoldsTruth(recorder.store, home);
   assert.equal(recorder.store.gaps.list()[0]!.state, "filled");
 });
+
+test("where our clock is days behind Home Assistant's, the first start and a stop lose nothing", async (t) => {
+  await using home = await createSimulatedHome(PROMPT);
+  home.setClockOffset(3 * 86_400_000);
+  await home.burst(500);
+  const directory = temporaryDirectory(t);
+  for (let starts = 0; starts < 2; starts++) {
+    await using recorder = await startRecorder(home, { directory, backfillDays: 1 });
+    await recorder.closed();
+    await recorder.caughtUp();
+    await assertHoldsTruth(recorder.store, home);
+    await recorder.stop();
+    home.setClockOffset(8 * 86_400_000);
+    await home.burst(500);
+  }
+});

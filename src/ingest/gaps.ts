@@ -76,8 +76,11 @@ export interface GapKeeper {
 const DAY = 86_400_000_000;
 /** A quiet home says nothing; a dead connection is noticed within this. */
 const SILENCE_MS = 60_000;
-/** A state that claims to be from further ahead than this is not believed. */
-const AHEAD_MAX = DAY;
+/**
+ * A state that claims to be from further ahead than this is not believed: by an end so far off, years would be asked
+ * for. A machine without a clock of its own begins where it was switched off, days or weeks ago.
+ */
+const AHEAD_MAX = 31 * DAY;
 /** When an entity was removed is known by our clock, when a gap began by Home Assistant's. */
 const CLOCKS_APART_MAX = DAY;
 const RETRY_FIRST_MS = 1_000;
@@ -181,8 +184,8 @@ export function createGapKeeper(options: GapKeeperOptions): GapKeeper {
   };
 
   /** By Home Assistant's clock and by ours, no earlier than now. */
-  const latest = (): Micros => {
-    const ahead = now() + AHEAD_MAX;
+  const latest = (from: Micros): Micros => {
+    const ahead = Math.max(from, now()) + AHEAD_MAX;
     let end = now();
     for (const { lastUpdated } of home.states.values()) if (lastUpdated > end && lastUpdated < ahead) end = lastUpdated;
     return Math.max(end, heard ?? end);
@@ -287,7 +290,7 @@ export function createGapKeeper(options: GapKeeperOptions): GapKeeper {
   /** A gap of a time in which the connection stood. */
   const past = (reason: GapReason, start: Micros): void => {
     if (connection === undefined || open.length > 0) return;
-    end(begin(reason, start), latest(), store.names(STATE_MEASUREMENT));
+    end(begin(reason, start), latest(start), store.names(STATE_MEASUREMENT));
     startFilling();
   };
 
@@ -308,7 +311,7 @@ export function createGapKeeper(options: GapKeeperOptions): GapKeeper {
       if (dropped === overflow.dropped && writable) {
         const { gap } = overflow;
         overflow = undefined;
-        end(gap, latest(), store.names(STATE_MEASUREMENT));
+        end(gap, latest(gap.start), store.names(STATE_MEASUREMENT));
         startFilling();
       } else overflow.dropped = dropped;
     }
@@ -360,8 +363,7 @@ export function createGapKeeper(options: GapKeeperOptions): GapKeeper {
     live(source) {
       connection = source;
       told = null;
-      const until = latest();
-      for (const gap of open) end(gap, until, before, { homeStart: homeStartIn(gap) });
+      for (const gap of open) end(gap, latest(gap.start), before, { homeStart: homeStartIn(gap) });
       open = [];
       seenStarting = false;
       // The newest that the snapshot holds was told with it, unless a clock wrote it that was ahead.
