@@ -65,8 +65,6 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
   await using stack = new AsyncDisposableStack();
   stack.use(lock(config.dataDir, "DATA_DIR"));
   assertNotRestoring(config.dataDir);
-  if (keepDemoApart(config.dataDir, { demo: options.demo, hasHome: config.haUrl !== null }))
-    log.warn(`"${config.dataDir}" is the demo's: no value in it is real`);
   const metadataDirectory = dirname(config.metadataFile);
   // Two services on one database of the home would each take the other's writes for its own.
   if (resolve(metadataDirectory) !== resolve(config.dataDir)) stack.use(lock(metadataDirectory, "DATABASE_URL"));
@@ -76,6 +74,8 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     log: component("metadata"),
   });
   stack.defer(() => home.close());
+  const run = { demo: options.demo, hasHome: config.haUrl !== null, isRecorded: home.config() !== undefined };
+  if (keepDemoApart(config.dataDir, run)) log.warn(`"${config.dataDir}" is the demo's: no value in it is real`);
   const place = (): { timeZone: string; name: string | null } => {
     const told = home.config();
     // Before Home Assistant was ever reached, and where it names a zone that is unknown here.

@@ -1,5 +1,6 @@
 import { accessSync, constants, existsSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
+import { DEMO_MARK } from "./backup/data-files.ts";
 import { AppError, messageOf } from "./domain/errors.ts";
 import { isCorruption } from "./lib/damaged-database.ts";
 import { makeDirectory } from "./lib/make-directory.ts";
@@ -18,21 +19,28 @@ export function prepareDirectory(directory: string, setting: string): void {
   }
 }
 
-/** Lies in a directory whose values are invented. */
-const DEMO_FILE = "demo";
-/** Every directory that was in use has it. */
-const USED_FILE = "timeseries.db";
+/** Where the demo's values lie unless DATA_DIR says otherwise; earlier versions left no mark in it. */
+export const DEMO_DIRECTORY = "./data-demo";
+
+/** Which run wants a data directory. */
+export interface Run {
+  readonly demo: boolean;
+  /** Whether it has a home to record. */
+  readonly hasHome: boolean;
+  /** Whether the directory knows a home by now. */
+  readonly isRecorded: boolean;
+}
 
 /**
  * Keeps a home's record and the demo's invented values in directories of their own: whoever has DATA_DIR in the
  * environment and tries the demo would else have its home mixed in. Throws `conflict`. Without a home to record, the
  * demo's directory may be looked at; true says that it is one.
  */
-export function keepDemoApart(directory: string, run: { readonly demo: boolean; readonly hasHome: boolean }): boolean {
-  const mark = join(directory, DEMO_FILE);
+export function keepDemoApart(directory: string, run: Run): boolean {
+  const mark = join(directory, DEMO_MARK);
   const isMarked = existsSync(mark);
   if (run.demo && !isMarked) {
-    if (existsSync(join(directory, USED_FILE))) {
+    if (run.isRecorded && basename(directory) !== basename(DEMO_DIRECTORY)) {
       const remedy = "choose another DATA_DIR, or delete it where it is an old one of the demo";
       throw new AppError(
         "conflict",

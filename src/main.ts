@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { type App, startApp } from "./app.ts";
 import { type Config, describeConfig, readConfig } from "./config.ts";
-import { explained } from "./data-directory.ts";
+import { DEMO_DIRECTORY, explained } from "./data-directory.ts";
 import { AppError, messageOf } from "./domain/errors.ts";
 import { collectWhenQuiet } from "./lib/collect-garbage.ts";
 import { fullDiskRemedy } from "./lib/full-disk.ts";
@@ -36,7 +36,7 @@ async function main(): Promise<void> {
   if (values.help) return console.log(USAGE);
   if (values.version) return console.log(version);
 
-  let config: Config = readConfig(process.env, { dataDir: values.demo ? "./data-demo" : "./data" });
+  let config: Config = readConfig(process.env, { dataDir: values.demo ? DEMO_DIRECTORY : "./data" });
   if (values["check-config"]) return console.log(describeConfig(config));
   const root = createLog({ level: config.logLevel, format: config.logFormat });
   const log = root.child({ component: "main" });

@@ -1,18 +1,11 @@
 import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from "node:fs";
 import { copyFile, link } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { AppError, messageOf } from "../domain/errors.ts";
 import { copyDatabase } from "../lib/copy-database.ts";
 import { makeDirectory } from "../lib/make-directory.ts";
-import {
-  ARCHIVE,
-  DATABASES,
-  type DataPlace,
-  freeName,
-  pathOf,
-  SETTINGS,
-  TIMESERIES,
-  WEBHOOK_KEY,
-} from "./data-files.ts";
+import { isSystemRefusal } from "../lib/system-refusal.ts";
+import { ARCHIVE, DATABASES, type DataPlace, FILES, freeName, pathOf, TIMESERIES } from "./data-files.ts";
 
 /** In the data directory, so that the files of the archive need only another name there. */
 const COPY = /^backup-\d{8}T\d{6}Z$/;
@@ -38,7 +31,7 @@ export async function copyData(place: DataPlace, listArchive: ListArchive, now =
       const file = pathOf(database, place);
       if (existsSync(file)) await copyDatabase(file, join(folder, database));
     }
-    for (const file of [WEBHOOK_KEY, SETTINGS]) {
+    for (const file of FILES.filter((name) => !DATABASES.includes(name))) {
       if (existsSync(pathOf(file, place))) await copyFile(pathOf(file, place), join(folder, file));
     }
     const timeseries = join(folder, TIMESERIES);
@@ -48,9 +41,10 @@ export async function copyData(place: DataPlace, listArchive: ListArchive, now =
       if (existsSync(file)) await linkOrCopy(file, join(folder, ARCHIVE, path));
     }
     return name;
-  } catch (error) {
+  } catch (cause) {
     rmSync(folder, { recursive: true, force: true });
-    throw error;
+    if (!isSystemRefusal(cause)) throw cause;
+    throw new AppError("unavailable", `Cannot copy "${place.dataDir}": ${messageOf(cause)}`, { cause });
   }
 }
 

@@ -16,6 +16,8 @@ export const DATABASES: readonly string[] = [METADATA, TIMESERIES, WEBHOOKS];
 /** Secrets of webhooks cannot be read without it. */
 export const WEBHOOK_KEY = "webhooks.key";
 export const SETTINGS = "ha-ingestor.yaml";
+/** Lies in a directory whose values are invented. */
+export const DEMO_MARK = "demo";
 /** The folder of Parquet files. */
 export const ARCHIVE = "archive";
 /** What a copy is, for `restore` and for people. */
@@ -24,7 +26,7 @@ export const ABOUT = "backup.json";
 export const RESTORING = "restore-under-way.json";
 
 /** What a copy consists of, beside the archive and `ABOUT`. */
-export const FILES: readonly string[] = [...DATABASES, WEBHOOK_KEY, SETTINGS];
+export const FILES: readonly string[] = [...DATABASES, WEBHOOK_KEY, SETTINGS, DEMO_MARK];
 
 export function pathOf(name: string, { dataDir, metadataFile }: DataPlace): string {
   return name === METADATA ? metadataFile : join(dataDir, name);
