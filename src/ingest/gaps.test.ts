@@ -312,6 +312,23 @@ test("renames, removals and a name that changed hands in an outage", async (t) =
   assert.equal(series[0]?.subject, home.registryId("sensor.under_another_name"));
 });
 
+test("a name that changed hands shortly before an outage brings its new owner nothing of the former one", async (t) => {
+  await using home = await createSimulatedHome(PROMPT);
+  await using recorder = await startRecorder(home, { directory: temporaryDirectory(t) });
+  await recorder.closed();
+  const [replaced, successor, readded] = movingEntities(home) as [string, string, string];
+  home.change(replaced, "1001");
+  home.removeRegistryEntry(replaced);
+  home.rename(successor, replaced);
+  home.change(readded, "1002");
+  home.reuse(readded);
+  home.change(readded, "1003");
+  const known = () => recorder.store.seriesOfEntity(readded)[0]?.subject === home.registryId(readded);
+  await recorder.until(known, "the new entry");
+  await outage(home, recorder, async () => void (await home.burst(100)));
+  await assertHoldsTruth(recorder.store, home);
+});
+
 test("a name that changes hands while a gap is filled keeps each owner's rows apart", async (t) => {
   await using home = await createSimulatedHome(PROMPT);
   const [replaced, successor, readded] = movingEntities(home) as [string, string, string];

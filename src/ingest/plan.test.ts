@@ -70,6 +70,18 @@ test("planTargets() takes an entity that got a registry entry as the same one", 
   assert.deepEqual(plan({}, {}, { unregistered: ["a.b"] }), [target("a.b", "a.b")]);
 });
 
+test("planTargets() leaves out what a name has from before its owner, who came to it before the gap", () => {
+  for (const [since, start] of [
+    [at(11), at(11)],
+    // Before the overlap, or changed within the gap: nothing tells of another owner.
+    [at(9), ALWAYS.start],
+    [at(15), ALWAYS.start],
+  ] as const) {
+    const targets = plan({ "a.b": "1" }, { "a.b": "1" }, { namedSince: () => since });
+    assert.deepEqual(targets, [target("a.b", "1", { start })]);
+  }
+});
+
 test("renewTargets() divides names that changed hands after the plan, and leaves the last row with its name", () => {
   const planned = [target("a.x", "1", { expected: at(13) }), target("a.y", "2", { expected: at(14) })];
   const outdated = (targets: readonly Target[], entries: Readonly<Record<string, string>>) =>

@@ -65,11 +65,15 @@ export function planTargets(sources: PlanSources): Target[] {
     const target: Target = { entityId, subject, ...ALWAYS, expected: isUnheard ? state.lastUpdated : 0, former: false };
     // An entity without registry entry that got one is still the same; one that was renamed took its history along.
     const handed = former !== undefined && former !== subject && former !== entityId && nameOf(former) === undefined;
-    const since = handed ? namedSince(subject) : undefined;
-    if (former !== undefined && since !== undefined) {
+    const since = namedSince(subject);
+    if (handed && since !== undefined) {
       targets.push({ entityId, subject: former, ...ALWAYS, end: since, expected: 0, former: true });
       targets.push({ ...target, start: since });
-    } else targets.push(target);
+      continue;
+    }
+    // Who came to the name before the gap was heard since then; what the overlap has from before is its predecessor's.
+    const isNewcomer = since !== undefined && since > span.start && since <= heardUntil;
+    targets.push(isNewcomer ? { ...target, start: since } : target);
   }
   return targets;
 }
