@@ -42,6 +42,15 @@ test("POST /api/v1/dead-letters/replay sends them again, to a mirror that there 
   const api = await started(t);
   const good = await api.inject({ method: "POST", url: "/api/v1/dead-letters/replay?target=grafana" });
   assert.deepEqual(good.json(), { taken: 3, refused: 0 });
+  for (const [payload, status] of [
+    ["", 200],
+    ["x", 415],
+  ] as const) {
+    // As aiohttp does where it sends nothing.
+    const headers = { "content-type": "application/octet-stream", "content-length": String(payload.length) };
+    const url = "/api/v1/dead-letters/replay?target=grafana";
+    assert.equal((await api.inject({ method: "POST", url, headers, payload })).statusCode, status);
+  }
   const unknown = await api.inject({ method: "POST", url: "/api/v1/dead-letters/replay?target=other" });
   assert.equal(unknown.statusCode, 404);
   assert.equal((await api.inject({ method: "POST", url: "/api/v1/dead-letters/replay" })).statusCode, 400);

@@ -1,6 +1,7 @@
 import { isUtf8 } from "node:buffer";
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import Fastify, {
+  errorCodes,
   type FastifyBaseLogger,
   type FastifyError,
   type FastifyInstance,
@@ -250,6 +251,16 @@ function createServer({ access, log, demo }: ServerOptions): Api {
     else if (request.routeOptions.schema?.body !== undefined) parseJson(request, body.toString(), done);
     else if (/^\s*(\{\s*\}\s*)?$/.test(body.toString())) done(null);
     else done(new AppError("invalid", "This route takes no body: what it knows are query parameters"));
+  });
+  // An empty body is one of any type: aiohttp, and so Home Assistant, names one wherever it posts nothing.
+  server.addContentTypeParser("*", ({ headers, routeOptions }, payload, done) => {
+    const isEmpty = headers["content-length"] === "0" && headers["transfer-encoding"] === undefined;
+    if (!isEmpty || routeOptions.schema?.body !== undefined) {
+      done(new errorCodes.FST_ERR_CTP_INVALID_MEDIA_TYPE(headers["content-type"]));
+      return;
+    }
+    payload.resume();
+    done(null);
   });
   // Who misspells a parameter shall hear of it also where a route takes none. Probes and scrapers may add what they like.
   server.addHook("onRoute", (route) => {
