@@ -342,6 +342,12 @@ test("late samples of a series that a rule has thinned leave the figures of its 
   assert.deepEqual(await means(), before, "from their table");
   await store.seal();
   assert.deepEqual(await all(store, 1, { end: T0 + DAY }), late);
+  // In the very hour, after the first of those.
+  await put(
+    store,
+    1,
+    Array.from({ length: 20 }, (_, i): Sample => [T0 + 1_000_000 + i * 60_000_000, 1_000_000]),
+  );
   await put(store, 0, late);
   await store.rollUp();
   const [other, ...same] = await means();

@@ -21,7 +21,7 @@ import {
 } from "./hours.ts";
 import { hasDamagedHours } from "./old-hours.ts";
 import { packHours, unpackHours } from "./pack.ts";
-import { COUNT, type Durations, LAST, ROLLUP_COLUMNS, type RollupRow, STATE, toSql } from "./row.ts";
+import { type Durations, LAST, ROLLUP_COLUMNS, type RollupRow, STATE, toSql } from "./row.ts";
 
 const HOUR = 3_600_000_000;
 const MIGRATIONS = readMigrations(join(import.meta.dirname, "../hot/migrations"));
@@ -190,10 +190,12 @@ test("hours are read as a list of rows would be, ours before Home Assistant's", 
       } of history) {
         own[series] ??= new Map();
         foreign[series] ??= new Map();
-        const counts = new Map(rows.map((row) => [row[0], row[COUNT]]));
-        const isOfLess = [...own[series]!.values()].some(
-          ([start, count]) => dayOf(start) === day && count > (counts.get(start) ?? 0),
-        );
+        const given = new Map(rows.map((row) => [row[0], row]));
+        const isOfLess = [...own[series]!.values()].some(([start, count, offset]) => {
+          if (dayOf(start) !== day || count === 0) return false;
+          const [, countThen = 0, offsetThen = null] = given.get(start) ?? [];
+          return count > countThen || offset! < offsetThen!;
+        });
         assert.equal(hourStore(db, day)(first + series, rows), !isOfLess);
         if (!isOfLess) for (const row of rows) own[series]!.set(row[0], row);
         for (const row of statistics) foreign[series]!.set(row[0], insertStatistics(db, first + series, row));

@@ -11,7 +11,7 @@ import {
   unpackHours,
 } from "./pack.ts";
 import { stateOf } from "./pack-texts.ts";
-import { COUNT, LAST, type RollupRow } from "./row.ts";
+import { COUNT, FIRST_OFFSET, LAST, type RollupRow } from "./row.ts";
 
 /**
  * The hours of all series: those computed from our samples, packed by day in `rollup_hours`, and those of Home
@@ -226,8 +226,8 @@ export function lastNumberWithin(
 }
 
 /**
- * Stores the hours of series on a day; inside the caller's transaction. False, and nothing is stored, where an hour that
- * was there is of more samples than the one that is given, or none is given. One without samples stays.
+ * Stores the hours of series on a day; inside the caller's transaction. False, and nothing is stored, where samples of an
+ * hour that was there are gone: there were more of them, or an earlier one. One without samples stays.
  */
 export function hourStore(db: DatabaseSync, day: Day): (series: SeriesNumber, rows: readonly RollupRow[]) => boolean {
   const known = db.prepare("SELECT hours, texts FROM rollup_hours WHERE series_day = ?");
@@ -236,14 +236,19 @@ export function hourStore(db: DatabaseSync, day: Day): (series: SeriesNumber, ro
     const key = keyOf(series, day);
     const before = known.get(key) as unknown as PackedHours | undefined;
     const knownRows = before === undefined ? [] : unpackHours(day, before);
-    const counts = new Map(rows.map((row) => [row[0], row[COUNT]]));
-    if (knownRows.some((row) => row[COUNT] > (counts.get(row[0]) ?? 0))) return false;
+    const given = new Map(rows.map((row) => [row[0], row]));
+    if (knownRows.some((row) => hasMore(row, given.get(row[0])))) return false;
     const all = united([...rows], knownRows);
     if (all.length === 0) return true;
     const { hours, texts } = packHours(day, all);
     store.run(key, hours, texts);
     return true;
   };
+}
+
+function hasMore(known: RollupRow, given: RollupRow | undefined): boolean {
+  if (known[COUNT] === 0) return false;
+  return given === undefined || known[COUNT] > given[COUNT] || known[FIRST_OFFSET]! < given[FIRST_OFFSET]!;
 }
 
 /** Deletes the hours of a series before a midnight UTC; answers how many rows of either table went. */

@@ -6,6 +6,7 @@ import { type Day, dayOf } from "../hot/day.ts";
 import { isNumber, type SeriesKind } from "./accumulate.ts";
 import type { Found, SeriesQuestion } from "./aggregate.ts";
 import type { Course } from "./course.ts";
+import type { DaysRequest } from "./hours.ts";
 import type { WhatIsLeft } from "./what-is-left.ts";
 
 export interface LookBackOptions {
@@ -23,6 +24,7 @@ export interface LookBackOptions {
   /** All samples of a span, of whatever tier. */
   readonly readWhole: (series: SeriesNumber, span: Span) => Promise<ReadColumns>;
   readonly whatIsLeft: WhatIsLeft;
+  readonly reader: { daysWithHours(request: DaysRequest): Promise<readonly Day[]> };
 }
 
 /** What came before a question's first bucket, as far as the thread that reads does not find it in the file. */
@@ -89,11 +91,15 @@ export function createLookBack(options: LookBackOptions): LookBack {
     );
   }
 
-  /** Whether it came late to a day of which a rule dropped what was added up: then the rollups know what is in force. */
-  async function isLeftOver(series: SeriesNumber, sample: Found): Promise<boolean> {
-    const day = dayOf(sample.ts);
+  /**
+   * Whether rollups know what is in force since a sample, or a later one that is gone: it is on a day that is added up, or
+   * came late to one of which a rule dropped what was.
+   */
+  async function isKnownToRollups(series: SeriesNumber, { ts }: Found, lacked: readonly Day[]): Promise<boolean> {
+    const day = dayOf(ts);
     if (!options.isArchived(day)) return false;
-    return (await options.whatIsLeft(series, spanOf(day))).dropped.length > 0;
+    if (lacked.includes(day)) return (await options.whatIsLeft(series, spanOf(day))).dropped.length > 0;
+    return (await options.reader.daysWithHours({ series: [series], days: [day] })).length > 0;
   }
 
   return async (series, course) => {
@@ -101,8 +107,9 @@ export function createLookBack(options: LookBackOptions): LookBack {
     const days = lackedBefore(series, course);
     if (days.length > 0) {
       const before = await lookBack(series, start);
-      if (before && (await isLeftOver(series, before))) return { before: undefined, numberBefore: undefined };
-      return { before, numberBefore: await lastNumber(series, before, days, course) };
+      const numberBefore = await lastNumber(series, before, days, course);
+      if (before === undefined || !(await isKnownToRollups(series, before, days))) return { before, numberBefore };
+      return { before: undefined, numberBefore: numberBefore === before ? undefined : numberBefore };
     }
     const inMemory = found(memory.before(series, start, isNumberOf(series)));
     return { before: found(memory.before(series, start)), numberBefore: await unshadowed(series, inMemory, course) };

@@ -33,7 +33,7 @@ export const ROLLUP_COLUMNS =
   "start, count, first_offset, mean, weight, min, max, first, last, sum, increase, state, durations";
 
 /** Where a RollupRow has what. */
-export const [COUNT, LAST, STATE, DURATIONS] = [1, 8, 11, 12] as const;
+export const [COUNT, FIRST_OFFSET, LAST, STATE, DURATIONS] = [1, 2, 8, 11, 12] as const;
 
 /** As SQLite takes and gives it: durations are JSON. */
 export type SqlRow = [...figures: WithoutDurations<RollupRow>, durations: string | null];
