@@ -462,7 +462,7 @@ function lackingNote(entities: number): string {
   const who = entities === 1 ? "1 entity that" : `${entities} entities that`;
   return (
     `Home Assistant's recorder lacks the last state of ${who} changed in it: ` +
-    "it does not record them, was paused, or did not get to it in time"
+    "it does not record them, was paused, has purged it since, or did not get to it in time"
   );
 }
 
