@@ -7,7 +7,7 @@ import { transaction } from "../../lib/transaction.ts";
 import { Chunk } from "./chunk.ts";
 import { unpackValues } from "./columns.ts";
 import { openForWriting } from "./database.ts";
-import { DEAD_LETTERS_MAX, Outgoing } from "./outgoing.ts";
+import { DEAD_LETTERS_BYTES_MAX, DEAD_LETTERS_MAX, Outgoing } from "./outgoing.ts";
 
 function open(t: TestContext, waitingMax: number | null): Outgoing {
   const directory = mkdtempSync(join(tmpdir(), "outgoing-test-"));
@@ -80,4 +80,17 @@ test("Outgoing keeps the newest dead letters", (t) => {
   assert.equal(outgoing.acknowledge({ target: "slow", last: 0, letters }).dropped, 3);
   assert.equal(outgoing.deadLetters({ limit: 1 }).total, DEAD_LETTERS_MAX);
   assert.equal(outgoing.oldestDeadLetters("slow", 0, 1)[0]!.line, "m v=3");
+});
+
+test("Outgoing keeps no more dead letters than it has room for, however long they are", (t) => {
+  const outgoing = open(t, null);
+  const bury = (count: number, bytes: number): number => {
+    const letters = Array.from({ length: count }, (_, at) => ({ at, reason: "long", line: "ü".repeat(bytes / 2) }));
+    return outgoing.acknowledge({ target: "slow", last: 0, letters }).dropped;
+  };
+  const half = DEAD_LETTERS_BYTES_MAX / 2;
+  assert.deepEqual([bury(1, half), bury(1, half), bury(1, 10), bury(10, half / 10)], [0, 0, 1, 1]);
+  assert.equal(outgoing.deadLetters({ limit: 1 }).total, 11);
+  // Longer than all the room there is: it goes like any other.
+  assert.equal(bury(1, 2 * DEAD_LETTERS_BYTES_MAX), 12);
 });

@@ -77,6 +77,8 @@ export interface Refilled {
 
 /** Of each target so many are kept, the newest. */
 export const DEAD_LETTERS_MAX = 100_000;
+/** And so many bytes of their lines; usual ones are shorter than what this leaves for each. */
+export const DEAD_LETTERS_BYTES_MAX = 64_000_000;
 /** Characters of the texts of one batch, and of the dead letters that are read at once; one more may be any size. */
 const CHARACTERS_AT_ONCE = 8_000_000;
 /** Rows that a transaction removes from the queue at most, so that a commit need not wait for long. */
@@ -97,6 +99,8 @@ export class Outgoing {
   /** The newest time of each series that is on the disk. */
   #newest = new Map<SeriesNumber, Micros>();
   #isNewestKnown = false;
+  /** Bytes of the dead letters of a target, by its number; absent where they have to be added up. */
+  readonly #letterBytes = new Map<number, number>();
 
   constructor(db: DatabaseSync) {
     this.#db = db;
@@ -211,6 +215,7 @@ export class Outgoing {
   forget(): void {
     this.#isNewestKnown = false;
     this.#newest = new Map();
+    this.#letterBytes.clear();
     this.#end = this.#readEnd();
   }
 
@@ -295,6 +300,7 @@ export class Outgoing {
   removeDeadLetters(ids: readonly number[]): void {
     const remove = this.#db.prepare("DELETE FROM dead_letters WHERE id = ?");
     for (const id of ids) remove.run(id);
+    this.#letterBytes.clear();
   }
 
   #target(name: string): { readonly number: number; readonly waitingMax: number | null } {
@@ -305,10 +311,24 @@ export class Outgoing {
 
   #bury(target: number, letters: readonly NewDeadLetter[]): number {
     if (letters.length === 0) return 0;
+    const bytesBefore = this.#letterBytes.get(target) ?? this.#sumOfLetters(target);
     const insert = this.#db.prepare("INSERT INTO dead_letters (target, at, reason, line) VALUES (?, ?, ?, ?)");
     for (const { at, reason, line } of letters) insert.run(target, at, reason, line);
     const tooMany = `SELECT id FROM dead_letters WHERE target = ? ORDER BY id DESC LIMIT -1 OFFSET ${DEAD_LETTERS_MAX}`;
-    return Number(this.#db.prepare(`DELETE FROM dead_letters WHERE id IN (${tooMany})`).run(target).changes);
+    const dropped = Number(this.#db.prepare(`DELETE FROM dead_letters WHERE id IN (${tooMany})`).run(target).changes);
+    const bytes = letters.reduce((sum, { line }) => sum + Buffer.byteLength(line), bytesBefore);
+    this.#letterBytes.set(target, bytes);
+    if (bytes <= DEAD_LETTERS_BYTES_MAX) return dropped;
+    const tooLong = `SELECT id FROM (SELECT id, sum(octet_length(line)) OVER (ORDER BY id DESC) AS bytes
+      FROM dead_letters WHERE target = ?) WHERE bytes > ${DEAD_LETTERS_BYTES_MAX}`;
+    const more = Number(this.#db.prepare(`DELETE FROM dead_letters WHERE id IN (${tooLong})`).run(target).changes);
+    this.#letterBytes.set(target, this.#sumOfLetters(target));
+    return dropped + more;
+  }
+
+  #sumOfLetters(target: number): number {
+    const sum = "SELECT coalesce(sum(octet_length(line)), 0) AS bytes FROM dead_letters WHERE target = ?";
+    return Number(this.#db.prepare(sum).get(target)?.bytes);
   }
 
   /** Passes over the oldest samples of a target that has fallen too far behind. */
