@@ -82,8 +82,8 @@ export function createForwarder(options: ForwarderOptions): Forwarder {
   let state: TargetState = "starting";
   let reason: string | null = null;
   let prepared = false;
-  /** Its bucket or database is another one by now, without what the former one had. */
-  let emptied = false;
+  /** Its bucket or database is not there; what the hot tier has is queued for the next one. */
+  let missing = false;
   let end = options.queued;
   let acknowledged = stored.acknowledged;
   /** Ascending: when the queue ended where. */
@@ -138,8 +138,8 @@ export function createForwarder(options: ForwarderOptions): Forwarder {
     if (!prepared) {
       const outcome = await send(() => client.prepare());
       if (outcome.kind === "later" || outcome.kind === "stopped") return outcome;
-      if (outcome.kind === "taken" && outcome.made === true) emptied = true;
-      if (emptied) await refill();
+      if (outcome.kind === "taken" && outcome.made === true) await refill();
+      missing = false;
       prepared = true;
     }
     return deliver(lines, (part) =>
@@ -150,7 +150,6 @@ export function createForwarder(options: ForwarderOptions): Forwarder {
   /** What the hot tier has comes again, as for a new target. */
   async function refill(): Promise<void> {
     const { end, samples } = await commands.call("refillTarget", name);
-    emptied = false;
     options.onQueued(end);
     if (samples > 0)
       log.warn({ target: name, samples }, `"${name}" has lost its samples: those of the last days go again`);
@@ -161,7 +160,11 @@ export function createForwarder(options: ForwarderOptions): Forwarder {
     // Whatever changed at the server, a missing bucket may be made at the next try.
     prepared = false;
     const stopped = interruption.kind === "stopped";
-    if (stopped && interruption.missing) emptied = true;
+    if (stopped && interruption.missing && !missing) {
+      // At once: whoever makes it anew gives us another token as well, which takes a restart.
+      await refill();
+      missing = true;
+    }
     fail(stopped ? "stopped" : "retrying", interruption.reason);
     const afterMs = stopped ? STOPPED_RETRY_MS : Math.max(interruption.afterMs ?? 0, backoff.next());
     await sleep(afterMs, closing.signal);
