@@ -41,6 +41,8 @@ let stream = null;
 let isLive = false;
 let hasListened = false;
 let streamEndedAt = -STREAM_AGAIN_TICKS;
+/** How far the service's clock is ahead of this one: what is "12 s ago" is so by the clock that wrote it. */
+let aheadMs = 0;
 /** Version and kind of the program that answers. */
 let program = "";
 /** Questions under way: a slow answer is not asked for twice. @type {Set<string>} */
@@ -55,6 +57,7 @@ async function question(name, path) {
     // What comes after the page went out of sight is old when it is seen again.
     if (document.hidden) return;
     answers[name] = answer;
+    if (name === "health" && answer.timestamp) aheadMs = Date.parse(answer.timestamp) - Date.now();
     failures.delete(name);
   } catch (error) {
     delete answers[name];
@@ -138,7 +141,7 @@ const tokenForm = () => html`<section class="wide" aria-label="Token">
 </section>`;
 
 function page() {
-  const now = Date.now();
+  const now = Date.now() + aheadMs;
   const { health, stats } = answers;
   return html`<header>
       <h1>HA Ingestor</h1>

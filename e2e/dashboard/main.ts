@@ -181,6 +181,13 @@ async function clocks(browser: Browser, program: Program) {
     ["2026-10-24T23:59:59Z", "2026-10-25T00:30:00Z", "2026-10-25T01:30:00Z", "2026-10-25T02:00:00Z"].map(moment))`);
   const shown = ["01:59:59", "02:30:00 GMT+2", "02:30:00 GMT+1", "03:00:00"].map((time) => `2026-10-25, ${time}`);
   report.equal("times of the hour that clocks show twice are told apart", moments, shown);
+  await page.addInitScript("const { now } = Date; Date.now = () => now() - 300_000");
+  await page.reload();
+  await check("a browser whose clock is slow hears how long ago the last change was", () =>
+    card(page, "Home Assistant")
+      .getByText(/^\d+ s ago$/)
+      .waitFor(),
+  );
   await page.close();
 }
 
