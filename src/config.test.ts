@@ -56,6 +56,11 @@ const FAULTS: [string, Record<string, string>, RegExp][] = [
   ["no time to answer", { WEBHOOK_TIMEOUT_SECONDS: "0" }, /WEBHOOK_TIMEOUT_SECONDS="0": must be a number from 0.1/],
   ["a URL under another name", { HASS_URL: "ftp://ha", HASS_TOKEN: "x" }, /HASS_URL="ftp:\/\/ha": must be an address/],
   ["parameters of scores", { SPORTS_BASE_URL: "http://h/s?key=x" }, /SPORTS_BASE_URL=.*: must not have parameters/],
+  [
+    "a misspelt token, and names it",
+    { HA_URL: "http://ha", HA_TOCKEN: "x" },
+    /HA_TOKEN is not set.*\n {2}note: HA_TOCKEN has no effect: is HA_TOKEN meant\?$/,
+  ],
   ["one port for both", { DATA_API_PORT: "8005" }, /SPORTS_DATA_PORT="8005": must be another port than DATA_API_PORT/],
   ["a name that no header holds", { SPORTS_USER_AGENT: "a\nb" }, /SPORTS_USER_AGENT="a\\nb": must be one line/],
   ["every team that is none", { SPORTS_TEAMS: "sf,nfl:sf,nope:x" }, /TEAMS="sf": .*\n.*TEAMS="nope:x": must be/],

@@ -373,8 +373,11 @@ export function readConfig(environment: Environment, defaults: { dataDir: string
     filter: attempt(() => readFilter(dataDir, keep), {}),
     notes,
   };
-  if (faults.length > 0)
-    throw new AppError("invalid", `The configuration has faults:\n  ${[...new Set(faults)].join("\n  ")}`);
+  if (faults.length > 0) {
+    // A misspelt HA_TOKEN is why HA_TOKEN is not set.
+    const lines = [...new Set(faults), ...notes.map((note) => `note: ${note}`)];
+    throw new AppError("invalid", `The configuration has faults:\n  ${lines.join("\n  ")}`);
+  }
   return Object.freeze(config);
 }
 
