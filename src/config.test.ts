@@ -41,8 +41,8 @@ const FAULTS: [string, Record<string, string>, RegExp][] = [
   ["a host with a scheme", { ALLOWED_HOSTS: "http://pi.local" }, /ALLOWED_HOSTS="http:\/\/pi\.local"/],
   ["a pattern of hosts", { ALLOWED_HOSTS: "*" }, /ALLOWED_HOSTS="\*"/],
   ["a host that no browser writes so", { ALLOWED_HOSTS: "küche.local" }, /ALLOWED_HOSTS="küche\.local"/],
-  ["a token with a blank", { API_TOKEN: "open sesame" }, /^(?!.*sesame).*API_TOKEN holds what no client can send/s],
-  ["a token beyond ASCII", { API_TOKEN: "grün" }, /^(?!.*grün).*API_TOKEN holds what no client can send/s],
+  ["a token with a blank", { API_TOKEN: "open sesame" }, /^(?!.*sesame).*API_TOKEN must be one word of ASCII/s],
+  ["a token beyond ASCII", { API_TOKEN: "grün" }, /^(?!.*grün).*API_TOKEN must be one word of ASCII/s],
   [
     "every allowed host that is none",
     { WEBHOOK_ALLOW: "*,a.lan,*.lan" },
@@ -62,6 +62,11 @@ const FAULTS: [string, Record<string, string>, RegExp][] = [
     /HA_TOKEN is not set.*\n {2}note: HA_TOCKEN has no effect: is HA_TOKEN meant\?$/,
   ],
   ["one port for both", { DATA_API_PORT: "8005" }, /SPORTS_DATA_PORT="8005": must be another port than DATA_API_PORT/],
+  [
+    "a token of InfluxDB that no header holds",
+    { TIMESERIES_ENGINE: "influxdb", INFLUXDB_URL: "http://h", INFLUXDB_BUCKET: "b", INFLUXDB_TOKEN: "s3cret\n# mine" },
+    /^(?!.*s3cret).*INFLUXDB_TOKEN must be one word of ASCII/s,
+  ],
   ["a name that no header holds", { SPORTS_USER_AGENT: "a\nb" }, /SPORTS_USER_AGENT="a\\nb": must be one line/],
   ["every team that is none", { SPORTS_TEAMS: "sf,nfl:sf,nope:x" }, /TEAMS="sf": .*\n.*TEAMS="nope:x": must be/],
   [
@@ -181,6 +186,11 @@ test("readConfig() reads token files and ha-ingestor.yaml", () => {
 
 const FAULTY_FILES: readonly (readonly [string, string | Uint8Array, RegExp])[] = [
   ["in Latin-1", Buffer.from("filter: {exclude: {areas: [K\u00fcche]}}", "latin1"), /it is not UTF-8/],
+  [
+    "with a token that no header holds",
+    'mirrors: [{name: a, url: "http://h", bucket: b, token: "s3cret\\n# mine"}]',
+    /^(?!.*s3cret).*mirrors\[0\]\.token: must be one word of ASCII/s,
+  ],
   ["in UTF-16", Buffer.from("\ufefffilter: {}", "utf16le"), /it is not UTF-8/],
   ["with two documents", "filter:\n---\nfilter:\n", /it holds more than one document/],
   ["with a tag of Home Assistant's", "mirrors:\n  - token: !secret influx\n", /Unresolved tag: !secret at line 2/],

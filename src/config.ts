@@ -17,6 +17,7 @@ import {
   BATCH_SECONDS,
   parseMirrors,
   type TargetSettings,
+  tokenFault,
   urlFault,
 } from "./timeseries/forward/target-settings.ts";
 import { variablesWithoutEffect } from "./variables.ts";
@@ -113,8 +114,7 @@ const LOG_LEVELS: Readonly<Record<string, string>> = {
   fatal: "fatal",
 };
 
-/** What a header can hold: a token, and a line. */
-const VISIBLE = /^[\x21-\x7e]+$/;
+/** What a header holds. */
 const PRINTABLE = /^[\x20-\x7e]+$/;
 
 /** An address, or a name; no port, no pattern. */
@@ -238,9 +238,8 @@ export function readConfig(environment: Environment, defaults: { dataDir: string
   if (dataApiPort === sportsDataPort && dataApiPort !== 0)
     fault("SPORTS_DATA_PORT", String(sportsDataPort), "must be another port than DATA_API_PORT");
   const apiToken = secret("API_TOKEN", "API_KEY");
-  if (apiToken !== null && !VISIBLE.test(apiToken)) {
-    faults.push("API_TOKEN holds what no client can send: use letters, digits and signs of ASCII, without blanks");
-  }
+  const unfit = apiToken === null ? null : tokenFault(apiToken);
+  if (unfit !== null) faults.push(`API_TOKEN ${unfit}`);
   const sportsUserAgent = text("SPORTS_USER_AGENT");
   if (sportsUserAgent !== null && !PRINTABLE.test(sportsUserAgent))
     fault("SPORTS_USER_AGENT", sportsUserAgent, "must be one line of ASCII");
@@ -267,12 +266,15 @@ export function readConfig(environment: Environment, defaults: { dataDir: string
     if (bucket === null && database === null) {
       faults.push("INFLUXDB_BUCKET is not set: the bucket of InfluxDB 2 or 3; with InfluxDB 1 set INFLUXDB_DATABASE");
     }
+    const token = secret("INFLUXDB_TOKEN");
+    const unfit = token === null ? null : tokenFault(token);
+    if (unfit !== null) faults.push(`INFLUXDB_TOKEN ${unfit}`);
     const version = text("INFLUXDB_VERSION") ?? "auto";
     if (!["auto", "1", "2"].includes(version)) fault("INFLUXDB_VERSION", version, "must be auto, 1 or 2");
     return {
       name: "archive",
       url,
-      token: secret("INFLUXDB_TOKEN"),
+      token,
       org: text("INFLUXDB_ORG"),
       bucket,
       database,

@@ -99,6 +99,9 @@ function parseMirror(
   const url = text("url") ?? "";
   const remedy = urlFault(url);
   if (remedy !== null) fault("url", remedy);
+  const token = secret("token");
+  const unfit = token === null ? null : tokenFault(token);
+  if (unfit !== null) fault("token", unfit);
   const layout = (text("layout") ?? "native") as Layout;
   if (!LAYOUTS.includes(layout)) fault("layout", `must be one of ${LAYOUTS.join(", ")}`);
   const version = given.version ?? "auto";
@@ -106,7 +109,7 @@ function parseMirror(
   const settings: TargetSettings = {
     name,
     url,
-    token: secret("token"),
+    token,
     org: text("org"),
     bucket: text("bucket"),
     database: text("database"),
@@ -121,6 +124,14 @@ function parseMirror(
   };
   if (settings.bucket === null && settings.database === null) fault("bucket", "bucket or database must be named");
   return settings;
+}
+
+/**
+ * What is wrong with a token, without repeating it; null: nothing. It goes into a header, and what a header does not hold
+ * is told with the value by whoever is asked to send it.
+ */
+export function tokenFault(token: string): string | null {
+  return /^[\x21-\x7e]+$/.test(token) ? null : "must be one word of ASCII: a header holds nothing else";
 }
 
 /** What is wrong with a target's address; null: nothing. */
