@@ -30,6 +30,11 @@ const FAULTS: [string, Record<string, string>, RegExp][] = [
     { SPORTS_BASE_URL: "http://u:secretpw@h/s" },
     /^(?!.*secretpw).*SPORTS_BASE_URL must not carry/s,
   ],
+  [
+    "a header in place of a token",
+    { HA_URL: "http://ha", HA_TOKEN: "Bearer s3cret" },
+    /^(?!.*s3cret).*HA_TOKEN must be one word of ASCII, without "Bearer"/s,
+  ],
   ["a token without a URL", { HA_TOKEN: "x" }, /HA_URL is not set/],
   ["a URL of another kind", { HA_URL: "ftp://ha", HA_TOKEN: "x" }, /HA_URL="ftp:\/\/ha": must be an address/],
   ["a port out of range", { DATA_API_PORT: "70000" }, /DATA_API_PORT="70000": must be a whole number from 0 to 65535/],

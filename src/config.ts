@@ -199,6 +199,8 @@ export function readConfig(environment: Environment, defaults: { dataDir: string
   const haUrl = text(haUrlName);
   const haToken = secret(...HA_TOKEN_NAMES);
   if (haUrl) checkUrl(haUrlName, haUrl, fault);
+  if (haToken !== null && tokenFault(haToken) !== null)
+    faults.push('HA_TOKEN must be one word of ASCII, without "Bearer" before it: what Home Assistant showed once');
   const haOrigin = originOfHome(haUrl ?? (supervisorToken ? SUPERVISED_HOME : null));
   if (haUrl && !haToken && !supervisorToken) {
     faults.push("HA_TOKEN is not set: create a long-lived access token in Home Assistant (profile → Security)");
