@@ -590,6 +590,28 @@ test("events that get lost are noticed by the next one of the entity, as one gap
   await assertHoldsTruth(recorder.store, home);
 });
 
+test("an event that got lost comes back although its entity was renamed or removed since", async (t) => {
+  await using home = await createSimulatedHome(PROMPT);
+  let losing = 0;
+  const loses = () => losing-- > 0;
+  await using recorder = await startRecorder(home, { directory: temporaryDirectory(t), loses });
+  await recorder.closed();
+  const entities = movingEntities(home).slice(0, 3) as [string, string, string];
+  losing = 3;
+  for (const entityId of entities) home.change(entityId, "2001");
+  await recorder.until(() => losing <= 0, "three changes");
+  for (const entityId of entities) home.change(entityId, "2002");
+  const [renamed, removed, kept] = entities;
+  home.rename(renamed, "sensor.under_another_name");
+  home.removeRegistryEntry(removed);
+  home.change(kept, "2003");
+  await recorder.until(() => recorder.store.gaps.list().length === 2, "a gap");
+  await recorder.closed();
+  assert.equal(recorder.store.gaps.list().length, 2);
+  await recorder.caughtUp();
+  await assertHoldsTruth(recorder.store, home);
+});
+
 test("attributes are after an outage what they would be without it", async (t) => {
   await using home = await createSimulatedHome(PROMPT);
   let losing = false;

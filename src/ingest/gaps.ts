@@ -53,8 +53,11 @@ export interface HomeKnowledge {
 export interface GapKeeper {
   /** A change in its turn, of which the samples are appended. */
   heard(timeFired: Micros): void;
-  /** An entity's change tells of one before it, at `until`, that never came; the last that came was at `since`. */
-  missed(entityId: string, since: Micros, until: Micros): void;
+  /**
+   * An entity's change tells of one before it, at `until`, that never came; the last that came was at `since`. `subject`
+   * is whose change it was: by the time that it is asked for, the entity may have another name or be gone.
+   */
+  missed(entityId: string, subject: string, since: Micros, until: Micros): void;
   /** Events from this time on were dropped; the snapshot that follows makes `live` be called again. */
   dropped(from: Micros): void;
   /** The store turned samples away, from this time on. */
@@ -100,11 +103,12 @@ interface Episode {
   end: Micros;
   /** None was missed since the last tick. */
   quiet: boolean;
-  readonly entityIds: Set<string>;
+  /** By entity_id: whose events. */
+  readonly owners: Map<string, string>;
 }
 
 interface EndOfGap {
-  /** The entities that it is about; without it all. */
+  /** The entities that it is about, by subject or entity_id; without it all. */
   readonly only?: ReadonlySet<string>;
   readonly homeStart?: HomeStart | null;
 }
@@ -251,7 +255,9 @@ export function createGapKeeper(options: GapKeeperOptions): GapKeeper {
     // Where a clock was set back, nobody knows when; a day is generous.
     const start = gap.start <= at ? gap.start : at - DAY;
     const over = ledger.update(gap.id, { start, end: at, state: "filling" });
-    const targets = plan(over, names).filter(({ entityId }) => only === undefined || only.has(entityId));
+    const targets = plan(over, names).filter(
+      ({ subject, entityId }) => only === undefined || only.has(subject) || only.has(entityId),
+    );
     ledger.saveProgress(gap.id, "plan", encodePlan({ targets, homeStart }));
   };
 
@@ -298,11 +304,12 @@ export function createGapKeeper(options: GapKeeperOptions): GapKeeper {
     if (connection === undefined) return;
     silentMs += ms;
     if (episode !== undefined) {
-      const { gap, end: until, entityIds, quiet } = episode;
+      const { gap, end: until, owners, quiet } = episode;
       episode.quiet = true;
       if (quiet) {
         episode = undefined;
-        end(gap, until, store.names(STATE_MEASUREMENT), { only: entityIds });
+        const names = new Map([...store.names(STATE_MEASUREMENT), ...owners]);
+        end(gap, until, names, { only: new Set([...owners].flat()) });
         startFilling();
       }
     }
@@ -330,16 +337,16 @@ export function createGapKeeper(options: GapKeeperOptions): GapKeeper {
       told = timeFired;
       hear(timeFired);
     },
-    missed(entityId, since, until) {
+    missed(entityId, subject, since, until) {
       if (connection === undefined) return;
       if (episode === undefined) {
-        episode = { gap: begin("missed_event", since), end: until, quiet: false, entityIds: new Set() };
+        episode = { gap: begin("missed_event", since), end: until, quiet: false, owners: new Map() };
       } else if (since < episode.gap.start) {
         episode.gap = ledger.update(episode.gap.id, { start: since, end: since });
       }
       episode.end = Math.max(episode.end, until);
       episode.quiet = false;
-      episode.entityIds.add(entityId);
+      episode.owners.set(entityId, subject);
     },
     dropped(from) {
       if (open.length > 0) return;
@@ -380,13 +387,14 @@ export function createGapKeeper(options: GapKeeperOptions): GapKeeper {
       if (unheard) silentMs = 0;
       if (reason === "stopped") return;
       const unfinished = [episode?.gap, overflow?.gap].filter((gap) => gap !== undefined);
+      const missed = episode?.owners ?? [];
       episode = undefined;
       overflow = undefined;
       if (open.length > 0 || (!wasLive && unfinished.length === 0)) {
         open.push(...unfinished);
         return;
       }
-      before = store.names(STATE_MEASUREMENT);
+      before = new Map([...store.names(STATE_MEASUREMENT), ...missed]);
       open = [...unfinished, begin(reason === "overflow" ? "queue_overflow" : reason, Math.min(heard ?? at, at))];
     },
     heardUntil,

@@ -309,7 +309,7 @@ export function createIngest(options: IngestOptions): Ingest {
     // What is older than the state that is known came twice, or late.
     if (known !== undefined && (oldState.lastUpdated <= known || at <= known)) return;
     if (!session?.complete || !filter.decide(entityId).recorded) return;
-    gaps?.missed(entityId, known ?? oldState.lastUpdated, at);
+    gaps?.missed(entityId, subjectOf(entityId), known ?? oldState.lastUpdated, at);
   };
 
   /** It came late: a newer state of the entity is known. A clock that was set back makes no successor late. */
