@@ -56,6 +56,33 @@ test("deliver() finds all lines that are too old with few requests, wherever the
   assert.ok(target.requests() < 30, `${target.requests()}`);
 });
 
+test("deliver() sets a field of another type apart, and finds what is too old among the others", async () => {
+  const all = Array.from({ length: 3_000 }, (_, i) => {
+    const field = i % 3 === 0 ? "the\\ value=" : "state=";
+    return `a\\ b,entity_id=x${i} ${field}${i} ${i % 7 === 0 ? i : 1_000_000 + i}`;
+  });
+  const isTooOld = (line: string): boolean => Number(line.split(" ").at(-1)) < 1_000_000;
+  const isConflict = (line: string): boolean => line.includes(" the\\ value=");
+  const conflict =
+    'failure writing points to database: partial write: field type conflict: input field "the value" on measurement "a b" is type float, already exists as type string dropped=';
+  const stored = new Set<string>();
+  let requests = 0;
+  // As InfluxDB answers: one kind is told, and how many it dropped for that.
+  const delivery = await deliver(all, async (part) => {
+    requests++;
+    for (const line of part) if (!isTooOld(line) && !isConflict(line)) stored.add(line);
+    const old = part.filter(isTooOld).length;
+    const conflicting = part.filter((line) => isConflict(line) && !isTooOld(line)).length;
+    if (old + conflicting === 0) return { kind: "taken" };
+    if (conflicting === 0) return { ...REFUSED, dropped: old };
+    return { ...REFUSED, message: `${conflict}${conflicting}`, dropped: conflicting };
+  });
+  const good = all.filter((line) => !isTooOld(line) && !isConflict(line));
+  assert.deepEqual([...stored], good);
+  assert.equal(delivery.kind === "delivered" && delivery.refused.length, all.length - good.length);
+  assert.ok(requests < 100, `${requests}`);
+});
+
 test("deliver() asks once where the server drops all, and not without end where it drops many", async () => {
   const all = lines(5000);
   const none = server(() => true, { keeps: true });

@@ -43,11 +43,29 @@ export async function deliver(
     } else {
       const ordered = inOrder ? part : byTime(part);
       inOrder = true;
+      const [conflicting, others] = outcome.kind === "refused" ? byConflict(ordered, outcome.message) : [[], ordered];
+      if (conflicting.length > 0 && others.length > 0) {
+        waiting.push(conflicting, others);
+        continue;
+      }
       const middle = ordered.length >> 1;
       waiting.push(ordered.slice(middle), ordered.slice(0, middle));
     }
   }
   return { kind: "delivered", refused };
+}
+
+const CONFLICT = /field type conflict: input field "([^"]+)" on measurement "([^"]+)"/;
+
+/** A field that has another type there is refused in all its lines, of a stretch of time at least: they are set apart. */
+function byConflict(lines: readonly string[], message: string): readonly [readonly string[], readonly string[]] {
+  const [, field, measurement] = CONFLICT.exec(message) ?? [];
+  if (field === undefined || measurement === undefined) return [[], lines];
+  const start = measurement.replace(/[ ,]/g, "\\$&");
+  const name = `${field.replace(/[ ,=]/g, "\\$&")}=`;
+  const isOfIt = (line: string): boolean =>
+    line.startsWith(start) && (line.includes(` ${name}`) || line.includes(`,${name}`));
+  return [lines.filter(isOfIt), lines.filter((line) => !isOfIt(line))];
 }
 
 /** Lines that a server finds too old are beside each other then, so that few halves hold both kinds. */
