@@ -340,6 +340,12 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     options.onOverflow?.(ts);
   }
 
+  function withoutRetention(what: string, otherwise: string): AppError {
+    const isOutside = forwarders !== undefined && forwarders.archive !== null;
+    const why = isOutside ? "the archive is in InfluxDB, whose own retention alone decides" : otherwise;
+    return new AppError("unavailable", `Cannot ${what}: ${why}`);
+  }
+
   /** With what its own questions to the disk could not read. */
   function withMissing<T extends { readonly warnings: readonly string[] }>(
     { borders }: StatisticsRequest,
@@ -418,12 +424,11 @@ export async function openStore(options: StoreOptions): Promise<Store> {
       return tier.seal();
     },
     async retain(asked) {
-      if (retention === undefined)
-        throw new AppError("unavailable", "Cannot drop samples: this store keeps all of them");
+      if (retention === undefined) throw withoutRetention("drop samples", "this store keeps all of them");
       return retention.retain(asked);
     },
     async storage() {
-      if (retention === undefined) throw new AppError("unavailable", "Cannot tell: this store has no archive");
+      if (retention === undefined) throw withoutRetention("tell what is kept", "this store has no archive");
       return retention.storage();
     },
     describeSeries: (series) => catalog.row(series),

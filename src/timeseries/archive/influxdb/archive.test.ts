@@ -40,6 +40,7 @@ async function archived(t: TestContext, version: string, answer: RecordedAnswer)
   for (const day of [0, 1]) store.append(series, T0 + day * DAY + 5, day);
   await store.fold();
   assert.equal(await store.archive!.append({ start: T0, end: T0 + 5 * DAY }), 2);
+  await assert.rejects(store.storage(), /the archive is in InfluxDB/);
   return store.archive!;
 }
 
