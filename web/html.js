@@ -32,6 +32,9 @@ export const rest = (list, shown) =>
     ? html`<p class="soft">${number(shown.length)} of ${number(list.total)} are shown.</p>`
     : null;
 
+/** In its own direction: a Hebrew name keeps its digits and brackets where they belong. @param {unknown} value */
+const bidi = (value) => (value === "" ? null : html`<bdi>${value}</bdi>`);
+
 /**
  * Columns that begin with "#" hold numbers. @param {string[]} columns @param {unknown[][]} rows @param {string} none
  * what is said when there are no rows
@@ -41,6 +44,6 @@ export function table(columns, rows, none) {
   const kinds = columns.map((name) => (name.startsWith("#") ? "number" : "text"));
   return html`<table>
     <thead><tr>${columns.map((name, at) => html`<th scope="col" class=${kinds[at]}>${name.replace("#", "")}</th>`)}</tr></thead>
-    <tbody>${rows.map((row) => html`<tr>${row.map((value, at) => html`<td class=${kinds[at]} data-name=${columns[at]?.replace("#", "")}>${value}</td>`)}</tr>`)}</tbody>
+    <tbody>${rows.map((row) => html`<tr>${row.map((value, at) => html`<td class=${kinds[at]} data-name=${columns[at]?.replace("#", "")}>${bidi(value)}</td>`)}</tr>`)}</tbody>
   </table>`;
 }
