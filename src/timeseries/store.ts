@@ -146,7 +146,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     committed: (queued) => forwarders?.queued(queued),
     folded(existing) {
       days = existing;
-      rollups.changed(memory.arrived());
+      rollups.folded(memory.arrived());
     },
   });
 
@@ -202,6 +202,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
       counts: (request) => disk.ask("counts", request),
       dayCounts: (request) => disk.ask("dayCounts", request),
       daysWithHours: (request) => disk.ask("daysWithHours", request),
+      seriesOfDay: (day) => disk.ask("seriesOfDay", day),
     },
   });
 
@@ -218,9 +219,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
       manifest: stored.archive,
       committer,
       days: () => days,
-      daysChanged(existing) {
-        days = existing;
-      },
+      daysChanged: archived,
       async beforeSeal(end) {
         if (memory.days().some((day) => day < end)) await committer.fold();
         await committer.mendDays(days.filter((day) => day < end));
@@ -273,6 +272,11 @@ export async function openStore(options: StoreOptions): Promise<Store> {
       .filter((day) => !rolledDays.has(day)) ?? [],
   );
 
+  function archived(existing: readonly Day[]): void {
+    rollups.sealed(days.filter((day) => !existing.includes(day)));
+    days = existing;
+  }
+
   function noteFormerSubject(series: SeriesNumber, subject: string): void {
     formerSubjects.set(series, [...new Set([...(formerSubjects.get(series) ?? []), subject])]);
   }
@@ -297,9 +301,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
         commands: committer.forward,
         archived: stored.archivedDays,
         days: () => days,
-        daysChanged(existing) {
-          days = existing;
-        },
+        daysChanged: archived,
         changing,
         watch: committer.archive.watch,
         queued: () => outside.end,

@@ -42,6 +42,8 @@ export type Questions = {
   counts(request: CountRequest): Float64Array;
   dayCounts(request: DayCountRequest): Float64Array;
   daysWithHours(request: DaysRequest): readonly Day[];
+  /** Those with samples in its table. */
+  seriesOfDay(day: Day): readonly SeriesNumber[];
 };
 
 export type ReaderCommands = Questions & {
@@ -120,6 +122,11 @@ function readOne(request: DayRequest): PackedSamples {
   return samples.packed();
 }
 
+function seriesOfDay(day: Day): SeriesNumber[] {
+  const rows: unknown[] = prepared(`SELECT DISTINCT series FROM ${tableOfDay(day)} ORDER BY series`).all();
+  return (rows as [SeriesNumber][]).map(([series]) => series);
+}
+
 const questions: Questions = {
   read: (requests) => requests.map(readOne),
   aggregate: (request) => aggregate(prepared, request),
@@ -127,6 +134,7 @@ const questions: Questions = {
   counts: (request) => countsOf(prepared, request),
   dayCounts: (request) => dayCountsOf(prepared, request),
   daysWithHours: (request) => daysWithHours(prepared, request),
+  seriesOfDay,
 };
 
 const commands: ReaderCommands = {

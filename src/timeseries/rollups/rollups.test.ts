@@ -11,6 +11,7 @@ import { PERIODS, type Period, periodBorders } from "../../lib/calendar.ts";
 import { silentLog } from "../../lib/log.ts";
 import { openStore, type Store } from "../store.ts";
 import { figuresOf } from "./brute-force.ts";
+import { createRollups } from "./rollups.ts";
 
 const HOUR = 3_600_000_000;
 const DAY = 24 * HOUR;
@@ -401,6 +402,59 @@ test("rollUp() builds the days that are over, once, and again after late samples
   await opened.reopen();
   assert.equal(await opened.store.rollUp(), 3);
   assert.deepEqual(await max(), before);
+});
+
+test("late samples of an archived day have their own series added up again, cut as before, and no other", async () => {
+  const day = T0 / DAY;
+  const cuts = [T0 + 22 * HOUR];
+  const read: SeriesNumber[] = [];
+  const stored: unknown[] = [];
+  let isBusy = false;
+  const unused = () => assert.fail("is not asked");
+  const rollups = createRollups({
+    stored: [[day, { cuts, statistics: false }]],
+    timeZone: () => "Asia/Kolkata",
+    now: () => T0 + 9 * DAY,
+    log: silentLog(),
+    tables: () => [day],
+    isArchived: () => true,
+    allSeries: () => Array.from({ length: 1000 }, (_, series) => series),
+    async read([request]) {
+      read.push(request!.series);
+      return [{ ts: [T0 + HOUR], values: [7] }];
+    },
+    kind: () => "plain",
+    memory: { hasDay: () => isBusy, within: unused, before: unused },
+    silences: () => [],
+    isState: () => false,
+    build: unused,
+    async store({ summaries, builtCuts }) {
+      stored.push([summaries.map(({ series }) => series), builtCuts]);
+      return true;
+    },
+    reader: {
+      ...{ aggregate: unused, means: unused, counts: unused, dayCounts: unused, daysWithHours: unused },
+      seriesOfDay: async () => [3, 500],
+    },
+  });
+  rollups.folded([day]);
+  await rollups.catchUp();
+  assert.deepEqual(read, [3, 500]);
+  assert.deepEqual(stored, [
+    [[], null],
+    [[3, 500], cuts],
+  ]);
+  // What a day's table had may be in the archive by now, and files that are read again may hold anything.
+  for (const change of ["sealed", "changed"] as const) {
+    read.length = 0;
+    isBusy = true;
+    rollups.folded([day]);
+    rollups[change]([day]);
+    isBusy = false;
+    await rollups.catchUp();
+    assert.equal(read.length, 1000, change);
+  }
+  rollups.close();
 });
 
 test("rollUp() during a look builds what became due after that had passed it", async () => {

@@ -41,11 +41,15 @@ export interface RollupsOptions {
   readonly isState: (series: SeriesNumber) => boolean;
   readonly build: (request: RollUpRequest) => Promise<BuiltPart>;
   readonly store: (request: StoreRollupsRequest) => Promise<boolean>;
-  readonly reader: FigureReader;
+  readonly reader: FigureReader & { seriesOfDay(day: Day): Promise<readonly SeriesNumber[]> };
 }
 
 export interface Rollups extends Pick<StatisticsReader, "statistics" | "figure"> {
-  /** Samples of these days went to their tables: what was computed from them no longer holds. */
+  /** Samples of these days went to their tables: what was computed from them no longer holds, or lacks those. */
+  folded(days: Iterable<Day>): void;
+  /** These days have no table any more, whether or not what it had was added up. */
+  sealed(days: Iterable<Day>): void;
+  /** Files of these days are read again: nothing that was computed from them holds. */
   changed(days: Iterable<Day>): void;
   /** It became known that Home Assistant went down on this day. */
   silenced(day: Day): void;
@@ -71,6 +75,8 @@ export function createRollups(options: RollupsOptions): Rollups {
   const { log, now, memory, tables } = options;
   const rolled = new Map<Day, RolledDay>(options.stored);
   for (const day of tables()) if (!rolled.has(day)) rolled.set(day, { cuts: null, statistics: false });
+  /** Days that were added up and lack nothing but what is in their tables since: where they were cut. */
+  const late = new Map<Day, readonly Micros[]>();
   let closed = false;
   /** How often days have changed. */
   let changes = 0;
@@ -98,12 +104,16 @@ export function createRollups(options: RollupsOptions): Rollups {
   }
 
   async function build(day: Day): Promise<void> {
-    const cuts = cutsOf(day);
+    const isArchived = options.isArchived(day);
+    const cutsBefore = isArchived && tables().includes(day) ? late.get(day) : undefined;
+    const cuts = cutsBefore ?? cutsOf(day);
     setCuts(day, null);
     const changesBefore = changes;
-    const built = await (options.isArchived(day) ? buildArchived(day, cuts) : buildFromTable(day, cuts));
+    const built = await (isArchived ? buildArchived(day, cuts, cutsBefore !== undefined) : buildFromTable(day, cuts));
     // Samples that came meanwhile are in memory: the day becomes due again when they are folded.
-    if (built && changes === changesBefore) setCuts(day, cuts);
+    if (!built || changes !== changesBefore) return;
+    setCuts(day, cuts);
+    late.delete(day);
   }
 
   /** False when the day changed meanwhile: it is still due, and built at the next look. */
@@ -116,15 +126,15 @@ export function createRollups(options: RollupsOptions): Rollups {
     return true;
   }
 
-  /** Late samples of an archived day: all tiers have a part of it. */
-  async function buildArchived(day: Day, cuts: readonly Micros[]): Promise<boolean> {
-    const all = options.allSeries();
+  /** Late samples of an archived day: all tiers have a part of it. `lateAlone`: of the series that have some. */
+  async function buildArchived(day: Day, cuts: readonly Micros[], lateAlone: boolean): Promise<boolean> {
     const span = spanOf(day);
     const silences = silencesOn(day);
     const hours = hoursOf(day);
     const parts = partsOf(day, cuts);
     // Said before anything is read, so that a fold from now on makes the writer refuse what is read before it.
     await options.store({ day, summaries: [], begin: true, builtCuts: null });
+    const all = lateAlone ? await options.reader.seriesOfDay(day) : options.allSeries();
     for (let from = 0; from < all.length; from += SERIES_AT_ONCE) {
       if (closed || !isDue(day)) return false;
       const summaries = [];
@@ -199,18 +209,32 @@ export function createRollups(options: RollupsOptions): Rollups {
     return catchingUp;
   }
 
+  function changed(days: Iterable<Day>): void {
+    for (const day of days) {
+      setCuts(day, null);
+      late.delete(day);
+    }
+    changes++;
+    void catchUp();
+  }
+
   return {
     ...createAnswers({ ...options, rolled, readWhole }),
-    changed(days) {
-      for (const day of days) setCuts(day, null);
+    folded(days) {
+      for (const day of days) {
+        const cuts = rolled.get(day)?.cuts;
+        if (cuts != null) late.set(day, cuts);
+        setCuts(day, null);
+      }
       changes++;
       void catchUp();
     },
+    sealed(days) {
+      for (const day of days) late.delete(day);
+    },
+    changed,
     silenced(day) {
-      if (!rolled.has(day)) return;
-      setCuts(day, null);
-      changes++;
-      void catchUp();
+      if (rolled.has(day)) changed([day]);
     },
     addedStatistics(day) {
       rolled.set(day, { cuts: rolled.get(day)?.cuts ?? null, statistics: true });
@@ -218,7 +242,7 @@ export function createRollups(options: RollupsOptions): Rollups {
     catchUp,
     lacks: (day) => memory.hasDay(day) || (rolled.has(day) && rolled.get(day)?.cuts == null),
     forget(before) {
-      for (const day of [...rolled.keys()]) if (day < before) rolled.delete(day);
+      for (const known of [rolled, late]) for (const day of [...known.keys()]) if (day < before) known.delete(day);
     },
     get builtDays() {
       let built = 0;
