@@ -51,6 +51,7 @@ function watch(t: TestContext, baseUrl: string, more: Partial<WeatherSettings> =
       typeof silentLog
     >,
     now: () => (AT + 60) * 1e6,
+    firstMs: 0,
   });
   t.after(() => weather[Symbol.dispose]());
   return { weather, samples, said };

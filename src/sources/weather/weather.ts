@@ -28,6 +28,8 @@ const PROVIDERS: Readonly<Record<WeatherProviderName, WeatherProvider>> = {
   "met-norway": metNorway,
 };
 
+/** After the first snapshot of the home, which takes the most memory of all; by then its place is known. */
+const FIRST_MS = 10_000;
 const PLACE_AGAIN_MS = 10_000;
 const FAILED_FIRST_MS = 60_000;
 const FAILED_CAP_MS = 3_600_000;
@@ -45,6 +47,8 @@ export interface WeatherOptions {
   readonly log: Logger;
   readonly now?: () => Micros;
   readonly random?: () => number;
+  /** Until the first look. */
+  readonly firstMs?: number;
 }
 
 export interface Weather extends Disposable {
@@ -110,7 +114,7 @@ export function watchWeather(options: WeatherOptions): Weather {
       look().then(schedule, () => undefined);
     }, milliseconds).unref();
   }
-  schedule(0);
+  schedule(options.firstMs ?? FIRST_MS);
 
   return {
     status: () => status,
