@@ -1,5 +1,3 @@
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { type App, startApp } from "./app.ts";
 import { type Config, describeConfig, readConfig } from "./config.ts";
@@ -8,6 +6,7 @@ import { AppError, messageOf } from "./domain/errors.ts";
 import { collectWhenQuiet } from "./lib/collect-garbage.ts";
 import { fullDiskRemedy } from "./lib/full-disk.ts";
 import { createLog } from "./lib/log.ts";
+import { VERSION } from "./version.ts";
 
 const USAGE = `HA Ingestor: the memory of a smart home.
 
@@ -20,10 +19,6 @@ const USAGE = `HA Ingestor: the memory of a smart home.
 /** How long a stop may take before the process ends anyway; what is not on disk by then comes back by backfill. */
 const STOP_MS = 20_000;
 
-const { version } = JSON.parse(readFileSync(join(import.meta.dirname, "../package.json"), "utf8")) as {
-  version: string;
-};
-
 async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
@@ -34,13 +29,13 @@ async function main(): Promise<void> {
     },
   });
   if (values.help) return console.log(USAGE);
-  if (values.version) return console.log(version);
+  if (values.version) return console.log(VERSION);
 
   let config: Config = readConfig(process.env, { dataDir: values.demo ? DEMO_DIRECTORY : "./data" });
   if (values["check-config"]) return console.log(describeConfig(config));
   const root = createLog({ level: config.logLevel, format: config.logFormat });
   const log = root.child({ component: "main" });
-  log.info(`HA Ingestor ${version} starts${values.demo ? " as a DEMO on a simulated home: no value is real" : ""}`);
+  log.info(`HA Ingestor ${VERSION} starts${values.demo ? " as a DEMO on a simulated home: no value is real" : ""}`);
   for (const note of config.notes) log.warn(note);
 
   let demoHome: { close(): Promise<void> } | undefined;
@@ -56,7 +51,7 @@ async function main(): Promise<void> {
 
   let app: App;
   try {
-    app = await startApp(config, { version, demo: values.demo, log: root });
+    app = await startApp(config, { version: VERSION, demo: values.demo, log: root });
   } catch (error) {
     await demoHome?.close();
     const remedy = fullDiskRemedy(config.dataDir);

@@ -1,7 +1,8 @@
 import { readFileSync, type Stats, statSync, unwatchFile, watchFile } from "node:fs";
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
-import { CONFIG_FILE, type Config, readFilter } from "./config.ts";
+import type { Config } from "./config.ts";
+import { CONFIG_FILE, readFilter } from "./config-file.ts";
 import { messageOf } from "./domain/errors.ts";
 import type { FilterRules } from "./ingest/filter-rules.ts";
 import type { Logger } from "./lib/log.ts";

@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { fileStamp } from "../lib/file-stamp.ts";
 
 /** Where the data of a service lies. */
 export interface DataPlace {
@@ -32,13 +33,8 @@ export function pathOf(name: string, { dataDir, metadataFile }: DataPlace): stri
   return name === METADATA ? metadataFile : join(dataDir, name);
 }
 
-/** "20261124T070000Z", as files are named that were moved aside. */
-export function stampOf(time: number): string {
-  return new Date(time).toISOString().replace(/[-:]|\.\d+/g, "");
-}
-
 /** A name with the time in it that is not taken yet: that of the next free second. */
 export function freeName(time: number, nameOf: (stamp: string) => string, directory: string): string {
-  const name = nameOf(stampOf(time));
+  const name = nameOf(fileStamp(time));
   return existsSync(join(directory, name)) ? freeName(time + 1000, nameOf, directory) : name;
 }

@@ -1,4 +1,4 @@
-import { readFileSync, rmSync, statSync } from "node:fs";
+import { rmSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { type Contents, checkDatabases, writeAbout } from "../backup/about.ts";
 import { copyData } from "../backup/copy.ts";
@@ -7,12 +7,9 @@ import type { Config } from "../config.ts";
 import { AppError, messageOf } from "../domain/errors.ts";
 import { DirectoryHeld, lockDirectory } from "../lib/directory-lock.ts";
 import { listedFiles } from "../timeseries/archive/parquet/verify.ts";
+import { VERSION } from "../version.ts";
 import { askService } from "./service.ts";
 import { assertThere } from "./there.ts";
-
-const { version } = JSON.parse(readFileSync(join(import.meta.dirname, "../../package.json"), "utf8")) as {
-  version: string;
-};
 
 /**
  * `backup [--to DIR]`: packs everything that the data directory holds, as it is now, into a file of DIR (./backups by
@@ -24,7 +21,7 @@ export async function backup(_words: readonly string[], config: Config, { to }: 
   const copy = join(config.dataDir, await copyOf(config));
   try {
     const contents = whole(copy);
-    writeAbout(copy, { made_by: `HA Ingestor ${version}`, created_at: createdAt.toISOString(), contents });
+    writeAbout(copy, { made_by: `HA Ingestor ${VERSION}`, created_at: createdAt.toISOString(), contents });
     const file = await pack(copy, resolve(to ?? "backups"), createdAt.getTime());
     console.log(`Wrote "${file}" (${megabytes(statSync(file).size)} MB): ${inWords(contents)}`);
   } finally {

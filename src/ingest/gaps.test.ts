@@ -644,17 +644,21 @@ test("attributes are after an outage what they would be without it", async (t) =
   }
 });
 
-test("Home Assistant's clock steps, and nothing is lost or taken for missing", async (t) => {
-  await using home = await createSimulatedHome(PROMPT);
+/** A recorder of a home in which something happens at each long pause, so that its present is known. */
+async function startBusyRecorder(home: SimulatedHome, directory: string): Promise<Recorder> {
   const started: { recorder?: Recorder } = {};
   const pause = async (ms: number) => {
     if (ms < 9_000) return;
-    // The home's present is known by what happens in it.
     await home.burst(10);
     await started.recorder!.caughtUp();
   };
-  await using recorder = await startRecorder(home, { directory: temporaryDirectory(t), pause });
-  started.recorder = recorder;
+  started.recorder = await startRecorder(home, { directory, pause });
+  return started.recorder;
+}
+
+test("Home Assistant's clock steps, and nothing is lost or taken for missing", async (t) => {
+  await using home = await createSimulatedHome(PROMPT);
+  await using recorder = await startBusyRecorder(home, temporaryDirectory(t));
   await recorder.closed();
   for (const hours of [2, -1, 0]) {
     home.setClockOffset(hours * 3_600_000);
@@ -667,14 +671,7 @@ test("Home Assistant's clock steps, and nothing is lost or taken for missing", a
 
 test("Home Assistant's clock is set back in an outage, and what it recorded by it is read", async (t) => {
   await using home = await createSimulatedHome(PROMPT);
-  const started: { recorder?: Recorder } = {};
-  const pause = async (ms: number) => {
-    if (ms < 9_000) return;
-    await home.burst(10);
-    await started.recorder!.caughtUp();
-  };
-  await using recorder = await startRecorder(home, { directory: temporaryDirectory(t), pause });
-  started.recorder = recorder;
+  await using recorder = await startBusyRecorder(home, temporaryDirectory(t));
   await recorder.closed();
   await home.burst(100);
   await outage(home, recorder, async () => {

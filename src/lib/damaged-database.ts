@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, renameSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
+import { fileStamp } from "./file-stamp.ts";
 
 /** https://sqlite.org/rescode.html: the file is no sound database, or none at all. */
 const SQLITE_CORRUPT = 11;
@@ -38,8 +39,7 @@ export function damageOf(open: () => DatabaseSync): string | null {
  * deleted: where the name is taken, the next free second is used.
  */
 export function moveAside(file: string, now = Date.now()): string {
-  const time = new Date(now).toISOString().replace(/[-:]|\.\d+/g, "");
-  const target = `${file}.corrupt-${time}`;
+  const target = `${file}.corrupt-${fileStamp(now)}`;
   if (existsSync(target)) return moveAside(file, now + 1000);
   for (const suffix of ["", "-wal", "-shm"]) {
     if (existsSync(file + suffix)) renameSync(file + suffix, target + suffix);
