@@ -7,6 +7,7 @@ import { influxdb16, influxdb18 } from "../peers/influxdb-1.ts";
 import { influxdb2 } from "../peers/influxdb-2.ts";
 import type { PeerServer } from "../peers/peer.ts";
 import { run } from "../process.ts";
+import { compareAfterDeletion } from "./emptied.ts";
 import { runKills } from "./kills.ts";
 import { runProgramOutage } from "./program-outage.ts";
 import { compareAnswers } from "./same-answers.ts";
@@ -16,7 +17,7 @@ const USAGE = `Checks the influxdb engine and forwarding on real servers.
 
   node e2e/influxdb/main.ts                    all: ${PEERS.map(({ name }) => name).join(", ")}
   node e2e/influxdb/main.ts --only NAME        one of them; may be repeated
-  node e2e/influxdb/main.ts --step NAME        conformance, answers, kills or outage; may be repeated
+  node e2e/influxdb/main.ts --step NAME        conformance, answers, emptied, kills or outage; may be repeated
   node e2e/influxdb/main.ts --outage SECONDS   how long the server stays killed under the whole program (60)`;
 
 interface Check {
@@ -36,6 +37,10 @@ const STEPS: Readonly<Record<string, (check: Check) => Promise<void>>> = {
   },
   async answers({ peer, folder, say }) {
     say(`${await compareAnswers(peer, join(folder, "same"))} histories and statistics as from Parquet files`);
+  },
+  async emptied({ peer, folder, say }) {
+    const compared = await compareAfterDeletion(peer, join(folder, "emptied"));
+    say(`${compared} samples are there again that were deleted while the program was stopped`);
   },
   async kills({ peer, folder, say }) {
     const { lost, doubled, wrong, ...rest } = await runKills(peer, join(folder, "kills"), say);

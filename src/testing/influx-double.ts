@@ -37,6 +37,11 @@ export const RECORDED = {
   },
   /** To a DELETE of InfluxQL; of 3.x as its planner's source has the text. */
   noDelete3: { status: 500, body: '{"error":"This feature is not implemented: DELETE"}' },
+  /** To a question for the count of points by their subject: it has one. */
+  counted1: {
+    status: 200,
+    body: '{"results":[{"statement_id":0,"series":[{"name":"state","tags":{"subject":"uuid"},"columns":["time","count"],"values":[[0,1]]}]}]}',
+  },
   deleted1: { status: 200, body: '{"results":[{"statement_id":0}]}' },
   deleted2: { status: 200, body: "{}" },
 } as const satisfies Record<string, RecordedAnswer>;

@@ -307,6 +307,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
         queued: () => outside.end,
         series: outside.series,
         formerSubjects: (series) => formerSubjects.get(series) ?? [],
+        log,
         measurements: () => [
           ...new Set(catalog.seriesOf(null, null).flatMap((n) => catalog.key(n)?.measurement ?? [])),
         ],

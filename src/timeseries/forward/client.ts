@@ -12,6 +12,12 @@ const QUERY_BYTES_MAX = 128 * 1024 * 1024;
 /** A row of InfluxQL: time in microseconds, then what was selected. */
 export type Row = readonly unknown[];
 
+/** Rows that have the same tags, of those that were grouped by. */
+export interface RowGroup {
+  readonly tags: Readonly<Record<string, string>>;
+  readonly rows: readonly Row[];
+}
+
 export interface InfluxClient {
   /** As the server tells it; null before it was asked, or where it tells none. */
   version(): string | null;
@@ -24,7 +30,9 @@ export interface InfluxClient {
   prepare(): Promise<WriteOutcome>;
   /** Rows of one statement, times in microseconds. Rejects (`unavailable`) with the server's words. */
   query(statement: string): Promise<readonly Row[]>;
-  /** Of `query`, so far. */
+  /** As `query`, of a statement that groups by tags. */
+  groups(statement: string): Promise<readonly RowGroup[]>;
+  /** Of `query` and `groups`, so far. */
   queries(): QueryCounts;
 }
 
@@ -110,11 +118,26 @@ export function createInfluxClient(
     return JSON.parse(body);
   }
 
-  async function ask(statement: string): Promise<readonly Row[]> {
+  async function ask(statement: string): Promise<readonly RowGroup[]> {
     await detect();
     const path = `/query?${parameters({ db: database || bucket, rp: settings.retentionPolicy, epoch: "u" })}`;
     const body = new URLSearchParams({ q: statement });
-    return rowsOf(await json(path, { method: "POST", body }));
+    return groupsOf(await json(path, { method: "POST", body }));
+  }
+
+  async function groups(statement: string): Promise<readonly RowGroup[]> {
+    const start = performance.now();
+    queries.asked++;
+    try {
+      return await ask(statement);
+    } catch (cause) {
+      queries.failed++;
+      throw new AppError("unavailable", `Cannot ask InfluxDB at "${settings.url}": ${networkReason(cause)}`, {
+        cause,
+      });
+    } finally {
+      queries.milliseconds += performance.now() - start;
+    }
   }
 
   function toldWhenMade(outcome: WriteOutcome): WriteOutcome {
@@ -142,20 +165,8 @@ export function createInfluxClient(
       return toldWhenMade(await send(NOTHING));
     },
     queries: () => ({ ...queries }),
-    async query(statement) {
-      const start = performance.now();
-      queries.asked++;
-      try {
-        return await ask(statement);
-      } catch (cause) {
-        queries.failed++;
-        throw new AppError("unavailable", `Cannot ask InfluxDB at "${settings.url}": ${networkReason(cause)}`, {
-          cause,
-        });
-      } finally {
-        queries.milliseconds += performance.now() - start;
-      }
-    },
+    query: async (statement) => (await groups(statement))[0]?.rows ?? [],
+    groups,
   };
 }
 
@@ -188,15 +199,15 @@ async function readBeginning(response: Response, bytesMax: number): Promise<{ bo
 }
 
 /**
- * The rows of the only statement; none where there is no such measurement. Errors come with status 200 as well.
+ * What the only statement found; nothing where there is no such measurement. Errors come with status 200 as well.
  */
-function rowsOf(answer: unknown): readonly Row[] {
+function groupsOf(answer: unknown): readonly RowGroup[] {
   const result = ((answer as { results?: unknown } | null)?.results as unknown[] | undefined)?.[0] as
     | { error?: unknown; series?: unknown }
     | undefined;
   if (typeof result?.error === "string") throw new AppError("unavailable", result.error);
-  const [series] = (result?.series ?? []) as { values?: unknown }[];
-  return (series?.values ?? []) as readonly Row[];
+  const series = (result?.series ?? []) as { tags?: RowGroup["tags"]; values?: readonly Row[] }[];
+  return series.map(({ tags = {}, values = [] }) => ({ tags, rows: values }));
 }
 
 /** What undici hides in the cause of "fetch failed". */

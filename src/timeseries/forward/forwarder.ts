@@ -67,6 +67,11 @@ export interface Forwarder {
   reached(seq: number): Promise<void>;
   /** Sends lines beside the queue, for whoever reads samples elsewhere; refused ones become dead letters. */
   deliver(lines: readonly string[]): Promise<void>;
+  /**
+   * Sends lines that were taken from the queue before; answers how many the server refuses. Those it either refused the
+   * first time as well, or they are older than what it keeps by now, so they become no dead letters.
+   */
+  deliverAgain(lines: readonly string[]): Promise<number>;
   replay(): Promise<{ readonly taken: number; readonly refused: number }>;
   /** Ends what is under way; it is sent again after the next start. */
   close(): Promise<void>;
@@ -178,6 +183,13 @@ export function createForwarder(options: ForwarderOptions): Forwarder {
       if (delivery.kind === "delivered") return delivery.refused;
       await pause(delivery);
     }
+  }
+
+  /** Rejects where the server takes nothing now. */
+  async function deliverOnce(lines: readonly string[]) {
+    const delivery = await attempt(lines);
+    if (delivery.kind !== "delivered") throw new AppError("unavailable", `"${name}": ${delivery.reason}`);
+    return delivery.refused;
   }
 
   /** Lines of samples until they are long enough together; `last`: up to where those go. */
@@ -342,13 +354,13 @@ export function createForwarder(options: ForwarderOptions): Forwarder {
 
     deliver: (lines) =>
       aside(async () => {
-        const delivery = await attempt(lines);
-        if (delivery.kind !== "delivered") throw new AppError("unavailable", `"${name}": ${delivery.reason}`);
-        const letters = delivery.refused.map((letter) => ({ ...letter, at: now() }));
+        const letters = (await deliverOnce(lines)).map((letter) => ({ ...letter, at: now() }));
         if (letters.length === 0) return;
         const { dropped } = await commands.call("acknowledge", { target: name, last: acknowledged, letters });
         bury(letters.length, dropped);
       }),
+
+    deliverAgain: (lines) => aside(async () => (await deliverOnce(lines)).length),
 
     replay: () =>
       aside(async () => {

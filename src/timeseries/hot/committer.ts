@@ -67,6 +67,7 @@ export type ForwardCommands = Pick<
       | "oldestDeadLetters"
       | "removeDeadLetters"
       | "giveUpDay"
+      | "daySeries"
       | "dayRows"
       | "forgetDaysBefore"
     >

@@ -19,6 +19,12 @@ export interface DayRowsRequest {
   readonly limit: number;
 }
 
+/** The series of a day's table, ascending, and how many samples it has of each. */
+export interface DaySeries {
+  readonly series: Int32Array;
+  readonly samples: Int32Array;
+}
+
 export interface DayRows {
   readonly series: Int32Array;
   readonly samples: PackedSamples;
@@ -57,6 +63,16 @@ export function noteArchivedDay(db: DatabaseSync, given: ArchivedDay, added: num
 
 export function forgetDaysBefore(db: DatabaseSync, day: Day): void {
   db.prepare("DELETE FROM archived_days WHERE day < ?").run(day);
+}
+
+export function readDaySeries(db: DatabaseSync, day: Day): DaySeries {
+  const found = db
+    .prepare(`SELECT series, count(*) AS samples FROM ${tableOfDay(day)} GROUP BY series ORDER BY series`)
+    .all() as unknown as { series: number; samples: number }[];
+  return {
+    series: Int32Array.from(found, ({ series }) => series),
+    samples: Int32Array.from(found, ({ samples }) => samples),
+  };
 }
 
 export function readDayRows(db: DatabaseSync, { day, after, limit }: DayRowsRequest): DayRows {

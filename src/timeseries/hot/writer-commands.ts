@@ -10,7 +10,7 @@ import type { PackedSamples } from "./columns.ts";
 import type { SqliteSettings } from "./database.ts";
 import type { Day } from "./day.ts";
 import type { FoldedPart } from "./fold.ts";
-import type { ArchivedDay, DayRows, DayRowsRequest } from "./given-up.ts";
+import type { ArchivedDay, DayRows, DayRowsRequest, DaySeries } from "./given-up.ts";
 import type { StoredGap } from "./ledger.ts";
 import type {
   Acknowledged,
@@ -197,6 +197,8 @@ export type WriterCommands = {
     readonly days: readonly Day[];
     readonly sizeBytes: number;
   };
+  /** There is a table of the day. */
+  daySeries(day: Day): DaySeries;
   dayRows(request: DayRowsRequest): DayRows;
   forgetDaysBefore(day: Day): void;
   /** Notes the end of the run, unless null, and closes the file. */

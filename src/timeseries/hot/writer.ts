@@ -17,7 +17,14 @@ import type { CatalogChange, Change } from "./chunk.ts";
 import { DATABASE_FILE, freePages, openForReading, openForWriting, returnPages, sizeOnDisk } from "./database.ts";
 import { type Day, dayOfTable, tableOfDay } from "./day.ts";
 import { Fold, isFoldUnfinished } from "./fold.ts";
-import { forgetDaysBefore, noteArchivedDay, readArchivedDays, readDayRows, readTableFacts } from "./given-up.ts";
+import {
+  forgetDaysBefore,
+  noteArchivedDay,
+  readArchivedDays,
+  readDayRows,
+  readDaySeries,
+  readTableFacts,
+} from "./given-up.ts";
 import { createLedgerWriter, type LedgerWriter, readGaps, readLastRun } from "./ledger.ts";
 import { Log, packLog, readLog } from "./log.ts";
 import { Outgoing, type StoredOutgoing } from "./outgoing.ts";
@@ -432,6 +439,7 @@ const commands: WriterCommands = {
       sizeBytes: sizeOnDisk(file),
     };
   },
+  daySeries: (day) => readDaySeries(database().db, day),
   dayRows: (request) => readDayRows(database().db, request),
   forgetDaysBefore(day) {
     const current = database();

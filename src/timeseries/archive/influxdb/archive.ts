@@ -4,6 +4,8 @@ import { fieldNames, sampleValue } from "../../../domain/native-layout.ts";
 import type { Micros, ReadColumns, SampleColumns, Span, Value } from "../../../domain/sample.ts";
 import type { SeriesNumber } from "../../../domain/series.ts";
 import { safeName } from "../../../lib/line-protocol.ts";
+import type { Logger } from "../../../lib/log.ts";
+import { isoFromMicros } from "../../../lib/time.ts";
 import type { InfluxClient, Row } from "../../forward/client.ts";
 import type { Forwarder } from "../../forward/forwarder.ts";
 import { type ForwardedSeries, nativeEncoder } from "../../forward/layout.ts";
@@ -13,13 +15,15 @@ import { DAY_MICROS, type Day, dayOf } from "../../hot/day.ts";
 import { daysWithin } from "../../hot/days.ts";
 import type { ArchivedDay, DayRows } from "../../hot/given-up.ts";
 import { Condenser } from "../condense.ts";
+import { nanoseconds, quoteName, quoteText } from "./influxql.ts";
+import { missingSeries } from "./missing.ts";
 
 /** Rows of one answer; more are asked for page by page. */
 const ROWS_AT_ONCE = 50_000;
 /** Questions that are under way at one time. */
 const QUESTIONS_AT_ONCE = 4;
-/** Samples of a day's table that are looked at together, when a day gets late samples. */
-const LATE_AT_ONCE = 2_000;
+/** Samples of a day's table that are compared with the server's together. */
+const ROWS_COMPARED_AT_ONCE = 2_000;
 /** Times that a day is given up again because samples came to it meanwhile. */
 const TRIES = 3;
 
@@ -41,6 +45,7 @@ export interface InfluxArchiveOptions {
   /** What a series was about before, where it got another subject. */
   readonly formerSubjects: (number: SeriesNumber) => readonly string[];
   readonly measurements: () => readonly string[];
+  readonly log: Logger;
 }
 
 export interface InfluxArchive extends Archive {
@@ -49,11 +54,12 @@ export interface InfluxArchive extends Archive {
 
 /**
  * The archive as an InfluxDB of its own. Samples are there soon after they came, by the forwarder; an archived day is
- * one that the hot tier has given up since, and only of those it answers. A late sample of an archived day is looked up
+ * one that the hot tier has given up since, and only of those it answers. Before it is given up, the server is asked
+ * whether it still has all of it. A late sample of an archived day is looked up
  * there before it goes, so that the first one at a time stays.
  */
 export function openInfluxArchive(options: InfluxArchiveOptions): InfluxArchive {
-  const { client, forwarder, commands } = options;
+  const { client, forwarder, commands, log } = options;
   let archived: readonly ArchivedDay[] = options.archived;
   let archivedDays: ReadonlySet<Day> = new Set(archived.map(({ day }) => day));
   let working: Promise<unknown> = Promise.resolve();
@@ -72,6 +78,7 @@ export function openInfluxArchive(options: InfluxArchiveOptions): InfluxArchive 
       await options.watch(day);
       await forwarder.reached(options.queued());
       const late = isArchived(day) ? await bringLate(day) : null;
+      if (late === null) await bringAgain(day);
       const before = archived.find((known) => known.day === day)?.samples ?? 0;
       const change = commands.call("giveUpDay", { day, added: late }).then((answer) => {
         if (answer.archived !== null) setArchived([...archived.filter((known) => known.day !== day), answer.archived]);
@@ -85,20 +92,44 @@ export function openInfluxArchive(options: InfluxArchiveOptions): InfluxArchive 
     throw new AppError("unavailable", "Cannot archive a day: samples keep coming to it");
   }
 
-  /** Sends what a day's table has and the archive has not; answers how many samples that were. */
+  /** Sends what the archive has not of a day's table that comes to it late; answers how many samples that were. */
   async function bringLate(day: Day): Promise<number> {
     let added = 0;
+    for await (const lines of linesMissing(day)) {
+      await forwarder.deliver(lines);
+      added += lines.length;
+    }
+    return added;
+  }
+
+  /** Sends what the server took of a day by the queue and has no more. */
+  async function bringAgain(day: Day): Promise<void> {
+    const missing = await missingSeries(options, day);
+    if (missing.size === 0) return;
+    let sent = 0;
+    let refused = 0;
+    for await (const lines of linesMissing(day, missing)) {
+      sent += lines.length;
+      refused += await forwarder.deliverAgain(lines);
+    }
+    const what = `"${forwarder.settings.name}" has ${sent} samples of a day no more that it had taken`;
+    const then = refused === 0 ? "they are there again" : `${sent - refused} are there again, it refuses the others`;
+    log.warn({ day: isoFromMicros(day * DAY_MICROS).slice(0, 10), sent, refused }, `${what}: ${then}`);
+  }
+
+  /** What a day's table has and the archive has not, of all series or these. */
+  async function* linesMissing(day: Day, only?: ReadonlySet<SeriesNumber>): AsyncGenerator<readonly string[]> {
     for (let after: { series: SeriesNumber; ts: Micros } | null = null; ; ) {
-      const rows: DayRows = await commands.call("dayRows", { day, after, limit: LATE_AT_ONCE });
+      const rows: DayRows = await commands.call("dayRows", { day, after, limit: ROWS_COMPARED_AT_ONCE });
       const { series, samples } = rows;
-      if (series.length === 0) return added;
+      if (series.length === 0) return;
       const values = unpackValues(samples);
       after = { series: series[series.length - 1]!, ts: samples.ts[series.length - 1]! };
       const lines: string[] = [];
       for (let from = 0; from < series.length; ) {
         let to = from;
         while (to < series.length && series[to] === series[from]) to++;
-        const known = options.series(series[from]!);
+        const known = only?.has(series[from]!) === false ? undefined : options.series(series[from]!);
         if (known !== undefined) {
           const span = { start: samples.ts[from]!, end: samples.ts[to - 1]! + 1 };
           const key = { ...known, number: series[from]! };
@@ -110,8 +141,7 @@ export function openInfluxArchive(options: InfluxArchiveOptions): InfluxArchive 
         }
         from = to;
       }
-      if (lines.length > 0) await forwarder.deliver(lines);
-      added += lines.length;
+      if (lines.length > 0) yield lines;
     }
   }
 
@@ -289,17 +319,4 @@ async function someAtOnce<Q, A>(questions: readonly Q[], answer: (question: Q) =
   };
   await Promise.all(Array.from({ length: Math.min(QUESTIONS_AT_ONCE, questions.length) }, work));
   return answers;
-}
-
-/** Microseconds as InfluxQL's integer nanoseconds. */
-function nanoseconds(micros: Micros): string {
-  return micros === 0 ? "0" : `${micros}000`;
-}
-
-function quoteName(name: string): string {
-  return `"${name.replaceAll("\\", "\\\\").replaceAll('"', '\\"')}"`;
-}
-
-function quoteText(text: string): string {
-  return `'${text.replaceAll("\\", "\\\\").replaceAll("'", "\\'")}'`;
 }
