@@ -118,7 +118,7 @@ export function startWorker<C extends Commands>(
 export interface OnDemand<C extends Commands> {
   /** As `Remote.call`; starts the thread where none runs. */
   call: Remote<C>["call"];
-  /** Lets the thread that runs, if any, answer its calls and its command "close", and ends it. */
+  /** Lets the thread that runs, if any, answer its calls and its command "close", and ends it. Later calls reject. */
   end(): Promise<void>;
 }
 
@@ -134,10 +134,11 @@ export function startOnDemand<C extends Commands & { close(argument: null): unkn
 ): OnDemand<C> {
   let running: Remote<C> | undefined;
   let idle: NodeJS.Timeout | undefined;
+  let isOver = false;
   /** The end of those that were left; they are awaited together. */
   let ending: Promise<unknown> = Promise.resolve();
 
-  const end = async (): Promise<void> => {
+  const pause = async (): Promise<void> => {
     clearTimeout(idle);
     const left = running;
     running = undefined;
@@ -153,8 +154,13 @@ export function startOnDemand<C extends Commands & { close(argument: null): unkn
   };
 
   return {
-    end,
+    async end() {
+      isOver = true;
+      await pause();
+    },
     call(name, argument, transfer) {
+      // Another thread would be ended by nobody, and keep the process alive.
+      if (isOver) return Promise.reject(new Error(`The worker ${file.pathname.split("/").at(-1)} has ended`));
       running ??= startWorker<C>(file, options, (error) => {
         running = undefined;
         onDeath(error);
@@ -164,7 +170,7 @@ export function startOnDemand<C extends Commands & { close(argument: null): unkn
       return asked.call(name, argument, transfer).finally(() => {
         if (running !== asked || asked.pending > 0) return;
         clearTimeout(idle);
-        idle = setTimeout(() => void end(), idleMs);
+        idle = setTimeout(() => void pause(), idleMs);
         idle.unref();
       });
     },
