@@ -86,6 +86,18 @@ test("GET /api/v1/history?points= thins out all pages of a series, and keeps the
   assert.ok(found.some(([ts, value]) => ts === 20_000_000 && value === 500));
 });
 
+test("GET /api/v1/history?points= refuses what would be too long, and thins out long texts of which few stay", async (t) => {
+  const { samples, get } = await started(t);
+  const texts = Array.from({ length: 400 }, (_, i): [Micros, Value] => [i * 1_000_000, `${i}`.padEnd(60_000, "x")]);
+  samples.add("sensor.hall", "state", null, texts);
+  const { status, body } = await get("start=0&end=400000&points=400");
+  assert.equal(status, 400);
+  assert.match(body.message, /texts would have more than 8000000 characters: ask for fewer points/);
+  const few = await get("start=0&end=400000&points=100");
+  assert.equal(few.status, 200);
+  assert.ok(few.body.series[0].samples.length > 30);
+});
+
 for (const { query, names } of [
   { query: "points=100&limit=5", names: /either "points", .* or "limit"/ },
   { query: "points=4", names: /"points" must be a whole number from 5 to 10000/ },

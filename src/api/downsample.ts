@@ -1,14 +1,15 @@
 import { AppError } from "../domain/errors.ts";
 import type { Micros, ReadColumns, SampleColumns, Span, Value } from "../domain/sample.ts";
 import type { ReadRequest, SampleReader } from "../domain/store.ts";
+import { charactersOf, HISTORY_CHARACTERS_MAX } from "./history-page.ts";
 import { fromInForceAt } from "./in-force-at-start.ts";
 
 /** Samples that are kept of a slot, at most: first, last, lowest, highest and the first that is no number. */
 const PER_SLOT = 5;
-/** Samples of one read, so that neither thread works long at a time. */
-const READ_AT_ONCE = 10_000;
+/** Of one read, so that neither thread works long at a time. */
+const READ_AT_ONCE = { limit: 10_000, charactersMax: 4_000_000 };
 /** Samples that are read for one answer. */
-export const DOWNSAMPLED_MAX = 2_000_000;
+const DOWNSAMPLED_MAX = 2_000_000;
 /** Fewer points than one slot needs cannot be asked for. */
 export const POINTS_MIN = PER_SLOT;
 
@@ -18,31 +19,48 @@ export interface Thinning extends Omit<ReadRequest, "limit"> {
   readonly until: Micros;
 }
 
-/** Reads a series and thins it out to `points`; `budget` holds how many samples may still be read for the answer. */
+/** What is left for an answer: samples that may be read, and characters of the texts that it is made of. */
+export interface Budget {
+  samples: number;
+  characters: number;
+}
+
+export function createBudget(): Budget {
+  return { samples: DOWNSAMPLED_MAX, characters: HISTORY_CHARACTERS_MAX };
+}
+
+/** Reads a series and thins it out to `points`, within a budget that it uses up. Throws `invalid` where that is too small. */
 export async function readDownsampled(
   samples: SampleReader,
   { points, until, ...request }: Thinning,
-  budget: { left: number },
+  budget: Budget,
 ): Promise<ReadColumns> {
   const end = Math.max(request.start + 1, Math.min(request.end, until));
   const thinning = new Downsampler({ start: request.start, end }, points);
   const warnings = new Set<string>();
   for (let from = request.start; ; ) {
     const includeStart = request.includeStart === true && from === request.start;
-    const [page] = await samples.read([{ ...request, start: from, includeStart, limit: READ_AT_ONCE }]);
+    const [page] = await samples.read([{ ...request, start: from, includeStart, ...READ_AT_ONCE }]);
     const { ts, values } = fromInForceAt(request.start, page!);
     for (let i = 0; i < ts.length; i++) thinning.add(ts[i]!, values[i]!);
     for (const warning of page!.warnings ?? []) warnings.add(warning);
-    if (ts.length < READ_AT_ONCE) break;
-    budget.left -= ts.length;
-    if (budget.left < 0) {
+    if (charactersOf(page!) > 0 && thinning.characters > budget.characters) throw tooLong();
+    if (ts.length < READ_AT_ONCE.limit && page!.cutAt === undefined) break;
+    budget.samples -= ts.length;
+    if (budget.samples < 0) {
       const remedy = "ask for fewer entities or a shorter span, or for /api/v1/statistics";
       throw new AppError("invalid", `More than ${DOWNSAMPLED_MAX} samples would have to be thinned out: ${remedy}`);
     }
     from = ts[ts.length - 1]! + 1;
   }
   const columns = thinning.finish();
+  budget.characters -= thinning.characters;
   return warnings.size === 0 ? columns : { ...columns, warnings: [...warnings] };
+}
+
+function tooLong(): AppError {
+  const remedy = "ask for fewer points, a shorter span or fewer entities";
+  return new AppError("invalid", `The texts would have more than ${HISTORY_CHARACTERS_MAX} characters: ${remedy}`);
 }
 
 interface Slot {
@@ -112,6 +130,11 @@ export class Downsampler {
       if (slot.lowest === undefined || value < (slot.lowest.value as number)) slot.lowest = sample;
       if (slot.highest === undefined || value > (slot.highest.value as number)) slot.highest = sample;
     }
+  }
+
+  /** Of the texts that are left. */
+  get characters(): number {
+    return charactersOf(this.finish());
   }
 
   /** What is left, in the order of time. */

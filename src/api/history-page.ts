@@ -1,5 +1,5 @@
 import { AppError } from "../domain/errors.ts";
-import type { Micros, ReadColumns, Span } from "../domain/sample.ts";
+import type { Micros, ReadColumns, SampleColumns, Span } from "../domain/sample.ts";
 import type { Series } from "../domain/series.ts";
 import type { ReadRequest, SampleReader } from "../domain/store.ts";
 import { decodeCursor, encodeCursor, type ListAsked, nameInCursor } from "./cursors.ts";
@@ -46,53 +46,94 @@ interface Page {
   readonly nextCursor: string | null;
 }
 
+/** Of the texts of a page, all parts together; one more sample may have any. */
+export const HISTORY_CHARACTERS_MAX = 8_000_000;
 /** Series read at once: few at first, then as many as seem to fill the page, so that little is read in vain. */
 const FIRST_WAVE = 4;
 const WAVE_MAX = 50;
 
-/** Reads parts one after the other until `limit` samples are found; never reads more than a few times as many. */
+/**
+ * Reads parts one after the other until `limit` samples are found, or texts of `HISTORY_CHARACTERS_MAX`; never reads more
+ * than a few times as many.
+ */
 export async function readPage(samples: SampleReader, page: PageQuestion): Promise<Page> {
   const from = page.cursor === undefined ? null : positionOf(page, page.cursor);
   const span = from ?? page.span;
   const cursorAt = (part: HistoryPart, after: Micros | null): string =>
     encodeCursor(page.question, [span.start, span.end, nameInCursor(part.name), nameInCursor(part.field), after]);
-  const requestOf = (part: HistoryPart, index: number, limit: number): ReadRequest => {
-    const after = from !== null && index === first ? from.after : null;
-    const start = after === null ? span.start : Math.max(span.start, after + 1);
-    return {
-      series: part.series!.number,
-      start,
-      end: span.end,
-      includeStart: page.includeStart && after === null,
-      limit,
-    };
-  };
-
-  const first = from === null ? 0 : indexOf(page.parts, from);
+  let next = from === null ? 0 : indexOf(page.parts, from);
+  /** Where the part that is next goes on; null: it begins. */
+  let after = from?.after ?? null;
   const read: ReadPart[] = [];
   let remaining = page.limit;
+  let characters = HISTORY_CHARACTERS_MAX;
   let wave = FIRST_WAVE;
-  for (let next = first, parts: readonly HistoryPart[]; next < page.parts.length; next += parts.length) {
-    const begin = next;
-    parts = page.parts.slice(begin, begin + wave);
-    // One more than fits tells whether the page ends within the series.
-    const requests = parts.flatMap((part, i) => (part.series ? [requestOf(part, begin + i, remaining + 1)] : []));
+
+  const requestOf = (part: HistoryPart, isFirst: boolean, waveLength: number): ReadRequest => {
+    const goesOn = isFirst && after !== null;
+    return {
+      series: part.series!.number,
+      start: goesOn ? Math.max(span.start, after! + 1) : span.start,
+      end: span.end,
+      includeStart: page.includeStart && !goesOn,
+      // One more than fits tells whether the page ends within the series.
+      limit: remaining + 1,
+      charactersMax: Math.ceil(characters / waveLength),
+    };
+  };
+  const take = (part: HistoryPart, columns: ReadColumns): void => {
+    const last = read[read.length - 1];
+    if (last?.part === part) read[read.length - 1] = { part, columns: joined(last.columns, columns) };
+    else read.push({ part, columns });
+    remaining -= columns.ts.length;
+    characters -= charactersOf(columns);
+  };
+
+  while (next < page.parts.length) {
+    const parts = page.parts.slice(next, next + wave);
+    const requests = parts.flatMap((part, i) => (part.series ? [requestOf(part, i === 0, parts.length)] : []));
     const answers = requests.length === 0 ? [] : await samples.read(requests);
     let answer = 0;
     for (const part of parts) {
-      if (remaining === 0) return { read, nextCursor: cursorAt(part, null) };
+      if (remaining === 0 || characters <= 0) return { read, nextCursor: cursorAt(part, after) };
       const columns = part.series ? fromInForceAt(span.start, answers[answer++]!) : EMPTY;
       if (columns.ts.length > remaining) {
-        read.push({ part, columns: firstOf(columns, remaining) });
-        return { read, nextCursor: cursorAt(part, columns.ts[remaining - 1]!) };
+        const end = columns.ts[remaining - 1]!;
+        take(part, firstOf(columns, remaining));
+        return { read, nextCursor: cursorAt(part, end) };
       }
-      read.push({ part, columns });
-      remaining -= columns.ts.length;
+      take(part, columns);
+      // What was read of the parts behind it is read again: long texts are rare.
+      after = columns.cutAt === undefined ? null : columns.ts[columns.ts.length - 1]!;
+      if (after !== null) break;
+      next++;
     }
-    const perPart = (page.limit - remaining) / read.length;
-    wave = Math.min(WAVE_MAX, Math.max(1, Math.floor(remaining / Math.max(1, perPart))));
+    if (after !== null && characters <= 0) return { read, nextCursor: cursorAt(page.parts[next]!, after) };
+    wave = waveOf(page.limit, remaining, characters, read.length);
   }
   return { read, nextCursor: null };
+}
+
+/** So many more parts seem to fit. */
+function waveOf(limit: number, remaining: number, characters: number, parts: number): number {
+  const bySamples = remaining / Math.max(1, (limit - remaining) / parts);
+  const byCharacters = characters / Math.max(1, (HISTORY_CHARACTERS_MAX - characters) / parts);
+  return Math.min(WAVE_MAX, Math.max(1, Math.floor(Math.min(bySamples, byCharacters))));
+}
+
+/** Of its texts together. */
+export function charactersOf({ values }: SampleColumns): number {
+  return values.reduce((sum: number, value) => sum + (typeof value === "string" ? value.length : 0), 0);
+}
+
+/** A part's samples, then more of it. */
+function joined(first: ReadColumns, second: ReadColumns): ReadColumns {
+  const warnings = [...new Set([...(first.warnings ?? []), ...(second.warnings ?? [])])];
+  return {
+    ts: [...first.ts, ...second.ts],
+    values: [...first.values, ...second.values],
+    ...(warnings.length === 0 ? {} : { warnings }),
+  };
 }
 
 const EMPTY: ReadColumns = { ts: [], values: [] };

@@ -351,6 +351,60 @@ test("GET /api/v1/history: pages of any size put together are the whole, with no
   );
 });
 
+/** Of some entities the numbers and texts of so many seconds, a text as long as it says. */
+const LONG_TEXTS = fc.array(
+  fc.array(fc.oneof(fc.constant(null), fc.integer({ min: 0, max: 3_000_000 })), { maxLength: 12 }),
+  { minLength: 1, maxLength: 8 },
+);
+
+test("GET /api/v1/history ends pages where texts get long, with nothing missing or twice", async (t) => {
+  let pages = 0;
+  await fc.assert(
+    fc.asyncProperty(LONG_TEXTS, fc.integer({ min: 1, max: 40 }), async (home, limit) => {
+      const { samples, get } = await started(t);
+      for (const [i, lengths] of home.entries()) {
+        const values = lengths.map((length, n) => (length === null ? n : `${n}`.padEnd(length, "x")));
+        samples.add(`light.n${i}`, "state", null, seconds(values));
+      }
+      const ids = home.map((_, i) => `light.n${i}`).join(",");
+      const query = `entity_id=${ids}&start=${START}&end=${END}9&limit=${limit}`;
+      const found = home.map((): [number, string | number][] => []);
+      for (let cursor = ""; ; pages++) {
+        const { body } = await get(`${query}${cursor}`);
+        const texts = body.series.flatMap(({ samples }) => samples.map(([, value]) => `${value}`.length));
+        assert.ok(texts.length <= limit);
+        assert.ok(texts.slice(0, -1).reduce((sum, length) => sum + length, 0) <= 8_000_000 + 20);
+        for (const { entity_id, samples } of body.series) {
+          const of = found[Number(entity_id?.slice("light.n".length))]!;
+          of.push(...samples.map(([ts, value]): [number, number] => [ts, `${value}`.length]));
+        }
+        if (body.next_cursor === null) break;
+        cursor = `&cursor=${body.next_cursor}`;
+      }
+      const expected = home.map((lengths) =>
+        seconds(lengths.map((length, n) => Math.max(length ?? 0, `${n}`.length))).map(([ts, value]) => [
+          ts / 1000,
+          value,
+        ]),
+      );
+      assert.deepEqual(found, expected);
+    }),
+    {
+      numRuns: 15,
+      examples: [
+        [
+          [
+            [3_000_000, 3_000_000, 3_000_000, null],
+            [null, 5_000_000],
+          ],
+          40,
+        ],
+      ],
+    },
+  );
+  assert.ok(pages > 1, `${pages} pages had another one behind them`);
+});
+
 test("GET /api/v1/history of 200 busy entities reads little more than it answers", async (t) => {
   const { samples, get } = await started(t);
   const ids = Array.from({ length: 200 }, (_, i) => `sensor.n${i}`);

@@ -3,7 +3,7 @@ import type { HomeReader } from "../domain/home-store.ts";
 import type { SampleReader } from "../domain/store.ts";
 import { millisFromMicros, nowMicros } from "../lib/time.ts";
 import type { Api } from "./api.ts";
-import { DOWNSAMPLED_MAX, POINTS_MIN, readDownsampled, type Thinning } from "./downsample.ts";
+import { createBudget, POINTS_MIN, readDownsampled, type Thinning } from "./downsample.ts";
 import { atMost, formerTimesOf, sentencesOf } from "./former-units.ts";
 import { type HistoryPart, type ReadPart, readPage } from "./history-page.ts";
 import { ENTITIES_MAX, partsOf } from "./parts.ts";
@@ -70,7 +70,7 @@ export function historyRoutes(
         summary: "Samples of entities, or of another subject",
         description:
           "In the order of the entities asked for, then field (state first, then by name), then time. The span is " +
-          "half-open, [start, end). A page ends after `limit` samples; the next one goes on where it ended, also " +
+          "half-open, [start, end). A page ends after `limit` samples, or where its texts have 8,000,000 characters; the next one goes on where it ended, also " +
           "within a series, and keeps the span that the first page was given. Unknown entities are 404; a known one " +
           "without samples has a series without samples; a field that an entity never had has no series.",
         querystring: exactly({
@@ -101,7 +101,7 @@ export function historyRoutes(
               maximum: HISTORY_SAMPLES_MAX,
               description:
                 "For charts: so many samples of each series in the span at most, spikes kept, and with include_start the " +
-                "one before it; without limit and cursor",
+                "one before it; without limit and cursor. Texts of more than 8,000,000 characters are refused",
             }),
           ),
           cursor,
@@ -153,7 +153,7 @@ async function thinnedOut(
     const state = `${parts.length} series of ${points} are more than ${HISTORY_SAMPLES_MAX} samples`;
     throw new AppError("invalid", `The query parameter "points" is too large: ${state}; ask for ${most}`);
   }
-  const budget = { left: DOWNSAMPLED_MAX };
+  const budget = createBudget();
   const read: ReadPart[] = [];
   for (const part of parts) {
     const series = part.series?.number;

@@ -16,6 +16,8 @@ export interface ArchiveRead extends Span {
   readonly includeStart: boolean;
   /** At most so many samples, the oldest first (the one before `start` not counted). */
   readonly limit: number;
+  /** As in `ReadRequest`. */
+  readonly charactersMax?: number;
 }
 
 /** Periods to condense a series into: [edges[i], edges[i + 1]), ascending. */

@@ -23,6 +23,11 @@ export interface SampleColumns {
 export interface ReadColumns extends SampleColumns {
   /** What could not be read, a sentence each; absent when nothing is missing. */
   readonly warnings?: readonly string[];
+  /**
+   * Its texts had no room for the sample at this time: it is left out, and so is what comes later. Absent where the room
+   * was enough.
+   */
+  readonly cutAt?: Micros;
   /** The times of the files that could not be read, where that is known. */
   readonly unread?: readonly Span[];
 }

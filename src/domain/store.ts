@@ -45,6 +45,11 @@ export interface ReadRequest extends Span {
   readonly includeStart?: boolean;
   /** At most so many samples, the oldest first (the one before `start` not counted). */
   readonly limit: number;
+  /**
+   * Characters of its texts together, at most; one sample may have any (and the one before `start` is not counted). See
+   * `cutAt` of the answer. Absent: any.
+   */
+  readonly charactersMax?: number;
 }
 
 /** What answers questions about samples. Memory, log, day tables and archive are merged; each (series, ts) comes once. */

@@ -23,6 +23,7 @@ import type { ReadRequest, SampleReader, StoreStatus } from "../domain/store.ts"
 import type { DeliveryRow, WebhookRow, WebhookStatus, Webhooks } from "../domain/webhook.ts";
 import { silentLog } from "../lib/log.ts";
 import { figuresOf } from "../timeseries/rollups/brute-force.ts";
+import { TextRoom } from "../timeseries/text-room.ts";
 
 /** A home in memory with a few devices; everything the API asks of a home, and what it was asked. */
 
@@ -295,12 +296,16 @@ export function createSamplesDouble(): SamplesDouble {
     },
     async read(asked) {
       requests.push(...asked);
-      return asked.map(({ series, start, end, includeStart, limit }) => {
+      return asked.map(({ series, start, end, includeStart, limit, charactersMax }) => {
         const samples = all[series]!.samples;
         const before = includeStart ? samples.findLast(([ts]) => ts < start) : undefined;
         const within = samples.filter(([ts]) => ts >= start && ts < end).slice(0, limit);
-        const found = before === undefined ? within : [before, ...within];
-        return { ts: found.map(([ts]) => ts), values: found.map(([, value]) => value) };
+        const room = new TextRoom(charactersMax);
+        const fitting = within.findIndex(([, value]) => !room.takes(value));
+        const cut = fitting === -1 ? {} : { cutAt: within[fitting]![0] };
+        const taken = fitting === -1 ? within : within.slice(0, fitting);
+        const found = before === undefined ? taken : [before, ...taken];
+        return { ...cut, ts: found.map(([ts]) => ts), values: found.map(([, value]) => value) };
       });
     },
     async statistics({ series, borders, until, group }) {

@@ -9,6 +9,7 @@ import type { Disk } from "./hot/disk.ts";
 import { merge } from "./hot/memory.ts";
 import type { MemoryLevel } from "./hot/memory-level.ts";
 import type { DayRequest } from "./hot/reader.ts";
+import { mergeAnswers, TextRoom } from "./text-room.ts";
 
 /** Reads samples from all tiers, each (series, ts) once. */
 export interface Reading {
@@ -36,32 +37,33 @@ export function createReading({ memory, catalog, days, disk, tier }: ReadingOpti
   }
 
   function forDisk(request: ReadRequest): DayRequest {
-    const { series, start, end, limit } = request;
+    const { series, start, end, limit, charactersMax } = request;
     const { firstTs, lastTs } = catalog.entry(series) ?? NO_TIMES;
-    if (Number.isNaN(firstTs)) return { series, start, end, limit, days: [], daysBefore: [] };
+    const question = { series, start, end, limit, charactersMax };
+    if (Number.isNaN(firstTs)) return { ...question, days: [], daysBefore: [] };
     return {
-      series,
-      start,
-      end,
-      limit,
+      ...question,
       days: daysWithin(days(), Math.max(start, firstTs), Math.min(end, lastTs + 1)),
       daysBefore: request.includeStart ? daysBefore(days(), firstTs, Math.min(start, lastTs + 1)) : [],
     };
   }
 
-  async function readDisk(requests: readonly DayRequest[]): Promise<SampleColumns[]> {
-    const packed = await disk.ask("read", requests);
-    return packed.map(unpackSamples);
+  async function readDisk(requests: readonly DayRequest[]): Promise<ReadColumns[]> {
+    const answers = await disk.ask("read", requests);
+    return answers.map(({ samples, cutAt }) => ({
+      ...unpackSamples(samples),
+      ...(cutAt === null ? {} : { cutAt }),
+    }));
   }
 
   /** What memory, log and day tables have for each request; more than it asked for where they overlap. */
-  async function readHot(requests: readonly ReadRequest[]): Promise<SampleColumns[]> {
+  async function readHot(requests: readonly ReadRequest[]): Promise<ReadColumns[]> {
     const inMemory = requests.map(fromMemory);
     const onDisk = requests.map(forDisk);
     const asked = onDisk.filter((request) => request.days.length + request.daysBefore.length > 0);
     const found = asked.length === 0 ? [] : await readDisk(asked);
     let next = 0;
-    return inMemory.map((columns, i) => (onDisk[i] === asked[next] ? merge(found[next++]!, columns) : columns));
+    return inMemory.map((columns, i) => (onDisk[i] === asked[next] ? mergeAnswers(found[next++]!, columns) : columns));
   }
 
   /** What is in force since before the start, where nothing came later: known also when its sample was dropped or lost. */
@@ -95,7 +97,7 @@ const EMPTY: SampleColumns = { ts: [], values: [] };
 /** What the catalog would say of a series that is not there. */
 const NO_TIMES = { firstTs: Number.NaN, lastTs: Number.NaN, lastValue: null };
 
-/** Cuts what was read for a request to what it asked for: the newest before `start`, and `limit` from there on. */
+/** Cuts what was read for a request to what it asked for: the newest before `start`, and from there on what fits. */
 function assemble(request: ReadRequest, found: ReadColumns, newestBefore: SampleColumns): ReadColumns {
   const missing = newestBefore.ts.length > 0 && !(found.ts[0]! < request.start);
   const columns = missing ? { ...found, ...merge(newestBefore, found) } : found;
@@ -103,7 +105,17 @@ function assemble(request: ReadRequest, found: ReadColumns, newestBefore: Sample
   let first = 0;
   while (first < ts.length && ts[first]! < request.start) first++;
   const from = request.includeStart && first > 0 ? first - 1 : first;
-  const to = Math.min(ts.length, first + request.limit);
+  const most = Math.min(ts.length, first + request.limit);
+  const to = request.charactersMax === undefined ? most : endOfRoom(request.charactersMax, columns, first, most);
+  const cut = to < most ? { cutAt: ts[to]! } : {};
   if (from === 0 && to === ts.length) return columns;
-  return { ...columns, ts: ts.slice(from, to), values: values.slice(from, to) };
+  return { ...columns, ...cut, ts: ts.slice(from, to), values: values.slice(from, to) };
+}
+
+/** Up to where samples fit, and are all there are: not beyond where one tier was cut. */
+function endOfRoom(charactersMax: number, { ts, values, cutAt }: ReadColumns, from: number, to: number): number {
+  const room = new TextRoom(charactersMax);
+  for (let i = from; i < to; i++)
+    if (ts[i]! >= (cutAt ?? Number.POSITIVE_INFINITY) || !room.takes(values[i]!)) return i;
+  return to;
 }

@@ -144,6 +144,37 @@ export function testArchive(name: string, open: (t: TestContext) => Promise<Arch
     }
   });
 
+  test(`${name}: read() stops where its texts get too long, and says where`, async (t) => {
+    const fixture = await open(t);
+    const samples = Array.from({ length: 3_000 }, (_, i): [Micros, Value] => {
+      return [T0 + (i * DAY) / 1_000, i % 3 === 0 ? i : `${i}`.padEnd(i % 100, "ä")];
+    });
+    await fixture.put("a", samples);
+    await fixture.archive.append({ start: T0, end: T0 + 10 * DAY });
+    const found: Value[] = [];
+    for (let start = T0, parts = 0; ; parts++) {
+      const question = { series: fixture.series("a"), ...EVERYTHING, start, charactersMax: 20_000 };
+      const [{ values, cutAt } = { values: [] }] = await fixture.archive.read([question]);
+      found.push(...values);
+      if (cutAt === undefined) {
+        assert.ok(parts >= 4, `${parts} parts`);
+        break;
+      }
+      assert.ok(cutAt > start && values.length > 0);
+      assert.ok(values.reduce((sum: number, value) => sum + `${value}`.length, 0) < 30_000);
+      start = cutAt;
+    }
+    assert.deepEqual(
+      found,
+      samples.map(([, value]) => value),
+    );
+    const first = { ...EVERYTHING, start: T0 + DAY / 1_000, charactersMax: 0, includeStart: true };
+    assert.deepEqual(
+      (await rows(fixture, "a", first)).map(([, value]) => value),
+      samples.slice(0, 2).map(([, value]) => value),
+    );
+  });
+
   test(`${name}: read() answers in the order of the questions, also for what it does not know`, async (t) => {
     const fixture = await open(t);
     await fixture.put("a", [[T0, "a"]]);

@@ -2,6 +2,7 @@ import type { Archive, ArchivedSeries } from "../../domain/archive.ts";
 import type { Micros, SampleColumns, Span, Value } from "../../domain/sample.ts";
 import type { SeriesKey } from "../../domain/series.ts";
 import { lowerBound } from "../../lib/lower-bound.ts";
+import { TextRoom } from "../text-room.ts";
 import { Condenser } from "./condense.ts";
 
 /** What the hot tier gives up, one sample at a time. */
@@ -31,12 +32,16 @@ export function createMemoryArchive(take: (span: Span) => readonly TakenSample[]
       return taken.length;
     },
     async read(questions) {
-      return questions.map(({ series, start, end, limit, includeStart }) => {
+      return questions.map(({ series, start, end, limit, charactersMax, includeStart }) => {
         const { ts, values } = columnOf(series);
         const first = lowerBound(ts, start);
         const from = includeStart && first > 0 ? first - 1 : first;
-        const to = Math.max(first, Math.min(lowerBound(ts, end), first + limit));
-        return { ts: ts.slice(from, to), values: values.slice(from, to) };
+        const most = Math.max(first, Math.min(lowerBound(ts, end), first + limit));
+        const room = new TextRoom(charactersMax);
+        let to = first;
+        while (to < most && room.takes(values[to]!)) to++;
+        const cut = to < most ? { cutAt: ts[to]! } : {};
+        return { ...cut, ts: ts.slice(from, to), values: values.slice(from, to) };
       });
     },
     async aggregate(questions) {

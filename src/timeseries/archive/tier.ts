@@ -1,13 +1,13 @@
 import type { ArchivedSeries } from "../../domain/archive.ts";
 import { AppError, messageOf } from "../../domain/errors.ts";
-import type { Micros, ReadColumns, SampleColumns } from "../../domain/sample.ts";
+import type { Micros, ReadColumns } from "../../domain/sample.ts";
 import type { SeriesKey, SeriesNumber } from "../../domain/series.ts";
 import type { ReadRequest } from "../../domain/store.ts";
 import type { Logger } from "../../lib/log.ts";
 import type { Committer } from "../hot/committer.ts";
 import type { SqliteSettings } from "../hot/database.ts";
 import { DAY_MICROS, type Day, dayOf } from "../hot/day.ts";
-import { merge } from "../hot/memory.ts";
+import { mergeAnswers } from "../text-room.ts";
 import type { InfluxArchive } from "./influxdb/archive.ts";
 import { openParquetArchive, type ParquetArchive } from "./parquet/archive.ts";
 import type { Manifest } from "./parquet/manifest.ts";
@@ -64,7 +64,7 @@ export interface ArchiveTier {
   /** Asks the hot tier, again when a table that was there is gone: the archive has it then. */
   readHot<T>(read: () => Promise<T>): Promise<T>;
   /** Puts what is archived to what the hot tier answered just before, request by request. */
-  complete(requests: readonly ReadRequest[], hot: readonly SampleColumns[]): Promise<ReadColumns[]>;
+  complete(requests: readonly ReadRequest[], hot: readonly ReadColumns[]): Promise<ReadColumns[]>;
   close(): Promise<void>;
 }
 
@@ -167,19 +167,20 @@ export function createArchiveTier(options: TierOptions): ArchiveTier {
       const questions = requests.flatMap((request, i) => {
         const series = options.series(request.series);
         if (series === undefined) return [];
-        const { start, end, limit } = request;
+        const { start, end, limit, charactersMax } = request;
+        const room = charactersMax === undefined ? {} : { charactersMax };
         // What the hot tier found before the start is the last one unless the archive reaches further.
         const first = hot[i]!.ts[0];
         const includeStart = request.includeStart === true && !(first !== undefined && first < start && first > newest);
         if (!includeStart && (start > newest || limit === 0)) return [];
         asked.push(i);
-        return [{ series, start, end, limit, includeStart }];
+        return [{ series, start, end, limit, ...room, includeStart }];
       });
       const columns: ReadColumns[] = [...hot];
       const answers = questions.length === 0 ? [] : await archive.read(questions);
       for (const [at, archived] of answers.entries()) {
         const i = asked[at]!;
-        columns[i] = { ...archived, ...merge(archived, hot[i]!) };
+        columns[i] = mergeAnswers(archived, hot[i]!);
       }
       return columns;
     },

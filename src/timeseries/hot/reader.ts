@@ -16,6 +16,7 @@ import {
   type MeanColumns,
   meansOf,
 } from "../rollups/lone-figure.ts";
+import { TextRoom } from "../text-room.ts";
 import { type PackedSamples, SamplePacker } from "./columns.ts";
 import { DATABASE_FILE, openForReading } from "./database.ts";
 import { type Day, dayOfTable, tableOfDay } from "./day.ts";
@@ -27,15 +28,22 @@ export interface DayRequest {
   readonly start: Micros;
   readonly end: Micros;
   readonly limit: number;
+  readonly charactersMax: number | undefined;
   /** Ascending: the days of the span. */
   readonly days: readonly Day[];
   /** Descending: where the last sample before `start` may be. */
   readonly daysBefore: readonly Day[];
 }
 
+export interface DayAnswer {
+  readonly samples: PackedSamples;
+  /** See `ReadColumns`. */
+  readonly cutAt: Micros | null;
+}
+
 export type Questions = {
   /** For each request the oldest samples of the span, after the last one before it if that was asked for and exists. */
-  read(requests: readonly DayRequest[]): readonly PackedSamples[];
+  read(requests: readonly DayRequest[]): readonly DayAnswer[];
   /** Figures of buckets, of the series one after the other. */
   aggregate(request: AggregateRequest): FigureColumns;
   means(request: AggregateRequest): MeanColumns;
@@ -55,6 +63,8 @@ export type ReaderCommands = Questions & {
   close(argument: null): void;
 };
 
+/** Rows that are read together where texts may be cut: of the longest ones some 64 MB. */
+const ROWS_AT_ONCE = 1_000;
 /** Prepared statements that are kept; two for each day table. */
 const STATEMENTS_MAX = 256;
 
@@ -100,7 +110,7 @@ function preparedOnce(sql: string): StatementSync {
 
 type Row = [Micros, Value];
 
-function readOne(request: DayRequest): PackedSamples {
+function readOne(request: DayRequest): DayAnswer {
   const samples = new SamplePacker();
   for (const day of request.daysBefore) {
     const row = prepared(
@@ -110,16 +120,33 @@ function readOne(request: DayRequest): PackedSamples {
     samples.push(row[0], row[1]);
     break;
   }
-  let left = request.limit;
-  for (const day of request.days) {
-    if (left === 0) break;
-    const found = prepared(
-      `SELECT ts, value FROM ${tableOfDay(day)} WHERE series = ? AND ts >= ? AND ts < ? ORDER BY ts LIMIT ?`,
-    ).all(request.series, request.start, request.end, left) as unknown as Row[];
-    for (const [ts, value] of found) samples.push(ts, value);
-    left -= found.length;
+  const room = new TextRoom(request.charactersMax);
+  for (const rows of rowsOf(request)) {
+    for (const [ts, value] of rows) {
+      if (!room.takes(value)) return { samples: samples.packed(), cutAt: ts };
+      samples.push(ts, value);
+    }
   }
-  return samples.packed();
+  return { samples: samples.packed(), cutAt: null };
+}
+
+/** The rows of the span, some at a time. */
+function* rowsOf({ series, start, end, days, limit, charactersMax }: DayRequest): Generator<readonly Row[]> {
+  const atOnce = charactersMax === undefined ? limit : ROWS_AT_ONCE;
+  let left = limit;
+  for (const day of days) {
+    const statement = prepared(
+      `SELECT ts, value FROM ${tableOfDay(day)} WHERE series = ? AND ts >= ? AND ts < ? ORDER BY ts LIMIT ?`,
+    );
+    for (let from = start; left > 0; ) {
+      const most = Math.min(left, atOnce);
+      const found = statement.all(series, from, end, most) as unknown as Row[];
+      yield found;
+      left -= found.length;
+      if (found.length < most) break;
+      from = found[found.length - 1]![0] + 1;
+    }
+  }
 }
 
 function seriesOfDay(day: Day): SeriesNumber[] {

@@ -14,12 +14,15 @@ import type { ForwardCommands } from "../../hot/committer.ts";
 import { DAY_MICROS, type Day, dayOf } from "../../hot/day.ts";
 import { daysWithin } from "../../hot/days.ts";
 import type { ArchivedDay, DayRows } from "../../hot/given-up.ts";
+import { TextRoom } from "../../text-room.ts";
 import { Condenser } from "../condense.ts";
 import { nanoseconds, quoteName, quoteText } from "./influxql.ts";
 import { missingSeries } from "./missing.ts";
 
 /** Rows of one answer; more are asked for page by page. */
 const ROWS_AT_ONCE = 50_000;
+/** The same where texts may be cut: of the longest ones some 64 MB. */
+const ROWS_OF_TEXTS_AT_ONCE = 1_000;
 /** Questions that are under way at one time. */
 const QUESTIONS_AT_ONCE = 4;
 /** Samples of a day's table that are compared with the server's together. */
@@ -190,11 +193,19 @@ export function openInfluxArchive(options: InfluxArchiveOptions): InfluxArchive 
     );
   }
 
-  async function readSpan(series: ArchivedSeries, span: Span, limit: number): Promise<SampleColumns> {
+  async function readSpan(
+    series: ArchivedSeries,
+    span: Span,
+    limit: number,
+    charactersMax?: number,
+  ): Promise<SampleColumns> {
     const found = { ts: [] as Micros[], values: [] as Value[] };
+    const atOnce = charactersMax === undefined ? ROWS_AT_ONCE : ROWS_OF_TEXTS_AT_ONCE;
     let { start } = span;
     while (start < span.end && found.ts.length < limit) {
-      const most = Math.min(ROWS_AT_ONCE, limit - found.ts.length + 1);
+      const room = new TextRoom(charactersMax);
+      if (charactersMax !== undefined && !found.values.every((value) => room.takes(value))) break;
+      const most = Math.min(atOnce, limit - found.ts.length + 1);
       const where = `time >= ${nanoseconds(start)} AND time < ${nanoseconds(span.end)} LIMIT ${most}`;
       const rows = await page(series, where);
       addRows(found, rows);
@@ -214,7 +225,8 @@ export function openInfluxArchive(options: InfluxArchiveOptions): InfluxArchive 
     return { ts: [], values: [] };
   }
 
-  async function readOne({ series, start, end, limit, includeStart }: ArchiveRead): Promise<ReadColumns> {
+  async function readOne(question: ArchiveRead): Promise<ReadColumns> {
+    const { series, start, end, limit, charactersMax, includeStart } = question;
     const ts: Micros[] = [];
     const values: Value[] = [];
     if (includeStart) {
@@ -223,12 +235,14 @@ export function openInfluxArchive(options: InfluxArchiveOptions): InfluxArchive 
       values.push(...before.values);
     }
     let left = limit;
+    const room = new TextRoom(charactersMax);
     for (const span of stretches({ start, end })) {
       if (left <= 0) break;
-      const found = await readSpan(series, span, left);
+      const found = await readSpan(series, span, left, charactersMax);
       const taken = Math.min(left, found.ts.length);
       left -= taken;
       for (let i = 0; i < taken; i++) {
+        if (!room.takes(found.values[i]!)) return { ts, values, cutAt: found.ts[i]! };
         ts.push(found.ts[i]!);
         values.push(found.values[i]!);
       }

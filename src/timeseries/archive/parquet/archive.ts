@@ -385,11 +385,12 @@ export function openParquetArchive(options: ParquetOptions): ParquetArchive {
 
     async read(questions) {
       const asked = () =>
-        questions.map(({ series, start, end, limit, includeStart }) => ({
+        questions.map(({ series, start, end, limit, charactersMax, includeStart }) => ({
           series: keyOf(series),
           start,
           end,
           limit,
+          charactersMax,
           files: limit > 0 && start < end ? touching(start, end) : [],
           filesBefore: includeStart ? earlier(start) : [],
         }));
@@ -399,8 +400,9 @@ export function openParquetArchive(options: ParquetOptions): ParquetArchive {
       }
       const answers = await settled(() => ask("read", asked()));
       return answers.map(
-        ({ samples, damaged }): ReadColumns => ({
+        ({ samples, cutAt, damaged }): ReadColumns => ({
           ...unpackSamples(samples),
+          ...(cutAt === null ? {} : { cutAt }),
           ...warningsOf(damaged),
           ...(damaged.length === 0 ? {} : { unread: damaged.flatMap(spanOf) }),
         }),

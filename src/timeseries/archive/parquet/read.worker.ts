@@ -8,6 +8,7 @@ import type { SeriesKey, SeriesNumber } from "../../../domain/series.ts";
 import { serveCommands } from "../../../lib/worker-rpc.ts";
 import { type PackedSamples, SamplePacker } from "../../hot/columns.ts";
 import { merge } from "../../hot/memory.ts";
+import { TextRoom } from "../../text-room.ts";
 import { Condenser } from "../condense.ts";
 import { notedChecksum } from "./checksum.ts";
 import { type FileReader, type FileTail, type GroupValues, openFile, type Stretch } from "./file-reader.ts";
@@ -34,6 +35,7 @@ export interface FileQuestion {
   readonly start: Micros;
   readonly end: Micros;
   readonly limit: number;
+  readonly charactersMax: number | undefined;
   /** Ascending by time; where two overlap in time, the one archived first comes first. */
   readonly files: readonly FileRef[];
   /** Descending by their newest time: where the last sample before `start` may be. */
@@ -52,6 +54,13 @@ export interface Damage {
   readonly message: string;
 }
 
+export interface FileAnswer {
+  readonly samples: PackedSamples;
+  /** See `ReadColumns`. */
+  readonly cutAt: Micros | null;
+  readonly damaged: readonly Damage[];
+}
+
 /** What a file holds of each series, from its footer alone. */
 export interface FileContent {
   readonly path: string;
@@ -66,7 +75,7 @@ export interface FileContent {
 
 export type ReaderCommands = {
   content(files: readonly FileRef[]): readonly (FileContent | Damage)[];
-  read(questions: readonly FileQuestion[]): readonly { readonly samples: PackedSamples; readonly damaged: Damage[] }[];
+  read(questions: readonly FileQuestion[]): readonly FileAnswer[];
   aggregate(
     questions: readonly AggregateQuestion[],
   ): readonly { readonly periods: readonly Aggregate[]; readonly damaged: Damage[] }[];
@@ -136,16 +145,19 @@ function numberIn({ index }: FileReader, series: ArchivedSeries): SeriesNumber |
 }
 
 /** The oldest samples of the span in one file. */
-function within(ref: FileRef, { series, start, end, limit }: FileQuestion): SampleColumns {
+function within(ref: FileRef, { series, start, end, limit, charactersMax }: FileQuestion): SampleColumns {
   const file = fileOf(ref);
   const stretches = stretchesOf(file, series);
+  const room = new TextRoom(charactersMax);
   let found = EMPTY;
+  let isFull = false;
   for (const [i, stretch] of stretches.entries()) {
-    if (found.ts.length >= limit || stretch.firstTs >= end) break;
+    if (isFull || found.ts.length >= limit || stretch.firstTs >= end) break;
     const next = stretches[i + 1];
     if (next !== undefined && next.firstTs <= start) continue;
     const rows = file.read(stretch, { start, end }, valuesOf(file, stretch));
     found = merge(found, { ts: rows.ts, values: rows.values });
+    isFull = !rows.values.every((value) => room.takes(value));
   }
   return found;
 }
@@ -170,7 +182,7 @@ function attempt(ref: FileRef, damaged: Damage[], read: () => SampleColumns): Sa
   }
 }
 
-function readOne(question: FileQuestion): { samples: PackedSamples; damaged: Damage[] } {
+function readOne(question: FileQuestion): FileAnswer {
   const damaged: Damage[] = [];
   let last = EMPTY;
   for (const ref of question.filesBefore) {
@@ -181,7 +193,7 @@ function readOne(question: FileQuestion): { samples: PackedSamples; damaged: Dam
   let found = EMPTY;
   if (question.limit > 0) {
     for (const ref of question.files) {
-      if (found.ts.length >= question.limit && ref.minTs > found.ts[found.ts.length - 1]!) break;
+      if (isEnough(question, found) && ref.minTs > found.ts[found.ts.length - 1]!) break;
       found = merge(
         found,
         attempt(ref, damaged, () => within(ref, question)),
@@ -190,8 +202,18 @@ function readOne(question: FileQuestion): { samples: PackedSamples; damaged: Dam
   }
   const samples = new SamplePacker(Math.max(1, Math.min(found.ts.length, question.limit) + last.ts.length));
   for (let i = 0; i < last.ts.length; i++) samples.push(last.ts[i]!, last.values[i]!);
-  for (let i = 0; i < found.ts.length && i < question.limit; i++) samples.push(found.ts[i]!, found.values[i]!);
-  return { samples: samples.packed(), damaged };
+  const room = new TextRoom(question.charactersMax);
+  for (let i = 0; i < found.ts.length && i < question.limit; i++) {
+    if (!room.takes(found.values[i]!)) return { samples: samples.packed(), cutAt: found.ts[i]!, damaged };
+    samples.push(found.ts[i]!, found.values[i]!);
+  }
+  return { samples: samples.packed(), cutAt: null, damaged };
+}
+
+/** Whether there are as many samples as may be answered, or more. */
+function isEnough({ limit, charactersMax }: FileQuestion, { ts, values }: SampleColumns): boolean {
+  const room = new TextRoom(charactersMax);
+  return ts.length >= limit || !values.every((value) => room.takes(value));
 }
 
 /** Goes through the span in pieces of which each is one file, or files that overlap in time. */
@@ -203,6 +225,7 @@ function aggregateOne({ series, edges, files }: AggregateQuestion): { periods: A
     start: edges[0] ?? 0,
     end: edges[edges.length - 1] ?? 0,
     limit: Number.POSITIVE_INFINITY,
+    charactersMax: undefined,
     files,
     filesBefore: [],
   };
