@@ -132,6 +132,32 @@ test("a month that is over for 35 days becomes one file, also when something com
   assert.deepEqual(faults(directory), []);
 });
 
+test("days of long texts are archived, and become a month, in the memory that the sealing process has", async (t) => {
+  const directory = temporary(t);
+  await using store = await open(directory, T0 + 80 * DAY);
+  const samples = Array.from({ length: 1_500 }, (_, i): Sample => [T0 + (i * 2 * DAY) / 1_500, i]);
+  const textOf = (i: number): string => `${i} `.padEnd(60_000, "ä");
+  for (let from = 0; from < samples.length; from += 500) {
+    await put(
+      store,
+      0,
+      samples.slice(from, from + 500).map(([ts], i): Sample => [ts, textOf(from + i)]),
+    );
+  }
+  assert.equal(await store.seal(), samples.length);
+  assert.deepEqual(files(directory), ["2026/11/2026-11.parquet"]);
+  const series = seriesOf(store, 0);
+  for (let start = T0, at = 0; at < samples.length; ) {
+    const [part] = await store.read([{ series, start, end: T0 + 2 * DAY, limit: 200 }]);
+    for (const [i, ts] of part!.ts.entries()) {
+      assert.equal(ts, samples[at]![0]);
+      assert.ok(part!.values[i] === textOf(at++), `the text of ${ts}`);
+    }
+    start = part!.ts[part!.ts.length - 1]! + 1;
+  }
+  assert.deepEqual(faults(directory), []);
+});
+
 test("a series keeps its archived samples when it goes on under another subject", async (t) => {
   const directory = temporary(t);
   await using store = await open(directory, T0 + 20 * DAY);

@@ -4,6 +4,8 @@ import type { SeriesKey, SeriesNumber } from "../../../domain/series.ts";
 /** The key of the index in the footer's key-value metadata. */
 export const INDEX_KEY = "ha_ingestor.index";
 const FORMAT = 1;
+/** Row groups differ in their rows: what reads format 1 alone would look for rows in the wrong ones. */
+const FORMAT_OF_UNEQUAL_GROUPS = 2;
 /** What an index may be unpacked: some 2,000,000 marks. */
 const INDEX_BYTES_MAX = 128 * 1024 * 1024;
 
@@ -14,7 +16,8 @@ const INDEX_BYTES_MAX = 128 * 1024 * 1024;
 export interface FileIndex {
   /** Of the data directory whose series numbers these are. */
   readonly store: string;
-  readonly groupRows: number;
+  /** Rows of each row group but the last; null: they differ. */
+  readonly groupRows: number | null;
   readonly rows: number;
   readonly series: readonly (SeriesKey & { readonly number: SeriesNumber })[];
   /** For each mark: the series' place in `series`, its first row, the time of that row. */
@@ -26,7 +29,7 @@ export interface FileIndex {
 export function packIndex(index: FileIndex): string {
   const { store, groupRows, rows, series, markSeries, markRow, markTs } = index;
   const packed = {
-    format: FORMAT,
+    format: groupRows === null ? FORMAT_OF_UNEQUAL_GROUPS : FORMAT,
     store,
     group_rows: groupRows,
     rows,
@@ -41,8 +44,10 @@ export function unpackIndex(text: string): FileIndex {
   const bytes = zstdDecompressSync(Buffer.from(text, "base64"), { maxOutputLength: INDEX_BYTES_MAX });
   const parsed = JSON.parse(bytes.toString("utf8")) as Record<string, unknown>;
   const { format, store, group_rows: groupRows, rows, series, marks } = parsed;
-  if (format !== FORMAT) throw new Error(`its index has the unknown format ${JSON.stringify(format)}`);
-  if (typeof store !== "string" || !isCount(groupRows) || groupRows === 0 || !isCount(rows)) throw odd();
+  if (format !== FORMAT && format !== FORMAT_OF_UNEQUAL_GROUPS)
+    throw new Error(`its index has the unknown format ${JSON.stringify(format)}`);
+  if (typeof store !== "string" || !isCount(rows)) throw odd();
+  if (format === FORMAT ? !isCount(groupRows) || groupRows === 0 : groupRows !== null) throw odd();
   if (!Array.isArray(series) || !Array.isArray(marks) || marks.length !== 3 || !marks.every(Array.isArray)) throw odd();
   const [markSeries, markRow, markTs] = marks as [unknown[], unknown[], unknown[]];
   if (markRow.length !== markSeries.length || markTs.length !== markSeries.length) throw odd();
@@ -50,7 +55,7 @@ export function unpackIndex(text: string): FileIndex {
   if (!markSeries.every((place) => isCount(place) && place < series.length)) throw odd();
   return {
     store,
-    groupRows,
+    groupRows: groupRows as number | null,
     rows,
     series: series.map(seriesOf),
     markSeries: markSeries as number[],

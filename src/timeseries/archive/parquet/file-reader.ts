@@ -3,6 +3,7 @@ import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { type ColumnChunk, type FileMetaData, parquetMetadata, readOffsetIndex } from "hyparquet";
 import type { Micros, Span, Value } from "../../../domain/sample.ts";
 import type { SeriesNumber } from "../../../domain/series.ts";
+import { lowerBound } from "../../../lib/lower-bound.ts";
 import { notedChecksum } from "./checksum.ts";
 import { type ReadColumn, unpackOptional, unpackTimes } from "./columns.ts";
 import { type FileIndex, INDEX_KEY, unpackIndex } from "./file-index.ts";
@@ -124,7 +125,8 @@ function hasTail(fd: number, size: number, { bytes, sha256 }: FileTail): boolean
 function readerOf(fd: number): FileReader {
   const bytes = fstatSync(fd).size;
   const { groups, index } = readFooter(fd, bytes);
-  const { groupRows, series, markSeries, markRow, markTs } = index;
+  const { series, markSeries, markRow, markTs } = index;
+  const firstRows = firstRowsOf(groups);
 
   const firstMark = (number: SeriesNumber): number => {
     let low = 0;
@@ -150,8 +152,8 @@ function readerOf(fd: number): FileReader {
       const found: Stretch[] = [];
       for (let mark = firstMark(number); mark < markSeries.length; mark++) {
         if (series[markSeries[mark]!]!.number !== number) break;
-        const group = Math.floor(markRow[mark]! / groupRows);
-        const firstOfGroup = group * groupRows;
+        const group = lowerBound(firstRows, markRow[mark]! + 1) - 1;
+        const firstOfGroup = firstRows[group]!;
         const [firstRow, endRow] = [markRow[mark]! - firstOfGroup, endOf(mark) - firstOfGroup];
         found.push({ group, firstRow, endRow, firstTs: markTs[mark]! });
       }
@@ -167,8 +169,8 @@ function readerOf(fd: number): FileReader {
       const page = pageOf(fd, place, firstRow);
       const last = endRow - page.firstRow;
       const ts = unpackTimes(readPlace(fd, page), last);
-      const from = lowerBound(ts, firstRow - page.firstRow, last, start);
-      const to = lowerBound(ts, from, last, end);
+      const from = boundWithin(ts, firstRow - page.firstRow, last, start);
+      const to = boundWithin(ts, from, last, end);
       const rows: { ts: Micros[]; values: Value[] } = { ts: [], values: [] };
       if (from === to) return rows;
       const known = values ?? valuesOf(fd, group, place);
@@ -180,6 +182,16 @@ function readerOf(fd: number): FileReader {
     },
     [Symbol.dispose]: () => closeSync(fd),
   };
+}
+
+/** The first row of each group, counted from that of the file. */
+function firstRowsOf(groups: readonly Group[]): number[] {
+  let next = 0;
+  return groups.map(({ rows }) => {
+    const first = next;
+    next += rows;
+    return first;
+  });
 }
 
 function readFooter(fd: number, bytes: number): { groups: Group[]; index: FileIndex } {
@@ -263,7 +275,7 @@ function readBytes(fd: number, position: number, length: number): Uint8Array<Arr
   return bytes;
 }
 
-function lowerBound(times: ArrayLike<Micros>, from: number, to: number, ts: Micros): number {
+function boundWithin(times: ArrayLike<Micros>, from: number, to: number, ts: Micros): number {
   let low = from;
   let high = to;
   while (low < high) {

@@ -7,7 +7,7 @@ import type { SeriesKey, SeriesNumber } from "../../../domain/series.ts";
 import { noteChecksum } from "./checksum.ts";
 import { INDEX_KEY, packIndex } from "./file-index.ts";
 import { type FileTail, tailOf } from "./file-reader.ts";
-import { addRow, emptyRowGroup, offerPage, writeRowGroup } from "./row-group.ts";
+import { addRow, emptyRowGroup, isFull, offerPage, writeRowGroup } from "./row-group.ts";
 import { GROUP_ROWS, SCHEMA, STRETCH_ROWS } from "./schema.ts";
 
 /** What a file's rows say of a series. */
@@ -71,6 +71,8 @@ export function createFileWriter({ path, store, words, replaces, step = () => {}
   const markRow: number[] = [];
   const markTs: number[] = [];
   let group = emptyRowGroup();
+  /** All row groups but the last have as many rows. */
+  let areEqual = true;
   let current: SeriesWords | undefined;
   let currentNumber: SeriesNumber | undefined;
   let rows = 0;
@@ -92,7 +94,10 @@ export function createFileWriter({ path, store, words, replaces, step = () => {}
 
   return {
     add(number, ts, value) {
-      if (group.rows === GROUP_ROWS) writeGroup();
+      if (isFull(group)) {
+        if (group.rows < GROUP_ROWS) areEqual = false;
+        writeGroup();
+      }
       if (current === undefined || number !== currentNumber) {
         current = words(number);
         currentNumber = number;
@@ -108,7 +113,7 @@ export function createFileWriter({ path, store, words, replaces, step = () => {}
 
     finish() {
       writeGroup();
-      const index = { store, groupRows: GROUP_ROWS, rows, series, markSeries, markRow, markTs };
+      const index = { store, groupRows: areEqual ? GROUP_ROWS : null, rows, series, markSeries, markRow, markTs };
       parquet.kvMetadata = [{ key: INDEX_KEY, value: packIndex(index) }];
       parquet.finish();
       flush();

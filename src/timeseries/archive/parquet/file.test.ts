@@ -103,3 +103,21 @@ test("times go on without the borders of series making them longer", (t) => {
   // Differences of up to 1,000 s at 1 µs are 29 bits; the day back to the next series' first time would be 37 in its block.
   assert.ok(times / rows < 3.95, `${times / rows} bytes a time`);
 });
+
+test("a file of long texts has row groups of few rows, and is read as it was written", (t) => {
+  const rows = rowsOf([5, 300, 7], (at) => (at % 10 === 0 ? at : `${at}`.padEnd(20_000, "ä")));
+  const path = write(t, rows);
+  const groups = parquetMetadata(new Uint8Array(readFileSync(path)).buffer).row_groups.map(({ num_rows }) =>
+    Number(num_rows),
+  );
+  assert.ok(groups.length > 4 && Math.max(...groups) < 100, `${groups}`);
+  using file = openFile(path, tailOf(path));
+  assert.equal(file.index.groupRows, null);
+  assert.deepEqual([...rowsOfFile(file, (place) => file.index.series[place]!.number)], rows);
+  const inTheMiddle = rows.filter(([number, ts]) => number === 2 && ts >= T0 + DAY / 2);
+  const found = file.stretches(2).flatMap((stretch) => {
+    const { ts, values } = file.read(stretch, { start: T0 + DAY / 2, end: T0 + DAY });
+    return ts.map((time, i): Row => [2, time, values[i]!]);
+  });
+  assert.deepEqual(found, inTheMiddle);
+});

@@ -3,11 +3,13 @@ import type { ParquetWriter } from "hyparquet-writer";
 import { writeColumn } from "hyparquet-writer/src/column.js";
 import type { Micros, Value } from "../../../domain/sample.ts";
 import type { SeriesKey } from "../../../domain/series.ts";
-import { compress, compressNumbers, GROUP_ROWS, SCHEMA } from "./schema.ts";
+import { compress, compressNumbers, GROUP_CHARACTERS, GROUP_ROWS, SCHEMA } from "./schema.ts";
 
-/** The rows of one row group, as they come; at most GROUP_ROWS. */
+/** The rows of one row group, as they come. */
 export interface RowGroup {
   rows: number;
+  /** Of the texts. */
+  characters: number;
   readonly ts: BigInt64Array;
   readonly values: Value[];
   /** Rows that follow one another and say the same of their series. */
@@ -28,7 +30,7 @@ const DELTA_BLOCK_ROWS = 128;
 const DICTIONARY_PART = 8;
 
 export function emptyRowGroup(): RowGroup {
-  return { rows: 0, ts: new BigInt64Array(GROUP_ROWS), values: [], runs: [], pages: [] };
+  return { rows: 0, characters: 0, ts: new BigInt64Array(GROUP_ROWS), values: [], runs: [], pages: [] };
 }
 
 export function addRow(group: RowGroup, series: SeriesKey, entityId: string | null, ts: Micros, value: Value): void {
@@ -37,6 +39,12 @@ export function addRow(group: RowGroup, series: SeriesKey, entityId: string | nu
   else group.runs.push({ series, entityId, rows: 1 });
   group.ts[group.rows++] = BigInt(ts);
   group.values.push(value);
+  if (typeof value === "string") group.characters += value.length;
+}
+
+/** Another row belongs into the next one. */
+export function isFull({ rows, characters }: RowGroup): boolean {
+  return rows === GROUP_ROWS || characters >= GROUP_CHARACTERS;
 }
 
 /**

@@ -32,6 +32,12 @@ export const SCHEMA: SchemaElement[] = [
  */
 export const GROUP_ROWS = 8192;
 
+/**
+ * Characters of the texts of a row group, after which it has no more rows: one is held in memory as a whole, and 31 while
+ * days become a month. Groups of what Home Assistant records have their 8,192 rows but for series of very long states.
+ */
+export const GROUP_CHARACTERS = 1_000_000;
+
 /** Rows of a series after which another page of times begins: reading unpacks the times of whole pages. */
 export const STRETCH_ROWS = 2048;
 
