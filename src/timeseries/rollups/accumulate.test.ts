@@ -139,6 +139,15 @@ for (const [kind, before, after, change] of CHANGES) {
   });
 }
 
+test("a bucket does not tell texts of more than 255 characters apart", () => {
+  const walk = new Walk("plain");
+  walk.begin(0);
+  for (const [at, length] of [255, 256, 60_000, 3].entries()) walk.sample(at * 10, "x".repeat(length));
+  const figures = walk.end(50).figures();
+  assert.deepEqual([...figures!.durations!.keys()], ["x".repeat(255), "xxx"]);
+  assert.equal(figures!.otherDuration, 20);
+});
+
 test("a bucket tells the longest texts apart, and adds up the others", () => {
   const walk = new Walk("plain");
   walk.begin(0);

@@ -3,6 +3,8 @@ import type { BucketFigures } from "../../domain/statistics.ts";
 
 /** Texts of which a bucket says how long they were in force; the time of all others is added up. */
 export const DURATION_STATES_MAX = 32;
+/** Characters of such a text, as of Home Assistant's states; longer ones are among the others. */
+export const DURATION_STATE_LENGTH_MAX = 255;
 /** Texts that are told apart while a bucket is added up. */
 const STATES_AT_WORK_MAX = 1_000;
 
@@ -96,7 +98,8 @@ export class Tally {
   stay(text: string, micros: number): void {
     this.durations ??= new Map();
     const before = this.durations.get(text);
-    if (before === undefined && this.durations.size >= STATES_AT_WORK_MAX) this.otherDuration += micros;
+    const isOther = text.length > DURATION_STATE_LENGTH_MAX || this.durations.size >= STATES_AT_WORK_MAX;
+    if (before === undefined && isOther) this.otherDuration += micros;
     else this.durations.set(text, (before ?? 0) + micros);
   }
 
@@ -115,6 +118,7 @@ export class Tally {
     }
     if (other.sum !== null) this.sum = (this.sum ?? 0) + other.sum;
     if (other.change !== null) this.changed(other.change);
+    if (other.durations !== null) this.durations ??= new Map();
     for (const [text, micros] of other.durations ?? []) this.stay(text, micros);
     this.otherDuration += other.otherDuration;
   }

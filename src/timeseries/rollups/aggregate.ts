@@ -12,6 +12,7 @@ import { hoursWithin, lastNumberWithin, type NewestHour, newestHour, type Prepar
 import { hoursBeside, inOrderWithHours } from "./hours-beside.ts";
 import type { Stretch } from "./plan.ts";
 import { fromRow, fromSql, ROLLUP_COLUMNS, type RollupRow, type SqlRow } from "./row.ts";
+import { SHORTENED_VALUE } from "./shortened.ts";
 import { betweenSummaries, type Silences, silencesWithin } from "./silences.ts";
 
 /** A sample that was found by itself. */
@@ -150,7 +151,7 @@ export function partsWithin<Row>(prepare: Prepare, columns: string, series: Seri
 
 type SampleRow = [Micros, Value];
 
-/** The samples of a series in a stretch that is answered from them. */
+/** The samples of a series in a stretch that is answered from them, long texts of day tables cut. */
 export function samplesOf(
   prepare: Prepare,
   { days }: Pick<AggregateRequest, "days">,
@@ -161,7 +162,7 @@ export function samplesOf(
   const values: Value[] = [];
   for (const day of tier === "archive" ? [] : daysWithin(days, start, end)) {
     const rows = prepare(
-      `SELECT ts, value FROM ${tableOfDay(day)} WHERE series = ? AND ts >= ? AND ts < ? ORDER BY ts`,
+      `SELECT ts, ${SHORTENED_VALUE} FROM ${tableOfDay(day)} WHERE series = ? AND ts >= ? AND ts < ? ORDER BY ts`,
     ).all(number, start, end) as unknown as SampleRow[];
     for (const row of rows) {
       ts.push(row[0]);

@@ -30,8 +30,10 @@ export function figuresOf(
   const values = numbers.map(({ value }) => value);
   const summands = within.map(([, value]) => value).filter(isNumber);
   const durations = new Map<string, number>();
+  let otherDuration = 0;
   for (const { value, from, to } of texts) {
-    durations.set(value as string, (durations.get(value as string) ?? 0) + to - from);
+    if ((value as string).length > 255) otherDuration += to - from;
+    else durations.set(value as string, (durations.get(value as string) ?? 0) + to - from);
   }
   return {
     count: within.length,
@@ -43,8 +45,8 @@ export function figuresOf(
     last: values.at(-1) ?? null,
     sum: summands.length > 0 ? summands.reduce((sum, value) => sum + value, 0) : null,
     change: weight > 0 ? changeOf(numbersOf(samples, isNumber), start, end, meter) : null,
-    durations: durations.size > 0 ? durations : null,
-    otherDuration: 0,
+    durations: texts.length > 0 ? durations : null,
+    otherDuration,
   };
 }
 

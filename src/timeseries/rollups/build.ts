@@ -7,6 +7,7 @@ import { DAY_MICROS, type Day } from "../hot/day.ts";
 import { isNumber, type SeriesKind, type Summary, Walk } from "./accumulate.ts";
 import { hourStore } from "./hours.ts";
 import { ROLLUP_COLUMNS, toRow, toSql } from "./row.ts";
+import { SHORTENED_VALUE } from "./shortened.ts";
 import { inOrder, type Silences } from "./silences.ts";
 
 /**
@@ -79,10 +80,10 @@ export interface DaySamples {
   read(series: SeriesNumber): SampleColumns;
 }
 
-/** The samples of a day's table. */
+/** The samples of a day's table, long texts cut. */
 export function tableSamples(db: DatabaseSync, table: string): DaySamples {
   const next = db.prepare(`SELECT series FROM ${table} WHERE series > ? ORDER BY series LIMIT 1`);
-  const read = db.prepare(`SELECT ts, value FROM ${table} WHERE series = ? ORDER BY ts`);
+  const read = db.prepare(`SELECT ts, ${SHORTENED_VALUE} FROM ${table} WHERE series = ? ORDER BY ts`);
   read.setReturnArrays(true);
   return {
     next: (after) => next.get(after)?.series as SeriesNumber | undefined,

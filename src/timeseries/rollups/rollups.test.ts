@@ -176,7 +176,10 @@ function confirmDays(store: Store, now: Micros): void {
 
 const value = fc.oneof(
   { arbitrary: fc.integer({ min: -10, max: 200 }).map((half) => half / 2), weight: 8 },
-  { arbitrary: fc.constantFrom("on", "unavailable", "", "__proto__"), weight: 3 },
+  {
+    arbitrary: fc.constantFrom("on", "unavailable", "", "__proto__", `long ${"☀\0".repeat(300)}`, "ä".repeat(256)),
+    weight: 3,
+  },
   { arbitrary: fc.constantFrom(null, Number.POSITIVE_INFINITY), weight: 1 },
 );
 /** Often on a border. */

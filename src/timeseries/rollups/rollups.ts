@@ -10,12 +10,13 @@ import type { RollUpRequest, StoreRollupsRequest } from "../hot/writer-commands.
 import type { SeriesKind } from "./accumulate.ts";
 import { type AnswersOptions, createAnswers, type FigureReader } from "./answers.ts";
 import { type BuiltPart, hoursOf, partsOf, type RolledDay, summarize } from "./build.ts";
+import { shortened } from "./shortened.ts";
 import { type Silences, silencesWithin } from "./silences.ts";
 
 /** Series that are added up at once of an archived day. */
 const SERIES_AT_ONCE = 64;
 /** Samples of one question to all tiers. */
-const READ_AT_ONCE = 10_000;
+const READ_AT_ONCE = { limit: 10_000, charactersMax: 4_000_000 };
 /** How long after its end a day is taken for over: events and clocks may be a little late. */
 const SETTLE_MICROS = 600_000_000;
 /** How often it is looked for days that are over; a fold is an occasion as well. */
@@ -157,21 +158,21 @@ export function createRollups(options: RollupsOptions): Rollups {
     return true;
   }
 
-  /** All samples of a span, of whatever tier. */
+  /** All samples of a span, of whatever tier, long texts cut. */
   async function readWhole(series: SeriesNumber, { start, end }: Span): Promise<ReadColumns> {
     const ts: Micros[] = [];
     const values: Value[] = [];
     const warnings = new Set<string>();
     const unread: Span[] = [];
     for (let from = start; ; from = ts[ts.length - 1]! + 1) {
-      const [page] = await options.read([{ series, start: from, end, limit: READ_AT_ONCE }]);
+      const [page] = await options.read([{ series, start: from, end, ...READ_AT_ONCE }]);
       for (let i = 0; i < page!.ts.length; i++) {
         ts.push(page!.ts[i]!);
-        values.push(page!.values[i]!);
+        values.push(shortened(page!.values[i]!));
       }
       for (const warning of page!.warnings ?? []) warnings.add(warning);
       unread.push(...(page!.unread ?? []));
-      if (page!.ts.length < READ_AT_ONCE) break;
+      if (page!.ts.length < READ_AT_ONCE.limit && page!.cutAt === undefined) break;
     }
     return warnings.size === 0 ? { ts, values } : { ts, values, warnings: [...warnings], unread };
   }
