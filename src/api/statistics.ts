@@ -57,7 +57,9 @@ const Bucket = exactly({
   sum: number("Of the samples in the bucket that are numbers"),
   change: number("From the last number before the bucket to the last one in it; meters may begin anew"),
   durations: Type.Optional(Type.Record(Type.String(), Type.Number(), { description: "Seconds by text in force" })),
-  durations_other: number("Seconds of texts beyond the 32 that were in force the longest, and of those longer than 255 characters"),
+  durations_other: number(
+    "Seconds of texts beyond the 32 that were in force the longest, and of those longer than 255 characters",
+  ),
 });
 
 const StatisticsAnswer = exactly({
