@@ -58,8 +58,8 @@ export interface InfluxArchive extends Archive {
 /**
  * The archive as an InfluxDB of its own. Samples are there soon after they came, by the forwarder; an archived day is
  * one that the hot tier has given up since, and only of those it answers. Before it is given up, the server is asked
- * whether it still has all of it. A late sample of an archived day is looked up
- * there before it goes, so that the first one at a time stays.
+ * whether it still has all of it. A late sample of an archived day is looked up there before it goes, so that the first
+ * one at a time stays.
  */
 export function openInfluxArchive(options: InfluxArchiveOptions): InfluxArchive {
   const { client, forwarder, commands, log } = options;
