@@ -29,13 +29,19 @@ export function writeAbout(folder: string, about: Omit<About, "format">): void {
   writeFileSync(join(folder, ABOUT), `${JSON.stringify({ format: FORMAT, ...about }, null, 2)}\n`);
 }
 
-/** Throws `invalid` where a folder holds no copy, or one of a later version. */
+/** Throws `invalid` where a folder holds no copy, one without any database, or one of a later version. */
 export function readAbout(folder: string): About {
   if (!existsSync(join(folder, ABOUT))) throw new AppError("invalid", `it is no backup: it has no ${ABOUT}`);
   const about = JSON.parse(readFileSync(join(folder, ABOUT), "utf8")) as Partial<About> | null;
   if (about?.format !== FORMAT) {
     const version = about?.made_by ?? "an unknown version";
     throw new AppError("invalid", `it was made by ${version}, whose backups this version cannot read`);
+  }
+  if (typeof about.made_by !== "string" || typeof about.created_at !== "string") {
+    throw new AppError("invalid", `it is no backup: its ${ABOUT} does not say who made it and when`);
+  }
+  if (!DATABASES.some((name) => existsSync(join(folder, name)))) {
+    throw new AppError("invalid", "it has no database, so nothing would be left of what is there");
   }
   return about as About;
 }

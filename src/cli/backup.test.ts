@@ -274,6 +274,9 @@ test("restore refuses what is no whole backup, and changes nothing", async (t) =
   writeFileSync(join(folder, "backup.json"), '{"format":2,"made_by":"HA Ingestor 9.0.0"}');
   spoil(() => packed(["backup.json"]), /: it was made by HA Ingestor 9\.0\.0, whose backups this version cannot/);
   writeFileSync(join(folder, "backup.json"), '{"format":1}');
+  spoil(() => packed(["backup.json", "timeseries.db"]), /: it is no backup: its backup\.json does not say who made it/);
+  writeFileSync(join(folder, "backup.json"), '{"format":1,"made_by":"X","created_at":"2026-11-24T07:00:00.000Z"}');
+  spoil(() => packed(["backup.json"]), /: it has no database, so nothing would be left of what is there; nothing was/);
   spoil(() => packed(["backup.json", "timeseries.db"]), /: timeseries\.db cannot be read: file is not a database/);
   spoil(() => {}, /^Cannot restore: ".*absent" does not exist/, "restore absent");
   spoil(() => {}, /^Cannot restore: say which file/, "restore");

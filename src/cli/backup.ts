@@ -1,7 +1,8 @@
-import { rmSync, statSync } from "node:fs";
+import { existsSync, rmSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { type Contents, checkDatabases, writeAbout } from "../backup/about.ts";
 import { copyData } from "../backup/copy.ts";
+import { DATABASES, pathOf } from "../backup/data-files.ts";
 import { pack } from "../backup/pack.ts";
 import type { Config } from "../config.ts";
 import { AppError, messageOf } from "../domain/errors.ts";
@@ -17,6 +18,10 @@ import { assertThere } from "./there.ts";
  */
 export async function backup(_words: readonly string[], config: Config, { to }: { readonly to?: string | undefined }) {
   assertThere("back up", config.dataDir);
+  // A directory that is there by mistake would give a backup of nothing, which passes for one of the home.
+  if (!DATABASES.some((name) => existsSync(pathOf(name, config)))) {
+    throw new AppError("not_found", `Cannot back up: "${config.dataDir}" has no database; see DATA_DIR`);
+  }
   const createdAt = new Date();
   const copy = join(config.dataDir, await copyOf(config));
   try {

@@ -24,6 +24,8 @@ const CASES: readonly Case[] = [
   { words: "migrate upgrade --force", says: /^Cannot upgrade: it has no --force$/m },
   { words: "retention", env: { npm_config_dry_run: "true" }, says: /write: npm run cli -- retention --dry-run$/m },
   { words: "migrate stamp head", env: { npm_config_force: "true" }, says: /write: npm run cli -- migrate --force$/m },
+  { words: "verify", says: /^Cannot verify ".*": it has neither a timeseries\.db nor a Parquet file$/m },
+  { words: "backup", says: /^Cannot back up: ".*" has no database; see DATA_DIR$/m },
   { words: "back", says: /^There is no command "back"/ },
   { words: "retention --dry", says: /Unknown option '--dry'/ },
 ];

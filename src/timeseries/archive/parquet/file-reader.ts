@@ -207,7 +207,8 @@ function readMetadata(fd: number, bytes: number): FileMetaData {
   const tail = readBytes(fd, bytes - 8, 8);
   const view = new DataView(tail.buffer, tail.byteOffset, 8);
   const length = view.getUint32(0, true);
-  if (view.getUint32(4, true) !== MAGIC || length + 12 > bytes) throw new Error("its end is missing");
+  if (view.getUint32(4, true) !== MAGIC || length + 12 > bytes)
+    throw new Error("its end is missing, or it is no Parquet file");
   if (length > FOOTER_BYTES_MAX) throw new Error("its footer is too large");
   return parquetMetadata(readBytes(fd, bytes - 8 - length, length + 8));
 }
