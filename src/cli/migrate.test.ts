@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { cpSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { type TestContext, test } from "node:test";
 import { readConfig } from "../config.ts";
 import { AppError } from "../domain/errors.ts";
@@ -34,6 +35,25 @@ test("migrate upgrade makes what is absent, so that it may come before the first
       .map((line) => line.includes("newest")),
     [true, false, false, true],
   );
+});
+
+test("migrate downgrade drops devices that were added by hand with --force alone", (t) => {
+  const { run, config } = fresh(t);
+  run("upgrade");
+  const database = new DatabaseSync(config.metadataFile);
+  t.after(() => database.close());
+  database.exec(
+    `INSERT INTO devices (device_id, sort_name, name, labels, manual, updated_at, search_text, raw)
+     VALUES ('hand', 'by hand', 'By hand', '[]', 1, 0, '', '{}')`,
+  );
+  run("downgrade", "-1");
+  const refused = /Cannot downgrade to (base|-1): it drops a device that was added by hand; make a backup first, /;
+  assert.throws(() => run("downgrade", "base"), refused);
+  assert.throws(() => run("downgrade", "-1"), refused);
+  assert.equal(database.prepare("SELECT name FROM devices").get()?.name, "By hand");
+  migrate(["downgrade", "base"], config, { force: true });
+  run("upgrade");
+  assert.deepEqual(database.prepare("SELECT name FROM devices").all(), []);
 });
 
 test("commands for what is there say so where nothing is", async (t) => {

@@ -5,7 +5,7 @@ import type { Config } from "../config.ts";
 import { prepareDirectory } from "../data-directory.ts";
 import { AppError } from "../domain/errors.ts";
 import { openDatabase } from "../metadata/database.ts";
-import { current, downgradeTo, stamp, upgradeTo } from "../metadata/migrate.ts";
+import { current, downgradeTo, manualDevicesLost, stamp, upgradeTo } from "../metadata/migrate.ts";
 import { holdDirectories } from "./hold.ts";
 import { assertThere } from "./there.ts";
 
@@ -18,7 +18,8 @@ export function migrate(
   if (action === "current" && target !== undefined) {
     throw new AppError("invalid", `Cannot migrate current: "${target}" means nothing to it`);
   }
-  if (action !== "stamp" && options.force) throw new AppError("invalid", `Cannot ${action}: it has no --force`);
+  if (action !== "stamp" && action !== "downgrade" && options.force)
+    throw new AppError("invalid", `Cannot ${action}: it has no --force`);
   if (action === "current" && !existsSync(config.metadataFile)) {
     console.log(`"${config.metadataFile}" does not exist yet: the next start makes it`);
   } else if (action === "current") {
@@ -30,7 +31,10 @@ export function migrate(
     changing(config, (database) => upgradeTo(database, target ?? "head"));
   } else if (action === "downgrade" && target !== undefined) {
     assertThere("downgrade", config.metadataFile);
-    changing(config, (database) => downgradeTo(database, target));
+    changing(config, (database) => {
+      if (!options.force) assertKeepsManualDevices(database, target);
+      downgradeTo(database, target);
+    });
   } else if (action === "stamp" && target !== undefined) {
     assertThere("stamp", config.metadataFile);
     changing(config, (database) => stamp(database, target, options));
@@ -39,6 +43,16 @@ export function migrate(
   } else {
     throw new AppError("invalid", `Cannot migrate: say current, upgrade, downgrade or stamp, not "${action ?? ""}"`);
   }
+}
+
+function assertKeepsManualDevices(database: DatabaseSync, target: string): void {
+  const lost = manualDevicesLost(database, target);
+  if (lost === 0) return;
+  const devices = lost === 1 ? "a device that was" : `${lost} devices that were`;
+  throw new AppError(
+    "conflict",
+    `Cannot downgrade to ${target}: it drops ${devices} added by hand; make a backup first, then say --force`,
+  );
 }
 
 function changing(config: Config, change: (database: DatabaseSync) => unknown): void {

@@ -54,13 +54,21 @@ export function upgradeTo(database: DatabaseSync, target = HEAD, migrations = ho
 /** Takes steps back: `target` is a revision to arrive at, "base", or "-N" for N steps. Returns the revisions undone. */
 export function downgradeTo(database: DatabaseSync, target: string, migrations = homeMigrations()): readonly string[] {
   const from = positionOf(database, migrations);
-  const relative = /^-(\d+)$/.exec(target);
-  const to = relative ? from - Number(relative[1]) : positionNamed(target, migrations);
+  const to = positionBelow(from, target, migrations);
   if (to < 0) throw new AppError("invalid", `Cannot downgrade by ${target}: only ${from} steps have been applied`);
   if (to > from) {
     throw new AppError("invalid", `Cannot downgrade to ${target}: the database is at ${nameOf(migrations, from)}`);
   }
   return step(database, migrations, () => downgrade(database, migrations, migrations[to - 1]?.revision ?? null));
+}
+
+/** How many devices that were added by hand a downgrade of the home would drop. Of all others Home Assistant tells again. */
+export function manualDevicesLost(database: DatabaseSync, target: string): number {
+  const migrations = homeMigrations();
+  const from = positionOf(database, migrations);
+  if (from === 0 || positionBelow(from, target, migrations) !== 0) return 0;
+  return database.prepare("SELECT count(*) AS count FROM devices WHERE manual = 1 AND removed_at IS NULL").get()!
+    .count as number;
 }
 
 /**
@@ -138,6 +146,12 @@ function positionOf(database: DatabaseSync, migrations: readonly Migration[]): n
     `Cannot use the database: its revision ${revision} is unknown to this version, which ends at ` +
       `${nameOf(migrations, migrations.length)}; start the version that made it, or restore a backup`,
   );
+}
+
+/** Where a downgrade arrives; negative: it has more steps than there are. */
+function positionBelow(from: number, target: string, migrations: readonly Migration[]): number {
+  const relative = /^-(\d+)$/.exec(target);
+  return relative ? from - Number(relative[1]) : positionNamed(target, migrations);
 }
 
 function positionNamed(target: string, migrations: readonly Migration[]): number {
