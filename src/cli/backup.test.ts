@@ -334,6 +334,46 @@ test("backup has the database of the home also where DATABASE_URL puts it elsewh
   assert.ok(existsSync(join(directory, "home/metadata.db")) && !existsSync(join(directory, "data/metadata.db")));
 });
 
+test("backup and restore take a timeseries.db of which a damaged part was mended and set aside", async (t) => {
+  const directory = temporary(t);
+  const from = Date.now() - 48 * HOUR_MS;
+  const service = await startService(t, directory, { DATA_DIR: "data" });
+  await service.post("/write?precision=ms", lines(from, 5_000));
+  // Something has to be old enough for the log to be folded.
+  await service.post("/write?precision=ms", lines(from - 30 * 24 * HOUR_MS, 1, "well"));
+  await service.post("/internal/seal", {});
+  await service.stop("SIGTERM");
+  const path = join(directory, "data/timeseries.db");
+  const database = new DatabaseSync(path);
+  const leaves = database
+    .prepare("SELECT pageno FROM dbstat WHERE name GLOB 'samples_*' AND pagetype = 'leaf' ORDER BY pageno")
+    .all();
+  const pageBytes = database.prepare("PRAGMA page_size").get()!.page_size as number;
+  database.close();
+  const bytes = readFileSync(path);
+  const page = (leaves[leaves.length >> 1]!.pageno as number) - 1;
+  writeFileSync(path, bytes.fill(0x77, page * pageBytes, (page + 1) * pageBytes));
+
+  const again = await startService(t, directory, { DATA_DIR: "data" });
+  const before = (await contentOf(again)).tank;
+  assert.match(JSON.stringify((await again.get("/ready", [503])).notes), /was damaged: \d+ of them were saved/);
+  await again.stop("SIGTERM");
+  const made = run(directory, "backup");
+  assert.equal(made.status, 0, made.stderr);
+  const file = backupIn(join(directory, "backups"));
+  assert.equal(run(directory, `restore ${file}`, { DATA_DIR: "other" }).status, 0);
+  const restored = await startService(t, directory, { DATA_DIR: "other" });
+  assert.deepEqual((await contentOf(restored)).tank, before);
+  await restored.stop("SIGTERM");
+
+  // Damage that nothing has set aside is refused as ever.
+  const index = new DatabaseSync(path);
+  const root = index.prepare("SELECT rootpage FROM sqlite_schema WHERE name = 'series'").get()!.rootpage as number;
+  index.close();
+  writeFileSync(path, readFileSync(path).fill(0x77, (root - 1) * pageBytes, root * pageBytes));
+  assert.match(run(directory, "backup").stderr, /^Cannot back up: timeseries\.db (is damaged|cannot be read): /);
+});
+
 test("backup refuses a damaged database, and says so", async (t) => {
   const { directory } = await withBackup(t);
   const path = join(directory, "data/metadata.db");
