@@ -12,7 +12,7 @@ const COPY = /^backup-\d{8}T\d{6}Z$/;
 /** After so long a copy is taken for one whose command has ended without removing it. */
 const FORGOTTEN_MS = 86_400_000;
 
-/** The paths below `archive/` of the files that a copied timeseries.db lists. */
+/** The paths below `archive/` of the files that belong to a copied timeseries.db, which may be missing. */
 export type ListArchive = (timeseriesFile: string) => readonly string[];
 
 /**
@@ -34,8 +34,7 @@ export async function copyData(place: DataPlace, listArchive: ListArchive, now =
     for (const file of FILES.filter((name) => !DATABASES.includes(name))) {
       if (existsSync(pathOf(file, place))) await copyFile(pathOf(file, place), join(folder, file));
     }
-    const timeseries = join(folder, TIMESERIES);
-    for (const path of existsSync(timeseries) ? listArchive(timeseries) : []) {
+    for (const path of listArchive(join(folder, TIMESERIES))) {
       const file = join(place.dataDir, ARCHIVE, path);
       // One that is missing is a damage of the archive, of which the service tells.
       if (existsSync(file)) await linkOrCopy(file, join(folder, ARCHIVE, path));

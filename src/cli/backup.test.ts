@@ -374,6 +374,37 @@ test("backup and restore take a timeseries.db of which a damaged part was mended
   assert.match(run(directory, "backup").stderr, /^Cannot back up: timeseries\.db (is damaged|cannot be read): /);
 });
 
+test("backup takes the archive along where timeseries.db was lost, and the next start has it at once", async (t) => {
+  const directory = temporary(t);
+  const service = await startService(t, directory, { DATA_DIR: "data" });
+  await service.post("/api/devices", { device_id: "d", name: "Device", manufacturer: "Test Co" });
+  await service.post("/write?precision=ms", lines(Date.now() - 30 * 24 * HOUR_MS, 100));
+  await service.post("/internal/seal", {});
+  const { tank } = await contentOf(service);
+  await service.stop("SIGTERM");
+  for (const name of readdirSync(join(directory, "data"))) {
+    if (name.startsWith("timeseries.db")) rmSync(join(directory, "data", name));
+  }
+  assert.equal(run(directory, "backup --to stopped").status, 0);
+  const file = backupIn(join(directory, "stopped"));
+  assert.equal(run(directory, `restore ${file}`, { DATA_DIR: "other" }).status, 0);
+
+  for (const DATA_DIR of ["data", "other"]) {
+    const again = await startService(t, directory, { DATA_DIR });
+    const running = { DATA_DIR, DATA_API_PORT: again.port };
+    assert.equal(run(directory, `backup --to of-${DATA_DIR}`, running).status, 0);
+    const names: string[] = [];
+    const file = backupIn(join(directory, `of-${DATA_DIR}`));
+    await list({ file, onReadEntry: ({ path }) => names.push(path) });
+    assert.equal(names.filter((name) => name.endsWith(".parquet")).length, 1, names.join());
+    // Long before a minute has passed.
+    const signal = AbortSignal.timeout(20_000);
+    while ((await contentOf(again)).tank === "unknown") signal.throwIfAborted();
+    assert.deepEqual((await contentOf(again)).tank, tank);
+    await again.stop("SIGTERM");
+  }
+});
+
 test("backup refuses a damaged database, and says so", async (t) => {
   const { directory } = await withBackup(t);
   const path = join(directory, "data/metadata.db");

@@ -7,7 +7,7 @@ import { pack } from "../backup/pack.ts";
 import type { Config } from "../config.ts";
 import { AppError, messageOf } from "../domain/errors.ts";
 import { DirectoryHeld, lockDirectory } from "../lib/directory-lock.ts";
-import { listedFiles } from "../timeseries/archive/parquet/verify.ts";
+import { archivedFiles } from "../timeseries/archive/parquet/verify.ts";
 import { VERSION } from "../version.ts";
 import { askService } from "./service.ts";
 import { assertThere } from "./there.ts";
@@ -45,7 +45,7 @@ async function copyOf(config: Config): Promise<string> {
     return ((await askService(config, request)) as { copy: string }).copy;
   }
   using _held = lock;
-  return await copyData(config, (file) => listedFiles(file, config.sqlite));
+  return await copyData(config, (file) => archivedFiles(config.dataDir, file, config.sqlite));
 }
 
 /** A backup of a damaged database would take the place of one that is whole, where only the last ones are kept. */

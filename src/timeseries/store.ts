@@ -471,7 +471,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
         await committer.flush();
         const { writable, reason } = committer.status();
         if (!writable) throw new AppError("unavailable", `The disk refuses writes: ${reason}`);
-        return await work(parquet?.files().map(({ path }) => path) ?? []);
+        return await work(parquet?.present() ?? []);
       };
       return parquet === undefined ? still() : parquet.whileStill(still);
     },

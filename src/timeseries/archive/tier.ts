@@ -16,7 +16,7 @@ import type { Manifest } from "./parquet/manifest.ts";
 export interface ArchiveSettings {
   /** Whole UTC days before the present one that stay in the hot tier. */
   readonly hotDays: number;
-  /** After the start, and then how often it is looked whether a day has passed. */
+  /** After the start (a minute; at once where files are not listed), and then how often it is looked whether a day has passed. */
   readonly firstMs?: number;
   readonly checkMs?: number;
   /** The sealing process's, the present one's by default. */
@@ -141,7 +141,8 @@ export function createArchiveTier(options: TierOptions): ArchiveTier {
       schedule(archiving.checkMs ?? CHECK_MS);
     }, milliseconds).unref();
   }
-  schedule(archiving.firstMs ?? FIRST_MS);
+  // What is not listed is in no answer, which after the loss of timeseries.db is all that is archived.
+  schedule(archiving.firstMs ?? (parquet?.hasUnlisted() ? 0 : FIRST_MS));
 
   return {
     archive,

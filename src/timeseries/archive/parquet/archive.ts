@@ -63,6 +63,10 @@ export interface ParquetArchive extends Archive {
   isArchived(day: Day): boolean;
   /** Ascending by their first day. */
   files(): readonly ArchiveFile[];
+  /** Whether there are files that the next `append` lists: timeseries.db was lost, or files were put there. */
+  hasUnlisted(): boolean;
+  /** The paths of the files that are there and not obsolete, listed or not. */
+  present(): string[];
   /** What files hold of each series, by our numbers, in their order; a text says why it cannot be told. */
   contents(files: readonly ArchiveFile[]): Promise<readonly (PartContent | string)[]>;
   /** Deletes files, and notes that nothing before `droppedBefore` is wanted any more. */
@@ -431,6 +435,8 @@ export function openParquetArchive(options: ParquetOptions): ParquetArchive {
       }),
 
     files: () => files,
+    hasUnlisted: () => strangers().length > 0,
+    present: () => parquetFiles(folder).filter((path) => !obsolete.includes(path)),
     drop: (paths, droppedBefore) => inTurn(() => drop(paths, droppedBefore)),
     thin: (path, without) => inTurn(() => thin(path, without)),
     relist: () => inTurn(relist),

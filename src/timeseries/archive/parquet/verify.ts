@@ -52,9 +52,15 @@ export function* verifyArchive(directory: string, settings: SqliteSettings): Gen
   }
 }
 
-/** The paths below `archive/` of the files that a timeseries.db lists. */
-export function listedFiles(timeseriesFile: string, settings: SqliteSettings): string[] {
-  return manifestOf(timeseriesFile, settings).files.map(({ path }) => path);
+/**
+ * The paths below `archive/` of the files of a data directory that hold samples: also of those that timeseries.db does
+ * not list (yet), where it was lost. Without a file of that name none is listed.
+ */
+export function archivedFiles(directory: string, timeseriesFile: string, settings: SqliteSettings): string[] {
+  const folder = join(directory, ARCHIVE_FOLDER);
+  if (!existsSync(folder)) return [];
+  const obsolete = existsSync(timeseriesFile) ? manifestOf(timeseriesFile, settings).obsolete : [];
+  return parquetFiles(folder).filter((path) => !obsolete.includes(path));
 }
 
 function manifestOf(timeseriesFile: string, settings: SqliteSettings): Pick<Manifest, "files" | "obsolete"> {
