@@ -9,6 +9,7 @@ import { DAY_MICROS, type Day } from "./hot/day.ts";
 import { nameOfDay } from "./hot/disk.ts";
 import type { MendedDay } from "./hot/salvage.ts";
 import type { StoredState } from "./hot/writer-commands.ts";
+import type { MendedRollups } from "./rollups/salvage-rollups.ts";
 
 /** A damaged day that was mended is told for 30 days: so long somebody may miss samples of it, and look at the disk. */
 const LOSS_TOLD_MICROS = 30 * DAY_MICROS;
@@ -36,11 +37,14 @@ export function logDamage({ logDamaged, hoursDamaged, movedTo }: StoredState, lo
 export function createLosses(directory: string, damage: Committer["damage"], now: () => Micros): () => string | null {
   const moved = movedNote(directory);
   return () => {
-    const { mended, failed } = damage();
+    const { mended, failed, mendedRollups, rollupsFault } = damage();
+    const isTold = ({ at }: { readonly at: Micros }): boolean => now() - at < LOSS_TOLD_MICROS;
     const losses = [
       ...(moved === null ? [] : [moved]),
       ...[...failed].map(([day, reason]) => unmendedNote(day, reason)),
-      ...mended.filter(({ at }) => now() - at < LOSS_TOLD_MICROS).map(mendedNote),
+      ...(rollupsFault === null ? [] : [unmendedRollupsNote(rollupsFault)]),
+      ...mended.filter(isTold).map(mendedNote),
+      ...mendedRollups.filter(isTold).map(mendedRollupsNote),
     ];
     return losses.length === 0 ? null : losses.join(". ");
   };
@@ -60,8 +64,21 @@ function movedNote(directory: string): string | null {
 function mendedNote({ day, saved, aside, at }: MendedDay): string {
   return (
     `A part of timeseries.db with samples of ${nameOfDay(day)} was damaged: ${saved} of them were saved, the others are ` +
-    `lost unless a backup has them. The damaged table stays in the file as "${aside}". A disk or memory card that loses ` +
-    `what was written may fail altogether: see to a backup. This notice ends ${isoFromMicros(at + LOSS_TOLD_MICROS).slice(0, 10)}`
+    `lost unless a backup has them. ${stays(aside, at)}`
+  );
+}
+
+function mendedRollupsNote({ saved, aside, at }: MendedRollups): string {
+  return (
+    `A part of timeseries.db with figures of hours or days was damaged: ${saved} rows were saved, the others are computed ` +
+    `again where samples are kept. ${stays(aside, at)}`
+  );
+}
+
+function stays(aside: string, at: Micros): string {
+  return (
+    `The damaged table stays in the file as "${aside}". A disk or memory card that loses what was written may fail ` +
+    `altogether: see to a backup. This notice ends ${isoFromMicros(at + LOSS_TOLD_MICROS).slice(0, 10)}`
   );
 }
 
@@ -69,5 +86,12 @@ function unmendedNote(day: Day, reason: string): string {
   return (
     `A part of timeseries.db with samples of ${nameOfDay(day)} is damaged and could not be mended yet (${reason}): ` +
     "answers lack samples of that day"
+  );
+}
+
+function unmendedRollupsNote(reason: string): string {
+  return (
+    `A part of timeseries.db with figures of hours or days is damaged and could not be mended (${reason}): some are ` +
+    "missing. Stop the service and restore a backup (npm run cli -- restore FILE)"
   );
 }

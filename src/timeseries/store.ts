@@ -148,6 +148,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
       days = existing;
       rollups.folded(memory.arrived());
     },
+    rollupsMended: () => rollups.changed([...days, ...(parquet?.files().flatMap(daysOf) ?? [])]),
   });
 
   let stored: StoredState;

@@ -8,6 +8,7 @@ import type { Logger } from "../../lib/log.ts";
 import { type Remote, startWorker } from "../../lib/worker-rpc.ts";
 import type { RollupDrop } from "../retention/dropped.ts";
 import type { BuiltPart } from "../rollups/build.ts";
+import type { MendedRollups } from "../rollups/salvage-rollups.ts";
 import { type Change, Chunk } from "./chunk.ts";
 import { buffersOf } from "./columns.ts";
 import type { Day } from "./day.ts";
@@ -17,6 +18,7 @@ import type { MendedDay } from "./salvage.ts";
 import type { ArchiveChange } from "./sealing.ts";
 import { weightOf } from "./weight.ts";
 import type {
+  MendAnswer,
   RollUpRequest,
   StoredState,
   StoreRollupsRequest,
@@ -92,6 +94,8 @@ export interface CommitterOptions {
   committed?(queued: number): void;
   /** Everything sealed is in the day tables; these exist now. */
   folded(days: readonly Day[]): void;
+  /** Rollups were damaged, and some of them are lost: days whose samples are kept have to be built again. */
+  rollupsMended?(): void;
 }
 
 export interface Committer {
@@ -120,14 +124,19 @@ export interface Committer {
   rollUp(request: RollUpRequest): Promise<BuiltPart>;
   storeRollups(request: StoreRollupsRequest): Promise<boolean>;
   /**
-   * Something met damage: looks for the damaged tables of days and mends them; true when one was. Never rejects, and does
+   * Something met damage: looks for the damaged tables of days and rollups and mends them; true when one was. Never rejects, and does
    * not look again soon after a time that was in vain.
    */
   mend(): Promise<boolean>;
   /** The same for these days, before they are read whole. */
   mendDays(days: readonly Day[]): Promise<boolean>;
-  /** Days whose tables were mended, and why others could not be. */
-  damage(): { readonly mended: readonly MendedDay[]; readonly failed: ReadonlyMap<Day, string> };
+  /** Days and rollups whose tables were mended, and why others could not be. */
+  damage(): {
+    readonly mended: readonly MendedDay[];
+    readonly failed: ReadonlyMap<Day, string>;
+    readonly mendedRollups: readonly MendedRollups[];
+    readonly rollupsFault: string | null;
+  };
   status(): {
     readonly writable: boolean;
     readonly reason: string | null;
@@ -184,6 +193,8 @@ export function createCommitter(options: CommitterOptions): Committer {
 
   let mended: readonly MendedDay[] = [];
   let unmended: ReadonlyMap<Day, string> = new Map();
+  let mendedRollups: readonly MendedRollups[] = [];
+  let rollupsFault: string | null = null;
   let mending: Promise<boolean> | undefined;
   let mendPausedUntil = 0;
 
@@ -370,7 +381,8 @@ export function createCommitter(options: CommitterOptions): Committer {
       const others = [...unmended].filter(([day]) => days !== null && !days.includes(day));
       unmended = new Map([...others, ...answer.failed.map(({ day, reason }) => [day, reason] as const)]);
       noteMended(answer.mended);
-      return answer.mended.length > 0;
+      noteRollups(answer, days === null);
+      return answer.mended.length + answer.mendedRollups.length > 0;
     } catch (error) {
       log.warn({ err: error }, "Cannot look for damage in timeseries.db");
       return false;
@@ -382,6 +394,22 @@ export function createCommitter(options: CommitterOptions): Committer {
     for (const { day, saved, aside } of days) {
       log.error(`${damageOf(day)}: ${saved} samples were saved, the others are lost; what it was stays as "${aside}"`);
     }
+  }
+
+  function noteRollups({ mendedRollups: found, rollupsFault: fault }: MendAnswer, wereLookedAt: boolean): void {
+    if (!wereLookedAt) return;
+    for (const { table, saved, aside } of found) {
+      log.error(
+        `Rollups in timeseries.db ("${table}") are damaged: ${saved} rows were saved, the others are computed anew where ` +
+          `samples are kept; what it was stays as "${aside}"`,
+      );
+    }
+    if (fault !== null && rollupsFault === null) {
+      log.error(`Rollups in timeseries.db are damaged and cannot be mended now: ${fault}; tried again later`);
+    }
+    rollupsFault = fault;
+    mendedRollups = [...mendedRollups, ...found];
+    if (found.length > 0) options.rollupsMended?.();
   }
 
   /** Rollups of days that more samples come to would have to be built again, and commits would wait for them. */
@@ -410,6 +438,7 @@ export function createCommitter(options: CommitterOptions): Committer {
       foldForced = state.foldUnfinished;
       mended = state.mendedDays.filter(({ aside }) => !state.mendedNow.some((now) => now.aside === aside));
       noteMended(state.mendedNow);
+      mendedRollups = state.mendedRollups;
       return state;
     },
 
@@ -453,7 +482,7 @@ export function createCommitter(options: CommitterOptions): Committer {
 
     mend,
     mendDays,
-    damage: () => ({ mended, failed: unmended }),
+    damage: () => ({ mended, failed: unmended, mendedRollups, rollupsFault }),
 
     forward: { call: ask },
 

@@ -5,6 +5,7 @@ import type { SeriesNumber } from "../../domain/series.ts";
 import type { Manifest } from "../archive/parquet/manifest.ts";
 import type { RollupDrop } from "../retention/dropped.ts";
 import type { BuiltPart, RolledDay, SeriesSummaries } from "../rollups/build.ts";
+import type { MendedRollups } from "../rollups/salvage-rollups.ts";
 import type { PackedChunk } from "./chunk.ts";
 import type { PackedSamples } from "./columns.ts";
 import type { SqliteSettings } from "./database.ts";
@@ -89,6 +90,8 @@ export interface StoredState {
   readonly mendedDays: readonly MendedDay[];
   /** Those of them that kept the file from being opened, just now. */
   readonly mendedNow: readonly MendedDay[];
+  /** Tables of rollups that were damaged and were mended, ever. */
+  readonly mendedRollups: readonly MendedRollups[];
   /** Where a file that is no database was moved. */
   readonly movedTo: string | null;
 }
@@ -97,6 +100,9 @@ export interface MendAnswer {
   readonly mended: readonly MendedDay[];
   /** Damaged tables that stay as they are. */
   readonly failed: readonly { readonly day: Day; readonly reason: string }[];
+  readonly mendedRollups: readonly MendedRollups[];
+  /** Why damaged rollups stay as they are, if there are any. */
+  readonly rollupsFault: string | null;
   readonly sizeBytes: number;
 }
 
@@ -145,7 +151,8 @@ export type WriterCommands = {
   }>;
   /**
    * Looks at tables of days, all or these, and puts what can still be read of those that are damaged into new ones, in
-   * short transactions as those of `fold`, and never while one is under way.
+   * short transactions as those of `fold`, and never while one is under way. With all days, at those of rollups too, each
+   * of which is mended in one transaction.
    */
   mend(argument: { readonly days: readonly Day[] | null; readonly at: Micros } & Limits): Promise<MendAnswer>;
   /**

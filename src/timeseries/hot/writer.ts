@@ -3,6 +3,7 @@ import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { workerData } from "node:worker_threads";
 import { messageOf } from "../../domain/errors.ts";
+import type { Micros } from "../../domain/sample.ts";
 import { isCorruption, moveAside } from "../../lib/damaged-database.ts";
 import { allAtOnce, inTurns, type Steps } from "../../lib/steps.ts";
 import { nowMicros } from "../../lib/time.ts";
@@ -12,6 +13,7 @@ import { readManifest } from "../archive/parquet/manifest.ts";
 import { dropRollups, forgetRolledDays, readDroppedBefore } from "../retention/dropped.ts";
 import { buildDay, markBuilt, readRolledDays, storeSummaries, tableSamples } from "../rollups/build.ts";
 import { hasDamagedHours } from "../rollups/old-hours.ts";
+import { type MendedRollups, ROLLUP_TABLES, readMendedRollups, salvageRollups } from "../rollups/salvage-rollups.ts";
 import { FORMER_UNITS_MAX } from "./catalog.ts";
 import type { CatalogChange, Change } from "./chunk.ts";
 import { DATABASE_FILE, freePages, openForReading, openForWriting, returnPages, sizeOnDisk } from "./database.ts";
@@ -217,6 +219,7 @@ function readState({ db, stored }: Database): ReadState {
     archivedDays: readArchivedDays(db),
     formerSubjects: rows(db, "SELECT series, subject FROM former_subjects"),
     mendedDays: readMendedDays(db),
+    mendedRollups: readMendedRollups(db),
   };
 }
 
@@ -328,7 +331,27 @@ async function mend({ days, at, ...limits }: Parameters<WriterCommands["mend"]>[
       sealing.folded();
     }
   }
-  return { mended, failed, sizeBytes: sizeOnDisk(file) };
+  const rollups = days === null ? mendRollups(current, reading, { at, ...limits }) : { mended: [], fault: null };
+  return {
+    ...{ mended, failed, mendedRollups: rollups.mended, rollupsFault: rollups.fault },
+    sizeBytes: sizeOnDisk(file),
+  };
+}
+
+/** Commits wait for it: that is rare, and a day's rollups that are built meanwhile would be lost. */
+function mendRollups(current: Database, reading: DatabaseSync, { at, ...limits }: { at: Micros } & Limits) {
+  const mended: MendedRollups[] = [];
+  let fault: string | null = null;
+  for (const table of ROLLUP_TABLES) {
+    if (isSound(reading, table)) continue;
+    try {
+      mended.push(inTransaction(current, limits, () => salvageRollups(current.db, reading, table, at)));
+      rollingUp = undefined;
+    } catch (error) {
+      fault = messageOf(error);
+    }
+  }
+  return { mended, fault };
 }
 
 /** The same steps, each in a transaction. A loss of power may take back the last ones, and then they are done again. */

@@ -12,6 +12,7 @@ import type {
 } from "../../domain/retention.ts";
 import type { Micros } from "../../domain/sample.ts";
 import type { Series, SeriesNumber } from "../../domain/series.ts";
+import { isCorruption } from "../../lib/damaged-database.ts";
 import type { Logger } from "../../lib/log.ts";
 import { startOnDemand } from "../../lib/worker-rpc.ts";
 import { daysOf, type ParquetArchive } from "../archive/parquet/archive.ts";
@@ -35,7 +36,7 @@ import {
   rollupCutoff,
 } from "./plan.ts";
 import { storageReport } from "./storage.ts";
-import type { TablesCommands } from "./tables.worker.ts";
+import type { TablesCommands, TablesContent } from "./tables.worker.ts";
 import { type UsedBytes, usageOf } from "./used-bytes.ts";
 
 /** After the start, later than the first sealing, and then how often it is looked whether there is something to do. */
@@ -52,7 +53,7 @@ export interface RetentionOptions {
   readonly workerData: WriterOptions;
   readonly policy: RetentionPolicy;
   readonly archive: ParquetArchive;
-  readonly committer: Pick<Committer, "retention" | "status">;
+  readonly committer: Pick<Committer, "retention" | "status" | "mend">;
   readonly rollups: Pick<Rollups, "lacks" | "forget" | "catchUp">;
   readonly allSeries: () => readonly SeriesNumber[];
   readonly describe: (series: SeriesNumber) => Series | undefined;
@@ -388,11 +389,21 @@ export function createRetention(options: RetentionOptions): RetentionWork {
   }
   schedule(options.firstMs ?? FIRST_MS);
 
+  /** Once more when a damaged table was met that could be mended. */
+  async function contentOfTables(): Promise<TablesContent> {
+    try {
+      return await tables.call("content", null);
+    } catch (error) {
+      if (!isCorruption(error) || !(await committer.mend())) throw error;
+      return tables.call("content", null);
+    }
+  }
+
   async function lookAtAll(): Promise<StorageReport> {
     try {
       const parts = archive.files();
       const [content, contents, { bytes: directoryBytes }] = await Promise.all([
-        tables.call("content", null),
+        contentOfTables(),
         archive.contents(parts),
         look(),
       ]);

@@ -32,6 +32,11 @@ export function keyOf(series: SeriesNumber, day: Day): number {
   return series * DAYS_OF_SERIES + day + DAY_OFFSET;
 }
 
+/** No key of the series is before it. */
+export function firstKeyOf(series: SeriesNumber): number {
+  return series * DAYS_OF_SERIES;
+}
+
 export function dayOfKey(key: number): Day {
   return (key % DAYS_OF_SERIES) - DAY_OFFSET;
 }

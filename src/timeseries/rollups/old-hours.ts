@@ -6,6 +6,7 @@ import { dayOf } from "../hot/day.ts";
 import { dayOfKey, keyOf } from "./hours.ts";
 import { packHours } from "./pack.ts";
 import { fromSql, ROLLUP_COLUMNS, type RollupRow, type SqlRow } from "./row.ts";
+import { unbuildKeptDays } from "./salvage-rollups.ts";
 
 /** What revision 010 leaves of the rows of before, since SQL cannot pack them. */
 const BEFORE = "rollup_hour_before";
@@ -75,9 +76,5 @@ function pack(db: DatabaseSync): void {
 
 function giveUp(db: DatabaseSync): void {
   db.exec(`ALTER TABLE ${BEFORE} RENAME TO ${DAMAGED}`);
-  db.exec(
-    `UPDATE rollup_days SET cuts = NULL
-     WHERE EXISTS (SELECT 1 FROM archive_files WHERE first_day <= day AND day < end_day AND NOT obsolete)
-       OR EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'samples_' || strftime('%Y%m%d', day * 86400, 'unixepoch'))`,
-  );
+  unbuildKeptDays(db);
 }
