@@ -436,6 +436,18 @@ test("what is more than may wait becomes a dead letter at once, and is counted",
   assert.match(dead!.error!, /not tried: 10000 deliveries are waiting/);
 });
 
+test("what is too old is removed when the database is opened, since its thread may not live for an hour", async (t) => {
+  const place = await setup(t);
+  {
+    await using webhooks = open(place);
+    await webhooks.commands.commit({ events: [scoreEvent("1", 1, { at: 0 }), scoreEvent("1", 2)] });
+  }
+  await using webhooks = open(place, { clock: createTestClock() });
+  const left = () => webhooks.database.prepare("SELECT sequence FROM events").all();
+  await until(() => left().length < 2);
+  assert.equal(left()[0]!.sequence, 2);
+});
+
 test("a webhook of before whose conditions can never be true is loaded, and can be changed in all else", async (t) => {
   const place = await setup(t);
   const { url } = place.receiver;

@@ -45,7 +45,9 @@ import { signedHeaders } from "./signing.ts";
 export const REPLAY_MAX = WAITING_PER_WEBHOOK_MAX;
 /** A webhook that has only failed for longer is disabled once a delivery is given up. */
 export const DISABLE_AFTER_MICROS = 5 * 86_400 * 1_000_000;
+/** What is too old or too much is looked for so often, and whenever so many events and deliveries have come. */
 const PRUNE_EVERY_MS = 3_600_000;
+const PRUNE_EVERY_ROWS = 10_000;
 const CLOSE_GRACE_MS = 2_000;
 const STATUS_GONE = 410;
 
@@ -88,6 +90,8 @@ export function createWebhookCommands(options: CommandsOptions) {
   const counters = { delivered: 0, failedAttempts: 0, deadLetters: 0, events: 0 };
   let fault: string | null = null;
   let held = options.held ?? null;
+  let rowsSincePrune = 0;
+  let closing = false;
 
   const putGame = database.prepare(
     "INSERT INTO games VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET json = excluded.json",
@@ -180,6 +184,8 @@ export function createWebhookCommands(options: CommandsOptions) {
     counters.events += added.events;
     counters.deadLetters += added.turnedAway;
     dispatcher.add(added.deliveries);
+    rowsSincePrune += added.events + added.deliveries.length + added.turnedAway;
+    if (rowsSincePrune >= PRUNE_EVERY_ROWS) prune();
   }
 
   // One attempt
@@ -314,16 +320,19 @@ export function createWebhookCommands(options: CommandsOptions) {
   const changeTime = (registration: Registration): Micros => Math.max(micros(), registration.updatedAt + 1);
 
   dispatcher.add(deliveries.waiting(), true);
-  const prune = (): void => {
+  function prune(): void {
+    rowsSincePrune = 0;
     write(() => deliveries.prune(micros()), true).then(
       (more) => {
-        if (more) setImmediate(prune);
+        if (more && !closing) setImmediate(prune);
       },
       () => {
         // Told of by `write`; the next hour tries again.
       },
     );
-  };
+  }
+  // A thread that sleeps whenever nothing is told has no hours.
+  prune();
   const pruning = setInterval(prune, PRUNE_EVERY_MS);
 
   return {
@@ -486,6 +495,7 @@ export function createWebhookCommands(options: CommandsOptions) {
       fault,
     }),
     async close(_: null): Promise<void> {
+      closing = true;
       clearInterval(pruning);
       await dispatcher.stop(CLOSE_GRACE_MS);
       journal.flush();

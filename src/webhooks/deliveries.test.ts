@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import type { DatabaseSync } from "node:sqlite";
 import { type TestContext, test } from "node:test";
 import { DATABASE_FILE, openWebhookDatabase } from "./database.ts";
-import { LOG_DAYS, LOG_DELIVERIES_MAX, openDeliveries } from "./deliveries.ts";
+import { LOG_DAYS, LOG_DELIVERIES_MAX, LOG_EVENTS_MAX, openDeliveries } from "./deliveries.ts";
 import { openEvents } from "./events.ts";
 import { removeDirectory, SETTINGS, scoreEvent, temporaryDirectory } from "./testing.ts";
 
@@ -47,16 +48,46 @@ test("prune() forgets what ended long ago with its attempts and events, and keep
   assert.equal(events.insert(scoreEvent("1", 5))!.sequence, 5);
 });
 
-test("prune() keeps the newest of too many, a step at a time", (t) => {
-  const { database, count, deliveries, events } = setup(t);
-  events.insert(scoreEvent("1", 1));
+/** Events 1 to `count`, each with one delivery that has ended for each of the webhooks. */
+function fill(database: DatabaseSync, count: number, webhooks: readonly string[]): void {
   database.exec(`
-    WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${LOG_DELIVERIES_MAX + 1_500})
-    INSERT INTO deliveries (webhook, event, cause, lane, state, created_at, finished_at)
-      SELECT 'wh', 1, 'event', 'a', 'delivered', ${NOW}, ${NOW} FROM n
+    WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${count})
+    INSERT INTO events SELECT i, 'evt_' || i, 'score_changed', 'nfl:1', ${NOW}, '{"type":"score_changed"}', '{}' FROM n
   `);
+  for (const webhook of webhooks) {
+    database.exec(`
+      INSERT INTO deliveries (webhook, event, cause, lane, state, created_at, finished_at)
+        SELECT '${webhook}', sequence, 'event', 'nfl:1', 'delivered', at, at FROM events ORDER BY sequence
+    `);
+  }
+}
+
+test("prune() keeps the newest of too many deliveries, a step at a time", (t) => {
+  const { database, count, deliveries } = setup(t);
+  fill(database, LOG_DELIVERIES_MAX / 2 + 750, ["wh", "wh"]);
   assert.equal(deliveries.prune(NOW), true);
-  assert.equal(count("deliveries"), LOG_DELIVERIES_MAX + 500);
+  while (deliveries.prune(NOW));
+  assert.equal(count("deliveries"), LOG_DELIVERIES_MAX);
+  assert.equal(count("events"), LOG_DELIVERIES_MAX / 2);
+  const newest = deliveries.page({ webhookId: "wh", limit: 1 }).rows[0]!;
+  assert.deepEqual([newest.id, newest.sequence], [LOG_DELIVERIES_MAX + 1_500, LOG_DELIVERIES_MAX / 2 + 750]);
+});
+
+test("prune() keeps the newest of too many events, though nobody asked for them", (t) => {
+  const { database, deliveries, events } = setup(t);
+  fill(database, LOG_EVENTS_MAX + 10, []);
   assert.equal(deliveries.prune(NOW), false);
-  assert.equal(deliveries.page({ webhookId: "wh", limit: 1 }).rows[0]!.id, LOG_DELIVERIES_MAX + 1_500);
+  const [first] = events.between(0, NOW + 1);
+  assert.equal(first!.sequence, 11);
+});
+
+test("prune() takes nothing for what never arrived because it was forgotten that it did", (t) => {
+  const { database, deliveries, events } = setup(t);
+  fill(database, LOG_DELIVERIES_MAX + 10, ["wh"]);
+  // The first two wait for another webhook, whose receiver is dead, so that they are needed.
+  for (const sequence of [1, 2]) deliveries.insert({ webhookId: "wh", sequence, cause: "event", lane: "a", at: NOW });
+  while (deliveries.prune(NOW));
+  const left = [...events.between(0, NOW + 1)].map(({ sequence }) => sequence);
+  assert.deepEqual(left.slice(0, 3), [1, 2, 13]);
+  assert.ok(left.every((sequence) => deliveries.isDone("wh", sequence)));
 });

@@ -7,11 +7,10 @@ import { isoFromMicros } from "../lib/time.ts";
 /** Deliveries of one webhook, and of all, that may wait; what comes on top is a dead letter at once. */
 export const WAITING_PER_WEBHOOK_MAX = 10_000;
 export const WAITING_MAX = 100_000;
-/** What has ended is kept for so long and at most so many. */
+/** Events, and those of their deliveries that have ended, are kept for so long and at most so many. */
 export const LOG_DAYS = 30;
+export const LOG_EVENTS_MAX = 100_000;
 export const LOG_DELIVERIES_MAX = 100_000;
-/** Events stay at least so long, so that they can be replayed to whoever missed them. */
-export const EVENT_DAYS = 30;
 /** Rows that one step of pruning takes, so that deliveries need not wait for it. */
 const PRUNE_ROWS = 1_000;
 const DAY_MICROS = 86_400 * 1_000_000;
@@ -77,7 +76,10 @@ export interface Deliveries {
   page(query: DeliveryQuery): DeliveryPage;
   row(deliveryId: number): DeliveryRow & { readonly body: string };
   removeOf(webhookId: string): void;
-  /** Removes a step's worth of what is too old or too much; true while there is more. */
+  /**
+   * Removes a step's worth of what is too old or too much; true while there is more. An event goes with all its
+   * deliveries, and not while one of them waits: what arrived is known as long as the event can be replayed.
+   */
   prune(now: Micros): boolean;
 }
 
@@ -105,18 +107,23 @@ export function openDeliveries(database: DatabaseSync): Deliveries {
   const attemptsOf = database.prepare("SELECT * FROM attempts WHERE delivery = ? ORDER BY number");
   const row = database.prepare(`${ROWS.replace("d.*", "d.*, e.body")} WHERE d.id = ?`);
   const removeDeliveries = database.prepare("DELETE FROM deliveries WHERE webhook = ?");
-  const countEnded = database.prepare("SELECT count(*) AS count FROM deliveries WHERE state <> 'waiting'");
-  const pruneOld = database.prepare(
-    `DELETE FROM deliveries WHERE id IN
-       (SELECT id FROM deliveries WHERE state <> 'waiting' AND finished_at < ? ORDER BY id LIMIT ${PRUNE_ROWS})`,
+  const removeEndedOf = database.prepare("DELETE FROM deliveries WHERE event = ?");
+  const removeEvent = database.prepare("DELETE FROM events WHERE sequence = ?");
+  const oldEvents = database.prepare(
+    `SELECT sequence FROM events e WHERE at < ?1 AND NOT EXISTS
+       (SELECT 1 FROM deliveries WHERE event = e.sequence AND (state = 'waiting' OR finished_at >= ?1))
+     LIMIT ${PRUNE_ROWS}`,
   );
-  const pruneMany = database.prepare(
-    "DELETE FROM deliveries WHERE id IN (SELECT id FROM deliveries WHERE state <> 'waiting' ORDER BY id LIMIT ?)",
+  const firstEvents = database.prepare(
+    `SELECT sequence FROM events e WHERE NOT EXISTS
+       (SELECT 1 FROM deliveries WHERE event = e.sequence AND state = 'waiting')
+     ORDER BY sequence LIMIT ${PRUNE_ROWS}`,
   );
-  const pruneEvents = database.prepare(
-    `DELETE FROM events WHERE sequence IN
-       (SELECT sequence FROM events e WHERE at < ? AND NOT EXISTS (SELECT 1 FROM deliveries WHERE event = e.sequence)
-        LIMIT ${PRUNE_ROWS})`,
+  // The rows that wait have an index of their own: counting the others would read the whole table.
+  const surplus = database.prepare(
+    `SELECT (SELECT count(*) FROM events) - ${LOG_EVENTS_MAX} AS events,
+       (SELECT count(*) FROM deliveries) - (SELECT count(*) FROM deliveries WHERE state = 'waiting')
+         - ${LOG_DELIVERIES_MAX} AS deliveries`,
   );
 
   function add({ webhookId, sequence, cause, lane, at }: NewDelivery, error: string | null): WaitingDelivery {
@@ -217,11 +224,21 @@ export function openDeliveries(database: DatabaseSync): Deliveries {
     removeOf: (webhookId) => void removeDeliveries.run(webhookId),
 
     prune(now) {
-      const old = Number(pruneOld.run(now - LOG_DAYS * DAY_MICROS).changes);
-      const surplus = (countEnded.get()!.count as number) - LOG_DELIVERIES_MAX;
-      const many = surplus > 0 ? Number(pruneMany.run(Math.min(surplus, PRUNE_ROWS)).changes) : 0;
-      const events = Number(pruneEvents.run(now - EVENT_DAYS * DAY_MICROS).changes);
-      return [old, many, events].includes(PRUNE_ROWS);
+      let rows = 0;
+      const remove = (sequence: number): number => {
+        const ended = Number(removeEndedOf.run(sequence).changes);
+        rows += ended + Number(removeEvent.run(sequence).changes);
+        return ended;
+      };
+      for (const { sequence } of oldEvents.all(now - LOG_DAYS * DAY_MICROS)) remove(sequence as number);
+      let { events, deliveries } = surplus.get() as { events: number; deliveries: number };
+      if (events <= 0 && deliveries <= 0) return rows >= PRUNE_ROWS;
+      for (const { sequence } of firstEvents.all()) {
+        if (rows >= PRUNE_ROWS || (events <= 0 && deliveries <= 0)) break;
+        deliveries -= remove(sequence as number);
+        events--;
+      }
+      return rows >= PRUNE_ROWS;
     },
   };
 }
