@@ -43,3 +43,31 @@ test("tellOfGaps() tells of a gap once when it opens and once when it is closed"
   ]);
   assert.equal(telling.list()[0]?.state, "partial");
 });
+
+test("tellOfGaps() tells of a gap that a crash took from the ledger under the keys that it had", () => {
+  const told: [string, string | undefined][] = [];
+  const run = (openedAt: number, state: Gap["state"], start = GAP.start): void => {
+    let gap: Gap = { ...GAP, start, end: start, openedAt };
+    const ledger: GapLedger = {
+      open: () => gap,
+      update: (_id, change) => {
+        gap = { ...gap, ...change };
+        return gap;
+      },
+      list: () => [gap],
+      progress: () => null,
+      saveProgress: () => {},
+    };
+    const telling = tellOfGaps(ledger, async (type, _subject, _data, more) => void told.push([type, more?.key]));
+    telling.open("crash", start);
+    telling.update(gap.id, { state: "filling", end: GAP.start + 5 });
+    telling.update(gap.id, { state, closedAt: openedAt + 1 });
+  };
+  run(GAP.openedAt, "filled");
+  run(GAP.openedAt + 9, "filled");
+  run(GAP.openedAt + 9, "partial");
+  run(GAP.openedAt + 9, "filled", GAP.start + 1);
+  const distinct = (type: string) => new Set(told.filter(([one]) => one === type).map(([, key]) => key)).size;
+  assert.equal(distinct("gap_opened"), 2, "the same number, but another gap");
+  assert.equal(distinct("gap_closed"), 3, "another outcome is told too");
+});

@@ -27,10 +27,10 @@ export function createMirrorWatch(tell: OpenWebhooks["tell"]) {
       const since = lagging.get(name);
       if (since === undefined && isLagging(target, now)) {
         lagging.set(name, behindSince!);
-        void tell("mirror_lagging", `mirror ${name}`, dataOf(target, behindSince), now);
+        void tell("mirror_lagging", `mirror ${name}`, dataOf(target, behindSince), { at: now });
       } else if (since !== undefined && (behindSince === null || now - behindSince <= RECOVERED_MICROS)) {
         lagging.delete(name);
-        void tell("mirror_recovered", `mirror ${name}`, dataOf(target, since), now);
+        void tell("mirror_recovered", `mirror ${name}`, dataOf(target, since), { at: now });
       }
     }
   };

@@ -166,7 +166,8 @@ test("tell() sends what concerns the program itself", async (t) => {
   const webhooks = await open();
   t.after(() => webhooks.close());
   await webhooks.register({ url: receiver.url, events: ["gap_*", "source.degraded"], secret: SECRET });
-  await webhooks.tell("gap_opened", "gap 1", { id: 1, reason: "socket_closed" });
+  await webhooks.tell("gap_opened", "gap 1", { id: 1, reason: "socket_closed" }, { key: "1" });
+  await webhooks.tell("gap_opened", "gap 1", { id: 1, reason: "crash" }, { key: "1" });
   await webhooks.tell("mirror_lagging", "influxdb", {});
   await webhooks.tell("source_degraded", "espn", { reason: "blocked" });
   await receiver.has(2);

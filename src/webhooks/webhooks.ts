@@ -51,10 +51,15 @@ export interface HomeReceiver {
 
 export interface OpenWebhooks extends Outbox, Webhooks {
   /**
-   * Tells what concerns the program itself; events of one subject keep their order. Never rejects: failures are
-   * logged. Where no webhook is registered nobody is told, and nothing is kept.
+   * Tells what concerns the program itself; events of one subject keep their order, and those of one type and key are
+   * told once. Never rejects: failures are logged. Where no webhook is registered nobody is told, and nothing is kept.
    */
-  tell(type: SystemEventType, subject: string, data: Readonly<Record<string, unknown>>, at?: Micros): Promise<void>;
+  tell(
+    type: SystemEventType,
+    subject: string,
+    data: Readonly<Record<string, unknown>>,
+    more?: { readonly at?: Micros; readonly key?: string },
+  ): Promise<void>;
   /** Lets the thread sleep now where nobody needs it: what follows may need the memory. */
   rest(): Promise<void>;
   /** Tells webhooks of the state changes that they ask for. */
@@ -196,9 +201,9 @@ export async function openWebhooks(options: WebhookOptions): Promise<OpenWebhook
       fault: dead ?? status.fault,
       loss: aside !== null && existsSync(aside) ? lossOf(aside) : null,
     }),
-    async tell(type, subject, data, at = nowMicros()) {
+    async tell(type, subject, data, { at = nowMicros(), ...key } = {}) {
       if (thread === undefined) return;
-      await commit({ events: [{ type, orderKey: subject, at, data }] }).catch((error: unknown) => {
+      await commit({ events: [{ type, orderKey: subject, at, data, ...key }] }).catch((error: unknown) => {
         log.error(`Webhooks hear nothing of ${type} of "${subject}": ${messageOf(error)}`);
       });
     },
