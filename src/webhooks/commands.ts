@@ -74,7 +74,10 @@ export interface Hold {
   readonly reason: string;
 }
 
-/** What the state of a home has to be compared with, for whoever sees each change: of enabled webhooks only. */
+/**
+ * What the state of a home has to be compared with, for whoever sees each change. A disabled webhook counts, since a
+ * replay brings what happens meanwhile.
+ */
 export type StateFilters = readonly WebhookFilter[];
 
 export type WebhookCommands = ReturnType<typeof createWebhookCommands>;
@@ -477,7 +480,7 @@ export function createWebhookCommands(options: CommandsOptions) {
 
     stateFilters: (_: null): StateFilters =>
       [...registrations.all.values()]
-        .filter(({ enabled, compiled }) => enabled && compiled.types.has("state_changed"))
+        .filter(({ compiled }) => compiled.types.has("state_changed"))
         .map(({ filter }) => filter),
     status: (_: null): Omit<WebhookStatus, "dropped" | "loss"> => ({
       webhooks: registrations.all.size,

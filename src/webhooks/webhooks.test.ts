@@ -141,6 +141,39 @@ test("watch() tells of the state changes that somebody asks for, in order, and o
   assert.ok(second!.body.length < 1_000);
 });
 
+test("watch() keeps what a disabled webhook asks for, so that a replay brings it", async (t) => {
+  const { receiver, open } = await setup(t);
+  const webhooks = await open(["127.0.0.1"], 20);
+  t.after(() => webhooks.close());
+  const changes = feed();
+  webhooks.watch(changes, () => []);
+  const { webhook } = await webhooks.register({
+    url: receiver.url,
+    events: ["state_changed"],
+    entity: ["light.*"],
+    secret: SECRET,
+  });
+  await webhooks.setEnabled(webhook.id, false);
+  changes.emit(change("light.hall", "off", "on"));
+  changes.emit(change("light.hall", "on", "off", {}, AT + 1));
+  while (webhooks.status().events < 2) await new Promise((resolve) => setTimeout(resolve, 5));
+  await webhooks.setEnabled(webhook.id, true);
+  changes.emit(change("light.hall", "off", "on", {}, AT + 2));
+  await receiver.has(1);
+  const span = { start: AT, end: AT + 3, onlyFailed: true };
+  while ((await webhooks.get(webhook.id)).waiting > 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  assert.equal(await webhooks.replaySpan(webhook.id, span), 2);
+  await receiver.has(3);
+  assert.deepEqual(
+    receiver.received.map(({ json }) => [json.from_state, json.to_state]),
+    [
+      ["off", "on"],
+      ["off", "on"],
+      ["on", "off"],
+    ],
+  );
+});
+
 test("Home Assistant gets nothing before it is told that it may, also after a restart", async (t) => {
   const { open, receiver } = await setup(t);
   const home = { origin: `127.0.0.1:${receiver.port}`, verifySsl: true };

@@ -62,7 +62,7 @@ export interface OpenWebhooks extends Outbox, Webhooks {
   ): Promise<void>;
   /** Lets the thread sleep now where nobody needs it: what follows may need the memory. */
   rest(): Promise<void>;
-  /** Tells webhooks of the state changes that they ask for. */
+  /** Tells webhooks of the state changes that they ask for, and keeps those that disabled ones ask for. */
   watch(feed: Pick<ChangeFeed, "subscribe">, areasOf: AreasOf): void;
   /**
    * Why Home Assistant gets nothing for the moment; null: it does. What waits for it keeps its order and counts no
@@ -158,9 +158,7 @@ export async function openWebhooks(options: WebhookOptions): Promise<OpenWebhook
     const { remote } = thread;
     status = await remote.call("status", null);
     for (const warning of await remote.call("warnings", null)) log.warn(warning);
-    if (status.webhooks === 0 && remote.pending === 0 && performance.now() - askedAt >= unaskedMs) return sleep();
-    // A webhook that its receiver's failures disabled need not be compared with any longer.
-    await refreshFilters();
+    if (status.webhooks === 0 && remote.pending === 0 && performance.now() - askedAt >= unaskedMs) await sleep();
   };
   const refresh = (unaskedMs: number): Promise<void> =>
     lookAfter(unaskedMs).catch(() => {
