@@ -70,7 +70,9 @@ test("namesOf() has every name that a user may write", () => {
     "was",
     "wdc",
     "Washington Capitals",
+    "nhl:Washington Capitals",
     "Capitals",
+    "nhl:Capitals",
     "23",
   ]);
 });

@@ -131,7 +131,7 @@ export function isSameAbbreviation(one: string, other: string): boolean {
   return a === b || SAME.some((group) => group.includes(a) && group.includes(b));
 }
 
-/** Every name that a user may call a team by: "nfl:25", "nfl:sf", "sf", "San Francisco 49ers", …, "25". */
+/** The names that are a team's own, with its league and without: "nfl:25", "nfl:sf", "sf", "San Francisco 49ers", … */
 export function namesOf(team: Team): string[] {
   const abbreviation = foldName(team.abbreviation);
   const others = SAME.filter((group) => group.includes(abbreviation)).flat();
@@ -140,9 +140,8 @@ export function namesOf(team: Team): string[] {
     teamKey(team),
     ...abbreviations.map((one) => `${team.league}:${one}`),
     ...abbreviations,
-    team.name,
-    team.shortName,
+    ...[team.name, team.shortName].flatMap((name) => (name === null ? [] : [name, `${team.league}:${name}`])),
     team.id,
   ];
-  return [...new Set(names.filter((name) => name !== null))];
+  return [...new Set(names)];
 }

@@ -55,7 +55,7 @@ export interface NewEvent {
   readonly league?: string;
   /**
    * Every name that a user may call one of the teams by: "nfl:25", "nfl:sf", "sf", "San Francisco 49ers". Compared
-   * without regard to case; blanks, "-", "_" and ":" are the same.
+   * without regard to case and accents; blanks, "-", "_" and ":" are the same.
    */
   readonly teams?: readonly string[];
   readonly entityId?: string;

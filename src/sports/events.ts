@@ -5,6 +5,7 @@ import {
   type LeagueStatus,
   type Score,
   type Side,
+  type Team,
   type TrackedGame,
 } from "../domain/game.ts";
 import { gameBody, isoOrNull, statusOf } from "../domain/game-json.ts";
@@ -12,7 +13,6 @@ import type { Micros } from "../domain/sample.ts";
 import { namesOf } from "../domain/team-names.ts";
 import type { NewEvent, StoredGame } from "../domain/webhook.ts";
 import { isoFromMicros } from "../lib/time.ts";
-import type { TeamHistory } from "./team-history.ts";
 
 /** Moments among the details of events; they leave as ISO 8601. */
 const MOMENTS: ReadonlySet<string> = new Set(["previous_start", "start"]);
@@ -24,7 +24,7 @@ const SCORING: ReadonlySet<GameEventType> = new Set(["score_changed", "score_cor
 export function newEvent(
   event: GameEvent,
   tracked: TrackedGame,
-  { formerNamesOf }: Pick<TeamHistory, "formerNamesOf">,
+  otherNamesOf: (team: Team) => readonly string[],
 ): NewEvent {
   const { game, score, previousScore, details } = event;
   const sides = [game.home.team, game.away.team];
@@ -34,7 +34,7 @@ export function newEvent(
     orderKey: gameKey(game),
     at: event.at,
     league: game.league,
-    teams: sides.flatMap((team) => [...namesOf(team), ...formerNamesOf(team)]),
+    teams: sides.flatMap((team) => [...namesOf(team), ...otherNamesOf(team)]),
     fields: {
       game_id: game.id,
       league: game.league.toUpperCase(),

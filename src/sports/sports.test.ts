@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { TeamName } from "../domain/team-names.ts";
+import { foldName, type TeamName } from "../domain/team-names.ts";
 import { silentLog } from "../lib/log.ts";
 import { createScoreSource } from "../sources/sports/score-source.ts";
 import { type FakeScoreboard, startFakeScoreboard } from "../testing/fake-scoreboard.ts";
@@ -240,6 +240,23 @@ test("createSports() follows the teams that webhooks name, as long as they do", 
   assert.deepEqual(sports.followed(), []);
   await sports.watch([]);
   assert.deepEqual(sports.status().leagues, []);
+});
+
+test("events of a team bear every name by which a webhook found it", async (t) => {
+  const { board, outbox, start, round } = await bench(t);
+  board.showTeams(NFL, [SF, SEA]);
+  board.show(NFL, [liveGame(0, 0, LIVE)]);
+  const sports = await start([]);
+  const asked = ["nfl:San Francisco 49ers", "NFL:49ers", "nfl:San Francisco", "nfl:sf", "49ers"];
+  await sports.watch(asked.map((team) => ({ league: null, team })));
+  await round();
+  board.show(NFL, [liveGame(0, 7, LIVE)]);
+  await until(() => outbox.events.length > 0);
+  const names = new Set(outbox.events[0]!.teams!.map(foldName));
+  assert.deepEqual(
+    asked.filter((name) => !names.has(foldName(name))),
+    [],
+  );
 });
 
 test("watch() says that it could not ask for a team whose league is not named", async (t) => {

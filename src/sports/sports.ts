@@ -67,6 +67,8 @@ export async function createSports(options: SportsOptions): Promise<Sports> {
   if (book.damaged > 0) log.warn(`${book.damaged} stored games cannot be read and begin anew`);
   const history = createTeamHistory();
   for (const { game } of [...book.all()].sort((a, b) => a.seenAt - b.seenAt)) history.learn(game);
+  /** By team: how webhooks call it. Some find a team among all of its league by what is no name of its own ("Dallas"). */
+  let calledByWebhooks: ReadonlyMap<string, readonly string[]> = new Map();
   const counters = { scoreboards: 0, events: 0, games_forgotten: 0 };
   const followed = createFollowed({
     stored: await outbox.followedTeams(),
@@ -86,11 +88,18 @@ export async function createSports(options: SportsOptions): Promise<Sports> {
     counters.scoreboards++;
   }
 
+  const otherNamesOf = (team: Team): string[] => [
+    ...history.formerNamesOf(team),
+    ...(calledByWebhooks.get(teamKey(team)) ?? []),
+  ];
+
   /** A game's events and what is remembered of it go in one transaction, or not at all. */
   async function store(drafts: readonly Draft[]): Promise<void> {
     const changed = drafts.filter((draft) => draft.changed);
     const forgottenGames = book.excess(drafts);
-    const events = changed.flatMap((draft) => draft.events.map((event) => newEvent(event, draft.tracked, history)));
+    const events = changed.flatMap((draft) =>
+      draft.events.map((event) => newEvent(event, draft.tracked, otherNamesOf)),
+    );
     if (changed.length > 0) {
       await outbox.commit({ games: changed.map(({ tracked }) => storedGame(tracked)), forgottenGames, events });
     }
@@ -237,12 +246,14 @@ export async function createSports(options: SportsOptions): Promise<Sports> {
     },
     async watch(teams) {
       const names: TeamName[] = [];
+      const called = new Map<string, string[]>();
       let complete = true;
       for (const { league: given, team: text } of teams.slice(0, FOLLOWED_MAX)) {
         const league = given === null ? undefined : source.parseLeague(given);
         try {
-          const { league: of, id } = await team(text, league);
-          names.push({ league: of, text: id });
+          const found = await team(text, league);
+          names.push({ league: found.league, text: found.id });
+          called.set(teamKey(found), [...(called.get(teamKey(found)) ?? []), text]);
         } catch (error) {
           const unavailable = error instanceof AppError && error.code === "unavailable";
           const named = unavailable ? readTeamName(text, league, source) : undefined;
@@ -251,6 +262,7 @@ export async function createSports(options: SportsOptions): Promise<Sports> {
           if (unavailable && !named) complete = false;
         }
       }
+      calledByWebhooks = called;
       followed.watch(names);
       feed.refresh();
       return complete;

@@ -54,6 +54,7 @@ const GAME: EventFacts = {
   league: "nfl",
   teams: ["nfl:25", "nfl:sf", "sf", "San Francisco 49ers"],
 };
+const ATLETICO: EventFacts = { type: "score_changed", league: "laliga", teams: ["laliga:1068", "Atlético Madrid"] };
 const HOME: EventFacts = {
   type: "state_changed",
   entityId: "light.kitchen_main",
@@ -70,6 +71,7 @@ const MATCHES: readonly [string, Parameters<typeof parseFilter>[0], EventFacts, 
   ["team with its league", { events: ["*"], team: "nfl-sf" }, GAME, true],
   ["team by id", { events: ["*"], team: "nfl:25" }, GAME, true],
   ["team by name", { events: ["*"], team: "san francisco 49ers" }, GAME, true],
+  ["team by name without its accents", { events: ["*"], team: "Atletico Madrid" }, ATLETICO, true],
   ["another team", { events: ["*"], team: "dal" }, GAME, false],
   ["the beginning of a team's name", { events: ["*"], team: "s" }, GAME, false],
   ["league", { events: ["*"], league: "NFL" }, GAME, true],

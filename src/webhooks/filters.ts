@@ -1,4 +1,5 @@
 import { AppError } from "../domain/errors.ts";
+import { foldName } from "../domain/team-names.ts";
 import { EVENT_TYPES, type EventType, type NewEvent } from "../domain/webhook.ts";
 import { matchesGlob } from "./glob.ts";
 
@@ -193,12 +194,4 @@ export function compileFilter(filter: WebhookFilter): CompiledFilter {
     matchesEntity: (entityId) => takesEntity(entityId.toLowerCase()),
     matches: (facts) => types.has(facts.type) && matchesGame(facts) && matchesHome(facts),
   };
-}
-
-/** "NFL-SF", "nfl:sf" and "nfl sf" are one name. */
-export function foldName(name: string): string {
-  return name
-    .trim()
-    .toLowerCase()
-    .replace(/[\s:_-]+/g, ":");
 }

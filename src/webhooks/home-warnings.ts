@@ -1,5 +1,5 @@
+import { foldName } from "../domain/team-names.ts";
 import type { Registered, WebhookInput, WebhookRow, Webhooks } from "../domain/webhook.ts";
-import { foldName } from "./filters.ts";
 
 /** What there is in the home now. */
 export interface HomeNames {
