@@ -319,3 +319,12 @@ test("after close() calls are refused as unavailable", async (t) => {
   await webhooks.close();
   await assert.rejects(webhooks.list(), (error) => error instanceof AppError && error.code === "unavailable");
 });
+
+test("close() ends the thread for good, also while a webhook is being registered", async (t) => {
+  const { receiver, open } = await setup(t);
+  const before = threads();
+  const webhooks = await open();
+  const registering = webhooks.register({ url: receiver.url, events: ["gap_opened"], secret: SECRET });
+  await Promise.allSettled([webhooks.close(), registering]);
+  assert.equal(threads(), before);
+});

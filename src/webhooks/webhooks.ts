@@ -149,6 +149,8 @@ export async function openWebhooks(options: WebhookOptions): Promise<OpenWebhook
   let status = await ask("read the webhooks' figures", "status", null);
   let filters: readonly CompiledFilter[] = [];
   const refreshFilters = async (): Promise<void> => {
+    // Asking would start the thread anew, and nobody would end it.
+    if (closed) return;
     filters = (await wake().remote.call("stateFilters", null)).map(compileFilter);
   };
   await refreshFilters();
