@@ -114,7 +114,7 @@ test("a failed delivery is tried again after a restart: same id and body, new ti
   assert.equal(row!.attempts[0]!.response_excerpt, "out of order");
 });
 
-test("a clock that was set back while the program was stopped makes no wait longer than the schedule's longest", async (t) => {
+test("a clock that was set back while the program was stopped makes no wait longer than it was", async (t) => {
   const place = await setup(t);
   const clock = createTestClock();
   place.receiver.answer = (_request, response) => response.writeHead(500).end();
@@ -126,7 +126,7 @@ test("a clock that was set back while the program was stopped makes no wait long
   }
   const back = createTestClock(clock.now() - 10 * 365 * 86_400_000);
   await using _ = open(place, { clock: back });
-  assert.deepEqual(back.waits(), [86_400_000]);
+  assert.deepEqual(back.waits(), [5_000]);
 });
 
 test("a step of the clock does not move a wait that is under way", async (t) => {

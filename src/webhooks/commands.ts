@@ -36,7 +36,7 @@ import {
   ROTATION_OVERLAP_MICROS,
   WEBHOOKS_MAX,
 } from "./registrations.ts";
-import { longestWait, nextWait } from "./retry.ts";
+import { nextWait } from "./retry.ts";
 import { generateSecret, keyOfSecret, type Vault } from "./secrets.ts";
 import type { Sender, SendOutcome } from "./send.ts";
 import { signedHeaders } from "./signing.ts";
@@ -113,7 +113,6 @@ export function createWebhookCommands(options: CommandsOptions) {
     },
     send,
     record,
-    longestWaitMs: longestWait(retrySeconds),
     now,
     random,
     ...(options.after ? { after: options.after } : {}),

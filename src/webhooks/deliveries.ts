@@ -34,7 +34,8 @@ export interface WaitingDelivery {
   readonly lane: string;
   /** Attempts that have failed. */
   readonly attempts: number;
-  /** By the wall clock of whoever wrote it; null: at once. */
+  /** When the last attempt failed and when the next is due, by the wall clock of whoever wrote it; null: none failed. */
+  readonly failedAt: Micros | null;
   readonly nextAt: Micros | null;
 }
 
@@ -95,7 +96,9 @@ export function openDeliveries(database: DatabaseSync): Deliveries {
     `UPDATE deliveries SET state = ?, attempts = ?, next_at = ?, finished_at = ?, error = ? WHERE id = ?`,
   );
   const waiting = database.prepare(
-    "SELECT id, webhook, lane, attempts, next_at FROM deliveries WHERE state = 'waiting' ORDER BY id",
+    `SELECT id, webhook, lane, attempts, next_at,
+       (SELECT at FROM attempts WHERE delivery = d.id AND number = d.attempts) AS failed_at
+     FROM deliveries d WHERE state = 'waiting' ORDER BY id`,
   );
   const message = database.prepare(
     "SELECT e.id, e.type, e.at, e.body FROM deliveries d JOIN events e ON e.sequence = d.event WHERE d.id = ?",
@@ -130,7 +133,7 @@ export function openDeliveries(database: DatabaseSync): Deliveries {
     const state = error === null ? "waiting" : "failed";
     const ended = error === null ? null : at;
     const { lastInsertRowid } = insert.run(webhookId, sequence, cause, lane, state, at, ended, error);
-    return { id: Number(lastInsertRowid), webhookId, lane, attempts: 0, nextAt: null };
+    return { id: Number(lastInsertRowid), webhookId, lane, attempts: 0, failedAt: null, nextAt: null };
   }
 
   function rowOf(columns: Record<string, unknown>): DeliveryRow {
@@ -169,6 +172,7 @@ export function openDeliveries(database: DatabaseSync): Deliveries {
           webhookId: one.webhook as string,
           lane: one.lane as string,
           attempts: one.attempts as number,
+          failedAt: one.failed_at as number | null,
           nextAt: one.next_at as number | null,
         };
       }

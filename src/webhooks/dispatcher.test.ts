@@ -20,6 +20,7 @@ const delivery = (webhookId: string, lane = "game"): WaitingDelivery => ({
   webhookId,
   lane,
   attempts: 0,
+  failedAt: null,
   nextAt: null,
 });
 const several = (count: number, webhookId: (index: number) => string): WaitingDelivery[] =>
@@ -37,7 +38,6 @@ function setup(more: Partial<DispatcherOptions> = {}) {
       return new Promise((answer) => answers.set(one.id, answer));
     },
     record: async () => ({ state: "ended" }),
-    longestWaitMs: 86_400_000,
     now: clock.now,
     random: () => 0.5,
     after: clock.after,
@@ -103,7 +103,7 @@ test("the next of a lane leaves only once the disk knows of the one before", asy
 
 test("what an earlier run left is spread, in the order of each lane, and overdue at once", () => {
   const { dispatcher, clock, sent } = setup();
-  const old = { attempts: 3, nextAt: clock.now() * 1000 - 5_000_000 };
+  const old = { attempts: 3, failedAt: clock.now() * 1000 - 9_000_000, nextAt: clock.now() * 1000 - 5_000_000 };
   dispatcher.add([{ ...delivery("a"), ...old }, delivery("a"), delivery("b")], true);
   assert.deepEqual(
     sent.map(({ webhookId }) => webhookId),

@@ -28,8 +28,6 @@ export interface DispatcherOptions {
   send(delivery: WaitingDelivery, signal: AbortSignal): Promise<SendOutcome & { readonly durationMs: number }>;
   /** Resolves once the outcome would survive a crash; rejects when the disk refuses. */
   record(delivery: WaitingDelivery, outcome: SendOutcome & { readonly durationMs: number }): Promise<Verdict>;
-  /** No stored time is further away than this, whatever the clock says. */
-  readonly longestWaitMs: number;
   readonly now?: () => number;
   readonly random?: () => number;
   /** Calls back after a time that no step of the clock changes. Returns the way to call it off. */
@@ -111,10 +109,11 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     pump();
   }
 
-  /** The clock may have been set in the meantime, either way. */
-  function restoredWait({ nextAt }: WaitingDelivery): number {
+  /** The clock may have been set in the meantime, either way: nothing waits for longer than it was to wait then. */
+  function restoredWait({ failedAt, nextAt }: WaitingDelivery): number {
+    const whole = failedAt === null || nextAt === null ? 0 : (nextAt - failedAt) / 1000;
     const left = nextAt === null ? 0 : nextAt / 1000 - now();
-    return Math.max(random() * SPREAD_MS, Math.min(left, options.longestWaitMs));
+    return Math.max(random() * SPREAD_MS, Math.min(left, whole));
   }
 
   function waitFor(line: Line, lane: Lane, ms: number): void {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { DEFAULT_RETRY_SECONDS, longestWait, nextWait, parseRetryAfter } from "./retry.ts";
+import { DEFAULT_RETRY_SECONDS, nextWait, parseRetryAfter } from "./retry.ts";
 
 const HOUR = 3_600_000;
 const failure = (attempts: number, status: number | null = 500, retryAfterMs: number | null = null) => ({
@@ -38,11 +38,6 @@ test("nextWait() honours Retry-After, never sooner than the schedule and never l
     nextWait(failure(1, 429), [0.1], () => 0),
     100,
   );
-});
-
-test("longestWait() bounds every wait", () => {
-  assert.ok(longestWait(DEFAULT_RETRY_SECONDS) >= 24 * HOUR * 1.2);
-  assert.equal(longestWait([]), 24 * HOUR);
 });
 
 const NOW = Date.parse("2026-11-24T12:00:00Z");

@@ -41,11 +41,6 @@ export function nextWait(failure: Failure, schedule: readonly number[], random: 
   return Math.round(Math.max(step, Math.min(least, RETRY_AFTER_MAX_MS)));
 }
 
-/** No wait that was drawn from this schedule is longer: what a stepped clock may make of a stored time. */
-export function longestWait(schedule: readonly number[]): number {
-  return Math.max(longest(schedule) * (1 + JITTER), RETRY_AFTER_MAX_MS);
-}
-
 function longest(schedule: readonly number[]): number {
   return Math.max(0, ...schedule) * 1000;
 }
