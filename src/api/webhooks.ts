@@ -242,7 +242,8 @@ export function webhookRoutes(api: Api, webhooks: Webhooks): void {
         schema: {
           tags,
           summary: enabled ? "Send events again" : "Send no events for now",
-          description: "What waits goes on once it is enabled; what happens while it is disabled comes by a replay.",
+          description:
+            "What waits is tried at once when it is enabled; what happens while it is disabled comes by a replay.",
           params,
           response: answers({ 200: Webhook }, 404, 503),
         },

@@ -304,6 +304,38 @@ test("a disabled webhook gets nothing; a replay of the time brings what it misse
   assert.equal(await webhooks.commands.replaySpan({ ...span, onlyFailed: true }), 0);
 });
 
+test("what waits for another attempt is tried at once where its webhook is enabled, or gets another address", async (t) => {
+  const place = await setup(t);
+  const other = await startReceiver();
+  t.after(() => other.close());
+  const clock = createTestClock();
+  place.receiver.answer = (_request, response) => response.writeHead(500).end();
+  await using webhooks = open(place, { clock, retrySeconds: [3_600, 3_600, 3_600] });
+  const { webhook } = await webhooks.commands.register({ url: place.receiver.url, events: GAMES, secret: SECRET });
+  await webhooks.commands.commit({ events: [scoreEvent("1", 1), scoreEvent("1", 2), scoreEvent("2", 3)] });
+  await until(() => clock.waits().length === 2);
+  await webhooks.commands.setEnabled({ id: webhook.id, enabled: false });
+  await webhooks.commands.setEnabled({ id: webhook.id, enabled: true });
+  await until(() => webhooks.commands.get(webhook.id).failed_calls === 4 && clock.waits().length === 2);
+  await webhooks.commands.update({ id: webhook.id, change: { url: other.url } });
+  await until(() => webhooks.commands.status(null).waiting === 0);
+  assert.deepEqual(clock.waits(), []);
+  assert.deepEqual(other.received.map(({ json }) => json.sequence).toSorted(), [1, 2, 3]);
+});
+
+test("a test does not wait for another that failed", async (t) => {
+  const place = await setup(t);
+  const clock = createTestClock();
+  place.receiver.answer = (_request, response) => response.writeHead(500).end();
+  await using webhooks = open(place, { clock });
+  const { webhook } = await webhooks.commands.register({ url: place.receiver.url, events: GAMES, secret: SECRET });
+  await webhooks.commands.sendTest(webhook.id);
+  await until(() => clock.waits().length === 1);
+  place.receiver.answer = (_request, response) => response.writeHead(204).end();
+  const { id } = await webhooks.commands.sendTest(webhook.id);
+  await until(() => webhooks.commands.delivery(id).state === "delivered");
+});
+
 test("replay() sends the same id and body once more", async (t) => {
   const place = await setup(t);
   await using webhooks = open(place);

@@ -43,6 +43,8 @@ export interface Dispatcher {
   add(deliveries: Iterable<WaitingDelivery>, restored?: boolean): void;
   /** A webhook was enabled, disabled or changed. */
   wake(webhookId: string): void;
+  /** Its failures say nothing any more: what waits for another attempt is tried at once, in its order. */
+  hurry(webhookId: string): void;
   /** Forgets everything that waits for a webhook; answers on the way change nothing any more. */
   forget(webhookId: string): void;
   waitingOf(webhookId: string): number;
@@ -212,6 +214,17 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     wake(webhookId) {
       const line = lines.get(webhookId);
       if (line && line.due.length > 0) ready.add(line);
+      pump();
+    },
+    hurry(webhookId) {
+      const line = lines.get(webhookId);
+      if (!line) return;
+      for (const lane of line.lanes.values()) {
+        if (lane.callOff === undefined) continue;
+        lane.callOff();
+        lane.callOff = undefined;
+        makeDue(line, lane);
+      }
       pump();
     },
     forget(webhookId) {
