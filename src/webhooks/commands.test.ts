@@ -244,11 +244,18 @@ test("410 gives up the delivery, disables the webhook and tells the others", asy
   t.after(() => other.close());
   place.receiver.answer = (_request, response) => response.writeHead(410).end();
   await using webhooks = open(place);
-  const { webhook } = await webhooks.commands.register({ url: place.receiver.url, events: GAMES, secret: SECRET });
+  const asked = { url: `${place.receiver.url}?key=secret`, events: GAMES, secret: SECRET };
+  const { webhook } = await webhooks.commands.register({ ...asked, description: "the hall's lamp" });
   await webhooks.commands.register({ url: other.url, events: ["webhook_*"], secret: SECRET });
   await webhooks.commands.commit({ events: [scoreEvent("1", 7)] });
   await other.has(1);
   assert.equal(other.received[0]!.json.type, "webhook.disabled");
+  assert.deepEqual(other.received[0]!.json.data, {
+    webhook_id: webhook.id,
+    url: `http://127.0.0.1:${place.receiver.port}`,
+    description: "the hall's lamp",
+    reason: "its receiver answered 410: gone for good",
+  });
   const row = webhooks.commands.get(webhook.id);
   assert.deepEqual([row.enabled, row.disabled_reason], [false, "its receiver answered 410: gone for good"]);
   assert.equal(webhooks.commands.deliveries({ webhookId: webhook.id, state: "failed", limit: 1 }).total, 1);

@@ -272,7 +272,13 @@ export function createWebhookCommands(options: CommandsOptions) {
           type: "webhook_disabled",
           orderKey: `webhook ${webhookId}`,
           at,
-          data: { webhook_id: webhookId, url: registration.url, description: registration.description, reason },
+          // Path and query are the key to many receivers, Home Assistant among them, and this goes to others.
+          data: {
+            webhook_id: webhookId,
+            url: new URL(registration.url).origin,
+            description: registration.description,
+            reason,
+          },
         },
       ],
       added,
