@@ -63,7 +63,7 @@ test("createFollowed() leaves out stored teams that cannot be read", () => {
 test("createFollowed() does not take a team of one league for one of another", () => {
   const followed = createFollowed({ ...nothing, configured: [{ league: "mlb", text: "sf" }] });
   assert.equal(followed.follows(gameOf()), false);
-  followed.watch([{ league: "nfl", text: "sf" }]);
+  followed.watch([{ league: "nfl", text: "sf", team: null }]);
   assert.equal(followed.follows(gameOf()), true);
   followed.watch([]);
   assert.equal(followed.follows(gameOf()), false);

@@ -5,6 +5,10 @@ import type { StoredTeam } from "../domain/webhook.ts";
 
 export const FOLLOWED_MAX = 200;
 
+export interface WatchedName extends TeamName {
+  readonly team: Team | null;
+}
+
 export interface FollowedOptions {
   readonly stored: readonly StoredTeam[];
   /** From the configuration. */
@@ -22,12 +26,16 @@ export interface Followed {
   leagues(): readonly LeagueId[];
   /** Whether one of the two plays. A team that is still known as text only is found by this, too. */
   follows(game: Game): boolean;
+  /** Whether teams of the league are known as text only. */
+  isUnresolved(league: LeagueId): boolean;
   /** Finds the teams that are known as text only in a league's whole list; answers those that it lacks. */
   resolveAll(league: LeagueId, teams: readonly Team[]): readonly FollowedTeam[];
   follow(name: TeamName): Promise<FollowedTeam>;
   unfollow(name: TeamName): Promise<boolean>;
-  /** Teams that webhooks name; they come and go with those. */
-  watch(names: readonly TeamName[]): void;
+  /** Teams that webhooks name, and which they are where that is known; they come and go with those. */
+  watch(names: readonly WatchedName[]): void;
+  /** How webhooks call a team, which need be no name of its own: some find it among all of its league ("Dallas"). */
+  watchedAs(team: Team): string[];
 }
 
 export function createFollowed(options: FollowedOptions): Followed {
@@ -68,7 +76,7 @@ export function createFollowed(options: FollowedOptions): Followed {
 
   /** The entry with the team's id, where one of the two is the team that it means. */
   function settle(entry: FollowedTeam, game: Game): FollowedTeam {
-    if (entry.league !== game.league || entry.id !== null || entry.text === ALL_TEAMS) return entry;
+    if (entry.league !== game.league || !isText(entry)) return entry;
     const sides = [game.home.team, game.away.team];
     const former = (): Team | undefined => {
       const team = options.formerly(entry.league, entry.text);
@@ -92,11 +100,12 @@ export function createFollowed(options: FollowedOptions): Followed {
       }
       return false;
     },
+    isUnresolved: (league) => everyone().some((entry) => entry.league === league && isText(entry)),
     resolveAll(league, teams) {
       const missing: FollowedTeam[] = [];
       for (const entries of [configured, own, watched]) {
         for (const [i, entry] of entries.entries()) {
-          if (entry.league !== league || entry.id !== null || entry.text === ALL_TEAMS) continue;
+          if (entry.league !== league || !isText(entry)) continue;
           const team = findTeam(teams, entry.text) ?? options.formerly(league, entry.text);
           if (team) entries[i] = resolved(entry, team);
           else missing.push(entry);
@@ -126,8 +135,15 @@ export function createFollowed(options: FollowedOptions): Followed {
     },
     watch(names) {
       const known = new Map(watched.map((team) => [`${team.league}:${team.text}`, team]));
-      watched = names.map((name) => known.get(`${name.league}:${name.text}`) ?? unresolved(name, false));
+      watched = names.map((name) => {
+        if (name.team) return resolved(unresolved(name, false), name.team);
+        return known.get(`${name.league}:${name.text}`) ?? unresolved(name, false);
+      });
     },
+    watchedAs: ({ league, id }) =>
+      watched.flatMap((entry) =>
+        entry.league === league && entry.id === id ? [entry.text, `${league}:${entry.text}`] : [],
+      ),
   };
 }
 
@@ -137,6 +153,10 @@ function unresolved({ league, text }: TeamName, configured: boolean): FollowedTe
 
 function resolved(entry: FollowedTeam, { id, abbreviation, name }: Team): FollowedTeam {
   return { ...entry, id, abbreviation, name };
+}
+
+function isText({ id, text }: FollowedTeam): boolean {
+  return id === null && text !== ALL_TEAMS;
 }
 
 function isMeant({ league, id, text }: FollowedTeam, game: Game): boolean {

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { type Game, type ScoreListener, type ScoreSource, SourceFailure, type Team } from "../domain/game.ts";
 import { foldName, type TeamName } from "../domain/team-names.ts";
 import { silentLog } from "../lib/log.ts";
 import { createScoreSource } from "../sources/sports/score-source.ts";
@@ -223,6 +224,38 @@ test("createSports() follows a team that is known as text only while its provide
   assert.equal((await sports.follow("nfl", "sf")).id, null);
   await round();
   assert.equal(sports.followed()[0]!.id, "25");
+});
+
+test("createSports() finds teams by any name once the source answers that did not at the start", async (t) => {
+  const { outbox, store } = await bench(t);
+  let teams: readonly Team[] | undefined;
+  let listener: ScoreListener | undefined;
+  const source: ScoreSource = {
+    leagues: [{ id: "nfl", name: "NFL" }],
+    parseLeague: (text) => (text.toLowerCase() === "nfl" ? "nfl" : undefined),
+    teams: async () => teams ?? Promise.reject(new SourceFailure("down", "no answer")),
+    schedule: async () => [],
+    listen(given) {
+      listener = given;
+      return { refresh() {}, current: () => [], status: () => [], counters: {}, async close() {} };
+    },
+  };
+  const look = async (game: Game): Promise<void> => {
+    const at = Date.now() * 1000;
+    const moments = { requestedAt: at, receivedAt: at, confirmations: new Map() };
+    await listener!.take({ league: "nfl", games: [game], ...moments });
+  };
+  const configured = [{ league: "nfl", text: "49ers" }];
+  const sports = await createSports({ source, outbox, samples: store, configured, log: silentLog() });
+  t.after(() => sports.close());
+  assert.equal(await sports.watch([{ league: null, team: "nfl:Seattle" }]), true);
+  await look(liveGame(0, 0, LIVE));
+  teams = [SF, SEA];
+  await look(liveGame(0, 0, LIVE));
+  await until(() => sports.followed()[0]!.id === SF.id);
+  await look(liveGame(0, 0, LIVE));
+  await look(liveGame(0, 7, LIVE));
+  assert.ok(outbox.events[0]!.teams!.includes("nfl:Seattle"));
 });
 
 test("createSports() follows the teams that webhooks name, as long as they do", async (t) => {

@@ -19,7 +19,7 @@ import type { Logger } from "../lib/log.ts";
 import { nowMicros } from "../lib/time.ts";
 import { createBook, type Draft } from "./book.ts";
 import { newEvent, sourceEvent, storedGame } from "./events.ts";
-import { createFollowed, FOLLOWED_MAX } from "./followed.ts";
+import { createFollowed, FOLLOWED_MAX, type WatchedName } from "./followed.ts";
 import { type GameSamples, writeSamples } from "./series.ts";
 import { createTeamHistory } from "./team-history.ts";
 
@@ -67,8 +67,8 @@ export async function createSports(options: SportsOptions): Promise<Sports> {
   if (book.damaged > 0) log.warn(`${book.damaged} stored games cannot be read and begin anew`);
   const history = createTeamHistory();
   for (const { game } of [...book.all()].sort((a, b) => a.seenAt - b.seenAt)) history.learn(game);
-  /** By team: how webhooks call it. Some find a team among all of its league by what is no name of its own ("Dallas"). */
-  let calledByWebhooks: ReadonlyMap<string, readonly string[]> = new Map();
+  /** Followed names that fit no team, which the log says once. */
+  const namesOfNone = new Set<string>();
   const counters = { scoreboards: 0, events: 0, games_forgotten: 0 };
   const followed = createFollowed({
     stored: await outbox.followedTeams(),
@@ -81,6 +81,8 @@ export async function createSports(options: SportsOptions): Promise<Sports> {
   async function take(scoreboard: Scoreboard): Promise<void> {
     const { games } = scoreboard;
     for (const game of games) history.learn(game);
+    // The source answers; at the start it may not have. Scores do not wait for its list of teams.
+    void resolveFollowed([scoreboard.league]);
     for (let at = 0; at < games.length; at += GAMES_AT_ONCE) {
       const some = { ...scoreboard, games: games.slice(at, at + GAMES_AT_ONCE) };
       await store(book.draft(some, followed.follows));
@@ -88,10 +90,7 @@ export async function createSports(options: SportsOptions): Promise<Sports> {
     counters.scoreboards++;
   }
 
-  const otherNamesOf = (team: Team): string[] => [
-    ...history.formerNamesOf(team),
-    ...(calledByWebhooks.get(teamKey(team)) ?? []),
-  ];
+  const otherNamesOf = (team: Team): string[] => [...history.formerNamesOf(team), ...followed.watchedAs(team)];
 
   /** A game's events and what is remembered of it go in one transaction, or not at all. */
   async function store(drafts: readonly Draft[]): Promise<void> {
@@ -192,19 +191,23 @@ export async function createSports(options: SportsOptions): Promise<Sports> {
     return current && { game: current, tracked: null };
   }
 
-  void resolveFollowed().catch((error: unknown) => log.error({ err: error }, "Cannot look up the followed teams"));
+  void resolveFollowed(followed.leagues());
   feed.refresh();
 
-  /** Says early what would otherwise be silence: a name that fits no team. */
-  async function resolveFollowed(): Promise<void> {
-    for (const league of followed.leagues()) {
+  /** Finds the teams that are known as text only, and says what would otherwise be silence: a name that fits none. */
+  async function resolveFollowed(leagues: readonly LeagueId[]): Promise<void> {
+    for (const league of leagues.filter(followed.isUnresolved)) {
       try {
-        for (const { text } of followed.resolveAll(league, await source.teams(league))) {
-          log.warn(`No team of ${league} is called "${text}", or more than one is: see SPORTS_TEAMS`);
+        for (const { text, configured } of followed.resolveAll(league, await source.teams(league))) {
+          const name = `${league}:${text}`;
+          if (namesOfNone.has(name)) continue;
+          namesOfNone.add(name);
+          const remedy = configured ? ": see SPORTS_TEAMS" : "";
+          log.warn(`No team of ${league} is called "${text}", or more than one is${remedy}`);
         }
       } catch (error) {
-        // The scoreboards name the teams as well.
-        if (!(error instanceof SourceFailure)) throw error;
+        // Until the source has a list the scoreboards name teams as well, though not in all ways.
+        if (!(error instanceof SourceFailure)) log.error({ err: error }, "Cannot look up the followed teams");
       }
     }
   }
@@ -245,24 +248,22 @@ export async function createSports(options: SportsOptions): Promise<Sports> {
       return found;
     },
     async watch(teams) {
-      const names: TeamName[] = [];
-      const called = new Map<string, string[]>();
+      const names: WatchedName[] = [];
       let complete = true;
       for (const { league: given, team: text } of teams.slice(0, FOLLOWED_MAX)) {
         const league = given === null ? undefined : source.parseLeague(given);
         try {
           const found = await team(text, league);
-          names.push({ league: found.league, text: found.id });
-          called.set(teamKey(found), [...(called.get(teamKey(found)) ?? []), text]);
+          const named = readTeamName(text, league, source);
+          names.push({ league: found.league, text: named?.text ?? text, team: found });
         } catch (error) {
           const unavailable = error instanceof AppError && error.code === "unavailable";
           const named = unavailable ? readTeamName(text, league, source) : undefined;
-          if (named) names.push(named);
+          if (named) names.push({ ...named, team: null });
           else log.warn(`A webhook asks for team "${text}", which cannot be followed: ${messageOf(error)}`);
           if (unavailable && !named) complete = false;
         }
       }
-      calledByWebhooks = called;
       followed.watch(names);
       feed.refresh();
       return complete;
