@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { rmSync, statSync } from "node:fs";
 import { type TestContext, test } from "node:test";
 import type { AppError } from "../domain/errors.ts";
+import type { ResolvedAddress } from "./address-rules.ts";
 import {
   type CommandSettings,
   createTestClock,
@@ -441,6 +442,36 @@ test("secrets are on the disk in no readable form, and another key file disables
   assert.equal(webhooks.commands.get(id).waiting, 1);
   await webhooks.commands.rotate({ id, secret: SECRET });
   await place.receiver.has(1);
+});
+
+test("changes that come at once all count, in memory as on the disk", async (t) => {
+  const place = await setup(t);
+  await using webhooks = open(place, { clock: createTestClock() });
+  const { webhook } = await webhooks.commands.register({ url: place.receiver.url, events: GAMES, secret: SECRET });
+  const { id } = webhook;
+  await Promise.all([
+    webhooks.commands.update({ id, change: { description: "one" } }),
+    webhooks.commands.update({ id, change: { events: ["gap_*"] } }),
+    webhooks.commands.rotate({ id, secret: null }),
+    webhooks.commands.setEnabled({ id, enabled: false }),
+  ]);
+  const { description, events, enabled } = webhooks.commands.get(id);
+  assert.deepEqual({ description, events, enabled }, { description: "one", events: ["gap_*"], enabled: false });
+});
+
+test("a change that waits for a name takes nothing back that was changed meanwhile", async (t) => {
+  const place = await setup(t);
+  let found = (_: readonly ResolvedAddress[]): void => {};
+  const resolve = (): Promise<readonly ResolvedAddress[]> => new Promise((answer) => (found = answer));
+  await using webhooks = open(place, { resolve });
+  const { webhook } = await webhooks.commands.register({ url: place.receiver.url, events: GAMES, secret: SECRET });
+  const { id } = webhook;
+  const moving = webhooks.commands.update({ id, change: { url: "https://hooks.example/" } });
+  await webhooks.commands.update({ id, change: { events: ["gap_*"] } });
+  found([{ address: "93.184.215.14", family: 4 }]);
+  await moving;
+  const { url, events } = webhooks.commands.get(id);
+  assert.deepEqual([url, events], ["https://hooks.example/", ["gap_*"]]);
 });
 
 test("100 parallel registrations are all listed", async (t) => {

@@ -265,7 +265,7 @@ export function createWebhookCommands(options: CommandsOptions) {
   function disableWithEvent(webhookId: string, reason: string, at: Micros, added: Added): void {
     const registration = registrations.all.get(webhookId);
     if (!registration?.enabled) return;
-    registrations.setEnabled(webhookId, false, reason, at);
+    registrations.setEnabled(webhookId, false, reason, changeTime(webhookId));
     insertEvents(
       [
         {
@@ -324,8 +324,11 @@ export function createWebhookCommands(options: CommandsOptions) {
     throw new AppError("conflict", `Cannot register another webhook: there are ${WEBHOOKS_MAX} already`);
   }
 
-  /** A new time even within one tick of the clock, since it tells that something changed. */
-  const changeTime = (registration: Registration): Micros => Math.max(micros(), registration.updatedAt + 1);
+  /**
+   * A new time even within one tick of the clock, since it tells that something changed. To be asked for within the
+   * change: another may just have been made.
+   */
+  const changeTime = (id: string): Micros => Math.max(micros(), registrations.get(id).updatedAt + 1);
 
   dispatcher.add(deliveries.waiting(), true);
   function prune(): void {
@@ -376,7 +379,11 @@ export function createWebhookCommands(options: CommandsOptions) {
       const warning = await checkTarget(rules, resolve, input.url);
       const id = newWebhookId();
       const url = rules.checkUrl(input.url).href;
-      await changed(id, () => registrations.insert({ id, url, description, filter, secret, at: micros() }));
+      await changed(id, () => {
+        // Others may have come while the name was looked up.
+        assertRoom();
+        registrations.insert({ id, url, description, filter, secret, at: micros() });
+      });
       return {
         webhook: rowOf(registrations.get(id)),
         generatedSecret: input.secret === undefined || input.secret === null ? secret : null,
@@ -386,14 +393,19 @@ export function createWebhookCommands(options: CommandsOptions) {
     list: (_: null): WebhookRow[] => [...registrations.all.values()].map(rowOf),
     get: (id: string): WebhookRow => rowOf(registrations.get(id)),
     async update({ id, change }: { id: string; change: Partial<WebhookInput> }): Promise<Registered> {
-      const before = registrations.get(id);
-      const filter = filterOf(change, before.filter);
-      const description = change.description === undefined ? before.description : checkDescription(change.description);
-      const warning = change.url === undefined ? null : await checkTarget(rules, resolve, change.url);
-      const url = change.url === undefined ? before.url : rules.checkUrl(change.url).href;
       registrations.get(id);
-      await changed(id, () => registrations.update(id, { url, filter, description }, changeTime(before)));
-      if (url !== before.url) dispatcher.hurry(id);
+      const warning = change.url === undefined ? null : await checkTarget(rules, resolve, change.url);
+      let moved = false;
+      await changed(id, () => {
+        const before = registrations.get(id);
+        const filter = filterOf(change, before.filter);
+        const description =
+          change.description === undefined ? before.description : checkDescription(change.description);
+        const url = change.url === undefined ? before.url : rules.checkUrl(change.url).href;
+        moved = url !== before.url;
+        registrations.update(id, { url, filter, description }, changeTime(id));
+      });
+      if (moved) dispatcher.hurry(id);
       return { webhook: rowOf(registrations.get(id)), generatedSecret: null, warning };
     },
     async delete(id: string): Promise<void> {
@@ -405,19 +417,18 @@ export function createWebhookCommands(options: CommandsOptions) {
       dispatcher.forget(id);
     },
     async setEnabled({ id, enabled }: { id: string; enabled: boolean }): Promise<WebhookRow> {
-      const before = registrations.get(id);
-      await changed(id, () =>
-        registrations.setEnabled(id, enabled, enabled ? null : "by its owner", changeTime(before)),
-      );
+      await changed(id, () => registrations.setEnabled(id, enabled, enabled ? null : "by its owner", changeTime(id)));
       if (enabled) dispatcher.hurry(id);
       return rowOf(registrations.get(id));
     },
     async rotate({ id, secret }: { id: string; secret: string | null }) {
-      const before = registrations.get(id);
       const next = secret ?? generateSecret();
       keyOfSecret(next);
-      const at = changeTime(before);
-      await changed(id, () => registrations.rotate(id, next, at));
+      let at = 0;
+      await changed(id, () => {
+        at = changeTime(id);
+        registrations.rotate(id, next, at);
+      });
       return { secret: secret === null ? next : null, previousUntil: isoFromMicros(at + ROTATION_OVERLAP_MICROS) };
     },
 
