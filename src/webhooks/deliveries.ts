@@ -123,10 +123,10 @@ export function openDeliveries(database: DatabaseSync): Deliveries {
      ORDER BY sequence LIMIT ${PRUNE_ROWS}`,
   );
   // The rows that wait have an index of their own: counting the others would read the whole table.
-  const surplus = database.prepare(
-    `SELECT (SELECT count(*) FROM events) - ${LOG_EVENTS_MAX} AS events,
+  const excess = database.prepare(
+    `SELECT coalesce((SELECT max(sequence) FROM events), 0) - ${LOG_EVENTS_MAX} AS sequence,
        (SELECT count(*) FROM deliveries) - (SELECT count(*) FROM deliveries WHERE state = 'waiting')
-         - ${LOG_DELIVERIES_MAX} AS deliveries`,
+         - ${LOG_DELIVERIES_MAX} AS ended`,
   );
 
   function add({ webhookId, sequence, cause, lane, at }: NewDelivery, error: string | null): WaitingDelivery {
@@ -235,12 +235,11 @@ export function openDeliveries(database: DatabaseSync): Deliveries {
         return ended;
       };
       for (const { sequence } of oldEvents.all(now - LOG_DAYS * DAY_MICROS)) remove(sequence as number);
-      let { events, deliveries } = surplus.get() as { events: number; deliveries: number };
-      if (events <= 0 && deliveries <= 0) return rows >= PRUNE_ROWS;
+      const last = excess.get() as { sequence: number; ended: number };
+      let { ended } = last;
       for (const { sequence } of firstEvents.all()) {
-        if (rows >= PRUNE_ROWS || (events <= 0 && deliveries <= 0)) break;
-        deliveries -= remove(sequence as number);
-        events--;
+        if (rows >= PRUNE_ROWS || ((sequence as number) > last.sequence && ended <= 0)) break;
+        ended -= remove(sequence as number);
       }
       return rows >= PRUNE_ROWS;
     },
