@@ -3,6 +3,7 @@ import { rmSync, statSync } from "node:fs";
 import { type TestContext, test } from "node:test";
 import type { AppError } from "../domain/errors.ts";
 import type { ResolvedAddress } from "./address-rules.ts";
+import { WAITING_ALWAYS, WAITING_MAX } from "./deliveries.ts";
 import {
   type CommandSettings,
   createTestClock,
@@ -516,6 +517,37 @@ test("what is too old is removed when the database is opened, since its thread m
   const left = () => webhooks.database.prepare("SELECT sequence FROM events").all();
   await until(() => left().length < 2);
   assert.equal(left()[0]!.sequence, 2);
+});
+
+test("deliveries of dead receivers, however many, leave room for those of others", async (t) => {
+  const place = await setup(t);
+  {
+    await using webhooks = open(place);
+    const asked = { url: "http://127.0.0.1:9/", events: ["gap_*"], secret: SECRET };
+    for (let i = 0; i < 10; i++) {
+      const { webhook } = await webhooks.commands.register(asked);
+      await webhooks.commands.setEnabled({ id: webhook.id, enabled: false });
+    }
+    await webhooks.commands.commit({ events: [scoreEvent("1", 1)] });
+    webhooks.database.exec(`
+      WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000)
+      INSERT INTO deliveries (webhook, event, cause, lane, state, created_at)
+        SELECT id, 1, 'event', i, 'waiting', 0 FROM webhooks, n
+    `);
+  }
+  await using webhooks = open(place);
+  assert.equal(webhooks.commands.status(null).waiting, WAITING_MAX);
+  place.receiver.answer = () => {};
+  const { webhook } = await webhooks.commands.register({ url: place.receiver.url, events: GAMES, secret: SECRET });
+  const events = Array.from({ length: WAITING_ALWAYS + 1 }, (_, i) => scoreEvent("2", i));
+  await webhooks.commands.commit({ events });
+  await place.receiver.has(1);
+  assert.equal(webhooks.commands.get(webhook.id).waiting, WAITING_ALWAYS);
+  const [letter] = webhooks.commands.deliveries({ webhookId: webhook.id, state: "failed", limit: 2 }).rows;
+  assert.equal(
+    letter!.error,
+    `not tried: ${WAITING_MAX + WAITING_ALWAYS} of all webhooks' deliveries are waiting already`,
+  );
 });
 
 test("a webhook of before whose conditions can never be true is loaded, and can be changed in all else", async (t) => {

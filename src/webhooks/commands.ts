@@ -19,6 +19,7 @@ import { type AddressRules, checkTarget, type Resolve } from "./address-rules.ts
 import {
   type NewDelivery,
   openDeliveries,
+  WAITING_ALWAYS,
   WAITING_MAX,
   WAITING_PER_WEBHOOK_MAX,
   type WaitingDelivery,
@@ -164,8 +165,10 @@ export function createWebhookCommands(options: CommandsOptions) {
 
   function queue(delivery: NewDelivery, added: Added): void {
     const waiting = dispatcher.waitingOf(delivery.webhookId) + (added.perWebhook.get(delivery.webhookId) ?? 0);
-    if (waiting >= WAITING_PER_WEBHOOK_MAX || dispatcher.waiting + added.deliveries.length >= WAITING_MAX) {
-      deliveries.insertFailed(delivery, `not tried: ${waiting} deliveries are waiting already`);
+    const all = dispatcher.waiting + added.deliveries.length;
+    if (waiting >= WAITING_PER_WEBHOOK_MAX || (all >= WAITING_MAX && waiting >= WAITING_ALWAYS)) {
+      const whose = waiting >= WAITING_PER_WEBHOOK_MAX ? waiting : `${all} of all webhooks'`;
+      deliveries.insertFailed(delivery, `not tried: ${whose} deliveries are waiting already`);
       added.turnedAway++;
       return;
     }

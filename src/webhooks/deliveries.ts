@@ -7,6 +7,8 @@ import { isoFromMicros } from "../lib/time.ts";
 /** Deliveries of one webhook, and of all, that may wait; what comes on top is a dead letter at once. */
 export const WAITING_PER_WEBHOOK_MAX = 10_000;
 export const WAITING_MAX = 100_000;
+/** So many of each webhook have room though all others wait: receivers that are dead cost no other its deliveries. */
+export const WAITING_ALWAYS = 50;
 /** Events, and those of their deliveries that have ended, are kept for so long and at most so many. */
 export const LOG_DAYS = 30;
 export const LOG_EVENTS_MAX = 100_000;
