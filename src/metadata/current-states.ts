@@ -15,9 +15,11 @@ export type SavedState = readonly [string, string, string, number, number, numbe
 export interface SavableStates extends CurrentStates {
   /** Begins with what was saved: these count as unchanged. */
   load(saved: readonly State[]): void;
+  /** Entities that changed since they were last taken. */
+  readonly unsaved: number;
   /**
-   * Takes what changed since the last call, at most `limit` entities; undefined when nothing did. What could not be
-   * saved is given back by `giveBack`.
+   * Takes what changed since the last call, at most `limit` entities, the longest unsaved first; undefined when nothing
+   * did. What could not be saved is given back by `giveBack`.
    */
   take(limit: number): StatesToSave | undefined;
   giveBack(taken: StatesToSave): void;
@@ -42,6 +44,9 @@ export function createCurrentStates(): SavableStates {
       if (states.delete(entityId)) changed.add(entityId);
     },
     values: () => states.values(),
+    get unsaved() {
+      return changed.size;
+    },
     take(limit) {
       if (changed.size === 0) return undefined;
       const rows: SavedState[] = [];

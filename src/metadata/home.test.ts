@@ -827,6 +827,27 @@ test("a lock held beyond the timeout is unavailable, writes nothing, and passes"
   assert.deepEqual(queryFile(file, "SELECT state FROM states"), [{ state: "on" }], "what failed was saved later");
 });
 
+test("saveStates() ends while states go on changing, with those that had changed when it was called", async (t) => {
+  const { home, query } = await openTestHome(t);
+  home.states.set(state("light.busy", "0"));
+  home.states.set(state("light.calm", "on"));
+  let saved = false;
+  const saving = home.saveStates().then(() => {
+    saved = true;
+  });
+  const end = performance.now() + 2_000;
+  for (let n = 1; !saved && performance.now() < end; n++) {
+    await new Promise((resume) => setImmediate(resume));
+    home.states.set(state("light.busy", `${n}`));
+  }
+  assert.ok(saved, "in a home that changes during each commit, too");
+  await saving;
+  assert.deepEqual(query("SELECT entity_id, state FROM states"), [
+    { entity_id: "light.busy", state: "0" },
+    { entity_id: "light.calm", state: "on" },
+  ]);
+});
+
 test("states are saved when they changed, removed ones go, and the next start begins with them", async (t) => {
   const { home, file, query } = await openTestHome(t);
   home.states.set(state("light.a", "on", { brightness: 12 }));

@@ -115,7 +115,10 @@ export async function openWriter(
       inOrder("remove entities", () => remote.call("removeUnregistered", { entityIds, at })),
     saveStates: () =>
       inOrder("save the current states", async () => {
-        for (let taken = states.take(SAVE_STATES); taken; taken = states.take(SAVE_STATES)) {
+        // What changes during a commit waits for the next time: in a home that changes during each there would be no end.
+        for (let left = states.unsaved; left > 0; left -= SAVE_STATES) {
+          const taken = states.take(Math.min(left, SAVE_STATES));
+          if (taken === undefined) break;
           try {
             await remote.call("saveStates", taken);
           } catch (error) {
