@@ -161,6 +161,8 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     throw isNewer ? new AppError("unavailable", message, { cause }) : new Error(message, { cause });
   }
   logDamage(stored, log);
+  // Whatever lives on takes its part: of a home with many series the whole is hundreds of megabytes.
+  const { outgoing, archivedDays } = stored;
   const losses = createLosses(directory, committer.damage, now);
   let days: readonly Day[] = stored.days;
   const droppedTime = createDroppedTime(stored.droppedBefore, now);
@@ -286,7 +288,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   function startForwarders(forward: ForwardSettings): Forwarders {
     return createForwarders({
       settings: forward,
-      stored: stored.outgoing,
+      stored: outgoing,
       commands: committer.forward,
       series: catalog.row,
       isArchived: (day) => tier?.isArchived(day) ?? false,
@@ -300,7 +302,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
       openInfluxArchive({
         ...outside.archive!,
         commands: committer.forward,
-        archived: stored.archivedDays,
+        archived: archivedDays,
         days: () => days,
         daysChanged: archived,
         changing,

@@ -161,7 +161,7 @@ export function createCatalog(stored: StoredCatalog, record: (change: CatalogCha
 
   const rowsOf = (subject: Subject | undefined): readonly Series[] => (subject?.series.map(rowOf) ?? []).sort(byField);
 
-  const restore = (): void => {
+  const restore = ({ series, aliases, formerUnits: units }: StoredCatalog): void => {
     // The same few words come thousands of times; one copy of each is kept.
     const words = new Map<string, string>();
     const word = <T extends string | null>(text: T): T => {
@@ -169,7 +169,7 @@ export function createCatalog(stored: StoredCatalog, record: (change: CatalogCha
       if (!words.has(text)) words.set(text, text);
       return words.get(text) as T;
     };
-    for (const row of stored.series) {
+    for (const row of series) {
       const [number, measurement, name, field, unit, deviceClass, stateClass, firstTs, lastTs, lastValue, lostUnit] =
         row;
       const subject = subjectOf(word(measurement), name);
@@ -189,9 +189,9 @@ export function createCatalog(stored: StoredCatalog, record: (change: CatalogCha
       subject.series.push(entry);
       size++;
     }
-    for (const [series, until, unit] of stored.formerUnits) keepFormerUnit(series, { until, unit: word(unit) });
-    for (const [series, entityId, from, to] of [...stored.aliases].sort(byEnd)) {
-      const subject = entries[series]?.subject;
+    for (const [number, until, unit] of units) keepFormerUnit(number, { until, unit: word(unit) });
+    for (const [number, entityId, from, to] of [...aliases].sort(byEnd)) {
+      const subject = entries[number]?.subject;
       if (subject === undefined) continue;
       subject.lastName = entityId;
       if (to === null) {
@@ -205,7 +205,7 @@ export function createCatalog(stored: StoredCatalog, record: (change: CatalogCha
       }
     }
   };
-  restore();
+  restore(stored);
 
   return {
     get size() {

@@ -1,0 +1,48 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { setFlagsFromString } from "node:v8";
+import { collectGarbage } from "../../lib/collect-garbage.ts";
+import { silentLog } from "../../lib/log.ts";
+import { openStore } from "../store.ts";
+
+const SUBJECTS = 20_000;
+const FIELDS = ["state", "latitude", "longitude", "source", "external_id"];
+/** What the catalog makes of a series takes some 230 here, the rows that it is read from some 330 more. */
+const BYTES_A_SERIES_MAX = 350;
+
+test("openStore() keeps what it makes of the series, not what it read them from", async (t) => {
+  setFlagsFromString("--expose-gc");
+  // As of an earlier context: the flag counts for those that come.
+  globalThis.gc ??= (await import("node:vm")).runInNewContext("gc");
+  const directory = mkdtempSync(join(tmpdir(), "catalog-test-"));
+  t.after(() => rmSync(directory, { recursive: true, force: true }));
+  const options = {
+    directory,
+    commitSeconds: 1000,
+    settings: { busyTimeoutSeconds: 1, cacheSize: -2000, synchronous: "OFF" as const },
+    log: silentLog(),
+  };
+  {
+    await using store = await openStore(options);
+    for (let n = 0; n < SUBJECTS; n++) {
+      const subject = `geo_location.strike_${n}`;
+      for (const field of FIELDS)
+        store.append(store.series({ measurement: "state", subject, field }, subject, n), n, n);
+      store.release("state", subject, n + 1);
+      if (n % 1000 === 0) await store.flush();
+    }
+    await store.fold();
+  }
+  collectGarbage();
+  const before = process.memoryUsage().heapUsed;
+  await using store = await openStore(options);
+  const { series } = store.status();
+  assert.equal(series, SUBJECTS * FIELDS.length);
+  await new Promise((resume) => setTimeout(resume, 100));
+  collectGarbage();
+  const each = (process.memoryUsage().heapUsed - before) / series;
+  assert.ok(each < BYTES_A_SERIES_MAX, `${Math.round(each)} bytes`);
+});
