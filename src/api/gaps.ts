@@ -38,7 +38,7 @@ const GapRow = exactly({
   hours_total: nullable(count("Hours of the span, rounded up")),
   missing_entities: Type.Array(Type.String(), {
     description:
-      "Entities whose last state in it Home Assistant's recorder does not have; when Home Assistant itself was down, all that are recorded. Up to 1,000",
+      "Entities whose last state in it Home Assistant's recorder does not have; when Home Assistant itself was down, all that are recorded. Up to 1,000, in the newest 100 gaps that lack any; the note counts the rest",
   }),
   note: nullableText(
     "Why it is partial, and what else there is to say; of several restarts of Home Assistant in it, the last",

@@ -36,7 +36,10 @@ export interface Gap extends Span {
   /** Hours of the span that were asked for, of how many it has (rounded up); null before the work began. */
   readonly done: number;
   readonly total: number | null;
-  /** Entities whose last state in the gap HA's recorder does not have; all that are recorded when HA was down. */
+  /**
+   * Entities whose last state in the gap HA's recorder does not have; all that are recorded when HA was down. Of old gaps
+   * the ledger keeps their number alone, in the note.
+   */
   readonly missingEntities: readonly string[];
   readonly note: string | null;
   /**

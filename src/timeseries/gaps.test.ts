@@ -4,6 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { silentLog } from "../lib/log.ts";
+import { openForWriting } from "./hot/database.ts";
+import { createLedgerWriter } from "./hot/ledger.ts";
 import { openStore, type Store } from "./store.ts";
 
 const SETTINGS = { busyTimeoutSeconds: 5, cacheSize: -2000, synchronous: "FULL" } as const;
@@ -54,6 +56,51 @@ test("the ledger is read at once, and is the same after a start", async (t) => {
   assert.equal(again.gaps.progress(second.id, "plan"), null);
   assert.equal(again.gaps.open("stopped", 600).id, second.id + 1);
   assert.throws(() => again.gaps.update(99, {}), RangeError);
+});
+
+test("of a hundred closed gaps the names of what they lack are kept, of older ones their number", async (t) => {
+  const directory = temporary(t);
+  const names = Array.from({ length: 1_000 }, (_, n) => `sensor.number_${n}`);
+  const store = await open(directory);
+  const downtime = { start: 10, end: 20 };
+  for (let n = 0; n < 102; n++) {
+    const { id } = store.gaps.open("socket_closed", n);
+    const note = id === 2 ? null : "a note";
+    store.gaps.update(id, { state: "partial", closedAt: n, missingEntities: names, note, downtime });
+  }
+  const going = store.gaps.open("socket_closed", 1000);
+  store.gaps.update(going.id, { state: "filled", closedAt: 1001 });
+  const told = store.gaps.list();
+  await store.close();
+  const again = await open(directory);
+  t.after(() => again.close());
+  assert.deepEqual(again.gaps.list(), told);
+  assert.deepEqual(
+    told.slice(1).map(({ missingEntities }) => missingEntities.length),
+    [...Array(100).fill(1_000), 0, 0],
+  );
+  const lost = "the names of 1000 missing entities are not kept any longer";
+  assert.deepEqual([told.at(-1)?.note, told.at(-2)?.note, told.at(-3)?.note], [`a note; ${lost}`, lost, "a note"]);
+  assert.deepEqual([told.at(-1)?.state, told.at(-1)?.downtime], ["partial", downtime], "the rest stays");
+});
+
+test("a downtime has its day added up anew once, not with each later word on its gap", async (t) => {
+  const directory = temporary(t);
+  const store = await open(directory);
+  const told = store.gaps.open("socket_closed", 5);
+  await store.close();
+  using db = openForWriting(join(directory, "timeseries.db"), SETTINGS);
+  const ledger = createLedgerWriter(db);
+  db.exec("INSERT INTO rollup_days (day, cuts) VALUES (0, 'built')");
+  const built = () => db.prepare("SELECT cuts FROM rollup_days WHERE day = 0").get()!.cuts;
+  const gap = { ...told, downtime: { start: 10, end: 20 } };
+  ledger.apply({ kind: "gap", gap });
+  assert.equal(built(), null);
+  db.exec("UPDATE rollup_days SET cuts = 'built'");
+  ledger.apply({ kind: "gap", gap: { ...gap, note: "another note" } });
+  assert.equal(built(), "built");
+  ledger.apply({ kind: "gap", gap: { ...gap, downtime: { start: 11, end: 20 } } });
+  assert.equal(built(), null);
 });
 
 test("a crash takes progress along with the samples that came before it, never the samples alone", async (t) => {

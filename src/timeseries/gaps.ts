@@ -2,6 +2,9 @@ import { type Gap, type GapLedger, type ProgressPart, silenceOf } from "../domai
 import type { Micros } from "../domain/sample.ts";
 import type { LedgerChange, StoredGap } from "./hot/ledger.ts";
 
+/** Closed gaps of which the names of missing entities are kept: a thousand for each restart of Home Assistant add up. */
+const NAMED_GAPS_MAX = 100;
+
 export interface GapLedgerOptions {
   readonly stored: readonly StoredGap[];
   /** Hands a change to the next transaction, behind everything that was appended before. */
@@ -43,6 +46,14 @@ export function createGapLedger({ stored, record, now, silent }: GapLedgerOption
     record({ kind: "gap", gap });
     return gap;
   };
+  const forgetNames = (): void => {
+    const named = [...gaps.values()].filter((gap) => gap.closedAt !== null && gap.missingEntities.length > 0);
+    for (const gap of named.slice(0, -NAMED_GAPS_MAX)) {
+      const what = `the names of ${gap.missingEntities.length} missing entities are not kept any longer`;
+      put({ ...gap, missingEntities: [], note: gap.note === null ? what : `${gap.note}; ${what}` });
+    }
+  };
+  forgetNames();
 
   return {
     open(reason, start) {
@@ -68,6 +79,7 @@ export function createGapLedger({ stored, record, now, silent }: GapLedgerOption
         record({ kind: "progress", id, part: "plan", text: null });
         record({ kind: "progress", id, part: "position", text: null });
       }
+      if (gap.closedAt !== null && gap.missingEntities.length > 0) forgetNames();
       if (change.downtime != null) {
         listSilences();
         silent?.(silenceOf(change.downtime));

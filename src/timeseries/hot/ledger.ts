@@ -55,16 +55,21 @@ export function createLedgerWriter(db: DatabaseSync): LedgerWriter {
     `INSERT INTO rollup_days (day, statistics) VALUES (?, 1)
      ON CONFLICT (day) DO UPDATE SET statistics = 1 WHERE statistics = 0`,
   );
-  const unbuild = db.prepare("UPDATE rollup_days SET cuts = NULL WHERE day = ?");
+  const unbuild = db.prepare(
+    `UPDATE rollup_days SET cuts = NULL
+     WHERE day = ? AND NOT EXISTS (SELECT 1 FROM gaps WHERE id = ? AND down_from = ?)`,
+  );
   const meta = db.prepare("INSERT OR REPLACE INTO meta VALUES (?, ?)");
   return {
     apply(change) {
       switch (change.kind) {
-        case "gap":
+        case "gap": {
+          const { id, downtime } = change.gap;
+          // What was in force ends there, and so says the day's rollups another time; a downtime known before did so then.
+          if (downtime !== null) unbuild.run(dayOf(silenceOf(downtime)), id, downtime.start);
           gap.run(...gapColumns(change.gap));
-          // What was in force ends there, and so says the day's rollups another time.
-          if (change.gap.downtime !== null) unbuild.run(dayOf(silenceOf(change.gap.downtime)));
           break;
+        }
         case "progress":
           progress[change.part].run(change.text, change.id);
           break;
