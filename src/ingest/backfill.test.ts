@@ -133,6 +133,24 @@ test("fill() asks for a smaller window after a failure, and goes on where it was
   assert.equal((await samplesOf(store, "sensor.a")).length, 48);
 });
 
+test("fill() asks for whole microseconds after an answer of many rows, and reads all of a busy home", async (t) => {
+  const { backfill, store, gap, signal } = await create(t);
+  const rows = Array.from({ length: 50_000 }, (_, i) => row(String(i), NOW - 2 * HOUR + i * 143_999));
+  const { asked, connection } = connectionOf({ "sensor.busy": rows }, ({ span }) => {
+    // Home Assistant takes no other time, and that is no fault of the entities'.
+    if (!Number.isInteger(span.start) || !Number.isInteger(span.end)) {
+      throw new AppError("invalid", `Invalid start_time: ${JSON.stringify(span)}`);
+    }
+  });
+  const { id } = gap(NOW - 2 * HOUR, NOW, [target("sensor.busy", { expected: rows.at(-1)!.lastUpdated })]);
+  await backfill.fill(store.gaps.list().find((one) => one.id === id)!, connection, signal);
+  assert.ok(
+    asked.some(({ span }) => (span.end - span.start) % SECOND > 0),
+    "windows go by the rows of the last one",
+  );
+  assert.deepEqual([store.gaps.list()[0]!.state, store.gaps.list()[0]!.added], ["filled", rows.length]);
+});
+
 test("fill() leaves out a name that Home Assistant refuses, and names it", async (t) => {
   const { backfill, store, gap, signal } = await create(t);
   const history = Object.fromEntries(Array.from({ length: 7 }, (_, i) => [`sensor.s${i}`, [row("1", NOW - SECOND)]]));

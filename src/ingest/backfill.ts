@@ -246,7 +246,9 @@ export function createBackfill(options: BackfillOptions): Backfill {
     const indexed = [...targets.entries()];
     while (position.end > span.start) {
       // Where Home Assistant's clock was set back, rows lie in its future.
-      const start = Math.max(span.start, Math.min(position.end - position.window, homeNow() - WINDOW_MIN));
+      const begin = Math.min(position.end - position.window, homeNow() - WINDOW_MIN);
+      // Home Assistant refuses a fraction of a microsecond, in the words that it has for a name that it does not know.
+      const start = Math.max(span.start, Math.floor(begin));
       while (position.next < targets.length) {
         const group = indexed.slice(position.next, position.next + GROUP_ENTITIES_MAX);
         try {
