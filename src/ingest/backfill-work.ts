@@ -15,9 +15,12 @@ const DAY = 24 * HOUR;
 
 /** Rows of one answer that are aimed at: some 5 MB with attributes. */
 const ROWS_AIM = 20_000;
+/** The same once an answer was too big or did not come: Home Assistant records up to 16 KiB of attributes with each. */
+const ROWS_AIM_AFTER_FAILURE = 3_000;
 /** The first window of a gap, whose density is not known yet. */
-export const WINDOW_FIRST = HOUR;
-export const WINDOW_MIN = 60 * SECOND;
+const WINDOW_FIRST = HOUR;
+/** As much as 50 entities send in a second always fits into a message. */
+const WINDOW_MIN = SECOND;
 const WINDOW_MAX = 16 * DAY;
 /** A window at least so long in which nothing even was in force shows that there is nothing older. */
 const WINDOW_UNHEARD = DAY;
@@ -32,6 +35,10 @@ export interface Position {
   next: number;
   /** Length of that window. */
   window: number;
+  /** As long as so many rows take where they stand closest, an hour at most. */
+  shortest: number;
+  /** Rows of one answer that are aimed at. */
+  aim: number;
   /** Most rows of an answer in that window. */
   rows: number;
   /** An answer in that window said something, and be it what was in force at its start. */
@@ -78,8 +85,19 @@ export function spanOf(gap: Gap): Span {
   return { start, end: gap.end + OVERLAP_MICROS };
 }
 
+/** With what the windows of a gap begin: what is known of the home by earlier ones. */
+export type Measure = Pick<Position, "window" | "aim">;
+
+export const FIRST_MEASURE: Measure = { window: WINDOW_FIRST, aim: ROWS_AIM };
+
 /** The work on a gap, from where it was left. */
-export function beginWork(gap: Gap, ledger: GapLedger, connection: HomeConnection, signal: AbortSignal): Work {
+export function beginWork(
+  gap: Gap,
+  ledger: GapLedger,
+  connection: HomeConnection,
+  signal: AbortSignal,
+  measure: Measure,
+): Work {
   const span = spanOf(gap);
   const plan = ledger.progress(gap.id, "plan");
   const { targets, homeStart }: Plan = plan === null ? { targets: [], homeStart: null } : decodePlan(plan);
@@ -89,7 +107,8 @@ export function beginWork(gap: Gap, ledger: GapLedger, connection: HomeConnectio
     first: 0,
     end: span.end,
     next: 0,
-    window: WINDOW_FIRST,
+    ...measure,
+    shortest: WINDOW_FIRST,
     rows: 0,
     heard: false,
     unseen: expected,
@@ -109,11 +128,26 @@ export function beginWork(gap: Gap, ledger: GapLedger, connection: HomeConnectio
   return { gap, connection, signal, span, targets, homeStart, position, ...seen, added: gap.added };
 }
 
-/** How long the window before `end` is, after the one that ended there. */
-export function nextWindow({ window, rows, heard, end }: Position, span: Span): number {
+/** Takes the next window, after the one that ended at `end`. */
+export function advance(position: Position, span: Span): void {
+  const { window, rows, heard, end } = position;
   // Before its recorder began Home Assistant has no state to tell of. All that is left is asked for at once: that nothing
   // is there is thus seen, not assumed, and it takes one round of questions, not hundreds for ten years.
-  if (!heard && window >= WINDOW_UNHEARD) return Math.max(WINDOW_MIN, end - span.start);
-  const growth = Math.min(2, ROWS_AIM / Math.max(1, rows));
-  return Math.min(WINDOW_MAX, Math.max(WINDOW_MIN, window * growth));
+  if (!heard && window >= WINDOW_UNHEARD) position.window = Math.max(WINDOW_MIN, end - span.start);
+  else position.window = windowAfter(position, window, rows);
+  position.rows = 0;
+  position.heard = false;
+}
+
+/** How long a window is, after one that had so many rows. */
+export function windowAfter(position: Position, window: Micros, rows: number): Micros {
+  const growth = position.aim / Math.max(1, rows);
+  position.shortest = Math.max(WINDOW_MIN, Math.min(position.shortest, window * growth));
+  return Math.min(WINDOW_MAX, Math.max(WINDOW_MIN, window * Math.min(2, growth)));
+}
+
+/** Asks for less, after an answer to a window that was too big or did not come. */
+export function askForLess(position: Position, window: Micros): void {
+  position.window = Math.max(WINDOW_MIN, window / 4);
+  position.aim = ROWS_AIM_AFTER_FAILURE;
 }

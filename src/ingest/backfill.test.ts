@@ -151,6 +151,24 @@ test("fill() asks for whole microseconds after an answer of many rows, and reads
   assert.deepEqual([store.gaps.list()[0]!.state, store.gaps.list()[0]!.added], ["filled", rows.length]);
 });
 
+test("fill() reads the end of a gap again in parts, where all of it is more than a message holds", async (t) => {
+  const { backfill, store, gap, signal } = await create(t);
+  const rows = Array.from({ length: 20_000 }, (_, i) => row(String(i), NOW - (i + 1) * 200_000));
+  const { connection } = connectionOf({ "sensor.busy": rows }, ({ span }) => {
+    const answered = rows.filter(({ lastUpdated }) => lastUpdated >= span.start && lastUpdated < span.end);
+    if (answered.length > 4_000) throw new AppError("unavailable", "the connection broke");
+  });
+  // Its last update is what the recorder does not have, so that an hour is read again.
+  const { id } = gap(NOW - 2 * HOUR, NOW, [target("sensor.busy", { expected: NOW - 1 })]);
+  const left = () => store.gaps.list().find((one) => one.id === id)!;
+  let failures = 0;
+  while (left().closedAt === null && failures < 20) {
+    await backfill.fill(left(), connection, signal).catch(() => failures++);
+  }
+  assert.ok(failures <= 3, `each failure asks for less: ${failures}`);
+  assert.deepEqual([left().state, left().added], ["partial", rows.length]);
+});
+
 test("fill() leaves out a name that Home Assistant refuses, and names it", async (t) => {
   const { backfill, store, gap, signal } = await create(t);
   const history = Object.fromEntries(Array.from({ length: 7 }, (_, i) => [`sensor.s${i}`, [row("1", NOW - SECOND)]]));

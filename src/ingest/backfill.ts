@@ -6,7 +6,7 @@ import { STATE_FIELD, STATE_MEASUREMENT } from "../domain/series.ts";
 import type { SampleReader, SampleSink, StoreStatus } from "../domain/store.ts";
 import type { Logger } from "../lib/log.ts";
 import { isoFromMicros } from "../lib/time.ts";
-import { beginWork, nextWindow, spanOf, WINDOW_FIRST, WINDOW_MIN, type Work } from "./backfill-work.ts";
+import { advance, askForLess, beginWork, FIRST_MEASURE, spanOf, type Work, windowAfter } from "./backfill-work.ts";
 import { findNames } from "./came-and-went.ts";
 import { type NewSample, samplesOf } from "./history-samples.ts";
 import { isWrittenAnew } from "./home-start.ts";
@@ -22,6 +22,8 @@ const SECOND = 1_000_000;
 const HOUR = 3600 * SECOND;
 const DAY = 24 * HOUR;
 
+/** A window begins so long before Home Assistant's present at least, or as long as it is: of the future it tells nothing. */
+const BEFORE_NOW = 60 * SECOND;
 /** Entities of one question. */
 const GROUP_ENTITIES_MAX = 50;
 /** Nobody waits for the backfill, but for live data: it rests as long as its last question took, at most so long. */
@@ -89,6 +91,7 @@ export function createBackfill(options: BackfillOptions): Backfill {
   const counts: BackfillCounts = { questions: 0, rows: 0, samples: 0, failures: 0, rollups: 0 };
   /** Entities that Home Assistant was found not to record: they are not waited for again. */
   const unrecorded = new Set<string>();
+  let measure = FIRST_MEASURE;
 
   const roomInStore = async (signal: AbortSignal): Promise<void> => {
     for (;;) {
@@ -239,16 +242,29 @@ export function createBackfill(options: BackfillOptions): Backfill {
     ledger.saveProgress(gap.id, "position", JSON.stringify(position));
   };
 
+  /** An answer that is too big ends in a timeout, or in the end of the connection, which is a gap of its own. */
+  const failed = (work: Work, failedWindow: Micros): void => {
+    askForLess(work.position, failedWindow);
+    const { window, aim } = work.position;
+    measure = { window, aim };
+    save(work);
+  };
+
+  /** Where a window before `end` begins. */
+  const beginOf = (end: Micros, window: Micros, oldest: Micros): Micros => {
+    // Where Home Assistant's clock was set back, rows lie in its future.
+    const begin = Math.min(end - window, homeNow() - Math.min(BEFORE_NOW, window));
+    // Home Assistant refuses a fraction of a microsecond, in the words that it has for a name that it does not know.
+    return Math.max(oldest, Math.floor(begin));
+  };
+
   /** From the newest window to the oldest: density is known before windows grow, and people look at what is recent. */
   const fillHistory = async (work: Work): Promise<void> => {
     const { position, span, targets } = work;
     const { first } = position;
     const indexed = [...targets.entries()];
     while (position.end > span.start) {
-      // Where Home Assistant's clock was set back, rows lie in its future.
-      const begin = Math.min(position.end - position.window, homeNow() - WINDOW_MIN);
-      // Home Assistant refuses a fraction of a microsecond, in the words that it has for a name that it does not know.
-      const start = Math.max(span.start, Math.floor(begin));
+      const start = beginOf(position.end, position.window, span.start);
       while (position.next < targets.length) {
         const group = indexed.slice(position.next, position.next + GROUP_ENTITIES_MAX);
         try {
@@ -257,18 +273,14 @@ export function createBackfill(options: BackfillOptions): Backfill {
           position.rows = Math.max(position.rows, rows);
           position.next += group.length;
         } catch (error) {
-          // An answer that is too big ends in a timeout, or in the end of the connection.
-          position.window = Math.max(WINDOW_MIN, position.window / 4);
-          save(work);
+          failed(work, position.window);
           throw error;
         }
         save(work);
       }
       position.end = start;
       position.next = first;
-      position.window = nextWindow(position, span);
-      position.rows = 0;
-      position.heard = false;
+      advance(position, span);
       save(work);
     }
   };
@@ -282,7 +294,7 @@ export function createBackfill(options: BackfillOptions): Backfill {
     if (told === null || told >= work.span.start || work.gap.reason === "first_start") return;
     work.gap = ledger.update(work.gap.id, { start: told - DAY });
     work.span = spanOf(work.gap);
-    Object.assign(work.position, { end: work.span.end, next: work.position.first, window: WINDOW_FIRST });
+    Object.assign(work.position, { end: work.span.end, next: work.position.first, window: work.position.shortest });
     await fillHistory(work);
   };
 
@@ -297,7 +309,7 @@ export function createBackfill(options: BackfillOptions): Backfill {
         ledger.saveProgress(gap.id, "plan", encodePlan({ targets: work.targets, homeStart }));
         position.first = position.next = targets.length;
         position.end = span.end;
-        position.window = WINDOW_FIRST;
+        position.window = position.shortest;
       }
     } else {
       const note = "Who came and went in it is not known: the logbook could not be read";
@@ -330,6 +342,24 @@ export function createBackfill(options: BackfillOptions): Backfill {
   const settle = ({ gap, signal }: Work): Promise<void> =>
     sleep(Math.min(SETTLE_MS, Math.max(0, (gap.end - now()) / 1000 + SETTLE_MS)), signal);
 
+  /** Reads one group from the end of the span back to a moment, in windows as short as its history showed to be needed. */
+  const fillBack = async (work: Work, group: readonly (readonly [number, Target])[], oldest: Micros): Promise<void> => {
+    const { position, span } = work;
+    let window = Math.min(position.window, position.shortest);
+    for (let { end } = span; end > oldest; ) {
+      const start = beginOf(end, window, oldest);
+      try {
+        const updates = await fillGroup(work, group, { start, end });
+        const rows = updates.values().reduce((sum, own) => sum + own.length, 0);
+        window = windowAfter(position, window, rows);
+      } catch (error) {
+        failed(work, window);
+        throw error;
+      }
+      end = start;
+    }
+  };
+
   /**
    * Reads the end of the gap again, once that is committed, and waits for a recorder that lags behind: it must have
    * every update that the snapshot showed. It writes in order: what it lacks although it has something newer it does
@@ -347,7 +377,7 @@ export function createBackfill(options: BackfillOptions): Backfill {
       for (let at = 0; at < late.length; at += GROUP_ENTITIES_MAX) {
         const group = late.slice(at, at + GROUP_ENTITIES_MAX);
         const tail = group.some(isAwaited) ? LAGGING_TAIL : TAIL;
-        await fillGroup(work, group, { start: Math.max(span.start, end - tail), end: span.end });
+        await fillBack(work, group, Math.max(span.start, end - tail));
         lagging.push(...group.filter((one) => isAwaited(one) && one[1].expected >= reached));
       }
       if (lagging.length === 0 || reads === LAG_READS_MAX) break;
@@ -437,7 +467,7 @@ export function createBackfill(options: BackfillOptions): Backfill {
   return {
     counts,
     async fill(gap, connection, signal) {
-      const work = beginWork(gap, ledger, connection, signal);
+      const work = beginWork(gap, ledger, connection, signal, measure);
       ledger.update(gap.id, { state: "filling" });
       try {
         await fillHistory(work);
@@ -451,6 +481,8 @@ export function createBackfill(options: BackfillOptions): Backfill {
         if (!(error instanceof AppError) || error.code !== "not_found") throw error;
         work.gap = { ...gap, note: `Home Assistant has no history to read: ${messageOf(error)}` };
       }
+      const { shortest, aim } = work.position;
+      measure = { window: shortest, aim };
       close(work);
     },
   };
