@@ -27,6 +27,8 @@ const WINDOW_UNHEARD = DAY;
 
 /** How far a backfill came: windows from the newest to the oldest, within each window group after group. */
 export interface Position {
+  /** Names that changed hands are divided as history shows. */
+  divided: boolean;
   /** Targets before this one are done. */
   first: number;
   /** What is newer is done. */
@@ -104,6 +106,7 @@ export function beginWork(
   const saved = ledger.progress(gap.id, "position");
   const expected = [...targets.keys()].filter((index) => targets[index]!.expected > 0);
   const position: Position = {
+    divided: false,
     first: 0,
     end: span.end,
     next: 0,

@@ -372,6 +372,45 @@ test("fill() gives each owner of a name its own rows, and no row that Home Assis
   assert.deepEqual(await samplesOf(store, "gone"), [before, [NOW - 50, 3]]);
 });
 
+test("fill() divides a name where history has an end of it, whatever the registry says of the time", async (t) => {
+  const { backfill, store, gap, signal } = await create(t);
+  const removedAt = NOW - 30 * HOUR;
+  const renamedAt = removedAt + HOUR;
+  const { asked, connection } = connectionOf({
+    "sensor.a": [row("1", removedAt - 9), row(null, removedAt), row("12", renamedAt + 1), row("13", NOW - 9)],
+    "sensor.b": [row("11", renamedAt - 9), row("12", renamedAt - 8), row(null, renamedAt)],
+    "sensor.c": [row(null, NOW - 41 * HOUR), row("21", NOW - 50)],
+  });
+  gap(NOW - 40 * HOUR, NOW, [
+    target("sensor.a", { subject: "removed", end: NOW - 50, former: true }),
+    target("sensor.a", { subject: "renamed", start: NOW - 50 }),
+    target("sensor.b", { subject: "renamed", former: true }),
+    target("sensor.c", { subject: "other", end: ALWAYS.start, former: true }),
+    target("sensor.c", { subject: "moved" }),
+  ]);
+  await backfill.fill(store.gaps.list()[0]!, connection, signal);
+  const first = asked.slice(0, 4).map(({ names, span }) => [...names, (span.end - NOW) / HOUR]);
+  const end = 1 / 60;
+  assert.deepEqual(first, [
+    ["sensor.a", end],
+    ["sensor.a", end - 24],
+    ["sensor.c", end],
+    ["sensor.c", end - 24],
+  ]);
+  assert.deepEqual(await samplesOf(store, "removed"), [
+    [removedAt - 9, 1],
+    [removedAt, null],
+  ]);
+  assert.deepEqual(await samplesOf(store, "renamed"), [
+    [renamedAt - 9, 11],
+    [renamedAt - 8, 12],
+    [renamedAt + 1, 12],
+    [NOW - 9, 13],
+  ]);
+  assert.deepEqual(await samplesOf(store, "other"), []);
+  assert.deepEqual(await samplesOf(store, "moved"), [[NOW - 50, 21]]);
+});
+
 test("fill() takes hourly statistics for what history no longer has", async (t) => {
   const { backfill, store, gap, signal } = await create(t);
   const hours = Array.from({ length: 100 }, (_, i) => NOW - (100 - i) * HOUR);

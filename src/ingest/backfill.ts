@@ -8,6 +8,7 @@ import type { Logger } from "../lib/log.ts";
 import { isoFromMicros } from "../lib/time.ts";
 import { advance, askForLess, beginWork, FIRST_MEASURE, spanOf, type Work, windowAfter } from "./backfill-work.ts";
 import { findNames } from "./came-and-went.ts";
+import { divideNames } from "./handovers.ts";
 import { type NewSample, samplesOf } from "./history-samples.ts";
 import { isWrittenAnew } from "./home-start.ts";
 import type { AttributeMode } from "./normalize.ts";
@@ -141,10 +142,12 @@ export function createBackfill(options: BackfillOptions): Backfill {
     rows: readonly HistoryRow[],
     span: Span,
   ): Promise<number> => {
-    const heldBefore = rows[0] !== undefined && rows[0].lastUpdated < span.start ? rows[0] : undefined;
-    const within = heldBefore ? rows.slice(1) : rows;
-    if (within.length === 0) return 0;
     const { subject, former } = target;
+    const heldBefore = rows[0] !== undefined && rows[0].lastUpdated < span.start ? rows[0] : undefined;
+    // The end of a name is none of an entity that goes on under another.
+    const isEnd = (row: HistoryRow): boolean => row.state === null && former && nameOf(subject) !== undefined;
+    const within = (heldBefore ? rows.slice(1) : rows).filter((row) => !isEnd(row));
+    if (within.length === 0) return 0;
     const stored = await readStored(subject, span);
     noteStart(work, rows, span, stored.get(STATE_FIELD));
     const samples = samplesOf({
@@ -256,6 +259,24 @@ export function createBackfill(options: BackfillOptions): Backfill {
     const begin = Math.min(end - window, homeNow() - Math.min(BEFORE_NOW, window));
     // Home Assistant refuses a fraction of a microsecond, in the words that it has for a name that it does not know.
     return Math.max(oldest, Math.floor(begin));
+  };
+
+  const divide = async (work: Work): Promise<void> => {
+    const { connection, gap, position, span, refused } = work;
+    if (position.divided) return;
+    work.targets = await divideNames(work.targets, async (entityId) => {
+      // By its start every name had the owner that was heard.
+      for (let { end } = span; end > gap.start; end -= DAY) {
+        const day = { start: Math.max(gap.start + 1, end - DAY), end };
+        const rows = (await ask(connection, [entityId], day, false, refused)).get(entityId) ?? [];
+        const found = rows.findLast(({ state }) => state === null);
+        if (found !== undefined) return found.lastUpdated;
+      }
+      return undefined;
+    });
+    ledger.saveProgress(gap.id, "plan", encodePlan(work));
+    position.divided = true;
+    save(work);
   };
 
   /** From the newest window to the oldest: density is known before windows grow, and people look at what is recent. */
@@ -470,6 +491,7 @@ export function createBackfill(options: BackfillOptions): Backfill {
       const work = beginWork(gap, ledger, connection, signal, measure);
       ledger.update(gap.id, { state: "filling" });
       try {
+        await divide(work);
         await fillHistory(work);
         await settle(work);
         await fillSetBack(work);

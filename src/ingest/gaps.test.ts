@@ -312,6 +312,30 @@ test("renames, removals and a name that changed hands in an outage", async (t) =
   assert.equal(series[0]?.subject, home.registryId("sensor.under_another_name"));
 });
 
+test("names that go from one entity to the next in an outage keep the rows of each apart", async (t) => {
+  await using home = await createSimulatedHome(PROMPT);
+  await using recorder = await startRecorder(home, { directory: temporaryDirectory(t) });
+  await recorder.closed();
+  const [replaced, successor, next, renamed] = movingEntities(home) as [string, string, string, string];
+  await outage(home, recorder, async () => {
+    for (const [i, id] of [replaced, successor, next, renamed].entries()) home.change(id, String(1001 + i));
+    home.removeRegistryEntry(replaced);
+    // To a name with a history of its own: each of the two keeps the history that it had.
+    home.rename(successor, replaced);
+    home.change(replaced, "2001");
+    home.rename(next, successor);
+    home.change(successor, "2002");
+    home.addEntity({ entityId: next, kind: still("sensor", "2003"), name: "A new one" });
+    // To a name without one: the history moves along.
+    home.rename(renamed, "sensor.under_another_name");
+    home.addEntity({ entityId: renamed, kind: still("sensor", "2004"), name: "Another new one" });
+    for (const id of [replaced, successor, next, renamed]) home.registries.updateEntity(id, { icon: "mdi:eye" });
+    home.change(replaced, "3001");
+    await home.burst(100);
+  });
+  await assertHoldsTruth(recorder.store, home);
+});
+
 test("a name that changed hands shortly before an outage brings its new owner nothing of the former one", async (t) => {
   await using home = await createSimulatedHome(PROMPT);
   await using recorder = await startRecorder(home, { directory: temporaryDirectory(t) });

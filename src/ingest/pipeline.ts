@@ -159,7 +159,10 @@ export function createIngest(options: IngestOptions): Ingest {
         states,
         entityIds: index.entityIds,
         subjectOf: (entityId) => index.idOf(entityId) ?? entityId,
-        nameOf: (subject) => index.entityIdOf(subject) ?? (states.get(subject) ? subject : undefined),
+        nameOf(subject) {
+          const isUnregistered = states.get(subject) !== undefined && index.idOf(subject) === undefined;
+          return index.entityIdOf(subject) ?? (isUnregistered ? subject : undefined);
+        },
         madeAt: index.madeAt,
         isRecorded(entityId, gone) {
           const facts = gone === undefined ? undefined : known?.factsOf(gone);

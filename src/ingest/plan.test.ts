@@ -43,7 +43,11 @@ function target(entityId: string, subject: string, more: Partial<Target> = {}): 
 
 test("planTargets() asks for what is, and for what was and is gone", () => {
   const targets = plan({ "a.kept": "1", "a.gone": "2" }, { "a.kept": "1", "a.new": "3" });
-  assert.deepEqual(targets, [target("a.gone", "2", { former: true }), target("a.kept", "1"), target("a.new", "3")]);
+  assert.deepEqual(targets, [
+    target("a.gone", "2", { former: true }),
+    target("a.kept", "1"),
+    target("a.new", "3", { start: at(12) }),
+  ]);
 });
 
 test("planTargets() asks for a renamed entity by both names", () => {
@@ -60,14 +64,40 @@ test("planTargets() divides a name that changed hands, when its owner is gone", 
   assert.deepEqual(unknown, [target("a.name", "2")]);
 });
 
+test("planTargets() divides a name whose owner has another one, from when a new one came to it", () => {
+  assert.deepEqual(plan({ "a.x": "1" }, { "a.x": "3", "a.y": "1" }), [
+    target("a.x", "1", { end: at(15), former: true }),
+    target("a.x", "3", { start: at(15) }),
+    target("a.y", "1"),
+  ]);
+});
+
 test("planTargets() gives exchanged names to who has them now, whose history moved along", () => {
   const targets = plan({ "a.x": "1", "a.y": "2" }, { "a.x": "2", "a.y": "1" });
-  assert.deepEqual(targets, [target("a.x", "2"), target("a.y", "1")]);
+  const nothing = { end: ALWAYS.start, former: true };
+  assert.deepEqual(targets, [
+    target("a.x", "1", nothing),
+    target("a.x", "2"),
+    target("a.y", "2", nothing),
+    target("a.y", "1"),
+  ]);
+});
+
+test("planTargets() tells an entity that came to the name of one without registry entry from that one", () => {
+  assert.deepEqual(plan({ "a.b": "a.b", "a.c": "1" }, { "a.b": "1" }), [
+    target("a.b", "a.b", { end: at(15), former: true }),
+    target("a.b", "1", { start: at(15) }),
+    target("a.c", "1", { former: true }),
+  ]);
+});
+
+test("planTargets() leaves out what a name has from before the gap, when its owner came in it", () => {
+  assert.deepEqual(plan({}, { "a.b": "1" }), [target("a.b", "1", { start: at(12) })]);
 });
 
 test("planTargets() takes an entity that got a registry entry as the same one", () => {
   assert.deepEqual(plan({ "a.b": "a.b" }, { "a.b": "1" }), [target("a.b", "1")]);
-  assert.deepEqual(plan({}, {}, { unregistered: ["a.b"] }), [target("a.b", "a.b")]);
+  assert.deepEqual(plan({}, {}, { unregistered: ["a.b"], namedSince: () => undefined }), [target("a.b", "a.b")]);
 });
 
 test("planTargets() leaves out what a name has from before its owner, who came to it before the gap", () => {
@@ -98,12 +128,15 @@ test("renewTargets() divides names that changed hands after the plan, and leaves
   ]);
   assert.equal(outdated(renewed, entries), false);
   const exchanged = renewTargets(planned, (before) => plan(Object.fromEntries(before), { "a.x": "2", "a.y": "1" }));
-  assert.deepEqual(exchanged, [target("a.x", "2", { expected: at(14) }), target("a.y", "1", { expected: at(13) })]);
+  assert.deepEqual(
+    exchanged.filter(({ former }) => !former),
+    [target("a.x", "2", { expected: at(14) }), target("a.y", "1", { expected: at(13) })],
+  );
 });
 
 test("planTargets() leaves out what the filter does", () => {
   const isRecorded = (entityId: string) => entityId !== "a.b";
-  assert.deepEqual(plan({ "a.b": "1" }, { "a.b": "1", "a.c": "2" }, { isRecorded }), [target("a.c", "2")]);
+  assert.deepEqual(plan({ "a.b": "1", "a.c": "2" }, { "a.b": "1", "a.c": "2" }, { isRecorded }), [target("a.c", "2")]);
 });
 
 test("planTargets() expects the row of a state that was updated after what was heard", () => {
@@ -115,7 +148,7 @@ test("planTargets() expects the row of a state that was updated after what was h
     [13, 21, 0],
   ] as const) {
     const stateOf = () => state("a.b", "1", { changed, updated });
-    assert.deepEqual(plan({}, { "a.b": "1" }, { stateOf }), [target("a.b", "1", { expected })]);
+    assert.deepEqual(plan({ "a.b": "1" }, { "a.b": "1" }, { stateOf }), [target("a.b", "1", { expected })]);
   }
 });
 

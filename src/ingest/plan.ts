@@ -43,13 +43,14 @@ export interface PlanSources {
 
 /**
  * What a backfill asks for: every entity that there was before the gap or is after it, by the names of both times. A
- * name that changed hands is asked for twice, for either owner's time.
+ * name that changed hands is asked for twice, for either owner's time; `divideNames` finds that more exactly.
  *
  * Home Assistant's history goes by name, and moves along when an entity is renamed to one that had no history.
  */
 export function planTargets(sources: PlanSources): Target[] {
   const { before, present, subjectOf, nameOf, namedSince, stateOf, isRecorded, heardUntil, span } = sources;
   const targets: Target[] = [];
+  const subjects = new Set(before.values());
   for (const entityId of [...new Set([...before.keys(), ...present])].sort()) {
     const former = before.get(entityId);
     const isPresent = present.has(entityId);
@@ -63,17 +64,22 @@ export function planTargets(sources: PlanSources): Target[] {
     const state = stateOf(entityId);
     const isUnheard = state !== undefined && state.lastUpdated > heardUntil && state.lastUpdated < span.end;
     const target: Target = { entityId, subject, ...ALWAYS, expected: isUnheard ? state.lastUpdated : 0, former: false };
-    // An entity without registry entry that got one is still the same; one that was renamed took its history along.
-    const handed = former !== undefined && former !== subject && former !== entityId && nameOf(former) === undefined;
+    const isKnown = subjects.has(subject);
+    // An entity without registry entry that got one is still the same.
+    const handed = former !== undefined && former !== subject && (isKnown || former !== entityId);
     const since = namedSince(subject);
     if (handed && since !== undefined) {
-      targets.push({ entityId, subject: former, ...ALWAYS, end: since, expected: 0, former: true });
-      targets.push({ ...target, start: since });
+      // Where both go on, each took its history along, unless that shows otherwise.
+      const from = isKnown && nameOf(former) !== undefined ? ALWAYS.start : since;
+      targets.push({ entityId, subject: former, ...ALWAYS, end: from, expected: 0, former: true });
+      targets.push({ ...target, start: from });
       continue;
     }
-    // Who came to the name before the gap was heard since then; what the overlap has from before is its predecessor's.
-    const isNewcomer = since !== undefined && since > span.start && since <= heardUntil;
-    targets.push(isNewcomer ? { ...target, start: since } : target);
+    // What a name has from before its owner came to it is its predecessor's. Who came within the gap may have been
+    // there already without an entry, but not before the gap; one that was renamed took along what it had by then.
+    const cameBefore = since !== undefined && since <= heardUntil;
+    const isNewcomer = since !== undefined && since > span.start && (cameBefore || (!isKnown && former === undefined));
+    targets.push(isNewcomer ? { ...target, start: cameBefore ? since : heardUntil } : target);
   }
   return targets;
 }

@@ -32,7 +32,8 @@ export interface Recorder {
   /** Rows that fell out because `rowsMax` was reached. */
   readonly dropped: number;
   record(row: RecordedState): void;
-  rename(oldEntityId: string, newEntityId: string): void;
+  /** `leftAt`: when the state went from the old id; null where there was none. */
+  rename(oldEntityId: string, newEntityId: string, leftAt: Micros | null): void;
   /** Forgets what was last updated before `time`. */
   purge(time: Micros): void;
   commit(): void;
@@ -40,12 +41,14 @@ export interface Recorder {
   names(): Iterable<string>;
   /** Committed rows kept under the ids' present keys, oldest first. With `since` those from then on and the one before. */
   history(entityIds: readonly string[], since?: Micros): Map<string, RecordedState[]>;
-  /** Everything, committed or not, in the order of writing. */
+  /** Everything that happened to entities, committed or not, in the order of writing. */
   rows(): Generator<RecordedState>;
   close(): void;
 }
 
 const CHUNK_ROWS = 65_536;
+/** Attributes of the row that ends the history of a name whose entity goes on under another one. */
+const LEFT_NAME = "{ }";
 
 interface Chunk {
   count: number;
@@ -142,6 +145,21 @@ export function createRecorder(options: RecorderOptions): Recorder {
     chunk.updated[to] = from.updated[index]!;
   };
 
+  const record = (row: RecordedState): void => {
+    if (options.isExcluded(row.entityId)) return;
+    const chunk = openChunk();
+    const index = chunk.count++;
+    chunk.keys[index] = keyOf(row.entityId);
+    chunk.entities[index] = texts.number(row.entityId);
+    chunk.registry[index] = texts.number(row.registryId);
+    chunk.states[index] = texts.number(row.state);
+    chunk.attributes[index] = texts.number(row.attributesJson);
+    chunk.changed[index] = row.lastChanged;
+    chunk.updated[index] = row.lastUpdated;
+    size++;
+    if (timer) uncommitted++;
+  };
+
   return {
     get size() {
       return size;
@@ -149,24 +167,17 @@ export function createRecorder(options: RecorderOptions): Recorder {
     get dropped() {
       return dropped;
     },
-    record(row) {
-      if (options.isExcluded(row.entityId)) return;
-      const chunk = openChunk();
-      const index = chunk.count++;
-      chunk.keys[index] = keyOf(row.entityId);
-      chunk.entities[index] = texts.number(row.entityId);
-      chunk.registry[index] = texts.number(row.registryId);
-      chunk.states[index] = texts.number(row.state);
-      chunk.attributes[index] = texts.number(row.attributesJson);
-      chunk.changed[index] = row.lastChanged;
-      chunk.updated[index] = row.lastUpdated;
-      size++;
-      if (timer) uncommitted++;
-    },
-    rename(oldEntityId, newEntityId) {
+    record,
+    rename(oldEntityId, newEntityId, leftAt) {
       const key = keys.get(oldEntityId);
-      // An id with a history of its own refuses: then the renamed entity's history forks (home-assistant/core#116645).
-      if (key === undefined || keys.has(newEntityId)) return;
+      if (key === undefined) return;
+      if (keys.has(newEntityId)) {
+        // The renamed entity's history forks (home-assistant/core#116645), and ends under the name that it had (seen).
+        if (leftAt === null) return;
+        const end = { state: null, lastChanged: leftAt, lastUpdated: leftAt, attributesJson: LEFT_NAME };
+        record({ entityId: oldEntityId, registryId: null, ...end });
+        return;
+      }
       keys.delete(oldEntityId);
       keys.set(newEntityId, key);
     },
@@ -214,7 +225,12 @@ export function createRecorder(options: RecorderOptions): Recorder {
       return found;
     },
     *rows() {
-      for (const chunk of chunks) for (let index = 0; index < chunk.count; index++) yield rowAt(chunk, index);
+      for (const chunk of chunks) {
+        for (let index = 0; index < chunk.count; index++) {
+          const row = rowAt(chunk, index);
+          if (row.attributesJson !== LEFT_NAME) yield row;
+        }
+      }
     },
     close() {
       if (timer) clearInterval(timer);

@@ -130,7 +130,7 @@ export function createRegistries(parts: RegistriesParts): Registries {
     const before = entity.written;
     world.entities.delete(oldId);
     world.remove(entity, false);
-    recorder.rename(oldId, newId);
+    recorder.rename(oldId, newId, before && clock.now());
     entity.entityId = newId;
     world.entities.set(newId, entity);
     if (before) world.write(entity, before.state, before.attributes, before.attributesJson);
