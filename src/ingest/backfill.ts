@@ -263,7 +263,8 @@ export function createBackfill(options: BackfillOptions): Backfill {
 
   const divide = async (work: Work): Promise<void> => {
     const { connection, gap, position, span, refused } = work;
-    if (position.divided) return;
+    // What changed hands since the first start did so after its gap.
+    if (position.divided || gap.reason === "first_start") return;
     work.targets = await divideNames(work.targets, async (entityId) => {
       // By its start every name had the owner that was heard.
       for (let { end } = span; end > gap.start; end -= DAY) {
