@@ -284,7 +284,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     formerSubjects.set(series, [...new Set([...(formerSubjects.get(series) ?? []), subject])]);
   }
 
-  /** Late bound: the tier asks the forwarders, which leave to it what is late. */
+  /** Late bound: the tier asks the forwarders, which leave to it what is late, or ask it what came first. */
   function startForwarders(forward: ForwardSettings): Forwarders {
     return createForwarders({
       settings: forward,
@@ -292,6 +292,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
       commands: committer.forward,
       series: catalog.row,
       isArchived: (day) => tier?.isArchived(day) ?? false,
+      read: (requests) => reading.read(requests),
       log,
       now,
     });

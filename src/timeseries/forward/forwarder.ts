@@ -14,6 +14,7 @@ import type { WriteOutcome } from "./answers.ts";
 import type { InfluxClient } from "./client.ts";
 import { type Delivery, deliver } from "./deliver.ts";
 import { type ForwardedSeries, type LineEncoder, lineEncoder } from "./layout.ts";
+import type { QueuedSamples } from "./overtaken.ts";
 import type { TargetSettings } from "./target-settings.ts";
 
 const RETRY_FIRST_MS = 1_000;
@@ -47,6 +48,8 @@ export interface ForwarderOptions {
   readonly series: (number: SeriesNumber) => ForwardedSeries | undefined;
   /** Whether samples at this time are to be sent; all are without it. */
   readonly wants?: (ts: Micros) => boolean;
+  /** The places of samples that are not to be sent, since others came before them; all are without it. */
+  readonly overtaken?: (samples: QueuedSamples) => Promise<ReadonlySet<number>>;
   readonly log: Logger;
   readonly now: () => Micros;
   readonly random?: () => number;
@@ -197,6 +200,7 @@ export function createForwarder(options: ForwarderOptions): Forwarder {
     batch: Extract<NextBatch, { kind: "samples" }>,
   ): Promise<{ lines: string[]; samples: number; last: number }> {
     const values: readonly Value[] = unpackValues(batch.packed);
+    const overtaken = await options.overtaken?.({ series: batch.series, ts: batch.packed.ts, values });
     const encoders = new Map<SeriesNumber, LineEncoder | undefined>();
     const lines: string[] = [];
     let characters = 0;
@@ -205,7 +209,7 @@ export function createForwarder(options: ForwarderOptions): Forwarder {
       if (i % ENCODED_AT_ONCE === ENCODED_AT_ONCE - 1) await new Promise((resolve) => setImmediate(resolve));
       const number = batch.series[i]!;
       const ts = batch.packed.ts[i]!;
-      if (options.wants?.(ts) === false) continue;
+      if (options.wants?.(ts) === false || overtaken?.has(i)) continue;
       if (!encoders.has(number)) {
         const series = options.series(number);
         encoders.set(number, series && lineEncoder(settings.layout, series));

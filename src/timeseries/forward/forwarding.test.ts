@@ -8,10 +8,11 @@ import type { Value } from "../../domain/sample.ts";
 import { silentLog } from "../../lib/log.ts";
 import { type InfluxDouble, RECORDED, startInfluxDouble } from "../../testing/influx-double.ts";
 import { createMirrorWatch } from "../../webhooks/mirror-events.ts";
-import { openStore, type Store } from "../store.ts";
+import { openStore, type Store, type StoreOptions } from "../store.ts";
 import type { TargetSettings } from "./target-settings.ts";
 
 const T0 = Date.UTC(2026, 10, 24) * 1000;
+const DAY = 86_400_000_000;
 
 function targetAt(url: string, more: Partial<TargetSettings> = {}): TargetSettings {
   return {
@@ -34,6 +35,7 @@ async function open(
   directory: string,
   mirrors: readonly TargetSettings[],
   pauses: number[] = [],
+  options: Partial<StoreOptions> = {},
 ): Promise<Rig> {
   const store = await openStore({
     directory,
@@ -41,6 +43,7 @@ async function open(
     settings: { busyTimeoutSeconds: 5, cacheSize: -2000, synchronous: "FULL" },
     log: silentLog(),
     now: () => T0,
+    ...options,
     forward: {
       archive: null,
       mirrors,
@@ -125,6 +128,31 @@ test("a mirror in Home Assistant's layout gets what its own integration writes, 
   ]);
   assert.ok(double.requests.some(({ url }) => url === "/write?db=ha&precision=ns"));
   assert.equal(double.requests.at(-1)!.authorization, `Basic ${Buffer.from("ha:pw").toString("base64")}`);
+});
+
+test("a late sample of an archived day is sent where it is the first at its time", async (t) => {
+  const { double, directory } = await rig(t);
+  const archiving = { archive: { hotDays: 3 }, now: () => T0 + 5 * DAY };
+  const made = await open(t, directory, [targetAt(double.url)], [], archiving);
+  await made.put("hall", [
+    [1, 1],
+    [2, "on"],
+  ]);
+  await settled(made);
+  assert.equal(await made.store.seal(), 2);
+  const before = linesOf(double).length;
+  await made.put("hall", [
+    [1, 10],
+    [2, "off"],
+    [3, 3],
+  ]);
+  await made.put("porch", [[1, 4]]);
+  await settled(made);
+  const late = linesOf(double).slice(before);
+  assert.deepEqual(
+    late.map((line) => line.slice(line.indexOf(" ") + 1)),
+    [`value=3 ${T0 + 3}000`, `value=4 ${T0 + 1}000`],
+  );
 });
 
 test("a batch whose answer got lost is sent again as the same bytes, also after a restart and a rename", async (t) => {

@@ -9,6 +9,7 @@ import type { StoredOutgoing, TargetDefinition } from "../hot/outgoing.ts";
 import { createInfluxClient, type InfluxClient } from "./client.ts";
 import { createForwarder, type Forwarder } from "./forwarder.ts";
 import type { ForwardedSeries } from "./layout.ts";
+import { overtaken, type QueuedSamples, type Stored } from "./overtaken.ts";
 import type { TargetSettings } from "./target-settings.ts";
 
 /** Samples that may wait for a mirror; the oldest are passed over beyond. Some 30 bytes of timeseries.db each. */
@@ -47,8 +48,9 @@ export interface ForwardingOptions {
   readonly stored: StoredOutgoing;
   readonly commands: ForwardCommands;
   readonly series: (number: SeriesNumber) => Series | undefined;
-  /** Whether the archive has the day: a late sample of it takes another way there. */
+  /** Whether the archive has the day: a late sample of it takes another way there, and may not be the first elsewhere. */
   readonly isArchived: (day: Day) => boolean;
+  readonly read: Stored["read"];
   readonly log: Logger;
   readonly now: () => Micros;
 }
@@ -86,7 +88,9 @@ export function createForwarders(options: ForwardingOptions): Forwarders {
       commands,
       onQueued: queued,
       series,
-      ...(role === "archive" ? { wants: (ts: Micros) => !options.isArchived(dayOf(ts)) } : {}),
+      ...(role === "archive"
+        ? { wants: (ts: Micros) => !options.isArchived(dayOf(ts)) }
+        : { overtaken: (samples: QueuedSamples) => overtaken(samples, options) }),
       ...(settings.sleep === undefined ? {} : { sleep: settings.sleep }),
       log,
       now,

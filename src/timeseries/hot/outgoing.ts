@@ -88,7 +88,8 @@ const REMOVED_AT_ONCE = 50_000;
  * The queue of samples for other servers, and how far each has taken it. Samples come to it in the transaction that
  * brings them to the log, so none is in one and not in the other. Every method belongs inside a transaction.
  *
- * A sample that the hot tier has already at its time is not queued: it would replace the first one there.
+ * A sample that the hot tier has already at its time is not queued: it would replace the first one there. What the
+ * archive has is known where it is sent.
  */
 export class Outgoing {
   readonly #db: DatabaseSync;
