@@ -70,6 +70,8 @@ async function create(t: TestContext) {
   t.after(() => store.close());
   const sleeps: number[] = [];
   const names = new Map<string, string>();
+  /** What was told to have changed since the gap. */
+  const changed: string[] = [];
   const backfill = createBackfill({
     store,
     ledger: store.gaps,
@@ -80,6 +82,7 @@ async function create(t: TestContext) {
     log,
     now: () => NOW,
     homeNow: () => NOW,
+    changedSince: () => changed,
     toldAt: () => null,
     sleep: async (ms) => void sleeps.push(ms),
   });
@@ -87,6 +90,7 @@ async function create(t: TestContext) {
     store,
     backfill,
     names,
+    changed,
     sleeps,
     gap(start: number, end: number, targets: readonly Target[], homeStart: HomeStart | null = null) {
       for (const { entityId, subject, former } of targets) if (!former) names.set(subject, entityId);
@@ -258,18 +262,19 @@ test("fill() names whose last state the recorder never delivers, whatever else i
   }
 });
 
-/** Home Assistant's history, of which the recorder has written `written(slept)`, by the milliseconds slept so far. */
+/** Home Assistant's history, of which the recorder has written `writtenUntil(slept)`, by the milliseconds slept so far. */
 function lagging(
   history: Readonly<Record<string, readonly HistoryRow[]>>,
   sleeps: readonly number[],
-  written: (slept: number) => number,
+  writtenUntil: (slept: number) => number,
 ): HomeConnection {
   const { connection } = connectionOf(history);
   const { readHistory } = connection;
   connection.readHistory = async (names, span, options) => {
     const answer = await readHistory(names, span, options);
-    const until = written(sleeps.reduce((sum, ms) => sum + ms, 0));
-    return new Map([...answer].map(([name, rows]) => [name, rows.filter(({ lastUpdated }) => lastUpdated < until)]));
+    const until = writtenUntil(sleeps.reduce((sum, ms) => sum + ms, 0));
+    const written = [...answer].map(([name, rows]) => [name, rows.filter(({ lastUpdated }) => lastUpdated < until)]);
+    return new Map((written as [string, HistoryRow[]][]).filter(([, rows]) => rows.length > 0));
   };
   return connection;
 }
@@ -292,6 +297,18 @@ test("fill() waits for a recorder that commits rarely, and not for what it lacks
   assert.equal((await samplesOf(store, "sensor.gone")).length, 1);
   assert.deepEqual(store.gaps.list()[0]!.missingEntities, ["sensor.excluded"]);
   assert.ok(sleeps.reduce((sum, ms) => sum + ms, 0) < 200_000, "the excluded one is not waited for to the last");
+});
+
+test("fill() waits for no entity that is not recorded once the recorder has what came after the gap", async (t) => {
+  const { backfill, store, gap, sleeps, changed, signal } = await create(t);
+  gap(NOW - 50 * SECOND, NOW - 40 * SECOND, [target("sensor.excluded", { expected: NOW - 41 * SECOND })]);
+  changed.push("sensor.excluded", "sensor.also_excluded", "sensor.recorded");
+  const history = { "sensor.recorded": [row("1", NOW - 5 * SECOND)] };
+  const connection = lagging(history, sleeps, (slept) => (slept < 25_000 ? NOW - 100 * SECOND : NOW));
+  await backfill.fill(store.gaps.list()[0]!, connection, signal);
+  assert.deepEqual(store.gaps.list()[0]!.missingEntities, ["sensor.excluded"]);
+  const slept = sleeps.reduce((sum, ms) => sum + ms, 0);
+  assert.ok(slept > 25_000 && slept < 60_000, `${slept} ms`);
 });
 
 test("fill() reads again all that a recorder far behind did not have at first", async (t) => {

@@ -72,6 +72,8 @@ export interface BackfillOptions {
   readonly now: () => Micros;
   /** By Home Assistant's clock, now or a while ago. It answers nothing to a question that begins in its future. */
   readonly homeNow: () => Micros;
+  /** Entities of which a change after that time was told, the newest first. */
+  readonly changedSince: (time: Micros) => readonly string[];
   /** When, by Home Assistant's clock, the last change of this connection was; null before one was told. */
   readonly toldAt: () => Micros | null;
   /** Rejects when aborted. */
@@ -88,7 +90,8 @@ export interface Backfill {
 }
 
 export function createBackfill(options: BackfillOptions): Backfill {
-  const { store, ledger, nameOf, modeOf, thinningOf, targetsOf, onFilled, log, now, homeNow, toldAt, sleep } = options;
+  const { store, ledger, nameOf, modeOf, thinningOf, targetsOf, onFilled, log, now, sleep } = options;
+  const { homeNow, changedSince, toldAt } = options;
   const counts: BackfillCounts = { questions: 0, rows: 0, samples: 0, failures: 0, rollups: 0 };
   /** Entities that Home Assistant was found not to record: they are not waited for again. */
   const unrecorded = new Set<string>();
@@ -382,6 +385,16 @@ export function createBackfill(options: BackfillOptions): Backfill {
     }
   };
 
+  /** What went on after the gap tells how far the recorder has written, where nothing that is awaited does. */
+  const lookAhead = async (work: Work, awaited: readonly (readonly [number, Target])[]): Promise<void> => {
+    const last = awaited.reduce((newest, [, { expected }]) => Math.max(newest, expected), 0);
+    if (awaited.length === 0 || last < work.newest) return;
+    const names = changedSince(last).filter((name) => !unrecorded.has(name));
+    const span = { start: last + 1, end: homeNow() + WINDOW_MIN };
+    const answer = await ask(work.connection, names.slice(0, GROUP_ENTITIES_MAX), span, false, work.refused);
+    for (const rows of answer.values()) work.newest = Math.max(work.newest, rows.at(-1)!.lastUpdated);
+  };
+
   /**
    * Reads the end of the gap again, once that is committed, and waits for a recorder that lags behind: it must have
    * every update that the snapshot showed. It writes in order: what it lacks although it has something newer it does
@@ -394,6 +407,7 @@ export function createBackfill(options: BackfillOptions): Backfill {
       work.undelivered.has(index) && expected >= end - LAGGING_TAIL && !unrecorded.has(entityId);
     let late = [...targets.entries()];
     for (let reads = 1; late.length > 0; reads++) {
+      await lookAhead(work, late.filter(isAwaited));
       const reached = work.newest;
       const lagging: [number, Target][] = [];
       for (let at = 0; at < late.length; at += GROUP_ENTITIES_MAX) {

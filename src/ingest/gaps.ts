@@ -126,6 +126,11 @@ export function createGapKeeper(options: GapKeeperOptions): GapKeeper {
     log,
     now,
     homeNow: () => Math.min(heard ?? now(), now()),
+    changedSince: (time) =>
+      [...home.states.values()]
+        .filter(({ lastUpdated }) => lastUpdated > time)
+        .sort((a, b) => b.lastUpdated - a.lastUpdated)
+        .map(({ entityId }) => entityId),
     toldAt: () => told,
     sleep,
   });
