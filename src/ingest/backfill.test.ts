@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import type { HistoryRow, HomeConnection, StatisticsRow } from "../domain/connection.ts";
 import { AppError } from "../domain/errors.ts";
-import type { Gap } from "../domain/gaps.ts";
+import type { Gap, HourlyRollup } from "../domain/gaps.ts";
 import type { Span } from "../domain/sample.ts";
 import { silentLog } from "../lib/log.ts";
 import { samplesOf, temporaryDirectory } from "../testing/recorded-home.ts";
@@ -434,19 +434,26 @@ test("fill() takes hourly statistics for what history no longer has", async (t) 
   const meter: StatisticsRow[] = hours.map((start, i) => {
     return { start, end: start + HOUR, mean: null, min: null, max: null, state: 10 + i, sum: i * 2 };
   });
-  const { connection } = connectionOf({ "sensor.meter": [row("109", NOW - HOUR)] }, undefined, {
+  const history = { "sensor.meter": [row("99", NOW - 10 * HOUR)], "sensor.quiet": [row("109", NOW - HOUR / 2)] };
+  const { connection } = connectionOf(history, undefined, {
     "sensor.meter": meter,
+    "sensor.quiet": meter,
     "sensor.unknown": meter,
   });
-  const series = store.series({ measurement: "state", subject: "sensor.meter", field: "state" }, "sensor.meter", 1);
-  store.describe(series, { unit: "kWh", deviceClass: null, stateClass: null }, 1);
-  store.append(series, NOW - HOUR, 109);
-  const rollups: object[] = [];
-  t.mock.method(store, "addRollups", (added: readonly object[]) => void rollups.push(...added));
-  gap(NOW - 50 * HOUR, NOW, [target("sensor.meter")]);
+  const [series, quiet] = ["sensor.meter", "sensor.quiet"].map((subject) => {
+    const number = store.series({ measurement: "state", subject, field: "state" }, subject, 1);
+    store.describe(number, { unit: "kWh", deviceClass: null, stateClass: null }, 1);
+    return number;
+  });
+  const all: HourlyRollup[] = [];
+  t.mock.method(store, "addRollups", (added: readonly HourlyRollup[]) => void all.push(...added));
+  gap(NOW - 50 * HOUR, NOW, [target("sensor.meter"), target("sensor.quiet")]);
   await backfill.fill(store.gaps.list()[0]!, connection, signal);
-  assert.equal(backfill.counts.rollups, rollups.length);
-  assert.equal(rollups.length, 49);
+  assert.equal(backfill.counts.rollups, all.length);
+  // Of each up to its own first sample, whatever history has of others.
+  const rollups = all.filter((one) => one.series === series);
+  assert.equal(rollups.length, 40);
+  assert.equal(all.filter((one) => one.series === quiet).length, 50);
   assert.deepEqual(rollups[0], {
     ...{ series, start: NOW - 50 * HOUR, mean: null, min: null, max: null, last: 60, increase: 2 },
   });

@@ -2,7 +2,7 @@ import type { HistoryRow, HomeConnection } from "../domain/connection.ts";
 import { AppError, messageOf } from "../domain/errors.ts";
 import type { BackfillStatus, Gap, GapLedger, GapStore } from "../domain/gaps.ts";
 import type { Micros, SampleColumns, Span } from "../domain/sample.ts";
-import { STATE_FIELD, STATE_MEASUREMENT } from "../domain/series.ts";
+import { type SeriesNumber, STATE_FIELD, STATE_MEASUREMENT } from "../domain/series.ts";
 import type { SampleReader, SampleSink, StoreStatus } from "../domain/store.ts";
 import type { Logger } from "../lib/log.ts";
 import { isoFromMicros } from "../lib/time.ts";
@@ -424,7 +424,7 @@ export function createBackfill(options: BackfillOptions): Backfill {
     save(work);
   };
 
-  /** Hours from Home Assistant's statistics, back from where its history begins, which it purges after a while. */
+  /** Hours from Home Assistant's statistics, where its history has purged what it had. */
   const fillStatistics = async (work: Work): Promise<void> => {
     const { connection, gap, position, span, targets, signal } = work;
     const horizon = Math.min(position.oldest ?? gap.end, gap.end);
@@ -437,8 +437,15 @@ export function createBackfill(options: BackfillOptions): Backfill {
         ? undefined
         : store.seriesOfSubject(STATE_MEASUREMENT, subject).find(({ field }) => field === STATE_FIELD);
     };
-    const until = Math.ceil((position.statistics ?? horizon) / HOUR) * HOUR;
-    for await (const { rollups, end } of readRollups(connection, seriesOf, { start: span.start, end: until })) {
+    const until = Math.ceil((position.statistics ?? gap.end) / HOUR) * HOUR;
+    // Of one that hardly ever changes history may begin long after that of others.
+    const firstSamples = async (series: readonly SeriesNumber[]): Promise<readonly (Micros | undefined)[]> => {
+      const within = { start: gap.start, end: gap.end, limit: 1 };
+      const columns = await store.read(series.map((number) => ({ series: number, ...within })));
+      return columns.map(({ ts }) => ts[0]);
+    };
+    const sources = { connection, seriesOf, firstSamples };
+    for await (const { rollups, end } of readRollups(sources, { start: span.start, end: until })) {
       signal.throwIfAborted();
       store.addRollups(rollups);
       counts.rollups += rollups.length;

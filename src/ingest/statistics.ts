@@ -8,14 +8,20 @@ const HOUR = 3_600_000_000;
 const GROUP_STATISTICS_MAX = 50;
 const WINDOW = 30 * 24 * HOUR;
 
+export interface StatisticsSources {
+  readonly connection: HomeConnection;
+  readonly seriesOf: (entityId: string) => Series | undefined;
+  /** When the first sample of each series within the span is; undefined: there is none. */
+  readonly firstSamples: (series: readonly SeriesNumber[]) => Promise<readonly (Micros | undefined)[]>;
+}
+
 /**
- * Home Assistant's hourly statistics of the entities that have a series, window by window from the newest to the
- * oldest, each in parts; `end` is how far back those of all entities are read then. What is kept in another unit than
- * the series has now is left out, since its numbers would not be comparable.
+ * Home Assistant's hourly statistics of the entities that have a series, up to its first sample in the span, window by
+ * window from the newest to the oldest, each in parts; `end` is how far back those of all entities are read then. What
+ * is kept in another unit than the series has now is left out, since its numbers would not be comparable.
  */
 export async function* readRollups(
-  connection: HomeConnection,
-  seriesOf: (entityId: string) => Series | undefined,
+  { connection, seriesOf, firstSamples }: StatisticsSources,
   span: Span,
 ): AsyncGenerator<{ readonly rollups: readonly HourlyRollup[]; readonly end: Micros }> {
   const kept = new Map<string, SeriesNumber>();
@@ -24,7 +30,13 @@ export async function* readRollups(
     if (series !== undefined && series.unit === unit) kept.set(id, series.number);
   }
   const ids = [...kept.keys()].sort();
-  for (let end = span.end; end > span.start && ids.length > 0; ) {
+  const ends = new Map<SeriesNumber, Micros>();
+  for (let at = 0; at < ids.length; at += GROUP_STATISTICS_MAX) {
+    const group = ids.slice(at, at + GROUP_STATISTICS_MAX).map((id) => kept.get(id)!);
+    const firsts = await firstSamples(group);
+    for (const [i, series] of group.entries()) ends.set(series, Math.min(span.end, firsts[i] ?? span.end));
+  }
+  for (let end = Math.max(...ends.values()); end > span.start; ) {
     const start = Math.max(span.start, end - WINDOW);
     for (let at = 0; at < ids.length; at += GROUP_STATISTICS_MAX) {
       const group = ids.slice(at, at + GROUP_STATISTICS_MAX);
@@ -33,7 +45,9 @@ export async function* readRollups(
       const answer = await connection.readStatistics(group, { start: start - HOUR, end });
       for (const [id, rows] of answer) {
         const series = kept.get(id);
-        if (series !== undefined) for (const rollup of rollupsOf(series, rows, start)) rollups.push(rollup);
+        if (series === undefined) continue;
+        const until = ends.get(series)!;
+        for (const rollup of rollupsOf(series, rows, start)) if (rollup.start < until) rollups.push(rollup);
       }
       // A month of a large home is a million rollups, too many to be held at once.
       if (at + GROUP_STATISTICS_MAX >= ids.length) end = start;
