@@ -163,3 +163,35 @@ test("a bucket tells the longest texts apart, and adds up the others", () => {
   assert.equal(figures.durations.has("text 8"), false);
   assert.equal(figures.otherDuration, (8 * 9) / 2);
 });
+
+test("an hour of statistics counts what a meter rose by since our last number, and hours after it do not", () => {
+  const hour = (start: Micros, last: number, change: number | null) => {
+    return { start, end: start + 10, mean: null, min: null, max: null, last, change };
+  };
+  const changeOf = (carried: Carried, hours: readonly [last: number, change: number | null][], kind: SeriesKind) => {
+    const walk = new Walk(kind, carried);
+    walk.begin(0);
+    for (const [i, [last, change]] of hours.entries()) walk.foreign(hour(10 + i * 10, last, change));
+    return walk.end(60).change;
+  };
+  const ours: Carried = { value: "unavailable", number: 100 };
+  assert.equal(changeOf(ours, [[106, 4]], "meter"), 6);
+  // Its sum was corrected by hand.
+  assert.equal(
+    changeOf(
+      ours,
+      [
+        [106, 4],
+        [107, -999],
+      ],
+      "meter",
+    ),
+    6 - 999,
+  );
+  assert.equal(changeOf(ours, [[106, null]], "meter"), 6);
+  // It began anew: after 102, and in the hour.
+  assert.equal(changeOf(ours, [[3, 1]], "meter"), 3);
+  assert.equal(changeOf(ours, [[3, 5]], "meter"), 5);
+  assert.equal(changeOf({ value: undefined, number: 100 }, [[106, 4]], "meter"), 4);
+  assert.equal(changeOf(ours, [[106, 4]], "plain"), 4);
+});

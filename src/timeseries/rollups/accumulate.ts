@@ -231,11 +231,21 @@ export class Walk {
     const weight = hour.end - hour.start;
     this.#tally.add({ count: 0, weight, mean, min, max, sum: null, change, durations: null, otherDuration: 0 });
     if (hour.last !== null) {
+      this.#reachMeter(hour.last - (change ?? 0));
       this.#tally.last = hour.last;
       this.#number = hour.last;
     }
     this.#value = undefined;
     this.#at = hour.end;
+  }
+
+  /**
+   * What happened from the last of our numbers of a meter to where an hour of Home Assistant's statistics begins, which
+   * does not count it. A meter that began anew within the hour seems to begin below 0.
+   */
+  #reachMeter(number: number): void {
+    if (this.#kind !== "meter" || this.#number === undefined || this.#value === undefined || number < 0) return;
+    this.#tally.changed(changeBetween(this.#kind, this.#number, number));
   }
 
   /** The bucket's figures, after everything in it has been passed. */
