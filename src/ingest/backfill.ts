@@ -1,6 +1,6 @@
 import type { HistoryRow, HomeConnection } from "../domain/connection.ts";
 import { AppError, messageOf } from "../domain/errors.ts";
-import type { BackfillStatus, Gap, GapLedger, GapStore } from "../domain/gaps.ts";
+import type { BackfillStatus, Gap, GapLedger, GapReason, GapStore } from "../domain/gaps.ts";
 import type { Micros, SampleColumns, Span } from "../domain/sample.ts";
 import { type SeriesNumber, STATE_FIELD, STATE_MEASUREMENT } from "../domain/series.ts";
 import type { SampleReader, SampleSink, StoreStatus } from "../domain/store.ts";
@@ -50,6 +50,8 @@ const SEARCHES_MAX = 5;
 const KEPT_AT_LEAST = DAY;
 /** Names of entities that a gap keeps; more are counted. */
 const MISSING_NAMES_MAX = 1_000;
+/** Events were lost one by one, maybe the first ones of an entity before the one that the gap begins with. */
+const WITHIN_A_CONNECTION: ReadonlySet<GapReason> = new Set(["missed_event", "queue_overflow"]);
 /** A sample limit that no window reaches. */
 const ALL = 100_000_000;
 
@@ -146,13 +148,17 @@ export function createBackfill(options: BackfillOptions): Backfill {
     span: Span,
   ): Promise<number> => {
     const { subject, former } = target;
-    const heldBefore = rows[0] !== undefined && rows[0].lastUpdated < span.start ? rows[0] : undefined;
+    const stored = await readStored(subject, span);
     // The end of a name is none of an entity that goes on under another.
     const isEnd = (row: HistoryRow): boolean => row.state === null && former && nameOf(subject) !== undefined;
-    const within = (heldBefore ? rows.slice(1) : rows).filter((row) => !isEnd(row));
+    // Until then all was heard: what the overlap has from before an entity's first sample is its predecessor's.
+    const heardUntil = WITHIN_A_CONNECTION.has(work.gap.reason) ? Number.NEGATIVE_INFINITY : work.gap.start;
+    const from = Math.min(heardUntil, stored.get(STATE_FIELD)?.ts[0] ?? heardUntil);
+    const own = rows.filter((row) => row.lastUpdated >= from && !isEnd(row));
+    const heldBefore = own[0] !== undefined && own[0].lastUpdated < span.start ? own[0] : undefined;
+    const within = heldBefore ? own.slice(1) : own;
     if (within.length === 0) return 0;
-    const stored = await readStored(subject, span);
-    noteStart(work, rows, span, stored.get(STATE_FIELD));
+    noteStart(work, own, span, stored.get(STATE_FIELD));
     const samples = samplesOf({
       rows: within,
       before: heldBefore,

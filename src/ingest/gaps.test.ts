@@ -340,16 +340,25 @@ test("a name that changed hands shortly before an outage brings its new owner no
   await using home = await createSimulatedHome(PROMPT);
   await using recorder = await startRecorder(home, { directory: temporaryDirectory(t) });
   await recorder.closed();
-  const [replaced, successor, readded] = movingEntities(home) as [string, string, string];
+  const [replaced, successor, readded, left] = movingEntities(home) as [string, string, string, string];
   home.change(replaced, "1001");
   home.removeRegistryEntry(replaced);
   home.rename(successor, replaced);
   home.change(readded, "1002");
   home.reuse(readded);
   home.change(readded, "1003");
+  home.change(left, "1004");
+  home.removeRegistryEntry(left);
   const known = () => recorder.store.seriesOfEntity(readded)[0]?.subject === home.registryId(readded);
   await recorder.until(known, "the new entry");
-  await outage(home, recorder, async () => void (await home.burst(100)));
+  home.change(readded, "1005");
+  await outage(home, recorder, async () => {
+    home.registries.updateEntity(readded, { icon: "mdi:eye" });
+    home.addEntity({ entityId: left, kind: still("sensor", "1006"), name: "A new one" });
+    await home.burst(100);
+  });
+  await assertHoldsTruth(recorder.store, home);
+  await outage(home, recorder, () => home.reuse(readded));
   await assertHoldsTruth(recorder.store, home);
 });
 

@@ -75,11 +75,9 @@ export function planTargets(sources: PlanSources): Target[] {
       targets.push({ ...target, start: from });
       continue;
     }
-    // What a name has from before its owner came to it is its predecessor's. Who came within the gap may have been
-    // there already without an entry, but not before the gap; one that was renamed took along what it had by then.
-    const cameBefore = since !== undefined && since <= heardUntil;
-    const isNewcomer = since !== undefined && since > span.start && (cameBefore || (!isKnown && former === undefined));
-    targets.push(isNewcomer ? { ...target, start: cameBefore ? since : heardUntil } : target);
+    // Who came to the name before the gap was heard since then; what the overlap has from before is its predecessor's.
+    const isNewcomer = since !== undefined && since > span.start && since <= heardUntil;
+    targets.push(isNewcomer ? { ...target, start: since } : target);
   }
   return targets;
 }
