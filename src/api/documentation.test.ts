@@ -212,6 +212,24 @@ test("/openapi.json of the sports API says what it is", async (t) => {
   assert.deepEqual(others.sort(), ["/health", "/openapi.json"]);
 });
 
+/** What each list says of its elements, at whatever depth. */
+function itemsIn(part: unknown): unknown[] {
+  if (typeof part !== "object" || part === null) return [];
+  const own = (part as { type?: unknown }).type === "array" ? [(part as { items?: unknown }).items] : [];
+  return [...own, ...Object.values(part).flatMap(itemsIn)];
+}
+
+test("/openapi.json describes the elements of every list with a schema that generators of clients read", async (t) => {
+  let lists = 0;
+  for (const { document } of await everything(t)) {
+    for (const items of itemsIn(document)) {
+      assert.ok(typeof items === "object" && !Array.isArray(items), JSON.stringify(items));
+      lists++;
+    }
+  }
+  assert.ok(lists > 50, String(lists));
+});
+
 test("/openapi.json names each operation, and no two alike", async (t) => {
   for (const { document } of await everything(t)) {
     const ids = operations(document).map(([, { operationId }]) => operationId);
