@@ -33,6 +33,7 @@ interface Documented {
 
 interface OpenApi {
   readonly openapi: string;
+  readonly tags: readonly { readonly name: string; readonly description: string }[];
   readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
   readonly components: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 }
@@ -228,6 +229,14 @@ test("/openapi.json describes the elements of every list with a schema that gene
     }
   }
   assert.ok(lists > 50, String(lists));
+});
+
+test("/openapi.json describes the tags of its operations, and no others", async (t) => {
+  for (const { document } of await everything(t)) {
+    const borne = operations(document).flatMap(([, { tags }]) => tags);
+    assert.deepEqual(document.tags.map(({ name }) => name).sort(), [...new Set(borne)].sort());
+    for (const { description } of document.tags) assert.ok(description);
+  }
 });
 
 test("/openapi.json names each operation, and no two alike", async (t) => {

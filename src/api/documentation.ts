@@ -20,12 +20,16 @@ declare module "fastify" {
 /** Carries `bodyOptional` from a route to its operation, where it goes. */
 const BODY_OPTIONAL = "x-body-optional";
 
+/** In the order of the page; a document has those that its operations bear. */
 const TAGS = [
   { name: "home", description: "What is: devices, entities, areas, integrations" },
   { name: "states", description: "Current states and their changes" },
   { name: "history", description: "What happened" },
+  { name: "line protocol", description: "Points from InfluxDB's clients" },
+  { name: "sports", description: "Games and scores of the teams that are followed" },
+  { name: "webhooks", description: "Who is told what happens" },
   { name: "service", description: "How this service is" },
-  { name: "internal", description: "For other parts of a split deployment" },
+  { name: "internal", description: "For other parts of a split deployment, and upkeep" },
 ];
 
 /** Statuses that depend on no operation, and would stand at each. */
@@ -48,7 +52,6 @@ export async function installDocumentation(api: Api, options: DocumentationOptio
         description: `${options.description} ${ANYWHERE}`,
         version: options.version,
       },
-      tags: TAGS,
       components: {
         securitySchemes: {
           token: {
@@ -112,11 +115,12 @@ function refusedByHttp(url: string, methods: readonly string[]) {
 }
 
 interface Operation {
+  readonly tags?: readonly string[];
   readonly requestBody?: object;
   readonly [BODY_OPTIONAL]?: boolean;
 }
 
-/** The document with a name for each operation, and bodies that are not required where they may be left out. */
+/** The document with its tags, a name for each operation, and bodies that are not required where they may be left out. */
 function completed<T extends { paths?: object }>(document: T): T {
   const paths = (document.paths ?? {}) as Readonly<Record<string, Readonly<Record<string, Operation>>>>;
   const named = Object.entries(paths).map(([path, methods]) => [
@@ -129,7 +133,8 @@ function completed<T extends { paths?: object }>(document: T): T {
       }),
     ),
   ]);
-  return { ...document, paths: Object.fromEntries(named) };
+  const borne = new Set(Object.values(paths).flatMap((methods) => Object.values(methods).flatMap(({ tags }) => tags)));
+  return { ...document, tags: TAGS.filter(({ name }) => borne.has(name)), paths: Object.fromEntries(named) };
 }
 
 /** "get", "/api/devices/{device_id}" → "getApiDevicesByDeviceId": it changes only with the address itself. */
