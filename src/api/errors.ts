@@ -105,7 +105,8 @@ interface KnownRoute {
 
 /**
  * Sets the error form for everything the server answers: thrown errors, unknown paths (404) and methods that a known
- * path does not take (405 with `Allow`; OPTIONS is answered 204 with it). Call it before any route is added.
+ * path does not take (405 with `Allow`; OPTIONS is answered 204 with it). Call it before any route is added, and after
+ * what decides who is answered at all.
  */
 export function installErrors(app: FastifyInstance): void {
   const routes = new Map<string, KnownRoute>();
@@ -115,7 +116,7 @@ export function installErrors(app: FastifyInstance): void {
     routes.set(url, known);
   });
   app.setErrorHandler(sendError);
-  app.setNotFoundHandler((request, reply) => {
+  const refuseUnknown = (request: FastifyRequest, reply: FastifyReply): FastifyReply => {
     const path = request.url.split("?", 1)[0]!;
     const methods = new Set<string>();
     for (const known of routes.values()) {
@@ -127,6 +128,11 @@ export function installErrors(app: FastifyInstance): void {
     reply.header("allow", allow);
     if (request.method === "OPTIONS") return reply.code(204).send();
     throw Object.assign(new Error(`Cannot ${request.method} "${path}": it takes ${allow}`), { statusCode: 405 });
+  };
+  app.setNotFoundHandler(refuseUnknown);
+  // Before a body is looked at: whoever misspells a path is not helped by what its type or size should be.
+  app.addHook("onRequest", async (request, reply) => {
+    if (request.is404) return refuseUnknown(request, reply);
   });
 }
 

@@ -14,7 +14,7 @@ import { createApi, createSportsApi } from "./server.ts";
 
 interface Case {
   readonly name: string;
-  readonly method?: "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS";
+  readonly method?: "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS" | "QUERY";
   readonly url: string;
   readonly body?: unknown;
   readonly type?: string;
@@ -186,6 +186,39 @@ const CASES: readonly Case[] = [
     method: "PUT",
     url: "/api/devices",
     body: "{",
+    status: 405,
+    has: ["it takes GET, HEAD, POST"],
+  },
+  {
+    name: "nor does a body of another type",
+    method: "POST",
+    url: "/api/v1/write",
+    body: "cpu usage=1",
+    type: "application/x-www-form-urlencoded",
+    status: 404,
+    has: ['Cannot find anything at \\"/api/v1/write\\"'],
+  },
+  {
+    name: "nor one of another type by a wrong method",
+    method: "PUT",
+    url: "/api/devices",
+    body: "<device/>",
+    type: "text/xml",
+    status: 405,
+    has: ["it takes GET, HEAD, POST"],
+  },
+  {
+    name: "nor one that is too large",
+    method: "POST",
+    url: "/api/v1/history",
+    body: "x".repeat(1_100_000),
+    status: 405,
+    has: ["it takes GET"],
+  },
+  {
+    name: "a method that should have a body, and that no path takes, is 405 without one",
+    method: "QUERY",
+    url: "/api/devices",
     status: 405,
     has: ["it takes GET, HEAD, POST"],
   },

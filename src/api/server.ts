@@ -244,10 +244,8 @@ function createServer({ access, log, demo }: ServerOptions): Api {
   const parseJson = server.getDefaultJsonParser("ignore", "ignore");
   server.removeContentTypeParser("application/json");
   server.addContentTypeParser<Buffer>("application/json", { parseAs: "buffer" }, (request, body, done) => {
-    // Where there is no route the answer is 404 or 405, whatever the body says.
-    if (request.is404) done(null);
     // What another encoding wrote would be kept with signs of replacement in its names.
-    else if (!isUtf8(body)) done(new AppError("invalid", "Cannot read the body: it is not UTF-8"));
+    if (!isUtf8(body)) done(new AppError("invalid", "Cannot read the body: it is not UTF-8"));
     else if (request.routeOptions.schema?.body !== undefined) parseJson(request, body.toString(), done);
     else if (/^\s*(\{\s*\}\s*)?$/.test(body.toString())) done(null);
     else done(new AppError("invalid", "This route takes no body: what it knows are query parameters"));
@@ -268,8 +266,8 @@ function createServer({ access, log, demo }: ServerOptions): Api {
   });
   if (demo) server.addHook("onRequest", async (_request, reply) => void reply.headers(demoHeaders));
   boundRestOfBody(server, REQUEST_TIMEOUT_MS);
-  installErrors(server);
   installAccess(server, access, admit);
+  installErrors(server);
   refuseExpectations(server);
   return server.withTypeProvider<TypeBoxTypeProvider>();
 }
