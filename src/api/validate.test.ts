@@ -20,6 +20,8 @@ const body = exactly({ name: Type.String(), area: Type.Optional(nullable(Type.St
 const choice = exactly({ by: queryChoice(["hour", "day"], "Which") });
 const list = exactly({ names: Type.Array(Type.String({ maxLength: 2 }), { minItems: 1, maxItems: 2 }) });
 
+const large = exactly({ id: Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER }) });
+
 const CASES: readonly [string, TSchema, "querystring" | "body", unknown, unknown][] = [
   ["turns text into numbers", query, "querystring", { name: "a", limit: "10" }, { name: "a", limit: 10 }],
   ["turns text into booleans", query, "querystring", { name: "a", all: "false" }, { name: "a", all: false }],
@@ -34,6 +36,8 @@ const CASES: readonly [string, TSchema, "querystring" | "body", unknown, unknown
     /whole number from 1 to 1000, not "?0/,
   ],
   ["refuses a number too large", query, "querystring", { name: "a", limit: "1001" }, /whole number from 1 to 1000/],
+  ["takes every number within its bounds", large, "querystring", { id: "9007199254740991" }, { id: 2 ** 53 - 1 }],
+  ["refuses what would be another number", large, "querystring", { id: "9007199254740993" }, /not "9007199254740993"/],
   ["refuses a fraction", query, "querystring", { name: "a", limit: "1.5" }, /"limit" must be a whole number/],
   ["refuses another truth", query, "querystring", { name: "a", all: "yes" }, /"all" must be true or false/],
   ["refuses a name given twice", query, "querystring", { name: ["a", "b"] }, /given more than once/],

@@ -68,8 +68,13 @@ function fromText(shape: Shape, texts: Record<string, unknown>): Record<string, 
 
 function valueFromText({ properties = {} }: Shape, name: string, text: unknown): unknown {
   const type = Object.hasOwn(properties, name) ? properties[name]!.type : undefined;
-  if (type === "integer" && typeof text === "string" && /^-?\d{1,15}$/.test(text)) return Number(text);
+  if (type === "integer" && typeof text === "string" && isWholeNumber(text)) return Number(text);
   return type === "boolean" && (text === "true" || text === "false") ? text === "true" : text;
+}
+
+/** One that a number holds to its last digit: another would be asked for otherwise. */
+function isWholeNumber(text: string): boolean {
+  return /^-?\d+$/.test(text) && Number.isSafeInteger(Number(text));
 }
 
 /** What is wrong with a request's part; undefined: nothing. */
