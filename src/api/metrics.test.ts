@@ -16,8 +16,8 @@ const SUFFIXES: Readonly<Record<string, readonly string[]>> = {
 
 /**
  * Holds a text to the rules of Prometheus's exposition format: HELP and TYPE once and first, samples of a metric
- * together, each series once. Gives the number of samples.
- * Source: https://prometheus.io/docs/instrumenting/exposition_formats/
+ * together, each series once; and to what "promtool check metrics" asks of names and labels. Gives the number of samples.
+ * Sources: https://prometheus.io/docs/instrumenting/exposition_formats/, https://prometheus.io/docs/practices/naming/
  */
 function assertExposition(text: string): number {
   assert.ok(text.endsWith("\n"), "the last line ends with a line feed");
@@ -45,6 +45,8 @@ function assertExposition(text: string): number {
       SUFFIXES[type]!.some((suffix) => metric + suffix === name),
       `of the metric above it: ${line}`,
     );
+    assert.ok(type === "counter" || !metric.endsWith("_total"), `no counter, and called one: ${line}`);
+    assert.ok(type === "summary" || !/[{,]quantile=/.test(labels), `a label of summaries: ${line}`);
     if (type === "counter") assert.ok(name!.endsWith("_total") && Number(value) >= 0, `a counter: ${line}`);
     assert.ok(!series.has(name + labels), `each series once: ${line}`);
     series.add(name + labels);
@@ -67,5 +69,10 @@ test("assertExposition() notices what Prometheus would refuse", () => {
   assert.equal(assertExposition(`${head}a_total{b="c"} 1\n`), 1);
   for (const bad of ["a_total undefined\n", 'a_total{b="c} 1\n', "a_total 1\na_total 2\n", "other 1\n", "a_total 1"]) {
     assert.throws(() => assertExposition(head + bad), assert.AssertionError, bad);
+  }
+  for (const bad of ["a_total 1\n", 'a{quantile="0.5"} 1\n']) {
+    const name = /^\w+/.exec(bad)![0];
+    const text = `# HELP ${name} A\n# TYPE ${name} gauge\n${bad}`;
+    assert.throws(() => assertExposition(text), assert.AssertionError, bad);
   }
 });

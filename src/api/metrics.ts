@@ -27,6 +27,10 @@ export function metricsRoutes(
 ): void {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry, prefix: PREFIX });
+  // These sums of others are gauges, which may not be called so: tools take them for counters.
+  for (const what of ["handles", "requests", "resources"]) {
+    registry.removeSingleMetric(`${PREFIX}nodejs_active_${what}_total`);
+  }
 
   webhookMetrics(registry, PREFIX, webhooks);
   if (sports) sportsMetrics(registry, PREFIX, sports);
@@ -116,13 +120,10 @@ export function metricsRoutes(
   new Gauge({
     name: `${PREFIX}event_loop_delay_seconds`,
     help: "Time that timers came late, since the start",
-    labelNames: ["quantile"],
+    labelNames: ["statistic"],
     registers,
     collect() {
-      const { p50, p99, max } = monitor.eventLoopDelayMs();
-      this.set({ quantile: "0.5" }, p50 / 1000);
-      this.set({ quantile: "0.99" }, p99 / 1000);
-      this.set({ quantile: "1" }, max / 1000);
+      for (const [statistic, ms] of Object.entries(monitor.eventLoopDelayMs())) this.set({ statistic }, ms / 1000);
     },
   });
 

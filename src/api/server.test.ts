@@ -53,7 +53,7 @@ const CASES: readonly Case[] = [
       "ha_ingestor_ingest_changes_total 4700",
       "ha_ingestor_home_assistant_connected 1",
       "ha_ingestor_process_resident_memory_bytes",
-      'ha_ingestor_event_loop_delay_seconds{quantile="0.99"}',
+      'ha_ingestor_event_loop_delay_seconds{statistic="p99"}',
       "ha_ingestor_store_waiting_samples 3",
     ],
   },
