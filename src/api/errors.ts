@@ -144,6 +144,9 @@ function patternOf(url: string): RegExp {
   return new RegExp(`^${source}$`);
 }
 
+/** Whoever still sends finds the answer in that time; closed at once, the connection could take it along. */
+const BROKEN_GRACE_MS = 1_000;
+
 /** Answers what is no HTTP request at all (over-long headers, a request that never ends) and closes the connection. */
 export function refuseBrokenRequest(error: Error & { code?: string }, socket: Socket): void {
   if (error.code === "ECONNRESET" || socket.destroyed || !socket.writable) {
@@ -161,4 +164,6 @@ export function refuseBrokenRequest(error: Error & { code?: string }, socket: So
   } satisfies ErrorBody);
   const head = `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: application/json; charset=utf-8\r\n`;
   socket.end(`${head}Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`);
+  // An end closes our half alone: a caller who keeps the other one would hold the connection until it counts as idle.
+  setTimeout(() => socket.destroy(), BROKEN_GRACE_MS).unref();
 }

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { connect } from "node:net";
 import { Readable } from "node:stream";
 import { test } from "node:test";
-import { setImmediate as turn } from "node:timers/promises";
+import { setTimeout as sleep, setImmediate as turn } from "node:timers/promises";
 import type { InjectOptions } from "fastify";
 import { pino } from "pino";
 import { AppError } from "../domain/errors.ts";
@@ -760,6 +762,21 @@ test("createApi() refuses what is no HTTP in the same form", async (t) => {
   const answer = await exchange(port, "THIS IS NOT HTTP\r\n\r\n");
   assert.match(answer, /^HTTP\/1\.1 400 Bad Request\r\n/);
   assert.match(answer, /\r\n\r\n\{"code":"invalid","message":"Cannot read the request/);
+});
+
+test("createApi() lets go of a connection that brought no HTTP, also where the caller keeps it", async (t) => {
+  const { api, port } = await listening(t);
+  const socket = connect({ port, host: "127.0.0.1", allowHalfOpen: true }, () =>
+    socket.write("THIS IS NOT HTTP\r\n\r\n"),
+  );
+  t.after(() => socket.destroy());
+  await once(socket.resume(), "end");
+  const held = () => new Promise<number>((resolve) => api.server.getConnections((_, count) => resolve(count)));
+  const deadline = performance.now() + 10_000;
+  while ((await held()) > 0) {
+    assert.ok(performance.now() < deadline, "it is still held after 10 seconds");
+    await sleep(100);
+  }
 });
 
 test("createApi() refuses over-long addresses with 431, and takes 200 long entity ids", async (t) => {
