@@ -15,10 +15,15 @@ const MOMENTS: readonly [text: string, micros: number][] = [
   ["1795518243577", 1795518243577000],
   ["0", 0],
   ["-1.5", -1500],
+  ["9999-12-31T23:59:59Z", 253_402_300_799_000_000],
 ];
 for (const [text, micros] of MOMENTS) {
   test(`parseMoment() reads "${text}"`, () => assert.equal(parseMoment("start", text), micros));
 }
+
+test("parseMoment() takes datetime.max of Python, and what it gives is a year of four digits again", () => {
+  assert.match(isoFromMicros(parseMoment("end", "9999-12-31T23:59:59.999999Z")), /^9999-12-31T23:59:59\.999\d{3}Z$/);
+});
 
 test("parseMoment() gives back every microsecond that answers show as milliseconds", () => {
   for (let micros = NOW; micros < NOW + 3000; micros++) {

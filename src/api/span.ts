@@ -3,8 +3,10 @@ import type { Micros, Span } from "../domain/sample.ts";
 import { isoFromMicros, microsFromIso } from "../lib/time.ts";
 
 const DAY = 86_400_000_000;
-/** Year 9999: later moments are no ISO text of four digits any more. */
+/** The end of year 9999: later moments are no ISO text of four digits any more. */
 const MICROS_MAX = 253_402_300_800_000_000;
+/** The number next to it. Numbers of that size are 32 apart, so the year's last microsecond is read as its end. */
+const MICROS_LAST = MICROS_MAX - 32;
 const FORMS = "ISO 8601 with zone (2026-11-24T11:04:03Z, +01:00) or epoch milliseconds (1795518243577.164)";
 
 /**
@@ -26,7 +28,7 @@ export function parseMoment(name: string, text: string, noun = "query parameter"
   // A "+" in an address that nobody escaped arrives as a blank; between a time and its zone nothing else can be meant.
   const iso = text.replace(/ (\d\d:?\d\d)$/, "+$1");
   const micros = /^-?\d{1,15}(\.\d{1,9})?$/.test(text) ? microsFromMillisText(text) : microsFromIso(iso);
-  if (Number.isFinite(micros) && Math.abs(micros) < MICROS_MAX) return micros;
+  if (Number.isFinite(micros) && Math.abs(micros) <= MICROS_MAX) return Math.min(micros, MICROS_LAST);
   throw new AppError("invalid", `The ${noun} "${name}" must be ${FORMS}, not "${text.slice(0, 100)}"`);
 }
 
