@@ -527,6 +527,17 @@ const CASES: readonly Case[] = [
   { name: "HEAD of the stream is 405", method: "HEAD", url: "/api/v1/stream", status: 405 },
   { name: "OPTIONS is answered", method: "OPTIONS", url: "/api/devices", status: 204 },
   { name: "HEAD is answered without a body", method: "HEAD", url: "/api/devices/d1", status: 200, lacks: ["d1"] },
+  {
+    name: "malformed escapes in a query are 400, and not text that nothing fits",
+    url: "/api/devices?q=K%FCche",
+    status: 400,
+    has: ['{"code":"invalid","message":"Cannot read the query: after a \\"%\\" come two digits'],
+  },
+  { name: "so is a lone sign", url: "/api/devices?q=100%", status: 400, has: ["%25"] },
+  { name: "well-formed ones are text", url: "/api/devices?q=100%25+K%C3%BCche", status: 200 },
+  { name: "probes may send any", url: "/ready?%FF", status: 200 },
+  { name: "so may clients of InfluxDB", method: "HEAD", url: "/ping?db=K%FCche", status: 204 },
+  { name: "also where they write", method: "POST", url: "/write?db=K%FCche", status: 204 },
   { name: "malformed escapes are 400", url: "/api/devices/%ff", status: 400, has: ["well-formed URL"] },
   {
     name: "over-long ids are refused",

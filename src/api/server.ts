@@ -269,6 +269,7 @@ function createServer({ access, log, demo }: ServerOptions): Api {
   installAccess(server, access, admit);
   installErrors(server);
   refuseExpectations(server);
+  refuseMalformedQueries(server);
   return server.withTypeProvider<TypeBoxTypeProvider>();
 }
 
@@ -282,6 +283,23 @@ function refuseExpectations(app: FastifyInstance): void {
     if (expect === undefined || CONTINUE.test(expect)) return;
     const message = `Cannot meet the expectation "${expect.slice(0, 100)}": the header "Expect" may say 100-continue`;
     throw Object.assign(new Error(message), { statusCode: 417 });
+  });
+}
+
+/**
+ * Refuses escapes that are no UTF-8 wherever parameters are checked: Fastify takes them for the text that they are, and a
+ * search for "K%FCche" finds nothing, as if there were nothing.
+ */
+function refuseMalformedQueries(app: FastifyInstance): void {
+  app.addHook("onRequest", async ({ url, routeOptions }) => {
+    const isChecked = routeOptions.schema?.querystring !== undefined && routeOptions.config.influxdb === undefined;
+    const start = url.indexOf("?") + 1;
+    if (!isChecked || start === 0 || !url.includes("%", start)) return;
+    try {
+      decodeURIComponent(url.slice(start));
+    } catch {
+      throw new AppError("invalid", 'Cannot read the query: after a "%" come two digits of UTF-8, "%25" is "%" itself');
+    }
   });
 }
 
