@@ -66,17 +66,18 @@ export function asObject(value: unknown, path: string, faults: string[]): Readon
   return {};
 }
 
-/** Lists of entities; what is no such list is a fault. */
+/** Lists of entities; what is no such list is a fault, which names the caller's own keys, taken out of `value`, as well. */
 export function parseMatch(
   value: Readonly<Record<string, unknown>>,
   path: string,
   faults: string[],
+  ownKeys: readonly string[] = [],
 ): { [List in MatchList]?: readonly string[] } {
   const match: { [List in MatchList]?: readonly string[] } = {};
   for (const [key, given] of Object.entries(value)) {
     const list = MATCH_LISTS.find((known) => known === key);
     if (list) match[list] = parseList(given, list, `${path}.${key}`, faults);
-    else faults.push(`${path}.${key}: unknown; known are ${MATCH_LISTS.join(", ")}`);
+    else faults.push(`${path}.${key}: unknown; known are ${[...MATCH_LISTS, ...ownKeys].join(", ")}`);
   }
   return match;
 }
@@ -113,6 +114,6 @@ function parseAttributeRules(value: unknown, faults: string[]): readonly Attribu
     const { attributes, ...lists } = asObject(item, path, faults);
     const mode = ATTRIBUTE_MODES.find((known) => known === attributes);
     if (!mode) faults.push(`${path}.attributes: must be one of ${ATTRIBUTE_MODES.join(", ")}`);
-    return { ...parseMatch(lists, path, faults), attributes: mode ?? "tracked" };
+    return { ...parseMatch(lists, path, faults, ["attributes"]), attributes: mode ?? "tracked" };
   });
 }

@@ -31,7 +31,8 @@ test("parseRetentionRules() tells all faults together, each with its path", () =
         "retention[1]: rollups must be kept at least as long as raw samples (7 days is less than 30)",
         "retention[2]: rollups must be kept at least as long as raw samples (30 days is less than 0 (for ever))",
         "retention[3].deadband: must be a number from 0",
-        "retention[3].colour: unknown",
+        "retention[3].colour: unknown; known are entities, entity_globs, domains, areas, labels, devices, integrations, " +
+          "measurements, raw_days, rollup_days, min_interval_seconds, deadband",
         "retention[4]: must be a mapping",
       ]) {
         assert.ok(error.message.includes(part), `${part} is not in ${error.message}`);

@@ -53,7 +53,7 @@ function parseRule(item: unknown, path: string, defaults: Limits, faults: string
   const band = number(deadband, "deadband", 0, Number.MAX_VALUE, false);
   const isThinned = seconds > 0 || band > 0;
   return {
-    ...parseMatch(lists, path, faults),
+    ...parseMatch(lists, path, faults, ["measurements", ...KEYS]),
     ...(measurements === undefined ? {} : { measurements: texts(measurements, `${path}.measurements`, faults) }),
     rawDays,
     rollupDays,
