@@ -120,8 +120,21 @@ interface Operation {
   readonly [BODY_OPTIONAL]?: boolean;
 }
 
-/** The document with its tags, a name for each operation, and bodies that are not required where they may be left out. */
-function completed<T extends { paths?: object }>(document: T): T {
+/** Moves what is `named()` into `schemas`, and leaves a reference in its place. */
+function referring(part: unknown, schemas: Map<string, unknown>): unknown {
+  if (Array.isArray(part)) return part.map((one) => referring(one, schemas));
+  if (typeof part !== "object" || part === null) return part;
+  const entries = Object.entries(part).map(([key, value]) => [key, referring(value, schemas)]);
+  const { title, ...schema } = Object.fromEntries(entries) as Readonly<Record<string, unknown>>;
+  if (typeof title !== "string" || schema.type !== "object") return Object.fromEntries(entries);
+  const known = schemas.get(title) ?? schema;
+  if (JSON.stringify(known) !== JSON.stringify(schema)) throw new TypeError(`Two schemas are named "${title}"`);
+  schemas.set(title, schema);
+  return { $ref: `#/components/schemas/${title}` };
+}
+
+/** The document with its tags, its nouns described once, a name for each operation, and bodies that are not required where they may be left out. */
+function completed<T extends { paths?: object; components?: { schemas?: object } }>(document: T): T {
   const paths = (document.paths ?? {}) as Readonly<Record<string, Readonly<Record<string, Operation>>>>;
   const named = Object.entries(paths).map(([path, methods]) => [
     path,
@@ -134,7 +147,13 @@ function completed<T extends { paths?: object }>(document: T): T {
     ),
   ]);
   const borne = new Set(Object.values(paths).flatMap((methods) => Object.values(methods).flatMap(({ tags }) => tags)));
-  return { ...document, tags: TAGS.filter(({ name }) => borne.has(name)), paths: Object.fromEntries(named) };
+  const schemas = new Map<string, unknown>();
+  const described = referring(Object.fromEntries(named), schemas);
+  const components = {
+    ...document.components,
+    schemas: { ...document.components?.schemas, ...Object.fromEntries(schemas) },
+  };
+  return { ...document, tags: TAGS.filter(({ name }) => borne.has(name)), paths: described, components };
 }
 
 /** "get", "/api/devices/{device_id}" → "getApiDevicesByDeviceId": it changes only with the address itself. */

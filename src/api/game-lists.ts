@@ -15,7 +15,7 @@ import { type GameBody, type GameStatus, gameBody, statusOf } from "../domain/ga
 import type { Micros } from "../domain/sample.ts";
 import type { SampleReader } from "../domain/store.ts";
 import { foldName, namesOf, readLeague } from "../domain/team-names.ts";
-import { exactly, nullable, nullableText, nullableTime, queryText, text } from "./schemas.ts";
+import { exactly, named, nullable, nullableText, nullableTime, queryText, text } from "./schemas.ts";
 import { Type } from "./type.ts";
 
 /** What the routes of games and teams ask. */
@@ -26,13 +26,13 @@ export interface SportsSources extends GameStore, TeamStore {
 
 export const GAME_STATUSES = ["scheduled", "live", "final", "postponed", "canceled"] as const;
 
-const ScoreSchema = exactly({
+const ScoreSchema = named("Score", {
   home: Type.Integer({ description: "Of the home side" }),
   away: Type.Integer({ description: "Of the away side" }),
 });
 export const Scores = nullable(ScoreSchema);
 
-const TeamSchema = exactly({
+const TeamSchema = named("GameTeam", {
   id: text("The provider's, unique within the league"),
   name: text("Full name"),
   abbreviation: text("As shown; not unique"),
@@ -47,7 +47,7 @@ const TeamSchema = exactly({
   ),
 });
 
-export const GameSchema = exactly({
+export const GameSchema = named("Game", {
   id: text("The provider's; league and id together are unique"),
   league: text("Our id of the league, or ESPN's path of one without"),
   status: text(`${GAME_STATUSES.join(", ")}; a suspended game, which goes on another day, is postponed`),

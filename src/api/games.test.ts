@@ -5,6 +5,7 @@ import type { TSchema } from "typebox";
 import { Compile } from "typebox/compile";
 import { apiOptions } from "../testing/api-doubles.ts";
 import { finalGame, gameOf, HOUR, liveGame, MINUTE, SEA, SF, teamOf } from "../testing/games.ts";
+import { resolved } from "../testing/openapi.ts";
 import { createSportsDouble } from "../testing/sports-double.ts";
 import type { SportsSources } from "./game-lists.ts";
 import { createApi, createSportsApi } from "./server.ts";
@@ -346,9 +347,11 @@ for (const one of CASES) {
 
 test("/openapi.json describes games and teams as they are answered", async (t) => {
   const { sportsApi } = await served(t);
-  const document = (await sportsApi.inject("/openapi.json")).json() as {
-    paths: Record<string, { get?: { responses: Record<string, { content: Record<string, { schema: TSchema }> }> } }>;
-  };
+  const document = resolved(
+    (await sportsApi.inject("/openapi.json")).json<{
+      paths: Record<string, { get?: { responses: Record<string, { content: Record<string, { schema: TSchema }> }> } }>;
+    }>(),
+  );
   const examples: Record<string, string> = {
     "/api/v1/games/live": "/api/v1/games/live",
     "/api/v1/games/upcoming": "/api/v1/games/upcoming?hours=200",

@@ -34,6 +34,7 @@ import {
   listBody,
   listOf,
   listQuery,
+  named,
   nullable,
   nullableText,
   nullableTime,
@@ -81,7 +82,7 @@ const Timeline = exactly({
   duration_minutes: nullable(Type.Number({ description: "From the start that was seen to the end that was seen" })),
 });
 
-const HistoryGame = exactly({
+const HistoryGame = named("FollowedGame", {
   game_id: text("Game"),
   sport: text("The same as league"),
   league: text("League"),

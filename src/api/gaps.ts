@@ -6,12 +6,12 @@ import { decodeCursor, encodeCursor } from "./cursors.ts";
 import {
   answers,
   count,
-  exactly,
   LIST_LIMIT_DEFAULT,
   listAnswer,
   listBody,
   listOf,
   listQuery,
+  named,
   nullable,
   nullableText,
   nullableTime,
@@ -23,7 +23,7 @@ import { Type } from "./type.ts";
 
 const FILTER_LENGTH_MAX = 500;
 
-const GapRow = exactly({
+const GapRow = named("Gap", {
   id: Type.Integer({ minimum: 1, description: "Grows with each gap" }),
   reason: text(GAP_REASONS.join(", ")),
   state: text(

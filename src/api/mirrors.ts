@@ -11,6 +11,7 @@ import {
   listAnswer,
   listBody,
   listQuery,
+  named,
   nullableText,
   nullableTime,
   queryText,
@@ -21,7 +22,7 @@ import { Type } from "./type.ts";
 
 const tags = ["service"];
 
-const Target = exactly({
+const Target = named("Mirror", {
   name: text("As configured; archive for the InfluxDB of the influxdb engine"),
   role: text("archive: samples leave the hot tier once it has them; mirror: a copy"),
   url: text("Without credentials"),
@@ -44,7 +45,7 @@ const Target = exactly({
   dead_letters_dropped: count("Refused points that are kept no longer, since the start"),
 });
 
-const Letter = exactly({
+const Letter = named("DeadLetter", {
   id: Type.Integer({ minimum: 1, description: "Grows with each" }),
   target: text("Who refused it"),
   at: time("When"),

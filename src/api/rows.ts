@@ -1,4 +1,4 @@
-import { count, exactly, nullableText, nullableTime, text, time } from "./schemas.ts";
+import { count, named, nullableText, nullableTime, text, time } from "./schemas.ts";
 import { Type } from "./type.ts";
 
 /** The rows of the home as they are documented; their types are in `domain/home-store.ts`. */
@@ -7,7 +7,7 @@ const labels = Type.Array(Type.String(), { description: "Label ids" });
 const removedAt = nullableTime("When Home Assistant removed it; null while it is there");
 const timestamp = time("When this row last changed here");
 
-export const Device = exactly({
+export const Device = named("Device", {
   device_id: text("Home Assistant's id, or the one given by hand"),
   name: nullableText("The user's name for it, else the integration's"),
   manufacturer: nullableText("Maker"),
@@ -34,7 +34,7 @@ export const Device = exactly({
   timestamp,
 });
 
-export const Entity = exactly({
+export const Entity = named("Entity", {
   entity_id: text("Its present name"),
   id: nullableText("The registry's id, which survives renames; null without a registry entry"),
   registered: Type.Boolean({ description: "Has a registry entry" }),
@@ -66,7 +66,7 @@ export const Entity = exactly({
   timestamp,
 });
 
-export const Area = exactly({
+export const Area = named("Area", {
   area_id: text("Id"),
   name: nullableText("Name"),
   floor_id: nullableText("Floor"),
@@ -80,7 +80,7 @@ export const Area = exactly({
   timestamp,
 });
 
-export const Integration = exactly({
+export const Integration = named("Integration", {
   entry_id: text("Id of the config entry"),
   domain: nullableText("The integration, e.g. hue"),
   title: nullableText("Its title"),

@@ -55,6 +55,9 @@ export const limit = Type.Optional(
 export const exactly = <T extends TProperties>(properties: T, options: { description?: string } = {}) =>
   Type.Object(properties, { additionalProperties: false, ...options });
 
+/** A noun of answers: `/openapi.json` describes it once, under this name, so that generated clients have one type of it. */
+export const named = <T extends TProperties>(title: string, properties: T) => ({ ...exactly(properties), title });
+
 /** The store's own, to which a test holds them. */
 const SORT_COLUMNS = [
   "devices by name, device_id, manufacturer, model, area_name, integration, entity_count, created_at, modified_at, timestamp",

@@ -14,6 +14,7 @@ import {
   listBody,
   listOf,
   listQuery,
+  named,
   nullableText,
   queryList,
   queryText,
@@ -50,7 +51,7 @@ const state = {
   ),
 };
 const StateAnswer = exactly({ ...state, warnings });
-const StatesAnswer = exactly({ ...listAnswer("states", exactly(state)).properties, warnings });
+const StatesAnswer = exactly({ ...listAnswer("states", named("State", state)).properties, warnings });
 
 const at = queryText(
   "The states in force at this moment instead of the current ones: ISO 8601 with zone, or epoch milliseconds",

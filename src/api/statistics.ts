@@ -18,6 +18,7 @@ import {
   cursor,
   exactly,
   listOf,
+  named,
   nullableText,
   queryChoice,
   queryFields,
@@ -45,7 +46,7 @@ const MIXED = "Of buckets in which a unit changed only count and durations are t
 
 const number = (description: string) => Type.Optional(Type.Number({ description }));
 
-const Bucket = exactly({
+const Bucket = named("StatisticsBucket", {
   start: Type.Number({ description: "Epoch milliseconds" }),
   end: Type.Number({ description: "Epoch milliseconds; of a bucket under way its end in the future" }),
   mean: number("Weighted by time, over the time in which a number was in force"),

@@ -10,6 +10,7 @@ import {
   listAnswer,
   listBody,
   listQuery,
+  named,
   nullable,
   nullableText,
   nullableTime,
@@ -68,7 +69,7 @@ function retentionBody(report: RetentionReport) {
   };
 }
 
-const SeriesRow = exactly({
+const SeriesRow = named("StoredSeries", {
   entity_id: nullableText("Present or last name; null for what is no entity"),
   measurement: nullableText("Null for a series that only files know"),
   subject: nullableText("The registry's id, or what else it is about"),

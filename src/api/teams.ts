@@ -12,6 +12,7 @@ import {
   listAnswer,
   listBody,
   listQuery,
+  named,
   nullableText,
   queryText,
   text,
@@ -22,7 +23,7 @@ import { Type } from "./type.ts";
 const tags = ["sports"];
 const TEAMS_MAX = 200;
 
-const TeamRow = exactly({
+const TeamRow = named("Team", {
   league: text("League"),
   id: text("The provider's, unique within the league"),
   abbreviation: text("As shown; not unique"),
@@ -32,7 +33,7 @@ const TeamRow = exactly({
   logo: nullableText("Address of a picture"),
   is_followed: Type.Boolean(),
 });
-const FollowedRow = exactly({
+const FollowedRow = named("FollowedTeam", {
   league: text("League"),
   id: nullableText("The provider's; null until it is found, and for a whole league"),
   team: text("As it was written"),

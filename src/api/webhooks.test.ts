@@ -7,6 +7,7 @@ import { Compile } from "typebox/compile";
 import type { Webhooks } from "../domain/webhook.ts";
 import { silentLog } from "../lib/log.ts";
 import { apiOptions, createWebhooksDouble } from "../testing/api-doubles.ts";
+import { resolved } from "../testing/openapi.ts";
 import { startReceiver } from "../webhooks/testing.ts";
 import { openWebhooks } from "../webhooks/webhooks.ts";
 import { createApi, createSportsApi } from "./server.ts";
@@ -216,7 +217,7 @@ test("both ports have the routes, and the documents describe what is answered", 
   await receiver.has(1);
   const data = await createApi({ ...apiOptions(), webhooks });
   t.after(() => data.close());
-  const document = (await data.inject("/openapi.json")).json();
+  const document = resolved((await data.inject("/openapi.json")).json());
   const examples: Readonly<Record<string, string>> = {
     "/api/v1/webhooks/list": "/api/v1/webhooks/list",
     "/api/v1/webhooks/{webhook_id}": `/api/v1/webhooks/${id}`,

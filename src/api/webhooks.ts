@@ -11,6 +11,7 @@ import {
   listAnswer,
   listBody,
   listQuery,
+  named,
   nullable,
   nullableText,
   nullableTime,
@@ -76,7 +77,7 @@ const Registration = exactly({
 const Change = exactly({ url: Type.Optional(url), events: Type.Optional(events), ...conditions });
 
 const texts = (description: string) => Type.Array(Type.String(), { description });
-const Webhook = exactly({
+const Webhook = named("Webhook", {
   id: text("The webhook"),
   url: text("Where events are sent"),
   description: nullableText("For people"),
@@ -104,7 +105,7 @@ const warning = Type.Optional(
   text("What may be wrong though it was accepted: a host, area, entity or team is not known at present"),
 );
 const DELIVERY_STATES = ["waiting", "delivered", "failed"] as const;
-const Delivery = exactly({
+const Delivery = named("Delivery", {
   id: Type.Integer({ description: "The delivery" }),
   webhook_id: text("Where to"),
   event_id: text("The header webhook-id: the same on every attempt and replay"),
@@ -127,7 +128,7 @@ const Delivery = exactly({
     }),
   ),
 });
-const WholeDelivery = exactly({ ...Delivery.properties, body: text("The exact text that is sent") });
+const WholeDelivery = named("WholeDelivery", { ...Delivery.properties, body: text("The exact text that is sent") });
 const Queued = exactly({ delivery: WholeDelivery });
 
 const params = exactly({ webhook_id: text("The webhook") });
