@@ -4,6 +4,7 @@ import { connect } from "node:net";
 import { Readable } from "node:stream";
 import { test } from "node:test";
 import { setTimeout as sleep, setImmediate as turn } from "node:timers/promises";
+import { gzipSync } from "node:zlib";
 import type { InjectOptions } from "fastify";
 import { pino } from "pino";
 import { AppError } from "../domain/errors.ts";
@@ -774,6 +775,21 @@ test("createApi() refuses what is no HTTP in the same form", async (t) => {
   assert.match(answer, /^HTTP\/1\.1 400 Bad Request\r\n/);
   assert.match(answer, /\r\n\r\n\{"code":"invalid","message":"Cannot read the request/);
 });
+
+for (const url of ["/api/devices", "/internal/entities/bulk_upsert"]) {
+  test(`POST ${url} says that it takes no packed body`, async (t) => {
+    const { api } = await started(t);
+    const headers = { "content-type": "application/json", "content-encoding": "gzip" };
+    const packed = await api.inject({ method: "POST", url, headers, payload: gzipSync("[]") });
+    assert.deepEqual(packed.json(), {
+      code: "unsupported_media_type",
+      message: 'Cannot read the body: it is packed (Content-Encoding "gzip"); send it as it is',
+    });
+    assert.equal(packed.statusCode, 415);
+    const plain = { ...headers, "content-encoding": "Identity" };
+    assert.notEqual((await api.inject({ method: "POST", url, headers: plain, payload: "[]" })).statusCode, 415);
+  });
+}
 
 test("createApi() lets go of a connection that brought no HTTP, also where the caller keeps it", async (t) => {
   const { api, port } = await listening(t);

@@ -270,6 +270,7 @@ function createServer({ access, log, demo }: ServerOptions): Api {
   installErrors(server);
   refuseExpectations(server);
   refuseMalformedQueries(server);
+  refusePackedBodies(server);
   return server.withTypeProvider<TypeBoxTypeProvider>();
 }
 
@@ -300,6 +301,16 @@ function refuseMalformedQueries(app: FastifyInstance): void {
     } catch {
       throw new AppError("invalid", 'Cannot read the query: after a "%" come two digits of UTF-8, "%25" is "%" itself');
     }
+  });
+}
+
+/** Line protocol alone is unpacked; what else is packed would be refused as no UTF-8, or as no list of rows. */
+function refusePackedBodies(app: FastifyInstance): void {
+  app.addHook("onRequest", async ({ headers: { "content-encoding": encoding = "" }, routeOptions }) => {
+    if (routeOptions.schema?.body === undefined || routeOptions.config.influxdb !== undefined) return;
+    if (encoding === "" || encoding.toLowerCase() === "identity") return;
+    const message = `Cannot read the body: it is packed (Content-Encoding "${encoding.slice(0, 100)}"); send it as it is`;
+    throw Object.assign(new Error(message), { statusCode: 415 });
   });
 }
 
