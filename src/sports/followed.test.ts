@@ -32,6 +32,15 @@ test("createFollowed() keeps the whole list, one change after the other", async 
   assert.deepEqual(again.list(), followed.list());
 });
 
+test("createFollowed() goes on with a team of the configuration that is followed by hand as well, and says so", async () => {
+  const followed = createFollowed({ ...nothing, configured: [{ league: "nfl", text: "sf" }] });
+  followed.resolveAll("nfl", [SF, SEA]);
+  assert.equal((await followed.follow({ league: "nfl", text: "49ers" })).configured, true);
+  assert.equal((await followed.follow({ league: "nfl", text: "sea" })).configured, false);
+  await assert.rejects(() => followed.unfollow({ league: "nfl", text: "sf" }), { code: "conflict" });
+  assert.equal(await followed.unfollow({ league: "nfl", text: "sea" }), true);
+});
+
 test("createFollowed() changes nothing that the disk refuses, and goes on", async () => {
   let broken = true;
   const save = async () => {

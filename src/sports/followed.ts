@@ -122,11 +122,12 @@ export function createFollowed(options: FollowedOptions): Followed {
         }
         return [...kept, entry];
       });
-      return entry;
+      return { ...entry, configured: configured.some((team) => keyOf(team) === keyOf(entry)) };
     },
     async unfollow(name) {
       const isThat = (team: FollowedTeam): boolean => team.league === name.league && isCalled(team, name.text);
-      if (configured.some(isThat) && !own.some(isThat)) {
+      // Also where it is followed by hand as well: it would go on being followed.
+      if (configured.some(isThat)) {
         throw new AppError("conflict", `Cannot unfollow "${name.text}": the configuration (SPORTS_TEAMS) names it`);
       }
       const found = own.some(isThat);
