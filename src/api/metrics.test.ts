@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { connect } from "node:net";
 import { test } from "node:test";
 import { apiOptions } from "../testing/api-doubles.ts";
 import { createApi } from "./server.ts";
@@ -62,6 +64,27 @@ test("/metrics keeps to Prometheus's text format, whatever was asked before", as
   const { body, headers } = await api.inject("/metrics");
   assert.equal(headers["content-type"], "text/plain; version=0.0.4; charset=utf-8");
   assert.ok(assertExposition(body) > 100);
+});
+
+test("/metrics counts connections that were dropped because there were too many", async (t) => {
+  const api = await createApi(apiOptions());
+  t.after(() => api.close());
+  const { port } = new URL(await api.listen({ host: "127.0.0.1", port: 0 }));
+  const dropped = async () =>
+    /^ha_ingestor_http_connections_dropped_total (\d+)$/m.exec((await api.inject("/metrics")).body)?.[1];
+  assert.equal(await dropped(), "0");
+  api.server.maxConnections = 1;
+  const sockets = [connect(Number(port), "127.0.0.1"), connect(Number(port), "127.0.0.1")];
+  t.after(() => sockets.forEach((socket) => void socket.destroy()));
+  await Promise.race(
+    sockets.map((socket) =>
+      once(
+        socket.on("error", () => undefined),
+        "close",
+      ),
+    ),
+  );
+  assert.equal(await dropped(), "1");
 });
 
 test("assertExposition() notices what Prometheus would refuse", () => {

@@ -117,6 +117,9 @@ export function metricsRoutes(
   gauge("stream_clients", "Listeners of the stream", () => stream.status().clients);
   counter("stream_dropped_total", "Listeners dropped because they did not keep up", () => stream.status().dropped);
   counter("stream_refused_total", "Listeners refused because there were too many", () => stream.status().refused);
+  let dropped = 0;
+  api.server.on("drop", () => dropped++);
+  counter("http_connections_dropped_total", "Connections closed at once because there were too many", () => dropped);
   new Gauge({
     name: `${PREFIX}event_loop_delay_seconds`,
     help: "Time that timers came late, since the start",
