@@ -383,6 +383,15 @@ test("/openapi.json says the words of every closed set", async (t) => {
   }
 });
 
+test("/openapi.json says how many points there can be of several series, as the history has it", async (t) => {
+  const { api, document } = await documented(t);
+  const points = document.paths["/api/v1/history"]!.get!.parameters!.find(({ name }) => name === "points")!;
+  const [, most] = /times the series (\d+) at most/.exec(points.description!) ?? [];
+  const ask = (number: number) => api.inject(`/api/v1/history?entity_id=light.hall,sensor.hall&points=${number}`);
+  assert.equal((await ask(Number(most) / 2)).statusCode, 200);
+  assert.equal((await ask(Number(most) / 2 + 1)).statusCode, 400);
+});
+
 test("/openapi.json says the columns that lists of the home are sorted by, as the store has them", async (t) => {
   const { document } = await documented(t);
   const { home } = await openTestHome(t);

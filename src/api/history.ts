@@ -101,7 +101,8 @@ export function historyRoutes(
               maximum: HISTORY_SAMPLES_MAX,
               description:
                 "For charts: so many samples of each series in the span at most, spikes kept, and with include_start the " +
-                "one before it; without limit and cursor. Texts of more than 8,000,000 characters are refused",
+                "one before it; times the series 10000 at most; without limit and cursor. Texts of more than 8,000,000 " +
+                "characters are refused",
             }),
           ),
           cursor,
