@@ -246,14 +246,16 @@ function createServer({ access, log, demo }: ServerOptions): Api {
   server.addContentTypeParser<Buffer>("application/json", { parseAs: "buffer" }, (request, body, done) => {
     // What another encoding wrote would be kept with signs of replacement in its names.
     if (!isUtf8(body)) done(new AppError("invalid", "Cannot read the body: it is not UTF-8"));
+    else if (/^\s*$/.test(body.toString()) && !needsBody(request)) done(null);
     else if (request.routeOptions.schema?.body !== undefined) parseJson(request, body.toString(), done);
-    else if (/^\s*(\{\s*\}\s*)?$/.test(body.toString())) done(null);
+    else if (/^\s*\{\s*\}\s*$/.test(body.toString())) done(null);
     else done(new AppError("invalid", "This route takes no body: what it knows are query parameters"));
   });
   // An empty body is one of any type: aiohttp, and so Home Assistant, names one wherever it posts nothing.
-  server.addContentTypeParser("*", ({ headers, routeOptions }, payload, done) => {
+  server.addContentTypeParser("*", (request, payload, done) => {
+    const { headers } = request;
     const isEmpty = headers["content-length"] === "0" && headers["transfer-encoding"] === undefined;
-    if (!isEmpty || routeOptions.schema?.body !== undefined) {
+    if (!isEmpty || needsBody(request)) {
       done(new errorCodes.FST_ERR_CTP_INVALID_MEDIA_TYPE(headers["content-type"]));
       return;
     }
@@ -272,6 +274,10 @@ function createServer({ access, log, demo }: ServerOptions): Api {
   refuseMalformedQueries(server);
   refusePackedBodies(server);
   return server.withTypeProvider<TypeBoxTypeProvider>();
+}
+
+function needsBody({ routeOptions: { schema, config } }: FastifyRequest): boolean {
+  return schema?.body !== undefined && config.bodyOptional !== true;
 }
 
 /** As Node reads it, which has answered it already. */

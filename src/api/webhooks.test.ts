@@ -149,6 +149,16 @@ test("a test event is sent, listed with its attempt, shown with its body, and re
   assert.equal(second.next_cursor, null);
 });
 
+for (const type of ["application/json", "application/octet-stream"]) {
+  test(`a secret is generated for who sends an empty body and names it ${type}`, async (t) => {
+    const { api, register } = await setup(t);
+    const url = `/api/v1/webhooks/${await register()}/rotate`;
+    const headers = { "content-type": type, "content-length": "0" };
+    const { statusCode, body } = await api.inject({ method: "POST", url, headers });
+    assert.equal(statusCode, 200, body);
+  });
+}
+
 test("disable, enable, rotate and a replay of a time", async (t) => {
   const { api, post, register, receiver, webhooks } = await setup(t);
   const id = await register();
