@@ -17,6 +17,8 @@ import { Type } from "./type.ts";
 
 /** As InfluxDB 1.x has it; unpacked, a body may be larger. */
 export const LINES_BODY_BYTES_MAX = 25_000_000;
+/** Of all bodies that are being received: four of the largest. */
+const LINES_UNDER_WAY_BYTES_MAX = 4 * LINES_BODY_BYTES_MAX;
 /**
  * What clients are told they talk to. They decide by its first number what they may ask: 1.8 has both ways to write and
  * no Flux, as is the case here.
@@ -70,10 +72,15 @@ export async function lineProtocolRoutes(api: Api, lines: LineWriter): Promise<v
     scope.addHook("onRequest", async ({ headers }) => {
       if (headers["content-type"] !== undefined) headers["content-type"] = "text/plain";
     });
-    const bodies = new BodyReader(LINES_BODY_BYTES_MAX);
-    scope.addContentTypeParser("*", ({ headers }: FastifyRequest, payload: IncomingMessage) =>
-      bodies.read(headers, payload),
-    );
+    const bodies = new BodyReader(LINES_BODY_BYTES_MAX, LINES_UNDER_WAY_BYTES_MAX);
+    scope.addContentTypeParser("*", async ({ headers }: FastifyRequest, payload: IncomingMessage) => {
+      try {
+        return await bodies.read(headers, payload);
+      } catch (error) {
+        if (error instanceof AppError) lines.turnedAway();
+        throw error;
+      }
+    });
     // Lines are for their reader to judge, and clients send parameters of many versions; schemas document.
     scope.setValidatorCompiler(() => () => true);
     scope.setErrorHandler(sendInfluxError);

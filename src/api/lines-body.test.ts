@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { Readable } from "node:stream";
 import { test } from "node:test";
+import { setImmediate as turn } from "node:timers/promises";
 import { BodyReader } from "./lines-body.ts";
 
 const MAX = 3_000_000;
@@ -8,7 +9,7 @@ const announced = (bytes: number) => ({ "content-length": String(bytes) });
 const bytes = (length: number, of: number) => Buffer.alloc(length, of);
 
 test("a body is what its parts are, of any size, whether its length was announced or not", async () => {
-  const reader = new BodyReader(MAX);
+  const reader = new BodyReader(MAX, 4 * MAX);
   for (const sizes of [
     [0],
     [1],
@@ -28,7 +29,7 @@ test("a body is what its parts are, of any size, whether its length was announce
 });
 
 test("two bodies never share memory before the first is released", async () => {
-  const reader = new BodyReader(MAX);
+  const reader = new BodyReader(MAX, 4 * MAX);
   reader.release(await reader.read(announced(100), Readable.from([bytes(100, 9)])));
   const [first, second] = await Promise.all([
     reader.read(announced(50), Readable.from([bytes(25, 1), bytes(25, 1)])),
@@ -45,7 +46,7 @@ test("two bodies never share memory before the first is released", async () => {
 });
 
 test("what is too long, too short or broken off is refused as Fastify does", async () => {
-  const reader = new BodyReader(MAX);
+  const reader = new BodyReader(MAX, 4 * MAX);
   const tooLarge = { code: "FST_ERR_CTP_BODY_TOO_LARGE", statusCode: 413 };
   await assert.rejects(reader.read(announced(MAX + 1), Readable.from([])), tooLarge);
   await assert.rejects(reader.read({}, Readable.from([bytes(MAX, 1), bytes(1, 1)])), tooLarge);
@@ -53,4 +54,22 @@ test("what is too long, too short or broken off is refused as Fastify does", asy
   await assert.rejects(reader.read(announced(5), Readable.from([bytes(4, 1)])), short);
   const broken = new Readable({ read: () => void broken.destroy(new Error("aborted")) });
   await assert.rejects(reader.read(announced(5), broken), { message: "aborted", statusCode: 400 });
+});
+
+test("more than so many bytes of bodies under way are refused, and taken once others have come or are gone", async () => {
+  const reader = new BodyReader(100, 100);
+  const stalled = new Readable({ read: () => undefined });
+  stalled.push(bytes(80, 1));
+  const first = reader.read(announced(90), stalled);
+  await turn();
+  await assert.rejects(reader.read({}, Readable.from([bytes(15, 2), bytes(15, 2)])), { code: "unavailable" });
+  assert.ok((await reader.read({}, Readable.from([bytes(20, 3)]))).equals(bytes(20, 3)));
+  stalled.push(bytes(10, 1));
+  stalled.push(null);
+  assert.ok((await first).equals(bytes(90, 1)));
+  assert.equal((await reader.read({}, Readable.from([bytes(100, 4)]))).length, 100);
+  const broken = new Readable({ read: () => void broken.destroy(new Error("aborted")) });
+  broken.push(bytes(60, 5));
+  await assert.rejects(reader.read({}, broken), /aborted/);
+  assert.equal((await reader.read({}, Readable.from([bytes(100, 6)]))).length, 100);
 });

@@ -10,7 +10,7 @@ export function announcedBytes(headers: IncomingHttpHeaders): number | undefined
 
 /**
  * Takes a body part by part, with the checks that Fastify makes for its own parsers. Resolves when all of it came; rejects
- * with Fastify's own errors, also when it is longer than `bytesMax`.
+ * with Fastify's own errors, also when it is longer than `bytesMax`, or with what `take` throws.
  */
 export function receiveBody(
   headers: IncomingHttpHeaders,
@@ -28,12 +28,13 @@ export function receiveBody(
     const settle = (): void => void payload.off("data", onData).off("end", onEnd).off("error", onError);
     const onData = (part: Buffer): void => {
       bytes += part.length;
-      if (bytes <= bytesMax) {
+      try {
+        if (bytes > bytesMax) throw new errorCodes.FST_ERR_CTP_BODY_TOO_LARGE();
         take(part);
-        return;
+      } catch (error) {
+        settle();
+        reject(error);
       }
-      settle();
-      reject(new errorCodes.FST_ERR_CTP_BODY_TOO_LARGE());
     };
     const onEnd = (): void => {
       settle();

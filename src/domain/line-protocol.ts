@@ -34,6 +34,8 @@ export interface LineWriter {
    * is beyond the bound, `invalid` when it cannot be unpacked.
    */
   write(body: Uint8Array, precision: Precision, encoding: BodyEncoding): Promise<LineReport>;
+  /** Counts a request that was turned away before its body was there. */
+  turnedAway(): void;
   status(): LineStatus;
 }
 

@@ -297,6 +297,7 @@ export function createLineWriter(options: LineWriterOptions): LineWriter {
         underWay--;
       }
     },
+    turnedAway: () => void counts.busy++,
     status: (): LineStatus => ({ ...counts }),
   };
 }

@@ -572,6 +572,7 @@ export function apiOptions(more: Partial<Omit<ApiOptions, keyof Driven>> = {}): 
     },
     lines: {
       write: async () => ({ points: 0, faults: [], faultyLines: 0 }),
+      turnedAway: () => undefined,
       status: () => ({ requests: 0, points: 0, faultyLines: 0, busy: 0 }),
     },
     status: {
