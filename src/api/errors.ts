@@ -61,12 +61,10 @@ function answerTo(error: unknown, bodyBytesMax?: number): Answer | undefined {
   };
 }
 
-const BODY_TOO_LARGE = "FST_ERR_CTP_BODY_TOO_LARGE";
-
 function wording(status: number, code: unknown, message: string, bodyBytesMax: number | undefined): string {
   if (code === "FST_ERR_CTP_EMPTY_JSON_BODY") return "Cannot read the body: it is empty, JSON is expected";
   if (code === "FST_ERR_CTP_INVALID_JSON_BODY") return "Cannot read the body: it is not JSON";
-  if (code === BODY_TOO_LARGE) {
+  if (code === "FST_ERR_CTP_BODY_TOO_LARGE") {
     return `Cannot read the body: it is larger than ${bodyBytesMax} bytes; send less at a time`;
   }
   if (code === "FST_ERR_CTP_INVALID_MEDIA_TYPE") return "Cannot read the body: send it as application/json";
@@ -81,9 +79,9 @@ function wording(status: number, code: unknown, message: string, bodyBytesMax: n
 /** What a failed request is answered, in whatever form; logs what is no caller's business. */
 export function answerFor(error: unknown, request: FastifyRequest, reply: FastifyReply): Answer {
   const answer = answerTo(error, request.routeOptions.bodyLimit);
-  // Fastify would close the connection, and a sender who reads after the whole body would find a reset there instead of
-  // the answer. The rest of the body is read and let go: rest-of-body.ts.
-  if ((error as { code?: unknown } | null)?.code === BODY_TOO_LARGE) reply.removeHeader("connection");
+  // Fastify would close the connection on which it refused a body, and a sender who reads after the whole of it would
+  // find a reset there instead of the answer. The rest of the body is read and let go: rest-of-body.ts.
+  reply.removeHeader("connection");
   if (!answer)
     request.log.error({ err: error, method: request.method, route: request.routeOptions.url }, "Internal error");
   if (answer?.status === 503) reply.header("retry-after", "5");

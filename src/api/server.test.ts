@@ -816,6 +816,19 @@ test("createApi() refuses over-long addresses with 431, and takes 200 long entit
   assert.match(await get(`/api/v1/states?entity_id=${ids}`), /^HTTP\/1\.1 200 /);
 });
 
+test("createApi() answers a sender who reads after all of a large body of another type", async (t) => {
+  const { port } = await listening(t);
+  const body = "x".repeat(20 * 1024 * 1024);
+  const answer = await exchange(
+    port,
+    `POST /api/devices HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/xml\r\nContent-Length: ${body.length}\r\n\r\n${body}` +
+      "GET /api/devices HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+  );
+  const [, refusal, next] = answer.split("HTTP/1.1 ");
+  assert.match(refusal!, /^415 /);
+  assert.match(next!, /^200 /);
+});
+
 for (const chunked of [false, true]) {
   test(`createApi() answers a sender who reads after all of a body that is too large${chunked ? ", in chunks" : ""}`, async (t) => {
     const { port } = await listening(t);
