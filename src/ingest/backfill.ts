@@ -25,6 +25,8 @@ const DAY = 24 * HOUR;
 
 /** A window begins so long before Home Assistant's present at least, or as long as it is: of the future it tells nothing. */
 const BEFORE_NOW = 60 * SECOND;
+/** What was heard may be so far ahead of Home Assistant's present time, as we know it. */
+const CLOCKS_APART_MAX = 60 * SECOND;
 /** Entities of one question. */
 const GROUP_ENTITIES_MAX = 50;
 /** Nobody waits for the backfill, but for live data: it rests as long as its last question took, at most so long. */
@@ -396,7 +398,7 @@ export function createBackfill(options: BackfillOptions): Backfill {
     const last = awaited.reduce((newest, [, { expected }]) => Math.max(newest, expected), 0);
     if (awaited.length === 0 || last < work.newest) return;
     const names = changedSince(last).filter((name) => !unrecorded.has(name));
-    const span = { start: last + 1, end: homeNow() + WINDOW_MIN };
+    const span = { start: last + 1, end: homeNow() + CLOCKS_APART_MAX };
     const answer = await ask(work.connection, names.slice(0, GROUP_ENTITIES_MAX), span, false, work.refused);
     for (const rows of answer.values()) work.newest = Math.max(work.newest, rows.at(-1)!.lastUpdated);
   };
