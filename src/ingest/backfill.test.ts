@@ -406,13 +406,12 @@ test("fill() divides a name where history has an end of it, whatever the registr
     target("sensor.c", { subject: "moved" }),
   ]);
   await backfill.fill(store.gaps.list()[0]!, connection, signal);
-  const first = asked.slice(0, 4).map(({ names, span }) => [...names, (span.end - NOW) / HOUR]);
-  const end = 1 / 60;
+  // Of each the newest hour first, then windows that double, until there is an end or the gap begins.
+  const first = asked.slice(0, 11).map(({ names, span }) => [...names, Math.round((span.end - NOW) / HOUR)]);
+  const hoursOf = (name: string, hours: readonly number[]) => hours.map((hour) => [name, hour]);
   assert.deepEqual(first, [
-    ["sensor.a", end],
-    ["sensor.a", end - 24],
-    ["sensor.c", end],
-    ["sensor.c", end - 24],
+    ...hoursOf("sensor.a", [0, -1, -3, -7, -15]),
+    ...hoursOf("sensor.c", [0, -1, -3, -7, -15, -31]),
   ]);
   assert.deepEqual(await samplesOf(store, "removed"), [
     [removedAt - 9, 1],

@@ -276,13 +276,21 @@ export function createBackfill(options: BackfillOptions): Backfill {
     const { connection, gap, position, span, refused } = work;
     // What changed hands since the first start did so after its gap.
     if (position.divided || gap.reason === "first_start") return;
+    // By its start every name had the owner that was heard.
+    const oldest = gap.start + 1;
     work.targets = await divideNames(work.targets, async (entityId) => {
-      // By its start every name had the owner that was heard.
-      for (let { end } = span; end > gap.start; end -= DAY) {
-        const day = { start: Math.max(gap.start + 1, end - DAY), end };
-        const rows = (await ask(connection, [entityId], day, false, refused)).get(entityId) ?? [];
+      let { window } = position;
+      for (let { end } = span; end > oldest; ) {
+        const start = beginOf(end, window, oldest);
+        const answer = await ask(connection, [entityId], { start, end }, false, refused).catch((error: unknown) => {
+          failed(work, window);
+          throw error;
+        });
+        const rows = answer.get(entityId) ?? [];
         const found = rows.findLast(({ state }) => state === null);
         if (found !== undefined) return found.lastUpdated;
+        window = windowAfter(position, window, rows.length);
+        end = start;
       }
       return undefined;
     });
