@@ -159,6 +159,9 @@ test("send() fails on a reset, on nonsense, on a closed port and on an answer th
   const outcome = await send(cut.url);
   assert.equal(outcome.status, 200);
   assert.match(outcome.error!, /broke off/);
+  const other = "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: other\r\n\r\n";
+  const switching = await rawServer(t, (socket) => socket.write(other));
+  assert.equal((await send(switching.url)).error, "answered 101");
   const { port } = await new Promise<AddressInfo>((resolve) => {
     const server = createServer().listen(0, "127.0.0.1", () => {
       const address = server.address() as AddressInfo;

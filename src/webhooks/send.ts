@@ -111,6 +111,12 @@ export function createSender(options: SenderOptions): Sender {
         const stale = sent.reusedSocket && status === null && (error.code === "ECONNRESET" || error.code === "EPIPE");
         finish(describe(error), null, stale);
       });
+      // Node ends the connection of a 101 that nobody listens for, and tells nobody.
+      sent.on("upgrade", (response, socket) => {
+        status = response.statusCode ?? 0;
+        socket.destroy();
+        finish(errorOf(status));
+      });
       sent.on("response", (response) => {
         status = response.statusCode ?? 0;
         const retryAfterMs = parseRetryAfter(response.headers["retry-after"], response.headers.date, now());
