@@ -116,6 +116,24 @@ test("a failed delivery is tried again after a restart: same id and body, new ti
   assert.equal(row!.attempts[0]!.response_excerpt, "out of order");
 });
 
+test("a delivery that the disk cannot read for the moment is a failed attempt like any other", async (t) => {
+  const place = await setup(t);
+  const clock = createTestClock();
+  place.receiver.answer = (_request, response) => response.writeHead(500).end();
+  await using webhooks = open(place, { clock, retrySeconds: [5, 5, 5] });
+  const { webhook } = await webhooks.commands.register({ url: place.receiver.url, events: GAMES, secret: SECRET });
+  await webhooks.commands.commit({ events: [scoreEvent("1", 7)] });
+  await until(() => clock.waits().length === 1);
+  place.receiver.answer = (_request, response) => response.writeHead(204).end();
+  webhooks.database.exec("ALTER TABLE events RENAME TO out_of_reach");
+  clock.advance(5_000);
+  await until(() => webhooks.commands.get(webhook.id).failed_calls === 2 && clock.waits().length === 1);
+  webhooks.database.exec("ALTER TABLE out_of_reach RENAME TO events");
+  assert.match(webhooks.commands.delivery(1).error!, /^cannot be read: /);
+  clock.advance(5_000);
+  await until(() => webhooks.commands.delivery(1).state === "delivered");
+});
+
 test("a clock that was set back while the program was stopped makes no wait longer than it was", async (t) => {
   const place = await setup(t);
   const clock = createTestClock();

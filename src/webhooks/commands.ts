@@ -17,6 +17,7 @@ import type {
 import { isoFromMicros } from "../lib/time.ts";
 import { type AddressRules, checkTarget, type Resolve } from "./address-rules.ts";
 import {
+  type Message,
   type NewDelivery,
   openDeliveries,
   WAITING_ALWAYS,
@@ -201,10 +202,15 @@ export function createWebhookCommands(options: CommandsOptions) {
   ): Promise<SendOutcome & { readonly durationMs: number }> {
     const startedAt = performance.now();
     const { id: webhookId, url, secret, oldSecret, oldSecretUntil } = registrations.get(delivery.webhookId);
-    const message = deliveries.message(delivery.id);
-    if (!message || secret === undefined) {
-      return { status: null, error: "there is nothing to send", excerpt: null, retryAfterMs: null, durationMs: 0 };
+    const unsent = { status: null, excerpt: null, retryAfterMs: null, durationMs: 0 };
+    let message: Message | undefined;
+    try {
+      message = deliveries.message(delivery.id);
+    } catch (error) {
+      // A card that fails to read once may do so the next time; without this the thread would end.
+      return { ...unsent, error: `cannot be read: ${messageOf(error)}` };
     }
+    if (!message || secret === undefined) return { ...unsent, error: "there is nothing to send" };
     const old = oldSecret !== undefined && (oldSecretUntil ?? 0) > micros() ? [oldSecret] : [];
     const outcome = await sender.send({
       url,
