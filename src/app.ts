@@ -268,7 +268,10 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
       rules.close();
       unwatchToken();
       await session.close();
+      // Samples do not wait for the states, which take long on a slow disk: a stop that takes too long ends as it is.
+      const flushed = store.flush().catch(() => undefined);
       await saveStates();
+      await flushed;
       await running.disposeAsync();
     },
   };

@@ -16,6 +16,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { type TestContext, test } from "node:test";
 import { createSimulatedHome } from "./testing/simulated-home/simulated-home.ts";
 
@@ -167,6 +168,39 @@ test("main() refuses a second service on the database of the home of another one
     env: { PATH, ...shared },
   });
   assert.match(String(migrated.stderr), /^Cannot migrate: .* is in use by process \d+ /);
+});
+
+interface Stats {
+  readonly timeseries: { readonly waiting: number };
+}
+
+test("main() brings samples to the disk first at a stop, not behind what metadata.db takes", async (t) => {
+  const dir = temporary(t);
+  const home = await createSimulatedHome({ port: 0, entities: 20 });
+  t.after(() => home.close());
+  const environment = { HA_URL: home.url, HA_TOKEN: home.token, DATA_DIR: "data", COMMIT_SECONDS: "600" };
+  const { child, ended, told, until } = run(t, dir, environment);
+  await until("The home is known");
+  const port = /"api":"data".*?"port":(\d+)/.exec(told.said)?.[1];
+  const waiting = async () => {
+    const stats = (await (await fetch(`http://127.0.0.1:${port}/api/v1/stats`)).json()) as Stats;
+    return stats.timeseries.waiting;
+  };
+  using metadata = new DatabaseSync(join(dir, "data/metadata.db"), { timeout: 5_000 });
+  metadata.exec("BEGIN IMMEDIATE");
+  const begun = await waiting();
+  await home.burst(50);
+  using samples = new DatabaseSync(join(dir, "data/timeseries.db"), { readOnly: true });
+  const onDisk = () => samples.prepare("SELECT count(*) AS count FROM log").get()!.count as number;
+  while ((await waiting()) < begun + 50) await new Promise((resume) => setTimeout(resume, 50));
+  const before = onDisk();
+  child.kill();
+  const late = performance.now() + 10_000;
+  while (onDisk() < before + 50 && performance.now() < late) await new Promise((resume) => setTimeout(resume, 50));
+  assert.ok(onDisk() >= before + 50, "while the states wait for another program's lock");
+  assert.equal(child.exitCode, null);
+  metadata.exec("ROLLBACK");
+  assert.deepEqual(await ended, [0, null]);
 });
 
 test("main() stops once where a signal comes twice, as from a terminal and from npm", async (t) => {
