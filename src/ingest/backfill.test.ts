@@ -5,6 +5,7 @@ import { AppError } from "../domain/errors.ts";
 import type { Gap, HourlyRollup } from "../domain/gaps.ts";
 import type { Span } from "../domain/sample.ts";
 import { silentLog } from "../lib/log.ts";
+import { isoFromMicros } from "../lib/time.ts";
 import { samplesOf, temporaryDirectory } from "../testing/recorded-home.ts";
 import { openStore } from "../timeseries/store.ts";
 import { createBackfill } from "./backfill.ts";
@@ -104,7 +105,7 @@ async function create(t: TestContext) {
 
 test("fill() asks from the newest window to the oldest, with an overlap on both sides", async (t) => {
   const { backfill, store, gap, signal } = await create(t);
-  const { asked, connection } = connectionOf({ "sensor.a": [row("1", NOW - HOUR)] });
+  const { asked, connection } = connectionOf({ "sensor.a": [row("0", NOW - DAY - SECOND), row("1", NOW - HOUR)] });
   const open = gap(NOW - DAY, NOW, [target("sensor.a")]);
   await backfill.fill(open, connection, signal);
   const span = spanOf(open);
@@ -282,12 +283,14 @@ function lagging(
 test("fill() waits for a recorder that commits rarely, and not for what it lacks although it has newer rows", async (t) => {
   const { backfill, store, gap, sleeps, signal } = await create(t);
   const rows = (at: number) => [row("1", at - 5 * SECOND), row("2", at)];
-  const history = { "sensor.a": rows(NOW - 30 * SECOND), "sensor.b": rows(NOW - 3 * SECOND) };
+  const before = { "sensor.still": [row("1", NOW - HOUR)] };
+  const history = { ...before, "sensor.a": rows(NOW - 30 * SECOND), "sensor.b": rows(NOW - 3 * SECOND) };
   gap(NOW - 50 * SECOND, NOW, [
     target("sensor.a", { expected: NOW - 30 * SECOND }),
     target("sensor.b", { expected: NOW - 3 * SECOND }),
     target("sensor.excluded", { expected: NOW - 20 * SECOND }),
     target("sensor.gone", { former: true }),
+    target("sensor.still"),
   ]);
   const more = { ...history, "sensor.gone": [row("9", NOW - 2 * SECOND)] };
   const connection = lagging(more, sleeps, (slept) => (slept < 60_000 ? NOW - 100 * SECOND : NOW));
@@ -313,11 +316,11 @@ test("fill() waits for no entity that is not recorded once the recorder has what
 
 test("fill() reads again all that a recorder far behind did not have at first", async (t) => {
   const { backfill, store, gap, sleeps, signal } = await create(t);
-  const minutes = Array.from({ length: 119 }, (_, i) => row(String(i), NOW - (119 - i) * 60 * SECOND));
+  const minutes = Array.from({ length: 121 }, (_, i) => row(String(i), NOW - (121 - i) * 60 * SECOND));
   gap(NOW - 2 * HOUR, NOW, [target("sensor.a", { expected: minutes.at(-1)!.lastUpdated })]);
   const connection = lagging({ "sensor.a": minutes }, sleeps, (slept) => (slept < 1_000 ? NOW - HOUR / 2 : NOW));
   await backfill.fill(store.gaps.list()[0]!, connection, signal);
-  assert.equal((await samplesOf(store, "sensor.a")).length, 119);
+  assert.equal((await samplesOf(store, "sensor.a")).length, 120);
   assert.equal(store.gaps.list()[0]!.state, "filled");
 });
 
@@ -358,13 +361,30 @@ test("fill() gives up on a logbook whose answers end the connection", async (t) 
   assert.deepEqual([state, note], ["filled", "Who came and went in it is not known: the logbook could not be read"]);
 });
 
-test("fill() does not name what is only purged", async (t) => {
+test("fill() says since when Home Assistant has something, and names what changed in the gap", async (t) => {
   const { backfill, store, gap, signal } = await create(t);
-  const { connection } = connectionOf({ "sensor.a": [row("1", NOW - 5 * DAY)] });
-  const old = { expected: NOW - 20 * DAY };
-  gap(NOW - 30 * DAY, NOW, [target("sensor.a"), target("sensor.old", old)]);
-  await backfill.fill(store.gaps.list()[0]!, connection, signal);
-  assert.equal(store.gaps.list()[0]!.state, "filled");
+  const targets = [
+    target("sensor.a", { expected: NOW - 5 * DAY }),
+    target("sensor.old", { expected: NOW - 20 * DAY }),
+    target("sensor.unchanged"),
+  ];
+  const history = { "sensor.a": [row("1", NOW - 9 * DAY), row("2", NOW - 5 * DAY)] };
+  const filled = async (more: Readonly<Record<string, readonly HistoryRow[]>>) => {
+    gap(NOW - 30 * DAY, NOW, targets);
+    await backfill.fill(store.gaps.list()[0]!, connectionOf({ ...history, ...more }).connection, signal);
+    const { state, missingEntities, note } = store.gaps.list()[0]!;
+    return [state, missingEntities, note];
+  };
+  const begin = isoFromMicros(NOW - 9 * DAY);
+  assert.deepEqual(await filled({}), [
+    "partial",
+    ["sensor.a", "sensor.old"],
+    `Home Assistant's recorder has nothing any more of what changed in it before ${begin}`,
+  ]);
+  // Something was in force before the gap, so nothing was purged, and what is not there is not recorded.
+  const [state, missing, note] = await filled({ "sensor.unchanged": [row("1", NOW - 40 * DAY)] });
+  assert.deepEqual([state, missing], ["partial", ["sensor.old"]]);
+  assert.match(String(note), /^Home Assistant's recorder lacks the last state of 1 entity /);
 });
 
 test("fill() gives each owner of a name its own rows, and no row that Home Assistant lacks", async (t) => {

@@ -471,9 +471,29 @@ export function createBackfill(options: BackfillOptions): Backfill {
     }
   };
 
+  /**
+   * Since when Home Assistant has anything of the gap, where that is later than its begin: it purges what is old. By its
+   * begin the home was there, so something was in force.
+   */
+  const recordedSince = async (work: Work): Promise<Micros | null> => {
+    const { connection, gap, position, refused, targets } = work;
+    const { start } = gap;
+    const isHeardBefore = gap.reason !== "first_start" && !WITHIN_A_CONNECTION.has(gap.reason);
+    if (!isHeardBefore || (position.oldest !== null && position.oldest <= start)) return null;
+    const names = targets.filter(({ former }) => !former).map(presentName);
+    for (let at = 0; at < names.length; at += GROUP_ENTITIES_MAX) {
+      const group = names.slice(at, at + GROUP_ENTITIES_MAX);
+      if ((await ask(connection, group, { start, end: start + 1 }, true, refused)).size > 0) return null;
+    }
+    return position.oldest ?? gap.end;
+  };
+
   /** Of what changed in the gap, the entities whose last state Home Assistant's recorder does not have. */
-  const missingEntities = ({ gap, targets, unseen, undelivered, position }: Work): string[] => {
-    const kept = Math.min(position.oldest ?? Number.POSITIVE_INFINITY, gap.end - KEPT_AT_LEAST);
+  const missingEntities = (work: Work, since: Micros | null): string[] => {
+    const { gap, targets, unseen, undelivered, position } = work;
+    // Before the first start nothing tells how far back the recorder reaches but what it has.
+    const isFirst = gap.reason === "first_start";
+    const kept = isFirst ? Math.min(position.oldest ?? gap.end, gap.end - KEPT_AT_LEAST) : (since ?? gap.start);
     const missing: string[] = [];
     for (const index of undelivered) {
       const { entityId, expected } = targets[index]!;
@@ -490,19 +510,23 @@ export function createBackfill(options: BackfillOptions): Backfill {
     return { start: Math.min(Math.max(gap.start, position.beforeStart ?? gap.start), homeStart.at), end: homeStart.at };
   };
 
-  const close = (work: Work): void => {
-    const { gap } = work;
+  const close = (work: Work, since: Micros | null): void => {
+    const { gap, targets } = work;
     const down = downtime(work);
-    const lacking = missingEntities(work);
+    const lacking = missingEntities(work, since);
+    // What did not change in the gap is known all the same.
+    const purged = since === null ? [] : targets.filter(({ expected }) => expected > 0).map(presentName);
+    const isPurged = purged.length > 0 && (down === null || since! < down.start);
     for (const entityId of work.refused) unrecorded.add(entityId);
     // While Home Assistant was down nobody recorded anything of anything.
-    const unknown = down === null ? [] : work.targets.filter(({ former }) => !former).map(presentName);
-    const missing = [...new Set([...work.refused, ...lacking, ...unknown])].sort();
+    const unknown = down === null ? [] : targets.filter(({ former }) => !former).map(presentName);
+    const missing = [...new Set([...work.refused, ...lacking, ...purged, ...unknown])].sort();
     const state = missing.length === 0 ? "filled" : "partial";
     const hours = Math.ceil((work.span.end - work.span.start) / HOUR);
     const unnamed = missing.length - MISSING_NAMES_MAX;
     const notes = [
       ...(gap.note === null ? [] : [gap.note]),
+      ...(isPurged ? [purgedNote(since!)] : []),
       ...(down === null ? [] : [downtimeNote(down)]),
       ...(lacking.length === 0 ? [] : [lackingNote(lacking.length)]),
       ...(unnamed > 0 ? [`${unnamed} more entities are missing`] : []),
@@ -528,6 +552,7 @@ export function createBackfill(options: BackfillOptions): Backfill {
     async fill(gap, connection, signal) {
       const work = beginWork(gap, ledger, connection, signal, measure);
       ledger.update(gap.id, { state: "filling" });
+      let since: Micros | null = null;
       try {
         await divide(work);
         await fillHistory(work);
@@ -536,6 +561,7 @@ export function createBackfill(options: BackfillOptions): Backfill {
         await search(work);
         await fillHistory(work);
         await fillTail(work);
+        since = await recordedSince(work);
         await fillStatistics(work);
       } catch (error) {
         if (!(error instanceof AppError) || error.code !== "not_found") throw error;
@@ -543,13 +569,17 @@ export function createBackfill(options: BackfillOptions): Backfill {
       }
       const { shortest, aim } = work.position;
       measure = { window: shortest, aim };
-      close(work);
+      close(work, since);
     },
   };
 }
 
 function downtimeNote({ start, end }: Span): string {
   return `Home Assistant restarted: nobody recorded anything between ${isoFromMicros(start)} and ${isoFromMicros(end)}`;
+}
+
+function purgedNote(since: Micros): string {
+  return `Home Assistant's recorder has nothing any more of what changed in it before ${isoFromMicros(since)}`;
 }
 
 function lackingNote(entities: number): string {
