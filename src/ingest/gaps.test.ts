@@ -252,8 +252,14 @@ test("an outage in which every state changes is no restart of Home Assistant: th
   await using home = await createSimulatedHome(PROMPT);
   await using recorder = await startRecorder(home, { directory: temporaryDirectory(t) });
   await recorder.closed();
+  const [repeating] = movingEntities(home);
+  home.change(repeating!, "7");
   await outage(home, recorder, () => {
-    for (const { entityId } of [...recorder.home.states.values()]) home.change(entityId, "another");
+    for (const { entityId } of [...recorder.home.states.values()]) {
+      if (entityId !== repeating) home.change(entityId, "another");
+    }
+    // A sensor that tells its value whether it is another one or not (force_update).
+    for (let times = 0; times < 3; times++) home.change(repeating!, "7", undefined, true);
   });
   const [gap] = recorder.store.gaps.list();
   assert.ok([...recorder.home.states.values()].every(({ lastChanged }) => lastChanged > gap!.start));

@@ -28,6 +28,17 @@ const CASES: readonly {
   { name: "the same state, changed anew", rows: [row("on", 5), row("on", 21)], anew: true },
   { name: "another state", rows: [row("on", 5), row("off", 21)], anew: false },
   { name: "another state, and the same again", rows: [row("on", 5), row("off", 21), row("off", 22)], anew: false },
+  {
+    name: "the same state, changed anew once, and others",
+    rows: [row("1", 5), row("1", 21), row("2", 22)],
+    anew: true,
+  },
+  { name: "the same state again and again", rows: [row("1", 5), row("1", 21), row("1", 22)], anew: false },
+  {
+    name: "the same state, and another twice",
+    rows: [row("1", 5), row("1", 21), row("2", 22), row("2", 23)],
+    anew: false,
+  },
   { name: "an attribute alone", rows: [row("on", 5), row("on", 21, 5)], anew: false },
   { name: "a removal and the same state", rows: [row("on", 5), row(null, 9), row("on", 21)], anew: false },
   { name: "the same state before it", rows: [row("on", 5), row("on", 9)], anew: false },

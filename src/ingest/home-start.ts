@@ -1,6 +1,6 @@
 import type { HistoryRow } from "../domain/connection.ts";
 import type { State } from "../domain/home.ts";
-import type { Micros, SampleColumns } from "../domain/sample.ts";
+import type { Micros, SampleColumns, Value } from "../domain/sample.ts";
 import { valueOfState } from "./normalize.ts";
 
 /** A start of Home Assistant that a gap may hold: before it nobody recorded what happened. */
@@ -23,15 +23,24 @@ export function homeStartSince(start: Micros, states: Iterable<State>, seen: boo
 
 /**
  * Whether an entity's first row at or after `at` is the state before it, changed anew: what a start of Home Assistant
- * does to a state, and hardly anything else. `known`: what is stored, for the state before the first of the rows.
+ * does to a state, once, and hardly anything else. One that is changed anew again after that is a sensor that tells its
+ * value over and over (`force_update`). `known`: what is stored, for the state before the first of the rows.
  */
 export function isWrittenAnew(at: Micros, rows: readonly HistoryRow[], known: SampleColumns | undefined): boolean {
   const index = rows.findIndex(({ lastUpdated }) => lastUpdated >= at);
   const row = rows[index];
-  if (row === undefined || row.state === null || row.lastChanged !== row.lastUpdated) return false;
-  const earlier = rows[index - 1];
-  const value = valueOfState(row.state);
-  if (earlier !== undefined) return earlier.state !== null && valueOfState(earlier.state) === value;
+  if (row === undefined) return false;
   const stored = known?.ts.findLastIndex((ts) => ts < row.lastUpdated) ?? -1;
-  return stored >= 0 && known!.values[stored] === value;
+  const before = index > 0 ? valueIn(rows[index - 1]!) : stored >= 0 ? known!.values[stored]! : null;
+  const later = rows.slice(index + 1);
+  return isRepeated(row, before) && !later.some((next, i) => isRepeated(next, valueIn(rows[index + i]!)));
+}
+
+function isRepeated(row: HistoryRow, before: Value): boolean {
+  return row.lastChanged === row.lastUpdated && before !== null && valueIn(row) === before;
+}
+
+/** Null: the entity was removed. */
+function valueIn({ state }: HistoryRow): Value {
+  return state === null ? null : (valueOfState(state) ?? null);
 }
