@@ -264,6 +264,25 @@ test("/openapi.json describes the elements of every list with a schema that gene
   assert.ok(lists > 50, String(lists));
 });
 
+/** Every schema of a document with `anyOf`. */
+function choicesIn(part: unknown): unknown[][] {
+  if (typeof part !== "object" || part === null) return [];
+  const { anyOf } = part as { anyOf?: unknown };
+  return [...(Array.isArray(anyOf) ? [anyOf as unknown[]] : []), ...Object.values(part).flatMap(choicesIn)];
+}
+
+test("/openapi.json says of nothing that it is a choice with null: generators of clients read a type with null", async (t) => {
+  for (const { document } of await everything(t)) {
+    for (const choice of choicesIn(document)) {
+      assert.ok(!choice.some((one) => (one as { type?: unknown }).type === "null"), JSON.stringify(choice));
+    }
+    const { Webhook, Game } = document.components.schemas as Record<string, { properties: Record<string, unknown> }>;
+    assert.deepEqual(Webhook!.properties.team, { type: ["string", "null"], description: "Only games of this team" });
+    const { oneOf } = Game!.properties.score as { oneOf: unknown };
+    assert.deepEqual(oneOf, [{ $ref: "#/components/schemas/Score" }, { type: "null" }]);
+  }
+});
+
 test("/openapi.json describes the tags of its operations, and no others", async (t) => {
   for (const { document } of await everything(t)) {
     const borne = operations(document).flatMap(([, { tags }]) => tags);

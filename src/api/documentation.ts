@@ -120,13 +120,29 @@ interface Operation {
   readonly [BODY_OPTIONAL]?: boolean;
 }
 
+type Part = Readonly<Record<string, unknown>>;
+
+const isNull = ({ type }: Part): boolean => type === "null";
+
+/**
+ * `anyOf` of one schema and null, in the words that generators of clients read as "may be null": `type` with both, or
+ * `oneOf` where there is no type to add to. Of `anyOf` with null some make a class for each such text, or nothing at all.
+ */
+function nullable({ anyOf, ...others }: Part): Part | undefined {
+  if (!Array.isArray(anyOf) || anyOf.length !== 2 || !isNull(anyOf[1])) return undefined;
+  const { type, ...schema } = anyOf[0] as Part;
+  if (typeof type !== "string" || schema.enum !== undefined) return { oneOf: anyOf, ...others };
+  return { type: [type, "null"], ...schema, ...others };
+}
+
 /** Moves what is `named()` into `schemas`, and leaves a reference in its place. */
 function referring(part: unknown, schemas: Map<string, unknown>): unknown {
   if (Array.isArray(part)) return part.map((one) => referring(one, schemas));
   if (typeof part !== "object" || part === null) return part;
-  const entries = Object.entries(part).map(([key, value]) => [key, referring(value, schemas)]);
-  const { title, ...schema } = Object.fromEntries(entries) as Readonly<Record<string, unknown>>;
-  if (typeof title !== "string" || schema.type !== "object") return Object.fromEntries(entries);
+  const plain: Part = Object.fromEntries(Object.entries(part).map(([key, value]) => [key, referring(value, schemas)]));
+  const whole = nullable(plain) ?? plain;
+  const { title, ...schema } = whole;
+  if (typeof title !== "string" || schema.type !== "object") return whole;
   const known = schemas.get(title) ?? schema;
   if (JSON.stringify(known) !== JSON.stringify(schema)) throw new TypeError(`Two schemas are named "${title}"`);
   schemas.set(title, schema);

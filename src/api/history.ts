@@ -11,6 +11,7 @@ import {
   answers,
   cursor,
   exactly,
+  nullable,
   nullableText,
   queryFields,
   queryList,
@@ -46,7 +47,7 @@ const HistoryAnswer = exactly({
           { description: "Of samples in this answer that are in another unit; ascending, absent where none is" },
         ),
       ),
-      samples: Type.Array(Type.Tuple([Type.Number(), Type.Union([Type.Number(), Type.String(), Type.Null()])]), {
+      samples: Type.Array(Type.Tuple([Type.Number(), Type.Union([Type.Number(), nullable(Type.String())])]), {
         description: "[epoch milliseconds with fraction, value]; null where Home Assistant removed the entity",
       }),
     }),
