@@ -13,7 +13,7 @@ import { DAY_MICROS, type Day, dayOf } from "../../hot/day.ts";
 import { daysWithin } from "../../hot/days.ts";
 import type { ArchiveChange } from "../../hot/sealing.ts";
 import type { PartContent } from "../../retention/plan.ts";
-import { forgetChecksum, notedChecksum } from "./checksum.ts";
+import { archiveFiles, forgetChecksum, notedChecksum } from "./checksum.ts";
 import type { ArchiveFile, Manifest } from "./manifest.ts";
 import { ARCHIVE_FOLDER, daysOfPath, monthOf, parquetFiles, pathOfDay, pathOfMonth } from "./paths.ts";
 import type { Damage, FileRef, ReaderCommands, ReaderOptions } from "./read.worker.ts";
@@ -65,7 +65,7 @@ export interface ParquetArchive extends Archive {
   files(): readonly ArchiveFile[];
   /** Whether there are files that the next `append` lists: timeseries.db was lost, or files were put there. */
   hasUnlisted(): boolean;
-  /** The paths of the files that are there and not obsolete, listed or not. */
+  /** What is there and not obsolete, listed or not; see `archiveFiles`. */
   present(): string[];
   /** What files hold of each series, by our numbers, in their order; a text says why it cannot be told. */
   contents(files: readonly ArchiveFile[]): Promise<readonly (PartContent | string)[]>;
@@ -436,7 +436,7 @@ export function openParquetArchive(options: ParquetOptions): ParquetArchive {
 
     files: () => files,
     hasUnlisted: () => strangers().length > 0,
-    present: () => parquetFiles(folder).filter((path) => !obsolete.includes(path)),
+    present: () => archiveFiles(folder, obsolete),
     drop: (paths, droppedBefore) => inTurn(() => drop(paths, droppedBefore)),
     thin: (path, without) => inTurn(() => thin(path, without)),
     relist: () => inTurn(relist),

@@ -1,4 +1,6 @@
 import { closeSync, existsSync, fsyncSync, openSync, readFileSync, rmSync, writeSync } from "node:fs";
+import { join } from "node:path";
+import { parquetFiles } from "./paths.ts";
 
 /**
  * The checksum of a file that takes the place of a listed one, beside it until the list has it. Without it a crash in
@@ -20,6 +22,12 @@ export function noteChecksum(path: string, sha256: string): void {
 /** Null where none is noted. */
 export function notedChecksum(path: string): string | null {
   return existsSync(fileOf(path)) ? readFileSync(fileOf(path), "utf8").trim() : null;
+}
+
+/** All files below `archive/` but those that are obsolete, and what is noted beside them: without it some look damaged. */
+export function archiveFiles(folder: string, obsolete: readonly string[]): string[] {
+  const kept = parquetFiles(folder).filter((path) => !obsolete.includes(path));
+  return kept.flatMap((path) => [path, fileOf(path)]).filter((path) => existsSync(join(folder, path)));
 }
 
 export function forgetChecksum(path: string): void {

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import {
   existsSync,
   mkdirSync,
@@ -14,8 +15,8 @@ import { test } from "node:test";
 import { setTimeout } from "node:timers/promises";
 import { parquetMetadata } from "hyparquet";
 import { type Logger, silentLog } from "../../../lib/log.ts";
-import { all, ask, DAY, faults, flip, open, put, type Sample, T0, temporary } from "./testing.ts";
-import { verifyFile } from "./verify.ts";
+import { all, ask, DAY, faults, flip, open, put, type Sample, SETTINGS, T0, temporary } from "./testing.ts";
+import { archivedFiles, verifyArchive, verifyFile } from "./verify.ts";
 
 const FILE = "2026/11/2026-11-25.parquet";
 
@@ -191,6 +192,38 @@ test("verify reads a file by itself", async (t) => {
   const found = faults(directory);
   assert.equal(found.length, 2);
   assert.match(found[0]!, /2026-11-24.parquet: .*checksum/);
+});
+
+test("verify takes a file that was written again before a crash for whole, and backups take along what says so", async (t) => {
+  const directory = temporary(t);
+  const archive = join(directory, "archive");
+  const file = join(archive, FILE);
+  let before: Buffer;
+  {
+    await using store = await open(directory, T0 + 10 * DAY);
+    await put(store, 0, samplesOf([0, 1]));
+    await store.seal();
+    before = readFileSync(file);
+    await put(store, 1, samplesOf([1]));
+    await store.seal();
+  }
+  const listed = readFileSync(file);
+  // As between the renaming of a file and its listing.
+  writeFileSync(file, before);
+  assert.match(faults(directory).join(), /2026-11-25\.parquet: .*checksum/);
+  writeFileSync(`${file}.sha256`, `${createHash("sha256").update(before).digest("hex")}\n`);
+  const found = [...verifyArchive(directory, SETTINGS)].filter(({ path }) => path === file);
+  assert.deepEqual(
+    found.map(({ fault, note }) => [fault, note]),
+    [[null, "it was written again just before a crash, and is listed anew by the next run"]],
+  );
+  const paths = ["2026/11/2026-11-24.parquet", FILE, `${FILE}.sha256`];
+  assert.deepEqual(archivedFiles(directory, join(directory, "timeseries.db"), SETTINGS), paths);
+  await using store = await open(directory, T0 + 10 * DAY);
+  await store.whileStill(async (archived) => assert.deepEqual(archived, paths));
+  // Another file than the noted one is damaged as ever.
+  writeFileSync(file, listed.fill(0, 50, 60));
+  assert.match(faults(directory).join(), /2026-11-25\.parquet: /);
 });
 
 test("after the loss of timeseries.db the archive's files are listed again at the next seal", async (t) => {

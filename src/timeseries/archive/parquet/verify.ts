@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { messageOf } from "../../../domain/errors.ts";
 import { DATABASE_FILE, openForReading, type SqliteSettings } from "../../hot/database.ts";
+import { archiveFiles, notedChecksum } from "./checksum.ts";
 import { inspectFile, sha256Of } from "./inspect.ts";
 import { type Manifest, readManifest } from "./manifest.ts";
 import { ARCHIVE_FOLDER, parquetFiles } from "./paths.ts";
@@ -43,8 +44,7 @@ export function* verifyArchive(directory: string, settings: SqliteSettings): Gen
       continue;
     }
     const found = verifyFile(path);
-    const isAnother = found.fault === null && sha256Of(path) !== listed.sha256;
-    yield isAnother ? { ...found, fault: "it can be read, but its checksum is not that of the file written" } : found;
+    yield found.fault === null ? { ...found, ...remarkOf(path, listed.sha256) } : found;
   }
   const known = new Set([...files.map(({ path }) => path), ...obsolete]);
   for (const path of existsSync(folder) ? parquetFiles(folder) : []) {
@@ -52,15 +52,25 @@ export function* verifyArchive(directory: string, settings: SqliteSettings): Gen
   }
 }
 
+/** Of a file that can be read. */
+function remarkOf(path: string, listed: string): Pick<Finding, "fault" | "note"> {
+  const sha256 = sha256Of(path);
+  if (sha256 === listed) return { fault: null, note: null };
+  if (sha256 !== notedChecksum(path)) {
+    return { fault: "it can be read, but its checksum is not that of the file written", note: null };
+  }
+  return { fault: null, note: "it was written again just before a crash, and is listed anew by the next run" };
+}
+
 /**
- * The paths below `archive/` of the files of a data directory that hold samples: also of those that timeseries.db does
- * not list (yet), where it was lost. Without a file of that name none is listed.
+ * The paths below `archive/` of what a data directory keeps there, see `archiveFiles`: also of files that timeseries.db
+ * does not list (yet), where it was lost. Without a file of that name none is listed.
  */
 export function archivedFiles(directory: string, timeseriesFile: string, settings: SqliteSettings): string[] {
   const folder = join(directory, ARCHIVE_FOLDER);
   if (!existsSync(folder)) return [];
   const obsolete = existsSync(timeseriesFile) ? manifestOf(timeseriesFile, settings).obsolete : [];
-  return parquetFiles(folder).filter((path) => !obsolete.includes(path));
+  return archiveFiles(folder, obsolete);
 }
 
 function manifestOf(timeseriesFile: string, settings: SqliteSettings): Pick<Manifest, "files" | "obsolete"> {
