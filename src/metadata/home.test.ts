@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
@@ -789,6 +789,22 @@ test("integrationAnalytics() counts what is there of a platform, by domain", asy
   });
   assert.deepEqual(home.integrationAnalytics("sun")?.entity_breakdown, [], "set up, but without entities");
   assert.equal(home.integrationAnalytics("mqtt"), undefined, "all of it is removed");
+});
+
+test("pages of small writes are moved into the file together, those of large ones at once", async (t) => {
+  const { home, file } = await openTestHome(t);
+  await home.applyRegistry("device", [device("a")], AT);
+  const before = readFileSync(file);
+  for (let n = 0; n < 5; n++) await home.applyRegistry("device", [device("a", { sw_version: String(n) })], AT + n);
+  assert.ok(readFileSync(file).equals(before), "they are in the WAL, and change the same pages");
+  const many = Array.from({ length: 10_000 }, (_, n) => device(`d${n}`));
+  await home.applyRegistry("device", many, AT + 9);
+  const late = performance.now() + 4_000;
+  while (statSync(file).size === before.length && performance.now() < late) {
+    await new Promise((resume) => setTimeout(resume, 20));
+  }
+  assert.ok(statSync(file).size > before.length);
+  assert.ok(performance.now() < late, "a large write does not wait");
 });
 
 test("an outside reader sees whole transactions while rows are written", async (t) => {

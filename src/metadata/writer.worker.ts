@@ -15,6 +15,13 @@ export interface WriterData {
 /** After so long without a write SQLite gives back the pages that the last ones took: they are many, and writes are seldom. */
 const IDLE_MS = 5_000;
 
+/**
+ * Pages are moved from the WAL into the file so long after a write: those that follow often change the same ones. So many
+ * changed rows do not wait, or the WAL would grow.
+ */
+const CHECKPOINT_MS = 5_000;
+const CHECKPOINT_ROWS = 10_000;
+
 /** What the writer found and made when it opened the database. */
 export interface OpenReport {
   readonly movedAside: { readonly to: string; readonly reason: string } | null;
@@ -29,7 +36,8 @@ export type WriterCommands = HomeCommands & {
 };
 
 const { file, settings } = workerData as WriterData;
-let checkpointDue = false;
+let checkpointDue: NodeJS.Timeout | undefined;
+let checkpointedRows = 0;
 
 function open(): OpenReport {
   const { database, movedAside } = openOrReplace(file, settings);
@@ -43,14 +51,20 @@ function open(): OpenReport {
     if (database.isOpen) database.exec("PRAGMA shrink_memory");
   }, IDLE_MS);
   idle.unref();
+  const changedRows = database.prepare("SELECT total_changes() AS count");
+  const countRows = (): number => changedRows.get()!.count as number;
+  const movePages = (): void => {
+    checkpointDue = undefined;
+    if (!database.isOpen) return;
+    checkpoint.all();
+    checkpointedRows = countRows();
+  };
   const afterwards = (): void => {
     idle.refresh();
-    if (checkpointDue) return;
-    checkpointDue = true;
-    setImmediate(() => {
-      checkpointDue = false;
-      if (database.isOpen) checkpoint.all();
-    });
+    const areMany = countRows() - checkpointedRows >= CHECKPOINT_ROWS;
+    if (checkpointDue !== undefined && !areMany) return;
+    clearTimeout(checkpointDue);
+    checkpointDue = setTimeout(movePages, areMany ? 0 : CHECKPOINT_MS);
   };
   for (const [name, command] of Object.entries(commands)) {
     served[name] = (argument) => {
