@@ -652,6 +652,21 @@ test("storage() says what each tier, series and day takes, and what a year would
   assert.equal(report.forecast?.rowsPerDay, Math.round((70 + 600) / 7));
 });
 
+test("storage() counts the days of which there are rollups, and begins with the first of them", async (t) => {
+  const directory = temporary(t);
+  await using store = await open(directory, T0 + 3 * DAY + 1, { retention: policy(FOR_A_YEAR) });
+  await put(store, 0, samplesOf([0, 1]));
+  await store.rollUp();
+  // Of an hour that Home Assistant added up, and of a day that is not over.
+  const figures = { mean: 1, min: 1, max: 1, last: 1, increase: 0 };
+  store.addRollups([{ series: seriesOf(store, 0), start: T0 - 5 * DAY, ...figures }]);
+  await put(store, 0, samplesOf([3]));
+  await store.fold();
+  const rollups = (await store.storage()).tiers.find(({ tier }) => tier === "rollups")!;
+  const { days, oldest, newest } = rollups;
+  assert.deepEqual({ days, oldest, newest }, { days: 3, oldest: T0 - 5 * DAY, newest: T0 + 2 * DAY });
+});
+
 test("storage() counts the log's rows that are free as free space, and those in use as the log's", async (t) => {
   const directory = temporary(t);
   const usageAfter = async (work: (store: Store) => Promise<void>) => {

@@ -4,7 +4,7 @@ import { workerData } from "node:worker_threads";
 import type { SeriesNumber } from "../../domain/series.ts";
 import { serveCommands } from "../../lib/worker-rpc.ts";
 import { DATABASE_FILE, freePages, openForReading, pageBytes } from "../hot/database.ts";
-import { type Day, dayOfTable } from "../hot/day.ts";
+import { type Day, dayOf, dayOfTable } from "../hot/day.ts";
 import { readLog } from "../hot/log.ts";
 import { countFreeRows } from "../hot/log-rows.ts";
 import type { WriterOptions } from "../hot/writer-commands.ts";
@@ -24,7 +24,7 @@ export interface TablesContent {
   readonly days: readonly (TableContent & { readonly day: Day })[];
   /** Hours, a row for each series and day; parts of days; hours of Home Assistant's own statistics. */
   readonly rollups: readonly TableContent[];
-  /** Days that have rollups of all their samples. */
+  /** Days that have any rollups, or hours of Home Assistant's own statistics. */
   readonly rolledDays: number;
   readonly oldestRolled: Day | null;
   readonly newestRolled: Day | null;
@@ -84,21 +84,29 @@ function bytesOf(db: DatabaseSync, table: string): number {
   return names.reduce((sum, { name }) => sum + Number(own.get(name as string)?.bytes ?? 0), 0);
 }
 
+/** Ascending. `rollup_days` also names days of which nothing is added up yet. */
+function daysOfRollups(db: DatabaseSync): Day[] {
+  const days = new Set<Day>();
+  for (const table of ["rollup_day", "statistics_hour"]) {
+    for (const { start } of db.prepare(`SELECT DISTINCT start FROM ${table}`).iterate())
+      days.add(dayOf(start as number));
+  }
+  return [...days].sort((a, b) => a - b);
+}
+
 function content(db: DatabaseSync): TablesContent {
   const tables = db.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'").all();
   const days = tables.flatMap(({ name }) => dayOfTable(name as string) ?? []).sort((a, b) => a - b);
   const names = new Map(tables.map(({ name }) => [dayOfTable(name as string), name as string]));
-  const rolled = db
-    .prepare("SELECT count(cuts) AS rolled, min(day) AS oldest, max(day) AS newest FROM rollup_days")
-    .get();
+  const rolled = daysOfRollups(db);
   return {
     freeBytes: freePages(db) * pageBytes(db) + freeBytesOfLog(db),
     log: contentOfLog(db),
     days: days.map((day) => ({ day, ...contentOf(db, names.get(day)!) })),
     rollups: ["rollup_hours", "rollup_day", "statistics_hour"].map((table) => contentOf(db, table)),
-    rolledDays: Number(rolled?.rolled),
-    oldestRolled: (rolled?.oldest as Day | null) ?? null,
-    newestRolled: (rolled?.newest as Day | null) ?? null,
+    rolledDays: rolled.length,
+    oldestRolled: rolled[0] ?? null,
+    newestRolled: rolled.at(-1) ?? null,
   };
 }
 
