@@ -472,20 +472,28 @@ export function createBackfill(options: BackfillOptions): Backfill {
   };
 
   /**
-   * Since when Home Assistant has anything of the gap, where that is later than its begin: it purges what is old. By its
-   * begin the home was there, so something was in force.
+   * Since when Home Assistant has anything of the gap, where that is later than its begin: it purges what is old. What we
+   * know to have been in force at the begin it must know, too, of one entity at least.
    */
   const recordedSince = async (work: Work): Promise<Micros | null> => {
     const { connection, gap, position, refused, targets } = work;
-    const { start } = gap;
-    const isHeardBefore = gap.reason !== "first_start" && !WITHIN_A_CONNECTION.has(gap.reason);
-    if (!isHeardBefore || (position.oldest !== null && position.oldest <= start)) return null;
-    const names = targets.filter(({ former }) => !former).map(presentName);
-    for (let at = 0; at < names.length; at += GROUP_ENTITIES_MAX) {
-      const group = names.slice(at, at + GROUP_ENTITIES_MAX);
-      if ((await ask(connection, group, { start, end: start + 1 }, true, refused)).size > 0) return null;
+    const atStart = { start: gap.start, end: gap.start + 1 };
+    const isInterruption = gap.reason !== "first_start" && !WITHIN_A_CONNECTION.has(gap.reason);
+    if (!isInterruption || (position.oldest !== null && position.oldest <= gap.start)) return null;
+    const present = targets.filter(({ former }) => !former);
+    let isKnown = false;
+    for (let at = 0; at < present.length; at += GROUP_ENTITIES_MAX) {
+      const group = present.slice(at, at + GROUP_ENTITIES_MAX);
+      if ((await ask(connection, group.map(presentName), atStart, true, refused)).size > 0) return null;
+      const series = group.flatMap(
+        ({ subject }) => store.find({ measurement: STATE_MEASUREMENT, subject, field: STATE_FIELD }) ?? [],
+      );
+      const columns = await store.read(
+        series.map((number) => ({ series: number, ...atStart, includeStart: true, limit: 1 })),
+      );
+      isKnown ||= columns.some(({ ts }) => ts.length > 0);
     }
-    return position.oldest ?? gap.end;
+    return isKnown ? (position.oldest ?? gap.end) : null;
   };
 
   /** Of what changed in the gap, the entities whose last state Home Assistant's recorder does not have. */
