@@ -96,23 +96,32 @@ function bodyOf(event: NewEvent, id: string, sequence: number): string {
   };
   const whole = JSON.stringify({ ...body, data: event.data });
   if (Buffer.byteLength(whole) <= BODY_BYTES_MAX) return whole;
-  return JSON.stringify({ ...body, data: cut(event.data), truncated: true });
+  return JSON.stringify({ ...body, data: cut(event.data, DATA_BYTES_MAX), truncated: true });
 }
 
 /** Room for `data` once the envelope and the flat fields have theirs. */
 const DATA_BYTES_MAX = BODY_BYTES_MAX - 4_000;
 
-/** The values that fit, the smallest first, so that one large value does not take the others along. */
-function cut(data: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  const sizes = Object.entries(data).map(
-    ([name, value]) => [name, value, Buffer.byteLength(JSON.stringify({ [name]: value }))] as const,
-  );
-  const kept = new Set<string>();
-  let left = DATA_BYTES_MAX;
-  for (const [name, , size] of sizes.toSorted((a, b) => a[2] - b[2])) {
-    if (size > left) break;
-    left -= size;
-    kept.add(name);
+/**
+ * The values that fit, the smallest first, so that one large value does not take the others along; of objects that do
+ * not fit (a state, its attributes) what fits of theirs. All have the same room, and what one leaves is the others'.
+ */
+function cut(data: Readonly<Record<string, unknown>>, room: number): Record<string, unknown> {
+  const bytesOf = (name: string, value: unknown): number => Buffer.byteLength(JSON.stringify({ [name]: value }));
+  const sizes = Object.entries(data).map(([name, value]) => ({ name, value, size: bytesOf(name, value) }));
+  const kept = new Map<string, unknown>();
+  let left = room;
+  for (const [i, { name, value, size }] of sizes.toSorted((a, b) => a.size - b.size).entries()) {
+    const share = left / (sizes.length - i);
+    const part = size <= share ? value : isObject(value) ? cut(value, share - bytesOf(name, {})) : undefined;
+    if (part === undefined || bytesOf(name, part) > share) continue;
+    kept.set(name, part);
+    left -= bytesOf(name, part);
   }
-  return Object.fromEntries(sizes.filter(([name]) => kept.has(name)).map(([name, value]) => [name, value]));
+  // In their own order.
+  return Object.fromEntries(Object.keys(data).flatMap((name) => (kept.has(name) ? [[name, kept.get(name)]] : [])));
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

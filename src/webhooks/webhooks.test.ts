@@ -125,9 +125,11 @@ test("watch() tells of the state changes that somebody asks for, in order, and o
   changes.emit(change("light.hall", "off", "on"));
   changes.emit(change("light.kitchen", "on", "off", {}, AT + 2));
   changes.emit(change("switch.kitchen", "off", "on"));
-  changes.emit(change("light.kitchen", null, "on", { note: "x".repeat(30_000) }, AT + 3));
-  await receiver.has(2);
-  const [first, second] = receiver.received;
+  changes.emit(change("light.kitchen", null, "on", { note: "x".repeat(30_000), brightness: 255 }, AT + 3));
+  const lists = [...new Array(3)].map((_, i) => [`list${i}`, "x".repeat(6_000)]);
+  changes.emit(change("light.kitchen", "off", "on", { brightness: 0, ...Object.fromEntries(lists) }, AT + 4));
+  await receiver.has(3);
+  const [first, second, third] = receiver.received;
   assert.equal(first!.json.type, "state.changed");
   assert.deepEqual(
     [first!.json.entity_id, first!.json.from_state, first!.json.to_state, first!.json.timestamp],
@@ -137,8 +139,17 @@ test("watch() tells of the state changes that somebody asks for, in order, and o
   assert.deepEqual(new_state.attributes, { brightness: 255 });
   // A body that is too large keeps what fits.
   assert.equal(second!.json.truncated, true);
-  assert.deepEqual(second!.json.data, { entity_id: "light.kitchen", old_state: null });
+  const cut = second!.json.data as { old_state: null; new_state: Record<string, unknown> };
+  assert.deepEqual([cut.old_state, cut.new_state.state, cut.new_state.attributes], [null, "on", { brightness: 255 }]);
   assert.ok(second!.body.length < 1_000);
+  // Of two states that are too large together, both are there, with some of their attributes.
+  const states = third!.json.data as Record<"old_state" | "new_state", Record<string, unknown>>;
+  assert.deepEqual([states.old_state.state, states.new_state.state], ["off", "on"]);
+  for (const { attributes } of Object.values(states).filter((value) => typeof value === "object")) {
+    assert.equal(Object.keys(attributes as object).length, 2);
+    assert.equal((attributes as { brightness: number }).brightness, 0);
+  }
+  assert.ok(third!.body.length <= 20_000);
 });
 
 test("watch() keeps what a disabled webhook asks for, so that a replay brings it", async (t) => {
