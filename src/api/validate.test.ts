@@ -80,6 +80,13 @@ const CASES: readonly [string, TSchema, "querystring" | "body", unknown, unknown
     { name: "a", area: "abc" },
     /"area" must be text of 0 to 2 characters or null/,
   ],
+  [
+    "repeats no secret that it refuses",
+    exactly({ key: Type.Optional(Type.Union([Type.String(), Type.Null()], { writeOnly: true })) }),
+    "body",
+    { key: 12_345 },
+    /field "key" must be text or null$/,
+  ],
   ["refuses a list as body", body, "body", [], /must be a JSON object/],
 ];
 

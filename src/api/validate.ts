@@ -17,12 +17,14 @@ interface Shape {
   readonly maxLength?: number;
   readonly minItems?: number;
   readonly maxItems?: number;
+  /** A secret: it is in no answer, refusals of it included. */
+  readonly writeOnly?: boolean;
 }
 
 const KNOWN_KEYWORDS: ReadonlySet<string> = new Set([
   ...["type", "properties", "required", "additionalProperties", "anyOf", "enum"],
   ...["minimum", "maximum", "minLength", "maxLength", "items", "minItems", "maxItems"],
-  ...["description", "default", "examples"],
+  ...["description", "default", "examples", "writeOnly"],
 ]);
 
 const VALUE_TYPES = ["string", "integer", "boolean", "null", "array"];
@@ -132,6 +134,7 @@ function describeOne(part: Shape, noun: string, name: string, value: unknown): s
   if (Array.isArray(value) && noun !== "field") return `${start} is given more than once; separate values by commas`;
   // JSON can say "\\ud800", which no database and no UTF-8 can hold: it would come back as another text.
   if (typeof value === "string" && !value.isWellFormed()) return `${start} holds half a character (a lone surrogate)`;
+  if (part.writeOnly) return `${start} must be ${expected(part)}`;
   const shown = typeof value === "string" ? `"${value.slice(0, 100)}"` : JSON.stringify(value)?.slice(0, 100);
   return `${start} must be ${expected(part)}, not ${shown}`;
 }
@@ -142,7 +145,9 @@ function expected(shape: Shape): string {
   if (shape.type === "boolean") return "true or false";
   if (shape.type === "array") return `a list of ${shape.minItems ?? 0} to ${shape.maxItems ?? "any number of"} texts`;
   if (shape.enum) return `of ${shape.enum.join(", ")}`;
-  if (shape.type === "string")
+  if (shape.type === "string") {
+    if (shape.minLength === undefined && shape.maxLength === undefined) return "text";
     return `text of ${shape.minLength ?? 0} to ${shape.maxLength ?? "any number of"} characters`;
+  }
   return String(shape.type);
 }

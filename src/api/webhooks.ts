@@ -56,8 +56,13 @@ const events = Type.Array(Type.String({ maxLength: VALUE_MAX }), {
   maxItems: PATTERNS_MAX,
   description: `Names or patterns with "*": ${EVENT_TYPES.filter((type) => type !== "webhook_test").join(", ")}`,
 });
-const secretText =
-  "Signs what is sent: 16 characters or more, or whsec_ and a key in base64; without one it is generated";
+const secret = Type.Optional(
+  Type.Union([Type.String(), Type.Null()], {
+    description:
+      "Signs what is sent: 16 characters or more, or whsec_ and a key in base64; without one it is generated",
+    writeOnly: true,
+  }),
+);
 const conditions = {
   team: optional("Only games in which this team plays: sf, nfl:sf, its id or its full name"),
   league: optional("Only games of this league, e.g. nfl"),
@@ -71,7 +76,7 @@ const conditions = {
 const Registration = exactly({
   url,
   events,
-  secret: Type.Optional(nullable(Type.String({ description: secretText }))),
+  secret,
   ...conditions,
 });
 const Change = exactly({ url: Type.Optional(url), events: Type.Optional(events), ...conditions });
@@ -261,7 +266,7 @@ export function webhookRoutes(api: Api, webhooks: Webhooks): void {
         tags,
         summary: "Give it a new secret; the former one signs along for a day",
         params,
-        body: exactly({ secret: Type.Optional(nullable(Type.String({ description: secretText }))) }),
+        body: exactly({ secret }),
         response: answers(
           {
             200: exactly({
