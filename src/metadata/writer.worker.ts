@@ -56,8 +56,13 @@ function open(): OpenReport {
   const movePages = (): void => {
     checkpointDue = undefined;
     if (!database.isOpen) return;
-    checkpoint.all();
-    checkpointedRows = countRows();
+    try {
+      checkpoint.all();
+      checkpointedRows = countRows();
+    } catch {
+      // The disk is full or out of order, of which writes tell. What is committed is in the WAL, and goes the next time.
+      checkpointDue = setTimeout(movePages, CHECKPOINT_MS);
+    }
   };
   const afterwards = (): void => {
     idle.refresh();
