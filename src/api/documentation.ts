@@ -149,7 +149,10 @@ function referring(part: unknown, schemas: Map<string, unknown>): unknown {
   return { $ref: `#/components/schemas/${title}` };
 }
 
-/** The document with its tags, its nouns described once, a name for each operation, and bodies that are not required where they may be left out. */
+/**
+ * The document with its tags, its nouns described once, a name for each operation, and bodies that are not required where
+ * they may be left out.
+ */
 function completed<T extends { paths?: object; components?: { schemas?: object } }>(document: T): T {
   const paths = (document.paths ?? {}) as Readonly<Record<string, Readonly<Record<string, Operation>>>>;
   const named = Object.entries(paths).map(([path, methods]) => [

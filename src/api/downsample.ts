@@ -1,4 +1,5 @@
 import { AppError } from "../domain/errors.ts";
+import { readParts } from "../domain/read-parts.ts";
 import type { Micros, ReadColumns, SampleColumns, Span, Value } from "../domain/sample.ts";
 import type { ReadRequest, SampleReader } from "../domain/store.ts";
 import { charactersOf, HISTORY_CHARACTERS_MAX } from "./history-page.ts";
@@ -6,8 +7,6 @@ import { fromInForceAt } from "./in-force-at-start.ts";
 
 /** Samples that are kept of a slot, at most: first, last, lowest, highest and the first that is no number. */
 const PER_SLOT = 5;
-/** Of one read, so that neither thread works long at a time. */
-const READ_AT_ONCE = { limit: 10_000, charactersMax: 4_000_000 };
 /** Samples that are read for one answer. */
 const DOWNSAMPLED_MAX = 2_000_000;
 /** Fewer points than one slot needs cannot be asked for. */
@@ -29,7 +28,7 @@ export function createBudget(): Budget {
   return { samples: DOWNSAMPLED_MAX, characters: HISTORY_CHARACTERS_MAX };
 }
 
-/** Reads a series and thins it out to `points`, within a budget that it uses up. Throws `invalid` where that is too small. */
+/** Reads a series and thins it out to `points`, within a budget that it uses up; throws `invalid` where that is too small. */
 export async function readDownsampled(
   samples: SampleReader,
   { points, until, ...request }: Thinning,
@@ -38,24 +37,23 @@ export async function readDownsampled(
   const end = Math.max(request.start + 1, Math.min(request.end, until));
   const thinning = new Downsampler({ start: request.start, end }, points);
   const warnings = new Set<string>();
-  for (let from = request.start; ; ) {
-    const includeStart = request.includeStart === true && from === request.start;
-    const [page] = await samples.read([{ ...request, start: from, includeStart, ...READ_AT_ONCE }]);
-    const { ts, values } = fromInForceAt(request.start, page!);
+  for await (const part of readParts(samples, request)) {
+    const { ts, values } = fromInForceAt(request.start, part);
     for (let i = 0; i < ts.length; i++) thinning.add(ts[i]!, values[i]!);
-    for (const warning of page!.warnings ?? []) warnings.add(warning);
-    if (charactersOf(page!) > 0 && thinning.characters > budget.characters) throw tooLong();
-    if (ts.length < READ_AT_ONCE.limit && page!.cutAt === undefined) break;
+    for (const warning of part.warnings ?? []) warnings.add(warning);
+    if (charactersOf(part) > 0 && thinning.characters > budget.characters) throw tooLong();
+    if (part.isLast) break;
     budget.samples -= ts.length;
-    if (budget.samples < 0) {
-      const remedy = "ask for fewer entities or a shorter span, or for /api/v1/statistics";
-      throw new AppError("invalid", `More than ${DOWNSAMPLED_MAX} samples would have to be thinned out: ${remedy}`);
-    }
-    from = ts[ts.length - 1]! + 1;
+    if (budget.samples < 0) throw tooMany();
   }
   const columns = thinning.finish();
   budget.characters -= thinning.characters;
   return warnings.size === 0 ? columns : { ...columns, warnings: [...warnings] };
+}
+
+function tooMany(): AppError {
+  const remedy = "ask for fewer entities or a shorter span, or for /api/v1/statistics";
+  return new AppError("invalid", `More than ${DOWNSAMPLED_MAX} samples would have to be thinned out: ${remedy}`);
 }
 
 function tooLong(): AppError {

@@ -5,7 +5,7 @@ import { millisFromMicros, nowMicros } from "../lib/time.ts";
 import type { Api } from "./api.ts";
 import { createBudget, POINTS_MIN, readDownsampled, type Thinning } from "./downsample.ts";
 import { atMost, formerTimesOf, sentencesOf } from "./former-units.ts";
-import { type HistoryPart, type ReadPart, readPage } from "./history-page.ts";
+import { HISTORY_CHARACTERS_MAX, type HistoryPart, type ReadPart, readPage } from "./history-page.ts";
 import { ENTITIES_MAX, partsOf } from "./parts.ts";
 import {
   answers,
@@ -71,8 +71,8 @@ export function historyRoutes(
         summary: "Samples of entities, or of another subject",
         description:
           "In the order of the entities asked for, then field (state first, then by name), then time. The span is " +
-          "half-open, [start, end). A page ends after `limit` samples, or where its texts have 8,000,000 characters; the next one goes on where it ended, also " +
-          "within a series, and keeps the span that the first page was given. Unknown entities are 404; a known one " +
+          `half-open, [start, end). A page ends after \`limit\` samples, or where its texts have ${HISTORY_CHARACTERS_MAX} ` +
+          "characters; the next one goes on where it ended, also within a series, and keeps the span that the first page was given. Unknown entities are 404; a known one " +
           "without samples has a series without samples; a field that an entity never had has no series.",
         querystring: exactly({
           entity_id: queryList(
@@ -102,8 +102,8 @@ export function historyRoutes(
               maximum: HISTORY_SAMPLES_MAX,
               description:
                 "For charts: so many samples of each series in the span at most, spikes kept, and with include_start the " +
-                "one before it; times the series 10000 at most; without limit and cursor. Texts of more than 8,000,000 " +
-                "characters are refused",
+                "one before it; times the series 10000 at most; without limit and cursor. Texts of more than " +
+                `${HISTORY_CHARACTERS_MAX} characters are refused`,
             }),
           ),
           cursor,

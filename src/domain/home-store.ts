@@ -50,7 +50,7 @@ export interface HomeWriter {
   applyUnregistered(entities: readonly UnregisteredEntity[], complete: boolean, at: Micros): Promise<RegistryDiff>;
   /** Marks unregistered entities as removed, by entity_id. */
   removeUnregistered(entityIds: readonly string[], at: Micros): Promise<void>;
-  /** Brings the current states that changed since the last call to the disk; what changes meanwhile waits for the next one. */
+  /** Brings current states that changed since the last call to the disk; what changes meanwhile waits for the next one. */
   saveStates(): Promise<void>;
   /**
    * `body` is a JSON array of rows as bytes, in parts that are cut anywhere; those with memory of their own are taken over.

@@ -221,7 +221,8 @@ export interface Webhooks {
   /** Deliveries that wait are cancelled; the log goes. */
   delete(id: string): Promise<void>;
   /**
-   * A disabled webhook gets nothing: what waits is tried at once when it is enabled, what happens meanwhile comes by a replay.
+   * A disabled webhook gets nothing: what waits is tried at once when it is enabled, what happens meanwhile comes by a
+   * replay.
    */
   setEnabled(id: string, enabled: boolean): Promise<WebhookRow>;
   /** The former secret signs along for a day. Answers the new one when it was generated. */

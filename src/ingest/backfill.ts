@@ -5,9 +5,9 @@ import type { Micros, SampleColumns, Span } from "../domain/sample.ts";
 import { type SeriesNumber, STATE_FIELD, STATE_MEASUREMENT } from "../domain/series.ts";
 import type { SampleReader, SampleSink, StoreStatus } from "../domain/store.ts";
 import type { Logger } from "../lib/log.ts";
-import { isoFromMicros } from "../lib/time.ts";
 import { advance, askForLess, beginWork, FIRST_MEASURE, spanOf, type Work, windowAfter } from "./backfill-work.ts";
 import { findNames } from "./came-and-went.ts";
+import { lackingIn, outcomeOf } from "./gap-outcome.ts";
 import { divideNames } from "./handovers.ts";
 import { type NewSample, samplesOf } from "./history-samples.ts";
 import { isWrittenAnew } from "./home-start.ts";
@@ -48,8 +48,6 @@ const LAGGING_TAIL = HOUR;
 const LAG_READS_MAX = 6;
 /** How often it is tried to find who came and went, before the gap is filled without. */
 const SEARCHES_MAX = 5;
-/** What is older may be purged where it is absent: no recorder keeps less. */
-const KEPT_AT_LEAST = DAY;
 /** Names of entities that a gap keeps; more are counted. */
 const MISSING_NAMES_MAX = 1_000;
 /** Events were lost one by one, maybe the first ones of an entity before the one that the gap begins with. */
@@ -272,27 +270,43 @@ export function createBackfill(options: BackfillOptions): Backfill {
     return Math.max(oldest, Math.floor(begin));
   };
 
+  /**
+   * Reads from the end of the span back to a moment, in windows of which each is as long as the rows of the one before
+   * allow; `read` answers how many rows there were, or null: nothing older is needed.
+   */
+  const readBack = async (
+    work: Work,
+    { first, oldest }: { readonly first: Micros; readonly oldest: Micros },
+    read: (window: Span) => Promise<number | null>,
+  ): Promise<void> => {
+    let window = first;
+    for (let { end } = work.span; end > oldest; ) {
+      const start = beginOf(end, window, oldest);
+      const rows = await read({ start, end }).catch((error: unknown) => {
+        failed(work, window);
+        throw error;
+      });
+      if (rows === null) return;
+      window = windowAfter(work.position, window, rows);
+      end = start;
+    }
+  };
+
+  /** Finds where names changed hands in the gap, before anything of it is stored. */
   const divide = async (work: Work): Promise<void> => {
-    const { connection, gap, position, span, refused } = work;
+    const { connection, gap, position, refused } = work;
     // What changed hands since the first start did so after its gap.
     if (position.divided || gap.reason === "first_start") return;
     // By its start every name had the owner that was heard.
     const oldest = gap.start + 1;
     work.targets = await divideNames(work.targets, async (entityId) => {
-      let { window } = position;
-      for (let { end } = span; end > oldest; ) {
-        const start = beginOf(end, window, oldest);
-        const answer = await ask(connection, [entityId], { start, end }, false, refused).catch((error: unknown) => {
-          failed(work, window);
-          throw error;
-        });
-        const rows = answer.get(entityId) ?? [];
-        const found = rows.findLast(({ state }) => state === null);
-        if (found !== undefined) return found.lastUpdated;
-        window = windowAfter(position, window, rows.length);
-        end = start;
-      }
-      return undefined;
+      let end: HistoryRow | undefined;
+      await readBack(work, { first: position.window, oldest }, async (window) => {
+        const rows = (await ask(connection, [entityId], window, false, refused)).get(entityId) ?? [];
+        end = rows.findLast(({ state }) => state === null);
+        return end === undefined ? rows.length : null;
+      });
+      return end?.lastUpdated;
     });
     ledger.saveProgress(gap.id, "plan", encodePlan(work));
     position.divided = true;
@@ -310,8 +324,7 @@ export function createBackfill(options: BackfillOptions): Backfill {
         const group = indexed.slice(position.next, position.next + GROUP_ENTITIES_MAX);
         try {
           const updates = await fillGroup(work, group, { start, end: position.end });
-          const rows = updates.values().reduce((sum, own) => sum + own.length, 0);
-          position.rows = Math.max(position.rows, rows);
+          position.rows = Math.max(position.rows, rowsIn(updates));
           position.next += group.length;
         } catch (error) {
           failed(work, position.window);
@@ -383,24 +396,6 @@ export function createBackfill(options: BackfillOptions): Backfill {
   const settle = ({ gap, signal }: Work): Promise<void> =>
     sleep(Math.min(SETTLE_MS, Math.max(0, (gap.end - now()) / 1000 + SETTLE_MS)), signal);
 
-  /** Reads one group from the end of the span back to a moment, in windows as short as its history showed to be needed. */
-  const fillBack = async (work: Work, group: readonly (readonly [number, Target])[], oldest: Micros): Promise<void> => {
-    const { position, span } = work;
-    let window = Math.min(position.window, position.shortest);
-    for (let { end } = span; end > oldest; ) {
-      const start = beginOf(end, window, oldest);
-      try {
-        const updates = await fillGroup(work, group, { start, end });
-        const rows = updates.values().reduce((sum, own) => sum + own.length, 0);
-        window = windowAfter(position, window, rows);
-      } catch (error) {
-        failed(work, window);
-        throw error;
-      }
-      end = start;
-    }
-  };
-
   /** What went on after the gap tells how far the recorder has written, where nothing that is awaited does. */
   const lookAhead = async (work: Work, awaited: readonly (readonly [number, Target])[]): Promise<void> => {
     const last = awaited.reduce((newest, [, { expected }]) => Math.max(newest, expected), 0);
@@ -417,7 +412,7 @@ export function createBackfill(options: BackfillOptions): Backfill {
    * not record.
    */
   const fillTail = async (work: Work): Promise<void> => {
-    const { gap, span, targets, signal } = work;
+    const { gap, position, span, targets, signal } = work;
     const end = Math.min(gap.end, homeNow());
     const isAwaited = ([index, { entityId, expected }]: readonly [number, Target]): boolean =>
       work.undelivered.has(index) && expected >= end - LAGGING_TAIL && !unrecorded.has(entityId);
@@ -429,7 +424,11 @@ export function createBackfill(options: BackfillOptions): Backfill {
       for (let at = 0; at < late.length; at += GROUP_ENTITIES_MAX) {
         const group = late.slice(at, at + GROUP_ENTITIES_MAX);
         const tail = group.some(isAwaited) ? LAGGING_TAIL : TAIL;
-        await fillBack(work, group, Math.max(span.start, end - tail));
+        const back = {
+          first: Math.min(position.window, position.shortest),
+          oldest: Math.max(span.start, end - tail),
+        };
+        await readBack(work, back, async (window) => rowsIn(await fillGroup(work, group, window)));
         lagging.push(...group.filter((one) => isAwaited(one) && one[1].expected >= reached));
       }
       if (lagging.length === 0 || reads === LAG_READS_MAX) break;
@@ -496,47 +495,18 @@ export function createBackfill(options: BackfillOptions): Backfill {
     return isKnown ? (position.oldest ?? gap.end) : null;
   };
 
-  /** Of what changed in the gap, the entities whose last state Home Assistant's recorder does not have. */
-  const missingEntities = (work: Work, since: Micros | null): string[] => {
-    const { gap, targets, unseen, undelivered, position } = work;
-    // Before the first start nothing tells how far back the recorder reaches but what it has.
-    const isFirst = gap.reason === "first_start";
-    const kept = isFirst ? Math.min(position.oldest ?? gap.end, gap.end - KEPT_AT_LEAST) : (since ?? gap.start);
-    const missing: string[] = [];
-    for (const index of undelivered) {
-      const { entityId, expected } = targets[index]!;
-      if (expected < kept) continue;
-      missing.push(entityId);
-      if (unseen.has(index)) unrecorded.add(entityId);
-    }
-    return missing;
-  };
-
-  /** When Home Assistant was down in the gap, as far as its history shows; null: it was not. */
-  const downtime = ({ gap, homeStart, position }: Work): Span | null => {
-    if (homeStart === null || !position.started) return null;
-    return { start: Math.min(Math.max(gap.start, position.beforeStart ?? gap.start), homeStart.at), end: homeStart.at };
-  };
-
   const close = (work: Work, since: Micros | null): void => {
-    const { gap, targets } = work;
-    const down = downtime(work);
-    const lacking = missingEntities(work, since);
-    // What did not change in the gap is known all the same.
-    const purged = since === null ? [] : targets.filter(({ expected }) => expected > 0).map(presentName);
-    const isPurged = purged.length > 0 && (down === null || since! < down.start);
-    for (const entityId of work.refused) unrecorded.add(entityId);
-    // While Home Assistant was down nobody recorded anything of anything.
-    const unknown = down === null ? [] : targets.filter(({ former }) => !former).map(presentName);
-    const missing = [...new Set([...work.refused, ...lacking, ...purged, ...unknown])].sort();
+    const { gap, refused, targets, unseen } = work;
+    const lacking = lackingIn(work, since);
+    for (const index of lacking) if (unseen.has(index)) unrecorded.add(targets[index]!.entityId);
+    for (const entityId of refused) unrecorded.add(entityId);
+    const { missing, notes, downtime } = outcomeOf(work, since, lacking, presentName);
     const state = missing.length === 0 ? "filled" : "partial";
     const hours = Math.ceil((work.span.end - work.span.start) / HOUR);
     const unnamed = missing.length - MISSING_NAMES_MAX;
-    const notes = [
+    const all = [
       ...(gap.note === null ? [] : [gap.note]),
-      ...(isPurged ? [purgedNote(since!)] : []),
-      ...(down === null ? [] : [downtimeNote(down)]),
-      ...(lacking.length === 0 ? [] : [lackingNote(lacking.length)]),
+      ...notes,
       ...(unnamed > 0 ? [`${unnamed} more entities are missing`] : []),
     ];
     ledger.update(gap.id, {
@@ -546,8 +516,8 @@ export function createBackfill(options: BackfillOptions): Backfill {
       done: hours,
       total: hours,
       missingEntities: missing.slice(0, MISSING_NAMES_MAX),
-      note: notes.length === 0 ? null : notes.join("; "),
-      downtime: down,
+      note: all.length === 0 ? null : all.join("; "),
+      downtime,
     });
     log.info(
       { reason: gap.reason, added: work.added, missing: missing.length },
@@ -582,20 +552,8 @@ export function createBackfill(options: BackfillOptions): Backfill {
   };
 }
 
-function downtimeNote({ start, end }: Span): string {
-  return `Home Assistant restarted: nobody recorded anything between ${isoFromMicros(start)} and ${isoFromMicros(end)}`;
-}
-
-function purgedNote(since: Micros): string {
-  return `Home Assistant's recorder has nothing any more of what changed in it before ${isoFromMicros(since)}`;
-}
-
-function lackingNote(entities: number): string {
-  const who = entities === 1 ? "1 entity that" : `${entities} entities that`;
-  return (
-    `Home Assistant's recorder lacks the last state of ${who} changed in it: ` +
-    "it does not record them, was paused, has purged it since, or did not get to it in time"
-  );
+function rowsIn(updates: ReadonlyMap<number, readonly HistoryRow[]>): number {
+  return updates.values().reduce((sum, own) => sum + own.length, 0);
 }
 
 /** What the rule of the entity leaves of new samples, beside what is stored. */

@@ -19,20 +19,24 @@ const GAP: Gap = {
   note: null,
 };
 
-test("tellOfGaps() tells of a gap once when it opens and once when it is closed", () => {
-  let gap = GAP;
-  const ledger: GapLedger = {
-    open: () => gap,
+/** A ledger of this gap alone. */
+function ledgerOf(gap: Gap): GapLedger {
+  let latest = gap;
+  return {
+    open: () => latest,
     update: (_id, change) => {
-      gap = { ...gap, ...change };
-      return gap;
+      latest = { ...latest, ...change };
+      return latest;
     },
-    list: () => [gap],
+    list: () => [latest],
     progress: () => null,
     saveProgress: () => {},
   };
+}
+
+test("tellOfGaps() tells of a gap once when it opens and once when it is closed", () => {
   const told: [string, string, unknown][] = [];
-  const telling = tellOfGaps(ledger, async (type, subject, data) => void told.push([type, subject, data.state]));
+  const telling = tellOfGaps(ledgerOf(GAP), async (type, subject, data) => void told.push([type, subject, data.state]));
   telling.open("crash", GAP.start);
   telling.update(7, { state: "filling", end: GAP.start + 1 });
   telling.update(7, { done: 1 });
@@ -47,21 +51,11 @@ test("tellOfGaps() tells of a gap once when it opens and once when it is closed"
 test("tellOfGaps() tells of a gap that a crash took from the ledger under the keys that it had", () => {
   const told: [string, string | undefined][] = [];
   const run = (openedAt: number, state: Gap["state"], start = GAP.start): void => {
-    let gap: Gap = { ...GAP, start, end: start, openedAt };
-    const ledger: GapLedger = {
-      open: () => gap,
-      update: (_id, change) => {
-        gap = { ...gap, ...change };
-        return gap;
-      },
-      list: () => [gap],
-      progress: () => null,
-      saveProgress: () => {},
-    };
+    const ledger = ledgerOf({ ...GAP, start, end: start, openedAt });
     const telling = tellOfGaps(ledger, async (type, _subject, _data, more) => void told.push([type, more?.key]));
     telling.open("crash", start);
-    telling.update(gap.id, { state: "filling", end: GAP.start + 5 });
-    telling.update(gap.id, { state, closedAt: openedAt + 1 });
+    telling.update(GAP.id, { state: "filling", end: GAP.start + 5 });
+    telling.update(GAP.id, { state, closedAt: openedAt + 1 });
   };
   run(GAP.openedAt, "filled");
   run(GAP.openedAt + 9, "filled");

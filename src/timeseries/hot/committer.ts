@@ -124,8 +124,8 @@ export interface Committer {
   rollUp(request: RollUpRequest): Promise<BuiltPart>;
   storeRollups(request: StoreRollupsRequest): Promise<boolean>;
   /**
-   * Something met damage: looks for the damaged tables of days and rollups and mends them; true when one was. Never rejects, and does
-   * not look again soon after a time that was in vain.
+   * Something met damage: looks for the damaged tables of days and rollups and mends them; true when one was. Never
+   * rejects, and does not look again soon after a time that was in vain.
    */
   mend(): Promise<boolean>;
   /** The same for these days, before they are read whole. */

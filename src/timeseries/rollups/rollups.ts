@@ -1,4 +1,5 @@
 import { messageOf } from "../../domain/errors.ts";
+import { readParts } from "../../domain/read-parts.ts";
 import type { Micros, ReadColumns, Span, Value } from "../../domain/sample.ts";
 import type { SeriesNumber } from "../../domain/series.ts";
 import type { StatisticsReader } from "../../domain/statistics.ts";
@@ -15,8 +16,6 @@ import { type Silences, silencesWithin } from "./silences.ts";
 
 /** Series that are added up at once of an archived day. */
 const SERIES_AT_ONCE = 64;
-/** Samples of one question to all tiers. */
-const READ_AT_ONCE = { limit: 10_000, charactersMax: 4_000_000 };
 /** How long after its end a day is taken for over: events and clocks may be a little late. */
 const SETTLE_MICROS = 600_000_000;
 /** How often it is looked for days that are over; a fold is an occasion as well. */
@@ -164,15 +163,13 @@ export function createRollups(options: RollupsOptions): Rollups {
     const values: Value[] = [];
     const warnings = new Set<string>();
     const unread: Span[] = [];
-    for (let from = start; ; from = ts[ts.length - 1]! + 1) {
-      const [page] = await options.read([{ series, start: from, end, ...READ_AT_ONCE }]);
-      for (let i = 0; i < page!.ts.length; i++) {
-        ts.push(page!.ts[i]!);
-        values.push(shortened(page!.values[i]!));
+    for await (const part of readParts(options, { series, start, end })) {
+      for (let i = 0; i < part.ts.length; i++) {
+        ts.push(part.ts[i]!);
+        values.push(shortened(part.values[i]!));
       }
-      for (const warning of page!.warnings ?? []) warnings.add(warning);
-      unread.push(...(page!.unread ?? []));
-      if (page!.ts.length < READ_AT_ONCE.limit && page!.cutAt === undefined) break;
+      for (const warning of part.warnings ?? []) warnings.add(warning);
+      unread.push(...(part.unread ?? []));
     }
     return warnings.size === 0 ? { ts, values } : { ts, values, warnings: [...warnings], unread };
   }
