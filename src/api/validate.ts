@@ -1,6 +1,7 @@
 import type { FastifySchemaCompiler } from "fastify";
 import type { TSchema } from "typebox";
 import { AppError } from "../domain/errors.ts";
+import { isObject } from "../lib/is-object.ts";
 
 /** What this file knows of JSON schemas, and all that requests may be described with. */
 interface Shape {
@@ -94,10 +95,6 @@ function faultOf(shape: Shape, noun: string, value: unknown): string | undefined
   }
   const missing = required.find((name) => !Object.hasOwn(value, name));
   return missing === undefined ? undefined : `The ${noun} "${missing}" is missing`;
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function fits(shape: Shape, value: unknown): boolean {

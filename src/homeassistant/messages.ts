@@ -1,12 +1,13 @@
 import type { RegistryEvent, RegistryKind, State, StateChange, StateContext } from "../domain/home.ts";
 import type { Micros } from "../domain/sample.ts";
+import { isObject } from "../lib/is-object.ts";
 import { microsFromIso } from "../lib/time.ts";
 
 /** A JSON object of which nothing is known yet. */
 export type Raw = Readonly<Record<string, unknown>>;
 
 export function isRaw(value: unknown): value is Raw {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+  return isObject(value);
 }
 
 export function textOrNull(value: unknown): string | null {

@@ -1,4 +1,5 @@
 import type { RegistryKind, RegistryRow } from "../domain/home.ts";
+import { isObject } from "../lib/is-object.ts";
 import { microsFromIso, microsFromSeconds } from "../lib/time.ts";
 
 /**
@@ -46,7 +47,7 @@ function first(value: unknown): unknown {
 
 /** Whether something that was parsed from JSON can be a row. */
 export function isRow(value: unknown): value is RegistryRow {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+  return isObject(value);
 }
 
 export function deviceId(row: RegistryRow): string | null {

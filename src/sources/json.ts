@@ -1,9 +1,11 @@
+import { isObject } from "../lib/is-object.ts";
+
 /** Reading answers of others: whatever is not as expected is null or empty, and nothing throws. */
 
 export type Json = Readonly<Record<string, unknown>>;
 
 export function objectOf(value: unknown): Json {
-  return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Json) : {};
+  return isObject(value) ? value : {};
 }
 
 export function listOf(value: unknown): readonly unknown[] {

@@ -1,6 +1,7 @@
 import { createHash, randomUUID } from "node:crypto";
 import type { DatabaseSync } from "node:sqlite";
 import type { NewEvent } from "../domain/webhook.ts";
+import { isObject } from "../lib/is-object.ts";
 import { isoFromMicros } from "../lib/time.ts";
 import { dottedType, type EventFacts } from "./filters.ts";
 
@@ -120,8 +121,4 @@ function cut(data: Readonly<Record<string, unknown>>, room: number): Record<stri
   }
   // In their own order.
   return Object.fromEntries(Object.keys(data).flatMap((name) => (kept.has(name) ? [[name, kept.get(name)]] : [])));
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
