@@ -169,6 +169,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     states: home.states,
     rules: config.filter,
     gaps: { store, ledger: gaps, lastRun: store.lastRun, known: home, backfillDays: config.backfillDays },
+    contexts: store.contexts,
     log: component("ingest"),
     onConfig: (told) => {
       homeGate.homeIs(told.state);

@@ -17,6 +17,7 @@
  */
 import { setTimeout as wait } from "node:timers/promises";
 import type { DisconnectReason, HomeAssistantListener, HomeConnection } from "../domain/connection.ts";
+import type { ContextSink } from "../domain/contexts.ts";
 import { messageOf } from "../domain/errors.ts";
 import type { BackfillStatus } from "../domain/gaps.ts";
 import type {
@@ -65,6 +66,8 @@ export interface IngestOptions {
   readonly log: Logger;
   /** Without it interruptions are neither noted nor filled. */
   readonly gaps?: GapOptions;
+  /** Without it contexts are in the current states alone. */
+  readonly contexts?: ContextSink;
   readonly queueEventsMax?: number;
   /** Hears what Home Assistant says of itself, at each snapshot and when it changed; must not throw. */
   readonly onConfig?: (config: HomeConfig) => void;
@@ -143,7 +146,7 @@ export function createIngest(options: IngestOptions): Ingest {
   const feed = createFeed(log);
   const leaving = new Map<string, Leaving>();
   const subjectOf = (entityId: string): string => leaving.get(entityId)?.subject ?? index.idOf(entityId) ?? entityId;
-  const sampler = createSampler(store, filter, subjectOf);
+  const sampler = createSampler(store, filter, subjectOf, options.contexts);
   const releasing = setInterval(() => sampler.release(now()), RELEASE_MS);
   releasing.unref();
   const known = options.gaps?.known;

@@ -111,3 +111,26 @@ test("sample() waits for a number to say in which unit numbers are", () => {
   told("7", 50);
   assert.equal(model.traits("sensor.a").unit, null);
 });
+
+test("sample() tells with which context a state or an attribute changed, of what is recorded", () => {
+  const noted: string[] = [];
+  const model = createModelStore();
+  const filter = createFilter({ exclude: { domains: ["camera"] } }, () => NOWHERE);
+  const sampler = createSampler(model, filter, (entityId) => entityId, {
+    note: ({ series, ts }, { id }, isActor) => noted.push(`${series} ${(ts - at(0)) / 1e6} ${id} ${isActor}`),
+  });
+  const change = (entityId: string, text: string, seconds: number, id: string | null, changed = seconds) =>
+    sampler.sample({
+      ...state(entityId, text, { updated: seconds, changed }, { level: seconds }),
+      context: id === null ? null : { id, parentId: null, userId: null },
+    });
+  change("light.a", "on", 1, "A");
+  change("light.a", "on", 2, "B", 1);
+  change("automation.b", "on", 3, "C");
+  change("camera.c", "idle", 4, "D");
+  change("light.a", "off", 5, null);
+  const [light, automation] = ["light.a", "automation.b"].map((subject) =>
+    model.find({ measurement: "state", subject, field: "state" }),
+  );
+  assert.deepEqual(noted, [`${light} 1 A false`, `${light} 2 B false`, `${automation} 3 C true`]);
+});

@@ -1,3 +1,4 @@
+import type { ContextSink } from "../domain/contexts.ts";
 import type { State } from "../domain/home.ts";
 import type { Micros, Value } from "../domain/sample.ts";
 import { type SeriesNumber, STATE_FIELD, STATE_MEASUREMENT } from "../domain/series.ts";
@@ -63,6 +64,7 @@ export function createSampler(
   store: IngestStore,
   filter: EntityFilter,
   subjectOf: (entityId: string) => string,
+  contexts?: ContextSink,
 ): Sampler {
   const entities = new Map<string, EntitySeries>();
   let samples = 0;
@@ -186,6 +188,11 @@ export function createSampler(
     store.describe(entity.state, traits, at);
   };
 
+  const noteContext = (entity: EntitySeries, { entityId, lastUpdated: ts, context }: State): void => {
+    if (contexts === undefined || context === null || entity.state === undefined) return;
+    contexts.note({ series: entity.state, ts }, context, isActor(entityId));
+  };
+
   return {
     get samples() {
       return samples;
@@ -198,6 +205,7 @@ export function createSampler(
       if (isNews) sampleState(entity, state);
       describe(entity, state.attributes, isNews ? state.lastChanged : state.lastUpdated);
       sampleAttributes(entity, state);
+      noteContext(entity, state);
       return true;
     },
     end(entityId, at) {
@@ -262,6 +270,11 @@ function read(store: IngestStore, subject: string): EntitySeries {
     }
   }
   return entity;
+}
+
+/** Of entities that act: their own changes name the cause of those that they make. */
+function isActor(entityId: string): boolean {
+  return entityId.startsWith("automation.") || entityId.startsWith("script.");
 }
 
 function textOrNull(value: unknown): string | null {

@@ -16,6 +16,7 @@ import { createAdopted } from "./archive/adopted.ts";
 import { openInfluxArchive } from "./archive/influxdb/archive.ts";
 import { daysOf } from "./archive/parquet/archive.ts";
 import { type ArchiveSettings, createArchiveTier } from "./archive/tier.ts";
+import { type Contexts, createContexts } from "./contexts.ts";
 import {
   createForwarders,
   type Forwarders,
@@ -90,6 +91,8 @@ export interface Store extends SampleSink, SampleReader, StatisticsReader, GapSt
   readonly gaps: GapLedger;
   readonly lastRun: LastRun;
   readonly forwarding: Forwarding;
+  /** With which context changes came. */
+  readonly contexts: Contexts;
   status(): StoreStatus;
   /**
    * Folds the log into the day tables now and resolves when that is durable; rejects (`unavailable`) when it cannot.
@@ -266,6 +269,11 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     (error) => log.error({ err: error }, "The thread that reads samples ended; another one takes over"),
   );
   const disk = createDisk(reader, committer.mend);
+  const contexts = createContexts({
+    record: committer.record,
+    isWritable: () => committer.status().writable,
+    disk,
+  });
   const reading = createReading({ memory, catalog, days: () => days, disk, tier });
   // Of files that came back to the archive and were not added up before the end of that run.
   rollups.changed(
@@ -425,6 +433,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     flush: () => committer.flush(),
     fold: () => committer.fold(),
     forwarding: forwarders ?? NO_FORWARDING,
+    contexts,
     archive: tier?.archive ?? null,
     async seal() {
       if (tier === undefined) throw new AppError("unavailable", "Cannot archive: this store has no archive");

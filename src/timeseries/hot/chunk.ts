@@ -1,6 +1,7 @@
 import type { Micros, Value } from "../../domain/sample.ts";
 import type { SeriesNumber } from "../../domain/series.ts";
 import { type PackedSamples, SamplePacker } from "./columns.ts";
+import type { ContextChange } from "./contexts.ts";
 import type { LedgerChange } from "./ledger.ts";
 import { weightOf } from "./weight.ts";
 
@@ -28,7 +29,7 @@ export type CatalogChange =
   | { readonly kind: "aliasEnd"; readonly series: SeriesNumber; readonly to: Micros };
 
 /** Whatever a transaction does besides adding samples. */
-export type Change = CatalogChange | LedgerChange;
+export type Change = CatalogChange | LedgerChange | ContextChange;
 
 /** What the writer commits in one transaction. */
 export interface PackedChunk {

@@ -382,7 +382,10 @@ export function createCommitter(options: CommitterOptions): Committer {
       unmended = new Map([...others, ...answer.failed.map(({ day, reason }) => [day, reason] as const)]);
       noteMended(answer.mended);
       noteRollups(answer, days === null);
-      return answer.mended.length + answer.mendedRollups.length > 0;
+      if (answer.contextsAside !== null) {
+        log.error(`Contexts in timeseries.db are damaged and lost; what they were stays as "${answer.contextsAside}"`);
+      }
+      return answer.mended.length + answer.mendedRollups.length > 0 || answer.contextsAside !== null;
     } catch (error) {
       log.warn({ err: error }, "Cannot look for damage in timeseries.db");
       return false;

@@ -1,6 +1,8 @@
 import { join } from "node:path";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { workerData } from "node:worker_threads";
+import type { ChangeKey, ContextOfChange, ContextQuestion } from "../../domain/contexts.ts";
+import type { StateContext } from "../../domain/home.ts";
 import type { Micros, Value } from "../../domain/sample.ts";
 import type { SeriesNumber } from "../../domain/series.ts";
 import { isCorruption } from "../../lib/damaged-database.ts";
@@ -18,6 +20,7 @@ import {
 } from "../rollups/lone-figure.ts";
 import { TextRoom } from "../text-room.ts";
 import { type PackedSamples, SamplePacker } from "./columns.ts";
+import { findContexts, readContextsOf } from "./contexts.ts";
 import { DATABASE_FILE, openForReading } from "./database.ts";
 import { type Day, dayOfTable, tableOfDay } from "./day.ts";
 import type { WriterOptions } from "./writer-commands.ts";
@@ -52,6 +55,11 @@ export type Questions = {
   daysWithHours(request: DaysRequest): readonly Day[];
   /** Those with samples in its table. */
   seriesOfDay(day: Day): readonly SeriesNumber[];
+  contextsOf(changes: readonly ChangeKey[]): readonly (StateContext | null)[];
+  findContexts(argument: {
+    readonly questions: readonly ContextQuestion[];
+    readonly limit: number;
+  }): readonly (readonly ContextOfChange[])[];
 };
 
 export type ReaderCommands = Questions & {
@@ -162,6 +170,8 @@ const questions: Questions = {
   dayCounts: (request) => dayCountsOf(prepared, request),
   daysWithHours: (request) => daysWithHours(prepared, request),
   seriesOfDay,
+  contextsOf: (changes) => readContextsOf(prepared, changes),
+  findContexts: ({ questions, limit }) => findContexts(prepared, questions, limit),
 };
 
 const commands: ReaderCommands = {

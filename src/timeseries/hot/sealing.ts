@@ -2,6 +2,7 @@ import type { DatabaseSync } from "node:sqlite";
 import type { Micros } from "../../domain/sample.ts";
 import { type ArchiveFile, forgetObsolete, markObsolete, putFile } from "../archive/parquet/manifest.ts";
 import { noteDropped } from "../retention/dropped.ts";
+import { dropContexts } from "./contexts.ts";
 import { type Day, tableOfDay } from "./day.ts";
 import { GiveBack } from "./give-back.ts";
 import { freeName } from "./salvage.ts";
@@ -63,7 +64,10 @@ export class Sealing {
     if (day !== null && !this.#watched.has(day)) return false;
     if (file !== null) putFile(db, file);
     markObsolete(db, obsolete);
-    if (droppedBefore != null) noteDropped(db, droppedBefore);
+    if (droppedBefore != null) {
+      noteDropped(db, droppedBefore);
+      dropContexts(db, droppedBefore);
+    }
     if (day === null) return true;
     this.#giveBack.before(db);
     if (end === "drop") db.exec(`DROP TABLE IF EXISTS ${tableOfDay(day)}`);

@@ -103,6 +103,8 @@ export interface MendAnswer {
   readonly mendedRollups: readonly MendedRollups[];
   /** Why damaged rollups stay as they are, if there are any. */
   readonly rollupsFault: string | null;
+  /** The name that a damaged table of contexts has since; null: it is sound, or was not looked at. */
+  readonly contextsAside: string | null;
   readonly sizeBytes: number;
 }
 

@@ -16,6 +16,7 @@ import { hasDamagedHours } from "../rollups/old-hours.ts";
 import { type MendedRollups, ROLLUP_TABLES, readMendedRollups, salvageRollups } from "../rollups/salvage-rollups.ts";
 import { FORMER_UNITS_MAX } from "./catalog.ts";
 import type { CatalogChange, Change } from "./chunk.ts";
+import { type ContextWriter, createContextWriter, mendContexts } from "./contexts.ts";
 import { DATABASE_FILE, freePages, openForReading, openForWriting, returnPages, sizeOnDisk } from "./database.ts";
 import { type Day, dayOfTable, tableOfDay } from "./day.ts";
 import { Fold, isFoldUnfinished } from "./fold.ts";
@@ -68,6 +69,7 @@ interface Database {
   readonly log: Log;
   readonly change: { readonly [K in CatalogChange["kind"] | "former" | "olderUnits"]: StatementSync };
   readonly ledger: LedgerWriter;
+  readonly contexts: ContextWriter;
   readonly outgoing: Outgoing;
   readonly stored: StoredOutgoing;
 }
@@ -107,6 +109,7 @@ function prepare(db: DatabaseSync): Database {
       aliasEnd: db.prepare("UPDATE series_alias SET valid_to = ? WHERE series = ? AND valid_to IS NULL"),
     },
     ledger: createLedgerWriter(db),
+    contexts: createContextWriter(db),
   };
 }
 
@@ -148,7 +151,11 @@ function inSealing<T>(current: Database, limits: Limits, work: (end: TableEnd) =
   }
 }
 
-function applyChange({ change: statements, ledger }: Database, change: Change): void {
+function applyChange({ change: statements, ledger, contexts }: Database, change: Change): void {
+  if (change.kind === "context") {
+    contexts.write(change.context);
+    return;
+  }
   if (change.kind === "gap" || change.kind === "progress" || change.kind === "rollup") {
     ledger.apply(change);
     return;
@@ -332,8 +339,9 @@ async function mend({ days, at, ...limits }: Parameters<WriterCommands["mend"]>[
     }
   }
   const rollups = days === null ? mendRollups(current, reading, { at, ...limits }) : { mended: [], fault: null };
+  const contextsAside = days === null ? inTransaction(current, limits, () => mendContexts(current.db, reading)) : null;
   return {
-    ...{ mended, failed, mendedRollups: rollups.mended, rollupsFault: rollups.fault },
+    ...{ mended, failed, mendedRollups: rollups.mended, rollupsFault: rollups.fault, contextsAside },
     sizeBytes: sizeOnDisk(file),
   };
 }

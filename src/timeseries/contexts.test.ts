@@ -1,0 +1,236 @@
+import assert from "node:assert/strict";
+import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { type TestContext, test } from "node:test";
+import type { ContextOfChange } from "../domain/contexts.ts";
+import type { StateContext } from "../domain/home.ts";
+import { silentLog } from "../lib/log.ts";
+import { createContexts, LATEST_MAX } from "./contexts.ts";
+import type { Change } from "./hot/chunk.ts";
+import { createContextWriter, dropContexts } from "./hot/contexts.ts";
+import { openForWriting } from "./hot/database.ts";
+import { openStore, type Store } from "./store.ts";
+
+/** 2026-11-24T00:00:00Z. */
+const T0 = Date.UTC(2026, 10, 24) * 1000;
+const ALL = { from: T0, to: T0 + 86_400_000_000 };
+const SETTINGS = { busyTimeoutSeconds: 1, cacheSize: -2000, synchronous: "FULL" } as const;
+
+function temporary(t: TestContext): string {
+  const directory = mkdtempSync(join(tmpdir(), "contexts-test-"));
+  t.after(() => rmSync(directory, { recursive: true, force: true }));
+  return directory;
+}
+
+function open(directory: string): Promise<Store> {
+  return openStore({ directory, commitSeconds: 1000, settings: SETTINGS, log: silentLog() });
+}
+
+function context(id: string, parentId: string | null = null, userId: string | null = null): StateContext {
+  return { id, parentId, userId };
+}
+
+/** Contexts with a disk that has nothing; `kept` is what is on its way to it. */
+function inMemory(clock = () => 0, isWritable = () => true) {
+  const kept: ContextOfChange[] = [];
+  const record = (change: Change): void => {
+    assert.equal(change.kind, "context");
+    if (change.kind === "context") kept.push(change.context);
+  };
+  const disk = {
+    ask: async (name: string, argument: unknown) =>
+      (name === "contextsOf" ? (argument as unknown[]) : (argument as { questions: unknown[] }).questions).map(() =>
+        name === "contextsOf" ? null : [],
+      ) as never,
+  };
+  return { kept, contexts: createContexts({ record, isWritable, disk, clock }) };
+}
+
+/** [series, seconds, id, parent, user, isActor]. */
+type Noted = readonly [number, number, string, (string | null)?, (string | null)?, boolean?];
+
+const KEPT: { name: string; noted: Noted[]; kept: string[] }[] = [
+  {
+    name: "nothing of contexts that say nothing",
+    noted: [
+      [1, 0, "A"],
+      [2, 1, "B"],
+    ],
+    kept: [],
+  },
+  { name: "what a person did", noted: [[1, 0, "A", null, "anna"]], kept: ["1 0 A"] },
+  {
+    name: "what has a cause, and the cause",
+    noted: [
+      [1, 0, "A"],
+      [2, 1, "B"],
+      [3, 2, "C", "A"],
+    ],
+    kept: ["1 0 A", "3 2 C"],
+  },
+  { name: "a cause that is unknown by its effect alone", noted: [[3, 2, "C", "gone"]], kept: ["3 2 C"] },
+  {
+    name: "what several changes share",
+    noted: [
+      [1, 0, "A"],
+      [2, 1, "A"],
+      [3, 2, "A"],
+    ],
+    kept: ["1 0 A", "2 1 A", "3 2 A"],
+  },
+  { name: "what automations and scripts did by themselves", noted: [[1, 0, "A", null, null, true]], kept: ["1 0 A"] },
+  {
+    name: "the same change once",
+    noted: [
+      [1, 0, "A"],
+      [1, 0, "A"],
+      [2, 1, "B", null, "u"],
+      [2, 1, "B", null, "u"],
+    ],
+    kept: ["2 1 B"],
+  },
+  { name: "nothing of an id that is too long", noted: [[1, 0, "x".repeat(65), null, "u"]], kept: [] },
+  {
+    name: "a cause once",
+    noted: [
+      [1, 0, "A"],
+      [2, 1, "B", "A"],
+      [3, 2, "C", "A"],
+    ],
+    kept: ["1 0 A", "2 1 B", "3 2 C"],
+  },
+];
+for (const { name, noted, kept } of KEPT) {
+  test(`contexts keep ${name}`, () => {
+    const model = inMemory();
+    for (const [series, seconds, id, parent, user, isActor] of noted) {
+      const change = { series, ts: T0 + seconds * 1_000_000 };
+      model.contexts.note(change, context(id, parent, user), isActor ?? false);
+    }
+    const rows = model.kept.map(({ series, ts, id }) => `${series} ${(ts - T0) / 1_000_000} ${id}`);
+    assert.deepEqual(rows, kept);
+  });
+}
+
+test("contexts of the latest changes are known although they are not kept, and are forgotten in the end", async () => {
+  const { contexts, kept } = inMemory();
+  for (let i = 0; i <= LATEST_MAX; i++) contexts.note({ series: 1, ts: T0 + i }, context(`id${i}`), false);
+  assert.deepEqual(
+    await contexts.of([
+      { series: 1, ts: T0 + 1 },
+      { series: 1, ts: T0 },
+      { series: 2, ts: T0 + 1 },
+    ]),
+    [context("id1"), undefined, undefined],
+  );
+  const [found] = await contexts.find([{ ids: ["id0", "id7"], relation: "own", ...ALL }], 10);
+  assert.deepEqual(found, [{ series: 1, ts: T0 + 7, ...context("id7") }]);
+  assert.equal(kept.length, 0);
+});
+
+test("contexts have a bound: for each second, for each context, and while the disk refuses", () => {
+  let now = 0;
+  let writable = true;
+  const { contexts, kept } = inMemory(
+    () => now,
+    () => writable,
+  );
+  const flood = (from: number, count: number): void => {
+    for (let i = from; i < from + count; i++)
+      contexts.note({ series: 1, ts: T0 + i }, context(`id${i}`, null, "u"), false);
+  };
+  flood(0, 6_000);
+  assert.deepEqual([kept.length, contexts.dropped], [5_000, 1_000]);
+  now += 1_000;
+  flood(6_000, 300);
+  assert.deepEqual([kept.length, contexts.dropped], [5_200, 1_100]);
+  now += 100_000;
+  for (let i = 0; i < 2_000; i++) contexts.note({ series: i, ts: T0 }, context("all"), false);
+  assert.deepEqual([kept.length, contexts.dropped], [6_200, 2_100]);
+  writable = false;
+  flood(7_000, 1);
+  assert.deepEqual([kept.length, contexts.dropped], [6_200, 2_101]);
+});
+
+test("contexts are there before a commit, after it and after a restart", async (t) => {
+  const directory = temporary(t);
+  const cause = { series: 1, ts: T0 };
+  const effects = [2, 3].map((series) => ({ series, ts: T0 + series }));
+  const rows = [
+    { ...cause, ...context("A") },
+    ...effects.map((change) => ({ ...change, ...context("B", "A", "anna") })),
+  ];
+  const check = async (store: Store, when: string): Promise<void> => {
+    const own = { ids: ["A"], relation: "own", ...ALL } as const;
+    const caused = { ids: ["A"], relation: "caused", ...ALL } as const;
+    assert.deepEqual(await store.contexts.find([own, caused], 10), [rows.slice(0, 1), rows.slice(1)], when);
+    assert.deepEqual(await store.contexts.find([caused], 1), [rows.slice(1, 2)], when);
+    assert.deepEqual(await store.contexts.find([{ ...caused, to: T0 + 3 }], 10), [rows.slice(1, 2)], when);
+    assert.deepEqual(
+      await store.contexts.of([...effects, cause, { series: 9, ts: T0 }]),
+      [context("B", "A", "anna"), context("B", "A", "anna"), context("A"), undefined],
+      when,
+    );
+  };
+  {
+    await using store = await open(directory);
+    store.contexts.note(cause, context("A"), false);
+    for (const change of effects) store.contexts.note(change, context("B", "A", "anna"), false);
+    await check(store, "before a commit");
+    const series = store.series({ measurement: "state", subject: "a", field: "state" }, "light.a", T0);
+    store.append(series, T0, "on");
+    await store.flush();
+    await check(store, "after it");
+  }
+  await using store = await open(directory);
+  await check(store, "after a restart");
+});
+
+test("samples do not wait for a damaged table of contexts", async (t) => {
+  const directory = temporary(t);
+  {
+    await using store = await open(directory);
+    store.contexts.note({ series: 1, ts: T0 }, context("A", null, "anna"), false);
+    const series = store.series({ measurement: "state", subject: "a", field: "state" }, "light.a", T0);
+    store.append(series, T0, "on");
+    await store.flush();
+  }
+  const file = join(directory, "timeseries.db");
+  const database = new DatabaseSync(file);
+  const page = Number(database.prepare("SELECT rootpage FROM sqlite_schema WHERE name = 'contexts'").get()!.rootpage);
+  const size = Number(database.prepare("PRAGMA page_size").get()!.page_size);
+  database.close();
+  const handle = openSync(file, "r+");
+  writeSync(handle, Buffer.alloc(size, 0xa5), 0, size, (page - 1) * size);
+  closeSync(handle);
+
+  await using store = await open(directory);
+  assert.deepEqual(await store.contexts.of([{ series: 1, ts: T0 }]), [undefined]);
+  store.contexts.note({ series: 1, ts: T0 + 1 }, context("B", null, "anna"), false);
+  const series = store.find({ measurement: "state", subject: "a", field: "state" })!;
+  store.append(series, T0 + 1, "off");
+  await store.flush();
+  assert.equal(store.status().writable, true);
+  const [read] = await store.read([{ series, start: T0, end: T0 + 2, limit: 10 }]);
+  assert.deepEqual(read!.values, ["on", "off"]);
+  const [found] = await store.contexts.find([{ ids: ["A", "B"], relation: "own", ...ALL }], 10);
+  assert.deepEqual(
+    found?.map(({ id }) => id),
+    ["B"],
+  );
+});
+
+test("of too many contexts the oldest go, and so do those of dropped samples", (t) => {
+  const directory = temporary(t);
+  using database = openForWriting(join(directory, "timeseries.db"), SETTINGS);
+  const writer = createContextWriter(database, 100);
+  for (let i = 0; i < 250; i++) writer.write({ series: 1, ts: T0 + i, ...context(`id${i}`) });
+  const count = () =>
+    database.prepare("SELECT count(*) AS count, min(ts) AS first, max(ts) AS last FROM contexts").get()!;
+  assert.ok(Number(count().count) > 80 && Number(count().count) <= 100, `${count().count} rows`);
+  assert.equal(count().last, T0 + 249);
+  dropContexts(database, T0 + 240);
+  assert.deepEqual({ ...count() }, { count: 10, first: T0 + 240, last: T0 + 249 });
+});
