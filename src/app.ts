@@ -218,6 +218,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     home,
     states: home.states,
     samples: store,
+    events: { samples: store, contexts: store.contexts },
     sealing: store,
     backups: {
       async copyData() {

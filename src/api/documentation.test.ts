@@ -6,7 +6,7 @@ import type { TSchema } from "typebox";
 import { Compile } from "typebox/compile";
 import { GAP_REASONS, GAP_STATES } from "../domain/gaps.ts";
 import { openTestHome } from "../metadata/testing.ts";
-import { apiOptions } from "../testing/api-doubles.ts";
+import { AT_MICROS, apiOptions } from "../testing/api-doubles.ts";
 import { resolved } from "../testing/openapi.ts";
 import { createSportsDouble } from "../testing/sports-double.ts";
 import { GAME_STATUSES } from "./game-lists.ts";
@@ -76,6 +76,13 @@ test("/openapi.json names every route but pages", async (t) => {
     "get /api/integrations",
     "get /api/integrations/{platform}/analytics",
     "get /api/v1/dead-letters",
+    "get /api/v1/events",
+    "get /api/v1/events/automation-trace/{context_id}",
+    "get /api/v1/events/categories",
+    "get /api/v1/events/search",
+    "get /api/v1/events/stats",
+    "get /api/v1/events/trace/{context_id}",
+    "get /api/v1/events/{event_id}",
     "get /api/v1/filter/explain",
     "get /api/v1/gaps",
     "get /api/v1/history",
@@ -94,6 +101,7 @@ test("/openapi.json names every route but pages", async (t) => {
     "get /ready",
     "post /api/devices",
     "post /api/v1/dead-letters/replay",
+    "post /api/v1/events/search",
     "post /api/v2/write",
     "post /internal/backup",
     "post /internal/devices/bulk_upsert",
@@ -181,12 +189,14 @@ const NOUNS = [
     "Device",
     "Entity",
     "Error",
+    "Event",
     "FollowedGame",
     "FollowedTeam",
     "Game",
     "GameTeam",
   ],
-  ...["Gap", "Integration", "Mirror", "Score", "State", "StatisticsBucket", "StoredSeries", "Team", "Webhook"],
+  ...["Gap", "Integration", "Mirror", "Score", "State", "StatisticsBucket", "StoredSeries", "Team"],
+  ...["TraceStep", "Webhook"],
   "WholeDelivery",
 ];
 
@@ -206,6 +216,7 @@ test("/openapi.json describes each noun once, by its name", async (t) => {
   }
 });
 
+const EVENT_SPAN = `start=${AT_MICROS / 1000 - 1}&end=${AT_MICROS / 1000 + 1}`;
 const EXAMPLES: Readonly<Record<string, string>> = {
   "/api/integrations/{platform}/analytics": "/api/integrations/hue/analytics",
   "/api/devices/{device_id}": "/api/devices/d1",
@@ -217,6 +228,12 @@ const EXAMPLES: Readonly<Record<string, string>> = {
   "/api/v1/storage": "/api/v1/storage?retention=true",
   "/query": "/query?q=SHOW%20DATABASES",
   "/api/v1/filter/explain": "/api/v1/filter/explain?entity_id=light.hall",
+  "/api/v1/events": `/api/v1/events?${EVENT_SPAN}`,
+  "/api/v1/events/search": `/api/v1/events/search?q=hall&fields=state,entity_id&${EVENT_SPAN}`,
+  "/api/v1/events/stats": `/api/v1/events/stats?${EVENT_SPAN}`,
+  "/api/v1/events/trace/{context_id}": "/api/v1/events/trace/01ABC",
+  "/api/v1/events/automation-trace/{context_id}": "/api/v1/events/automation-trace/01ABC",
+  "/api/v1/events/{event_id}": `/api/v1/events/${AT_MICROS}-id_of_light.hall`,
   "/api/v1/history": "/api/v1/history?entity_id=light.hall,sensor.hall&start=0&end=10",
   "/api/v1/statistics": "/api/v1/statistics?entity_id=light.hall,sensor.hall&start=0&end=3600001",
 };
@@ -235,7 +252,7 @@ test("/openapi.json describes what is answered: every GET fits its own schema", 
     assert.deepEqual(faults, [], `${name} does not fit`);
     checked++;
   }
-  assert.equal(checked, 26);
+  assert.equal(checked, 33);
 });
 
 test("/openapi.json of the sports API says what it is", async (t) => {

@@ -25,6 +25,7 @@ const TAGS = [
   { name: "home", description: "What is: devices, entities, areas, integrations" },
   { name: "states", description: "Current states and their changes" },
   { name: "history", description: "What happened" },
+  { name: "events", description: "What changed, from what to what, and why" },
   { name: "line protocol", description: "Points from InfluxDB's clients" },
   { name: "sports", description: "Games and scores of the teams that are followed" },
   { name: "webhooks", description: "Who is told what happens" },

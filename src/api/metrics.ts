@@ -83,6 +83,7 @@ export function metricsRoutes(
   gauge("store_size_bytes", "Bytes on disk", () => store().sizeBytes);
   counter("store_appended_total", "Samples accepted", () => store().appended);
   counter("store_dropped_total", "Samples refused because memory was full", () => store().dropped);
+  counter("contexts_dropped_total", "Contexts that tell a cause, too many to keep", () => store().contextsDropped);
   counter("store_commits_total", "Commits", () => store().commits);
   counter("store_folds_total", "Folds of the log into day tables", () => store().folds);
   const lines = () => status.lines();

@@ -66,7 +66,7 @@ const SORT_COLUMNS = [
   "integrations by title, domain, entry_id, state, device_count, entity_count, timestamp",
 ].join("; ");
 
-const paging = { limit, cursor };
+export const paging = { limit, cursor };
 const homePaging = {
   ...paging,
   q: queryText("Text within name or id, without regard to case"),

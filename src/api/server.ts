@@ -29,6 +29,7 @@ import { deviceRoutes } from "./devices.ts";
 import { installDocumentation } from "./documentation.ts";
 import { entityRoutes } from "./entities.ts";
 import { installErrors, refuseBrokenRequest, sendError } from "./errors.ts";
+import { type EventSources, eventRoutes } from "./events.ts";
 import { filterRoutes } from "./filter.ts";
 import type { SportsSources } from "./game-lists.ts";
 import { gameStatusRoutes } from "./game-status.ts";
@@ -73,6 +74,7 @@ export interface ApiOptions extends ServerOptions {
   readonly home: HomeReader & HomeWriter;
   readonly states: CurrentStates;
   readonly samples: SampleReader & StatisticsReader;
+  readonly events: EventSources;
   readonly sealing: Sealing;
   readonly backups: Backups;
   readonly retention: Retention;
@@ -140,6 +142,7 @@ export async function createApi(options: ApiOptions): Promise<Api> {
   stateRoutes(api, states, home, samples, status.gaps);
   historyRoutes(api, samples, home);
   statisticsRoutes(api, samples, home, place);
+  eventRoutes(api, options.events, home, status.gaps);
   streamRoutes(api, stream, home, () => ({
     service: SERVICE,
     version,

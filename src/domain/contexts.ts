@@ -39,3 +39,9 @@ export interface ContextReader {
 
 /** Home Assistant's are 26 characters, those of integrations may be anything. A longer one is not kept. */
 export const CONTEXT_ID_CHARACTERS_MAX = 64;
+
+/** What an entity is that acts: its own changes name the cause of those that it makes. Undefined for all others. */
+export function actorType(entityId: string | null): "automation" | "script" | undefined {
+  if (entityId?.startsWith("automation.")) return "automation";
+  return entityId?.startsWith("script.") ? "script" : undefined;
+}

@@ -2,6 +2,7 @@ import type { ArchiveHealth } from "./archive.ts";
 import type { RetentionStatus } from "./retention.ts";
 import type { Micros, ReadColumns, Span, Value } from "./sample.ts";
 import type { LastSample, Series, SeriesKey, SeriesNumber, SeriesTraits } from "./series.ts";
+import type { StatisticsReader } from "./statistics.ts";
 
 /**
  * What writes samples. Nothing here waits for the disk; a sample can be queried as soon as `append` returns and is
@@ -67,6 +68,13 @@ export interface SampleReader {
   seriesOfSubject(measurement: string, subject: string): readonly Series[];
 }
 
+/** What answers questions about the changes of many entities at once. */
+export interface ChangeReader extends SampleReader, StatisticsReader {
+  /** The newest sample by time that is known, from memory. Undefined for an empty series. */
+  last(series: SeriesNumber): LastSample | undefined;
+  describeSeries(series: SeriesNumber): Series | undefined;
+}
+
 export interface StoreStatus {
   /**
    * False while samples cannot be brought to the disk; `reason` says why (disk full, …). A reason while it is true:
@@ -84,6 +92,8 @@ export interface StoreStatus {
   /** Since the start: accepted by `append`, refused because the memory level was full. */
   readonly appended: number;
   readonly dropped: number;
+  /** Contexts that tell a cause and were not kept, since too many came. */
+  readonly contextsDropped: number;
   readonly commits: number;
   readonly folds: number;
   /** Of timeseries.db with its write-ahead log. */

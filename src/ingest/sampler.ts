@@ -1,4 +1,4 @@
-import type { ContextSink } from "../domain/contexts.ts";
+import { actorType, type ContextSink } from "../domain/contexts.ts";
 import type { State } from "../domain/home.ts";
 import type { Micros, Value } from "../domain/sample.ts";
 import { type SeriesNumber, STATE_FIELD, STATE_MEASUREMENT } from "../domain/series.ts";
@@ -190,7 +190,7 @@ export function createSampler(
 
   const noteContext = (entity: EntitySeries, { entityId, lastUpdated: ts, context }: State): void => {
     if (contexts === undefined || context === null || entity.state === undefined) return;
-    contexts.note({ series: entity.state, ts }, context, isActor(entityId));
+    contexts.note({ series: entity.state, ts }, context, actorType(entityId) !== undefined);
   };
 
   return {
@@ -270,11 +270,6 @@ function read(store: IngestStore, subject: string): EntitySeries {
     }
   }
   return entity;
-}
-
-/** Of entities that act: their own changes name the cause of those that they make. */
-function isActor(entityId: string): boolean {
-  return entityId.startsWith("automation.") || entityId.startsWith("script.");
 }
 
 function textOrNull(value: unknown): string | null {

@@ -1,3 +1,4 @@
+import type { EventSources } from "../api/events.ts";
 import type { ApiOptions } from "../api/server.ts";
 import { AppError } from "../domain/errors.ts";
 import type { DeadLetter, Forwarding, TargetStatus } from "../domain/forwarding.ts";
@@ -161,8 +162,11 @@ export function createHomeDouble(): HomeDouble {
     },
     entities(filter) {
       double.asked.push(filter);
-      const inArea = (row: EntityRow) => filter.areaId === undefined || row.area_id === filter.areaId;
-      return paged([...double.entityRows.values()].filter(inArea), filter);
+      const { areaId, entityCategory: category } = filter;
+      const matches = (row: EntityRow) =>
+        (areaId === undefined || row.area_id === areaId) &&
+        (category === undefined || row.entity_category === category);
+      return paged([...double.entityRows.values()].filter(matches), filter);
     },
     searchEntities: async (filter) => double.entities(filter),
     entity: (id) => double.entityRows.get(id) ?? double.entityRows.values().find((row) => row.id === id),
@@ -344,6 +348,32 @@ export function createSamplesDouble(): SamplesDouble {
   };
 }
 
+/** One change, which Anna made; events are tested on a real store. */
+function createEventSourcesDouble(): EventSources {
+  const double = createSamplesDouble();
+  double.add("light.hall", STATE_FIELD, null, [
+    [AT_MICROS - 60_000_000, "off"],
+    [AT_MICROS, "on"],
+  ]);
+  const [hall] = double.seriesOfEntity("light.hall");
+  const context = { id: "01ABC", parentId: null, userId: "anna" };
+  const own = { ...context, series: hall!.number, ts: AT_MICROS };
+  const samples = {
+    ...double,
+    last: () => ({ ts: AT_MICROS, value: "on" }),
+    describeSeries: () => hall,
+    figure: async () => ({ series: [Float64Array.of(1)], warnings: [] }),
+  };
+  return {
+    samples,
+    contexts: {
+      of: async (changes) => changes.map(({ ts }) => (ts === AT_MICROS ? context : undefined)),
+      find: async (questions) =>
+        questions.map(({ ids, relation }) => (relation === "own" && ids.includes(own.id) ? [own] : [])),
+    },
+  };
+}
+
 export const CONNECTED: HomeAssistantStatus = {
   state: "connected",
   reason: null,
@@ -377,6 +407,7 @@ export const STORING: StoreStatus = {
   memoryWeight: 30,
   appended: 9400,
   dropped: 0,
+  contextsDropped: 0,
   commits: 7,
   folds: 1,
   sizeBytes: 1_048_576,
@@ -560,6 +591,7 @@ export function apiOptions(more: Partial<Omit<ApiOptions, keyof Driven>> = {}): 
       stateOf("light.hall", "off"),
     ]),
     samples: createSamplesDouble(),
+    events: createEventSourcesDouble(),
     sealing: { seal: async () => 166_500 },
     backups: { copyData: async () => "backup-20261124T070000Z" },
     retention: RETENTION,

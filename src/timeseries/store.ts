@@ -470,6 +470,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
         memoryWeight: memory.weight,
         appended,
         dropped,
+        contextsDropped: contexts.dropped,
         commits,
         folds,
         sizeBytes,

@@ -1,0 +1,103 @@
+import { actorType, type ContextOfChange, type ContextQuestion, type ContextReader } from "../domain/contexts.ts";
+import { AppError } from "../domain/errors.ts";
+import type { StateContext } from "../domain/home.ts";
+import type { Micros } from "../domain/sample.ts";
+import type { ChangeReader } from "../domain/store.ts";
+import { timeOfUlid } from "../lib/ulid.ts";
+import type { ChangePosition } from "./newest-changes.ts";
+
+/** Who or what made a change, as far as it is known. */
+export interface Cause {
+  readonly type: "automation" | "script" | "state_changed" | "user";
+  readonly entity_id: string | null;
+  readonly user_id: string | null;
+  /** When that changed itself. */
+  readonly ts: Micros | null;
+}
+
+/** Of each change its context and its cause; undefined and null where none is known. */
+export interface Caused {
+  readonly context: StateContext | undefined;
+  readonly cause: Cause | null;
+}
+
+const SECOND = 1_000_000;
+/** Clocks and the order of events within a home differ by less. */
+const BEFORE = SECOND;
+/** What has an id of its own has it from the moment at which the id was made: automations say so at once. */
+const ACTOR_WITHIN = 5 * SECOND;
+/** What somebody or something caused comes within a day; scripts wait. */
+export const EFFECTS_WITHIN = 86_400 * SECOND;
+/** Changes of one context that are looked at for the one that acted. */
+const SAME_CONTEXT_MAX = 100;
+
+const CANNOT_BE_READ = "Causes cannot be read, and are missing";
+
+type Names = Pick<ChangeReader, "describeSeries">;
+
+/** A question for the changes with an id, which are younger than the id. */
+export function ownChanges(id: string, within: Micros): ContextQuestion {
+  return { ids: [id], relation: "own", ...spanAfter(id, within) };
+}
+
+/** From when an id was made; of one that does not tell, all time. */
+export function spanAfter(id: string, within: Micros): { readonly from: Micros; readonly to: Micros } {
+  const made = timeOfUlid(id);
+  return made === undefined
+    ? { from: Number.MIN_SAFE_INTEGER, to: Number.MAX_SAFE_INTEGER }
+    : { from: made - BEFORE, to: made + within };
+}
+
+/**
+ * Who or what made these changes: the automation or script that has the same context, else the change whose context is the
+ * parent, else the person. Home Assistant lets an entity keep the context of a call for five seconds, so this is likely,
+ * not certain.
+ */
+export async function readCauses(
+  contexts: ContextReader,
+  names: Names,
+  changes: readonly ChangePosition[],
+  warnings: Set<string>,
+): Promise<Caused[]> {
+  try {
+    const own = await contexts.of(changes);
+    const ids = new Set(own.flatMap((context) => (context ? [context.id, context.parentId ?? []].flat() : [])));
+    const asked = [...ids];
+    const found = await contexts.find(
+      asked.map((id) => ownChanges(id, ACTOR_WITHIN)),
+      SAME_CONTEXT_MAX,
+    );
+    const byId = new Map(asked.map((id, i) => [id, found[i]!]));
+    return changes.map((change, i) => ({ context: own[i], cause: causeOf(names, change, own[i], byId) }));
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error;
+    warnings.add(CANNOT_BE_READ);
+    return changes.map(() => ({ context: undefined, cause: null }));
+  }
+}
+
+function causeOf(
+  names: Names,
+  { series, ts }: ChangePosition,
+  context: StateContext | undefined,
+  byId: ReadonlyMap<string, readonly ContextOfChange[]>,
+): Cause | null {
+  if (context === undefined) return null;
+  const { id, parentId, userId } = context;
+  const of = (change: ContextOfChange): Cause => {
+    const entityId = entityOf(names, change);
+    return { type: actorType(entityId) ?? "state_changed", entity_id: entityId, user_id: userId, ts: change.ts };
+  };
+  const acts = (change: ContextOfChange): boolean => actorType(entityOf(names, change)) !== undefined;
+  const others = (byId.get(id) ?? []).filter((change) => change.series !== series && change.ts <= ts + ACTOR_WITHIN);
+  const actor = others.find(acts);
+  if (actor !== undefined) return of(actor);
+  const parents = (parentId === null ? undefined : byId.get(parentId))?.filter((change) => change.ts <= ts) ?? [];
+  const parent = parents.find(acts) ?? parents[0];
+  if (parent !== undefined) return of(parent);
+  return userId === null ? null : { type: "user", entity_id: null, user_id: userId, ts: null };
+}
+
+function entityOf(names: Names, { series }: ContextOfChange): string | null {
+  return names.describeSeries(series)?.name ?? null;
+}

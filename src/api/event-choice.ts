@@ -1,0 +1,90 @@
+import { AppError } from "../domain/errors.ts";
+import type { HomeReader } from "../domain/home-store.ts";
+import type { Span } from "../domain/sample.ts";
+import type { SeriesNumber } from "../domain/series.ts";
+import type { ChangeReader } from "../domain/store.ts";
+import { entityFilters } from "./entity-filter.ts";
+import { EVENT_TYPES } from "./event-body.ts";
+import { listOf, queryChoice, queryList, queryText } from "./schemas.ts";
+import { parseSpan } from "./span.ts";
+import { membersOf } from "./statistics-choice.ts";
+
+const LIST_LENGTH_MAX = 60_000;
+const MOMENT = "ISO 8601 with zone, or epoch milliseconds";
+
+/** Where the entities of a query are looked up. */
+export type EventHome = Pick<HomeReader, "entity" | "entities" | "searchEntities">;
+
+/** The parameters by which changes are chosen, the same for all questions about them. */
+export const eventChoice = {
+  entity_id: queryList("Entities, up to 200; without it and the filters all, removed ones included", LIST_LENGTH_MAX),
+  ...entityFilters,
+  exclude_category: queryList("Without entities of these categories: config, diagnostic", 100),
+  event_type: queryChoice(EVENT_TYPES, "The only one that is recorded"),
+};
+
+/** The parameters of time; the original's names go as well. */
+export const eventSpan = {
+  start: queryText(`From here on: ${MOMENT}; a day before end without it`),
+  end: queryText(`Before here: ${MOMENT}; now without it`),
+  start_time: queryText("The same as start"),
+  end_time: queryText("The same as end"),
+};
+
+export interface EventChoice {
+  readonly entity_id?: string;
+  readonly domain?: string;
+  readonly device_id?: string;
+  readonly area_id?: string;
+  readonly platform?: string;
+  readonly label?: string;
+  readonly entity_category?: string;
+  readonly device_class?: string;
+  readonly exclude_category?: string;
+  readonly event_type?: string;
+}
+
+interface AskedSpan {
+  readonly start?: string | undefined;
+  readonly end?: string | undefined;
+  readonly start_time?: string | undefined;
+  readonly end_time?: string | undefined;
+}
+
+/** The series of the entities that are chosen. */
+export async function chosenSeries(
+  { exclude_category, event_type: _, ...choice }: EventChoice,
+  samples: ChangeReader,
+  home: EventHome,
+): Promise<readonly SeriesNumber[]> {
+  const { series } = await membersOf(choice, samples, home);
+  if (exclude_category === undefined) return series;
+  const excluded = new Set<SeriesNumber>();
+  for (const category of listOf(exclude_category)) {
+    for (const one of await seriesOfCategory(category, samples, home)) excluded.add(one);
+  }
+  return series.filter((one) => !excluded.has(one));
+}
+
+export async function seriesOfCategory(
+  category: string,
+  samples: ChangeReader,
+  home: EventHome,
+): Promise<readonly SeriesNumber[]> {
+  return (await membersOf({ entity_category: category }, samples, home)).series;
+}
+
+export function eventSpanOf(asked: AskedSpan, now: number): Span {
+  return parseSpan(
+    oneOfTwo("start", asked.start, "start_time", asked.start_time),
+    oneOfTwo("end", asked.end, "end_time", asked.end_time),
+    now,
+  );
+}
+
+function oneOfTwo(name: string, value: string | undefined, otherName: string, other: string | undefined) {
+  if (value !== undefined && other !== undefined) {
+    throw new AppError("invalid", `Give either "${name}" or "${otherName}", not both: they are the same`);
+  }
+  return value ?? other;
+}

@@ -1,0 +1,130 @@
+import { AppError } from "../domain/errors.ts";
+import type { Span } from "../domain/sample.ts";
+import type { SeriesNumber } from "../domain/series.ts";
+import type { ChangeReader } from "../domain/store.ts";
+import { isoFromMicros } from "../lib/time.ts";
+import type { Api } from "./api.ts";
+import { EVENT_TYPES, entityIdOf } from "./event-body.ts";
+import { chosenSeries, type EventHome, eventChoice, eventSpan, eventSpanOf, seriesOfCategory } from "./event-choice.ts";
+import { answers, count, exactly, queryChoice, text, time, warned, warnings } from "./schemas.ts";
+import { Type } from "./type.ts";
+
+const tags = ["events"];
+const MINUTE = 60_000_000;
+const HOUR = 60 * MINUTE;
+/** How far back, instead of start. */
+const PERIODS = { "1h": HOUR, "6h": 6 * HOUR, "24h": 24 * HOUR, "7d": 168 * HOUR, "30d": 720 * HOUR } as const;
+const PERIOD_NAMES = Object.keys(PERIODS) as (keyof typeof PERIODS)[];
+const TOP_ENTITIES = 10;
+
+const span = { start: time("From here on"), end: time("Before here"), total_events: count("Changes of states") };
+
+const period = queryChoice(PERIOD_NAMES, "So long until end, instead of start; 1h without either");
+
+/** How many changes there were. */
+export function eventCountRoutes(api: Api, samples: ChangeReader, home: EventHome, now: () => number): void {
+  /** By series; counts are exact, from rollups where there are any. */
+  async function countsOf(series: readonly SeriesNumber[], { start, end }: Span) {
+    const question = { series, borders: [start, end], until: end, group: false };
+    const { series: counts, warnings } = await samples.figure(question, "count");
+    return { counts: new Map(series.map((one, i) => [one, counts[i]![0]!])), warnings };
+  }
+
+  api.get(
+    "/api/v1/events/stats",
+    {
+      schema: {
+        tags,
+        summary: "How many changes there were, and of what",
+        querystring: exactly({ period, ...eventChoice, ...eventSpan }),
+        response: answers(
+          {
+            200: exactly({
+              ...span,
+              events_per_minute: Type.Number({ description: "Of the part of the span that is not in the future" }),
+              unique_entities: count("Entities that changed"),
+              event_types: Type.Record(Type.String(), Type.Integer(), { description: "Changes by type" }),
+              top_entities: Type.Array(
+                exactly({ entity_id: text("Its present name, or its last one"), count: count("Its changes") }),
+                { description: `The ${TOP_ENTITIES} that changed most, the most first` },
+              ),
+              warnings,
+            }),
+          },
+          404,
+        ),
+      },
+    },
+    async ({ query: { period, start, end, start_time, end_time, ...choice } }) => {
+      const asked = spanOf(period, { start, end, start_time, end_time }, now());
+      const series = await chosenSeries(choice, samples, home);
+      const { counts, warnings } = await countsOf(series, asked);
+      const changed = [...counts].filter(([, count]) => count > 0).sort(([, a], [, b]) => b - a);
+      const total = changed.reduce((sum, [, count]) => sum + count, 0);
+      const minutes = Math.max(0, Math.min(asked.end, now()) - asked.start) / MINUTE;
+      return {
+        start: isoFromMicros(asked.start),
+        end: isoFromMicros(asked.end),
+        total_events: total,
+        events_per_minute: minutes === 0 ? 0 : Math.round((total / minutes) * 1000) / 1000,
+        unique_entities: changed.length,
+        event_types: { [EVENT_TYPES[0]]: total },
+        top_entities: changed.slice(0, TOP_ENTITIES).map(([one, count]) => {
+          const found = samples.describeSeries(one);
+          return { entity_id: found === undefined ? "" : entityIdOf(found), count };
+        }),
+        ...warned(warnings),
+      };
+    },
+  );
+
+  api.get(
+    "/api/v1/events/categories",
+    {
+      schema: {
+        tags,
+        summary: "How many changes there were, by the category of their entities",
+        querystring: exactly({ period, ...eventChoice, ...eventSpan }),
+        response: answers(
+          {
+            200: exactly({
+              ...span,
+              categories: exactly({
+                config: count("Of settings of devices"),
+                diagnostic: count("Of what tells how devices are"),
+                none: count("Of all others"),
+              }),
+              warnings,
+            }),
+          },
+          404,
+        ),
+      },
+    },
+    async ({ query: { period, start, end, start_time, end_time, ...choice } }) => {
+      const asked = spanOf(period, { start, end, start_time, end_time }, now());
+      const series = await chosenSeries(choice, samples, home);
+      const { counts, warnings } = await countsOf(series, asked);
+      const total = counts.values().reduce((sum, count) => sum + count, 0);
+      const ofCategory = async (category: string): Promise<number> =>
+        (await seriesOfCategory(category, samples, home)).reduce((sum, one) => sum + (counts.get(one) ?? 0), 0);
+      const config = await ofCategory("config");
+      const diagnostic = await ofCategory("diagnostic");
+      return {
+        start: isoFromMicros(asked.start),
+        end: isoFromMicros(asked.end),
+        total_events: total,
+        categories: { config, diagnostic, none: total - config - diagnostic },
+        ...warned(warnings),
+      };
+    },
+  );
+}
+
+function spanOf(period: keyof typeof PERIODS | undefined, asked: Parameters<typeof eventSpanOf>[0], now: number): Span {
+  const hasStart = asked.start !== undefined || asked.start_time !== undefined;
+  if (hasStart && period === undefined) return eventSpanOf(asked, now);
+  if (hasStart) throw new AppError("invalid", 'Give either "period" or "start", not both');
+  const { end } = eventSpanOf(asked, now);
+  return { start: end - PERIODS[period ?? "1h"], end };
+}

@@ -1,0 +1,129 @@
+import type { Micros, Span, Value } from "../domain/sample.ts";
+import type { SeriesNumber } from "../domain/series.ts";
+import type { ChangeReader } from "../domain/store.ts";
+
+/** A sample of an entity's state: the entity changed to it, or with null was removed. */
+export interface Change {
+  readonly series: SeriesNumber;
+  readonly ts: Micros;
+  readonly value: Value;
+}
+
+/** A place in the order of changes: the newest first, and of one time the highest series. */
+export type ChangePosition = Pick<Change, "series" | "ts">;
+
+export interface ChangesQuestion {
+  readonly series: readonly SeriesNumber[];
+  readonly span: Span;
+  /** Where the page before this one ended; undefined: at the end of the span. */
+  readonly after: ChangePosition | undefined;
+  readonly limit: number;
+  /** Which changes are wanted; absent: all. */
+  readonly accepts?: (change: Change) => boolean;
+}
+
+export interface ChangesPage {
+  readonly changes: readonly Change[];
+  /** Where the next page begins; undefined: nothing is left. */
+  readonly next: ChangePosition | undefined;
+  readonly warnings: ReadonlySet<string>;
+}
+
+/** The first window looks back so far. */
+const FIRST_WINDOW: Micros = 60_000_000;
+/** A window is at most so many times as long as the one before. */
+const GROWTH_MAX = 8;
+/** Samples of a window: one that has more is made shorter. */
+const WINDOW_SAMPLES_MAX = 20_000;
+/** Samples that are looked at for one page; what is left is for the next one. */
+export const SCANNED_MAX = 200_000;
+/** Series that are asked for at once; others get their turn in between. */
+const READ_AT_ONCE = 250;
+
+/**
+ * The newest changes of many series together. Samples are stored series by series, so windows of time are read from the
+ * end backwards, as long as they seem to need to be to hold what is missing.
+ */
+export async function readNewestChanges(samples: ChangeReader, question: ChangesQuestion): Promise<ChangesPage> {
+  const { series, span, after, limit, accepts } = question;
+  const warnings = new Set<string>();
+  const found: Change[] = [];
+  let end = after === undefined ? span.end : Math.min(span.end, after.ts + 1);
+  let width = FIRST_WINDOW;
+  let scanned = 0;
+  while (end > span.start) {
+    const start = Math.max(span.start, end - width);
+    const window = await readWindow(samples, series, { start, end }, warnings);
+    if (window === undefined) {
+      width = Math.max(1, Math.floor((end - start) / GROWTH_MAX));
+      continue;
+    }
+    const before = found.length;
+    for (const change of window.sort(newestFirst)) {
+      if (after !== undefined && newestFirst(change, after) <= 0) continue;
+      scanned++;
+      if (accepts === undefined || accepts(change)) found.push(change);
+      if (found.length > limit) return { changes: found.slice(0, limit), next: found[limit - 1], warnings };
+    }
+    // Everything of that time on was looked at; numbers of series begin at 1.
+    if (scanned >= SCANNED_MAX && start > span.start) {
+      return { changes: found, next: { ts: start, series: 0 }, warnings };
+    }
+    width = nextWidth(end - start, found.length - before, limit + 1 - found.length);
+    end = start;
+  }
+  return { changes: found, next: undefined, warnings };
+}
+
+function newestFirst(a: ChangePosition, b: ChangePosition): number {
+  return b.ts - a.ts || b.series - a.series;
+}
+
+/** How long a window has to be to hold `missing` changes, where one of `width` held `found`. */
+function nextWidth(width: Micros, found: number, missing: number): Micros {
+  const factor = found === 0 ? GROWTH_MAX : missing / found;
+  return Math.ceil(width * Math.min(GROWTH_MAX, Math.max(1 / GROWTH_MAX, factor)));
+}
+
+/** All samples of a span, in no order; undefined: they are too many. */
+async function readWindow(
+  samples: ChangeReader,
+  series: readonly SeriesNumber[],
+  span: Span,
+  warnings: Set<string>,
+): Promise<Change[] | undefined> {
+  const changes: Change[] = [];
+  const alive = series.filter((one) => (samples.last(one)?.ts ?? Number.NEGATIVE_INFINITY) >= span.start);
+  const isShortest = span.end - span.start === 1;
+  for (let from = 0; from < alive.length; from += READ_AT_ONCE) {
+    const part = alive.slice(from, from + READ_AT_ONCE);
+    const limit = isShortest ? 1 : WINDOW_SAMPLES_MAX - changes.length + 1;
+    const answers = await samples.read(part.map((one) => ({ ...span, series: one, limit })));
+    for (const [i, { ts, values, warnings: told = [] }] of answers.entries()) {
+      for (const warning of told) warnings.add(warning);
+      for (let at = 0; at < ts.length; at++) changes.push({ series: part[i]!, ts: ts[at]!, value: values[at]! });
+    }
+    if (changes.length > WINDOW_SAMPLES_MAX && !isShortest) return undefined;
+  }
+  return changes;
+}
+
+/** What was in force before each of these changes; undefined: nothing was, or it is not known. */
+export async function readBefore(
+  samples: ChangeReader,
+  changes: readonly ChangePosition[],
+  warnings: Set<string>,
+): Promise<(Change | undefined)[]> {
+  const before: (Change | undefined)[] = [];
+  for (let from = 0; from < changes.length; from += READ_AT_ONCE) {
+    const part = changes.slice(from, from + READ_AT_ONCE);
+    const answers = await samples.read(
+      part.map(({ series, ts }) => ({ series, start: ts, end: ts, includeStart: true, limit: 0 })),
+    );
+    for (const [i, { ts, values, warnings: told = [] }] of answers.entries()) {
+      for (const warning of told) warnings.add(warning);
+      before.push(ts.length === 0 ? undefined : { series: part[i]!.series, ts: ts[0]!, value: values[0]! });
+    }
+  }
+  return before;
+}
