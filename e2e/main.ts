@@ -12,6 +12,7 @@ import { createReport, type Report } from "./report.ts";
 import type { Context, Need, Scenario } from "./scenario.ts";
 import { backfill } from "./scenarios/backfill.ts";
 import { changes } from "./scenarios/changes.ts";
+import { events } from "./scenarios/events.ts";
 import { grammar, grammarOf1 } from "./scenarios/grammar.ts";
 import { history } from "./scenarios/history.ts";
 import { influxdbIntegration } from "./scenarios/influxdb-integration.ts";
@@ -33,6 +34,7 @@ const NEWEST = "2026.11.0";
 const SCENARIOS: readonly Scenario[] = [
   registries,
   live,
+  events,
   specialValues,
   stream,
   load,

@@ -5,8 +5,8 @@ import { join } from "node:path";
 const LOAD = { devices: 5, sensors: 8 };
 
 /**
- * The test home: HA's own demo integrations, helpers to steer, a text and a number that follow them, the load
- * generator. `commit_interval: 1` lets HA's history answer a second after a change. No `default_config`: it discovers
+ * The test home: HA's own demo integrations, helpers to steer, a text and a number that follow them, an automation and a
+ * script that act, the load generator. `commit_interval: 1` lets HA's history answer a second after a change. No `default_config`: it discovers
  * the network and talks to the internet; `webhook` is a part of it.
  */
 const CONFIGURATION = `\
@@ -36,6 +36,8 @@ load_generator:
 input_boolean:
   test_switch:
     name: Test switch
+  test_motion:
+    name: Test motion
 input_number:
   test_number:
     name: Test number
@@ -46,6 +48,25 @@ input_number:
 input_text:
   test_text:
     name: Test text
+automation:
+  - id: follow_motion
+    alias: Follow motion
+    trigger:
+      - platform: state
+        entity_id: input_boolean.test_motion
+        to: "on"
+    action:
+      - service: light.turn_on
+        target:
+          entity_id: light.bed_light
+      - service: script.lights_out
+script:
+  lights_out:
+    alias: Lights out
+    sequence:
+      - service: light.turn_off
+        target:
+          entity_id: light.ceiling_lights
 template:
   - sensor:
       - name: Double number
