@@ -70,11 +70,13 @@ test("/openapi.json names every route but pages", async (t) => {
     "delete /api/devices/{device_id}",
     "get /api/areas",
     "get /api/devices",
+    "get /api/devices/reliability",
     "get /api/devices/{device_id}",
     "get /api/entities",
     "get /api/entities/{entity_id}",
     "get /api/integrations",
     "get /api/integrations/{platform}/analytics",
+    "get /api/integrations/{platform}/performance",
     "get /api/v1/dead-letters",
     "get /api/v1/events",
     "get /api/v1/events/automation-trace/{context_id}",
@@ -219,6 +221,8 @@ test("/openapi.json describes each noun once, by its name", async (t) => {
 const EVENT_SPAN = `start=${AT_MICROS / 1000 - 1}&end=${AT_MICROS / 1000 + 1}`;
 const EXAMPLES: Readonly<Record<string, string>> = {
   "/api/integrations/{platform}/analytics": "/api/integrations/hue/analytics",
+  "/api/integrations/{platform}/performance": `/api/integrations/hue/performance?${EVENT_SPAN}`,
+  "/api/devices/reliability": `/api/devices/reliability?${EVENT_SPAN}`,
   "/api/devices/{device_id}": "/api/devices/d1",
   "/api/entities/{entity_id}": "/api/entities/light.hall",
   "/api/v1/states/{entity_id}": "/api/v1/states/sensor.hall",
@@ -252,7 +256,7 @@ test("/openapi.json describes what is answered: every GET fits its own schema", 
     assert.deepEqual(faults, [], `${name} does not fit`);
     checked++;
   }
-  assert.equal(checked, 33);
+  assert.equal(checked, 35);
 });
 
 test("/openapi.json of the sports API says what it is", async (t) => {

@@ -75,11 +75,16 @@ export async function seriesOfCategory(
 }
 
 export function eventSpanOf(asked: AskedSpan, now: number): Span {
-  return parseSpan(
-    oneOfTwo("start", asked.start, "start_time", asked.start_time),
-    oneOfTwo("end", asked.end, "end_time", asked.end_time),
-    now,
-  );
+  const { start, end } = boundsOf(asked);
+  return parseSpan(start, end, now);
+}
+
+/** What is asked for by either name. */
+export function boundsOf(asked: AskedSpan): { readonly start: string | undefined; readonly end: string | undefined } {
+  return {
+    start: oneOfTwo("start", asked.start, "start_time", asked.start_time),
+    end: oneOfTwo("end", asked.end, "end_time", asked.end_time),
+  };
 }
 
 function oneOfTwo(name: string, value: string | undefined, otherName: string, other: string | undefined) {

@@ -1,25 +1,21 @@
-import { AppError } from "../domain/errors.ts";
 import type { Span } from "../domain/sample.ts";
 import type { SeriesNumber } from "../domain/series.ts";
 import type { ChangeReader } from "../domain/store.ts";
 import { isoFromMicros } from "../lib/time.ts";
 import type { Api } from "./api.ts";
 import { EVENT_TYPES, entityIdOf } from "./event-body.ts";
-import { chosenSeries, type EventHome, eventChoice, eventSpan, eventSpanOf, seriesOfCategory } from "./event-choice.ts";
-import { answers, count, exactly, queryChoice, text, time, warned, warnings } from "./schemas.ts";
+import { boundsOf, chosenSeries, type EventHome, eventChoice, eventSpan, seriesOfCategory } from "./event-choice.ts";
+import { periodSpan, queryPeriod } from "./period.ts";
+import { answers, count, exactly, text, time, warned, warnings } from "./schemas.ts";
 import { Type } from "./type.ts";
 
 const tags = ["events"];
 const MINUTE = 60_000_000;
-const HOUR = 60 * MINUTE;
-/** How far back, instead of start. */
-const PERIODS = { "1h": HOUR, "6h": 6 * HOUR, "24h": 24 * HOUR, "7d": 168 * HOUR, "30d": 720 * HOUR } as const;
-const PERIOD_NAMES = Object.keys(PERIODS) as (keyof typeof PERIODS)[];
 const TOP_ENTITIES = 10;
 
 const span = { start: time("From here on"), end: time("Before here"), total_events: count("Changes of states") };
 
-const period = queryChoice(PERIOD_NAMES, "So long until end, instead of start; 1h without either");
+const period = queryPeriod("1h");
 
 /** How many changes there were. */
 export function eventCountRoutes(api: Api, samples: ChangeReader, home: EventHome, now: () => number): void {
@@ -56,7 +52,7 @@ export function eventCountRoutes(api: Api, samples: ChangeReader, home: EventHom
       },
     },
     async ({ query: { period, start, end, start_time, end_time, ...choice } }) => {
-      const asked = spanOf(period, { start, end, start_time, end_time }, now());
+      const asked = periodSpan(period, boundsOf({ start, end, start_time, end_time }), now(), "1h");
       const series = await chosenSeries(choice, samples, home);
       const { counts, warnings } = await countsOf(series, asked);
       const changed = [...counts].filter(([, count]) => count > 0).sort(([, a], [, b]) => b - a);
@@ -102,7 +98,7 @@ export function eventCountRoutes(api: Api, samples: ChangeReader, home: EventHom
       },
     },
     async ({ query: { period, start, end, start_time, end_time, ...choice } }) => {
-      const asked = spanOf(period, { start, end, start_time, end_time }, now());
+      const asked = periodSpan(period, boundsOf({ start, end, start_time, end_time }), now(), "1h");
       const series = await chosenSeries(choice, samples, home);
       const { counts, warnings } = await countsOf(series, asked);
       const total = counts.values().reduce((sum, count) => sum + count, 0);
@@ -119,12 +115,4 @@ export function eventCountRoutes(api: Api, samples: ChangeReader, home: EventHom
       };
     },
   );
-}
-
-function spanOf(period: keyof typeof PERIODS | undefined, asked: Parameters<typeof eventSpanOf>[0], now: number): Span {
-  const hasStart = asked.start !== undefined || asked.start_time !== undefined;
-  if (hasStart && period === undefined) return eventSpanOf(asked, now);
-  if (hasStart) throw new AppError("invalid", 'Give either "period" or "start", not both');
-  const { end } = eventSpanOf(asked, now);
-  return { start: end - PERIODS[period ?? "1h"], end };
 }

@@ -43,6 +43,7 @@ import { lineProtocolRoutes } from "./line-protocol.ts";
 import { metricsRoutes } from "./metrics.ts";
 import { mirrorRoutes } from "./mirrors.ts";
 import { createMonitor } from "./monitor.ts";
+import { reliabilityRoutes } from "./reliability.ts";
 import { boundRestOfBody } from "./rest-of-body.ts";
 import { ErrorSchema, exactly } from "./schemas.ts";
 import { sealingRoute } from "./sealing.ts";
@@ -139,6 +140,7 @@ export async function createApi(options: ApiOptions): Promise<Api> {
   entityRoutes(api, home);
   areaRoutes(api, home);
   integrationRoutes(api, home);
+  reliabilityRoutes(api, options.events.samples, home, status.gaps);
   stateRoutes(api, states, home, samples, status.gaps);
   historyRoutes(api, samples, home);
   statisticsRoutes(api, samples, home, place);

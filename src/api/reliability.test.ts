@@ -1,0 +1,252 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import type { Gap } from "../domain/gaps.ts";
+import type { Value } from "../domain/sample.ts";
+import { silentLog } from "../lib/log.ts";
+import { isoFromMicros } from "../lib/time.ts";
+import { openHome } from "../metadata/home.ts";
+import { apiOptions, GAPS } from "../testing/api-doubles.ts";
+import { openStore } from "../timeseries/store.ts";
+import { createApi } from "./server.ts";
+
+const SECOND = 1_000_000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+/** 2026-10-20T00:00:00Z. */
+const T0 = Date.UTC(2026, 9, 20) * 1000;
+
+interface Row {
+  readonly [name: string]: unknown;
+  readonly device_count: number;
+  readonly outages: number;
+}
+
+async function started(t: TestContext, gaps: readonly Gap[] = []) {
+  const directory = mkdtempSync(join(tmpdir(), "reliability-test-"));
+  const home = await openHome({ file: join(directory, "metadata.db"), log: silentLog() });
+  const store = await openStore({
+    directory,
+    commitSeconds: 1000,
+    settings: { busyTimeoutSeconds: 1, cacheSize: -2000, synchronous: "OFF" },
+    log: silentLog(),
+  });
+  for (const { id, downtime } of gaps) {
+    const gap = store.gaps.open("crash", downtime!.start);
+    store.gaps.update(gap.id, { state: "partial", end: downtime!.end, downtime, closedAt: downtime!.end });
+    assert.ok(id > 0);
+  }
+  const options = apiOptions();
+  const api = await createApi({
+    ...options,
+    home,
+    samples: store,
+    events: { samples: store, contexts: store.contexts },
+    status: { ...options.status, gaps: store.gaps.list },
+  });
+  t.after(async () => {
+    await api.close();
+    await store.close();
+    await home.close();
+    rmSync(directory, { recursive: true });
+  });
+  const get = async (path: string) => {
+    const response = await api.inject(path);
+    return { status: response.statusCode, body: response.json() };
+  };
+  /** [device, maker] and the entities of each, by the device's number. */
+  const furnish = async (devices: readonly [id: string, maker: string | null, entities: readonly string[]][]) => {
+    const rows = devices.map(([id, manufacturer]) => ({ id, manufacturer, model: "M", name: id }));
+    await home.applyRegistry("device", rows, T0);
+    const entities = devices.flatMap(([id, , list]) =>
+      list.map((entityId) => ({ id: `id_of_${entityId}`, entity_id: entityId, device_id: id, platform: "hue" })),
+    );
+    await home.applyRegistry("entity", entities, T0);
+  };
+  /** [seconds after T0, value]. */
+  const put = (entityId: string, samples: readonly (readonly [number, Value])[]): void => {
+    const key = { measurement: "state", subject: `id_of_${entityId}`, field: "state" };
+    const series = store.series(key, entityId, T0);
+    for (const [seconds, value] of samples) store.append(series, T0 + seconds * SECOND, value);
+  };
+  return { store, get, furnish, put };
+}
+
+const span = (hours: number) => `start=${T0 / 1000}&end=${(T0 + hours * HOUR) / 1000}`;
+
+test("GET /api/devices/reliability counts when all entities of a device were unavailable", async (t) => {
+  const { get, furnish, put } = await started(t);
+  await furnish([
+    ["lamp", "Philips", ["light.a", "sensor.a_power"]],
+    ["plug", "Philips", ["switch.b"]],
+    ["hub", "Acme", ["sensor.c"]],
+    ["nameless", null, ["sensor.d"]],
+    ["silent", "Quiet", ["sensor.never"]],
+  ]);
+  // Out together from 50 to 70 minutes, over a full hour's end, and from 180 to 300 minutes, through whole hours.
+  put("light.a", [
+    [0, "on"],
+    [3000, "unavailable"],
+    [4200, "on"],
+    [9000, "unavailable"],
+    [18_000, "on"],
+  ]);
+  put("sensor.a_power", [
+    [0, 5],
+    [1800, "unavailable"],
+    [4500, 6],
+    [10_800, "unavailable"],
+    [18_000, 7],
+  ]);
+  // Out at the beginning, and at the end.
+  put("switch.b", [
+    [-60, "unavailable"],
+    [600, "off"],
+    [35_400, "unavailable"],
+  ]);
+  put("sensor.c", [
+    [0, 1],
+    [60, 2],
+    [120, 3],
+  ]);
+  put("sensor.d", [
+    [0, 1],
+    [30, "unavailable"],
+  ]);
+  const { body } = await get(`/api/devices/reliability?${span(10)}`);
+  assert.deepEqual(
+    { ...body, timestamp: null },
+    {
+      group_by: "manufacturer",
+      start: "2026-10-20T00:00:00.000000Z",
+      end: "2026-10-20T10:00:00.000000Z",
+      total_events_in_period: 17,
+      total_events_analyzed: 15,
+      metadata_coverage_percentage: 88.24,
+      reliability_data: [
+        {
+          manufacturer: "Philips",
+          device_count: 2,
+          entity_count: 3,
+          event_count: 12,
+          percentage: 80,
+          // 20 and 120 minutes of one, 10 and 10 of the other, of 600 each.
+          unavailable_percentage: 13.33,
+          outages: 4,
+          longest_outage_seconds: 7200,
+          last_seen: "2026-10-20T09:50:00.000000Z",
+        },
+        {
+          manufacturer: "Acme",
+          device_count: 1,
+          entity_count: 1,
+          event_count: 3,
+          percentage: 20,
+          unavailable_percentage: 0,
+          outages: 0,
+          longest_outage_seconds: 0,
+          last_seen: "2026-10-20T00:02:00.000000Z",
+        },
+      ],
+      timestamp: null,
+    },
+  );
+  const byModel = await get(`/api/devices/reliability?group_by=model&${span(10)}`);
+  assert.deepEqual(
+    byModel.body.reliability_data.map((row: Row) => [row.model, row.device_count]),
+    [["M", 4]],
+  );
+  const performance = await get(`/api/integrations/hue/performance?${span(10)}`);
+  assert.equal(performance.body.total_events, 17);
+  assert.equal(performance.body.entity_count, 6);
+  assert.equal(performance.body.events_per_minute, 0.028);
+  // Minutes: 170 and 165 of the lamp's two, 20, 0, and 599.5 of the last one, of 3,000.
+  assert.equal(performance.body.unavailable_percentage, 31.82);
+});
+
+test("outages end where nothing is known any more, and interruptions do not count", async (t) => {
+  const downtime = { start: T0 + 2 * HOUR, end: T0 + 3 * HOUR };
+  const { get, furnish, put, store } = await started(t, [{ ...GAPS[2]!, downtime }]);
+  await furnish([["plug", "Philips", ["switch.b"]]]);
+  put("switch.b", [
+    [0, "on"],
+    [5400, "unavailable"],
+    [10_800, "unavailable"],
+    [12_600, "off"],
+  ]);
+  await store.fold();
+  const { body } = await get(`/api/devices/reliability?${span(4)}`);
+  const [row] = body.reliability_data as Row[];
+  // From 1:30 to 2:00 and from 3:00 to 3:30, of three hours.
+  assert.deepEqual([row!.unavailable_percentage, row!.outages, row!.longest_outage_seconds], [33.33, 2, 1800]);
+});
+
+test("reliability is what a look at every second says", async (t) => {
+  const { get, furnish, put, store } = await started(t);
+  let state = 7;
+  const random = (below: number): number => {
+    state = (state * 16_807) % 2_147_483_647;
+    return state % below;
+  };
+  const devices = Array.from({ length: 6 }, (_, d): [string, string, string[]] => [
+    `d${d}`,
+    `maker${d % 3}`,
+    Array.from({ length: 1 + (d % 3) }, (_, e) => `sensor.d${d}_${e}`),
+  ]);
+  await furnish(devices);
+  const seconds = 5 * 3600;
+  const unavailableAt = new Map<string, Uint8Array>();
+  for (const entityId of devices.flatMap(([, , entities]) => entities)) {
+    const times = [...new Set([0, ...Array.from({ length: 40 }, () => random(seconds))])].sort((a, b) => a - b);
+    const samples = times.map((at, i): [number, Value] => [
+      at,
+      i % 2 === 1 ? "unavailable" : ["on", 3, "x"][random(3)]!,
+    ]);
+    put(entityId, samples);
+    const out = new Uint8Array(seconds);
+    for (const [i, [at, value]] of samples.entries()) {
+      if (value === "unavailable") out.fill(1, at, samples[i + 1]?.[0] ?? seconds);
+    }
+    unavailableAt.set(entityId, out);
+  }
+  await store.fold();
+  const { body } = await get(`/api/devices/reliability?${span(5)}`);
+  for (const row of body.reliability_data as Row[]) {
+    let [out, outages, longest] = [0, 0, 0];
+    const own = devices.filter(([, maker]) => maker === row.manufacturer);
+    for (const [, , entities] of own) {
+      let run = 0;
+      for (let second = 0; second < seconds; second++) {
+        const isOut = entities.every((entityId) => unavailableAt.get(entityId)![second] === 1);
+        if (isOut && run === 0) outages++;
+        run = isOut ? run + 1 : 0;
+        out += isOut ? 1 : 0;
+        longest = Math.max(longest, run);
+      }
+    }
+    assert.deepEqual(
+      [row.unavailable_percentage, row.outages, row.longest_outage_seconds],
+      [Math.round((out / (seconds * own.length)) * 10_000) / 100, outages, longest],
+      String(row.manufacturer),
+    );
+  }
+  assert.equal(body.reliability_data.length, 3);
+});
+
+const REFUSED: readonly [path: string, status: number, message: RegExp][] = [
+  ["/api/devices/reliability?group_by=area", 400, /group_by/],
+  ["/api/devices/reliability?period=7d&start=1", 400, /Give either "period" or "start"/],
+  [`/api/devices/reliability?start=${isoFromMicros(T0)}&end=${isoFromMicros(T0 + 32 * 24 * HOUR)}`, 400, /31 days/],
+  ["/api/devices/reliability?start=4000000000000&end=4000000000001", 400, /lies in the future/],
+  ["/api/integrations/nothing/performance", 404, /Cannot find integration "nothing"/],
+];
+for (const [path, status, message] of REFUSED) {
+  test(`GET ${path} is ${status}`, async (t) => {
+    const { get } = await started(t);
+    const answer = await get(path);
+    assert.equal(answer.status, status);
+    assert.match(answer.body.message, message);
+  });
+}
