@@ -1,6 +1,12 @@
 import type { Static } from "typebox";
 import { AppError } from "../domain/errors.ts";
-import { type DeliveryRow, EVENT_TYPES, type Registered, type WebhookInput, type Webhooks } from "../domain/webhook.ts";
+import {
+  type DeliveryQuery,
+  EVENT_TYPES,
+  type Registered,
+  type WebhookInput,
+  type Webhooks,
+} from "../domain/webhook.ts";
 import type { Api } from "./api.ts";
 import { decodeCursor, encodeCursor, pageOf } from "./cursors.ts";
 import {
@@ -343,7 +349,8 @@ export function webhookRoutes(api: Api, webhooks: Webhooks): void {
         response: answers({ 200: listAnswer("deliveries", Delivery) }, 404),
       },
     },
-    async ({ params, query }) => listOfDeliveries(webhooks, params.webhook_id, query.state, query),
+    async ({ params, query }) =>
+      listOfDeliveries(webhooks, { webhookId: params.webhook_id, state: query.state }, query),
   );
 
   api.get(
@@ -352,11 +359,12 @@ export function webhookRoutes(api: Api, webhooks: Webhooks): void {
       schema: {
         tags,
         summary: "What was given up, of all webhooks, the newest first",
+        description: "Not what was sent again since: by a replay, which has a delivery of its own.",
         querystring: listQuery({}),
         response: answers({ 200: listAnswer("deliveries", Delivery) }),
       },
     },
-    async ({ query }) => listOfDeliveries(webhooks, null, "failed", query),
+    async ({ query }) => listOfDeliveries(webhooks, { webhookId: null, state: "failed", givenUp: true }, query),
   );
 
   api.get(
@@ -422,13 +430,12 @@ function registrationBody({ webhook, generatedSecret, warning }: Registered): Re
 
 async function listOfDeliveries(
   webhooks: Webhooks,
-  webhookId: string | null,
-  state: DeliveryRow["state"] | undefined,
+  wanted: Pick<DeliveryQuery, "webhookId" | "state" | "givenUp">,
   query: Static<typeof deliveriesQuery>,
 ): Promise<Record<string, unknown>> {
   const limit = query.limit ?? LIST_LIMIT_DEFAULT;
-  const asked = ["deliveries", webhookId, state] as const;
+  const asked = ["deliveries", wanted] as const;
   const before = query.cursor === undefined ? undefined : (decodeCursor(asked, query.cursor) as number);
-  const { rows, total, before: next } = await webhooks.deliveries({ webhookId, state, limit, before });
+  const { rows, total, before: next } = await webhooks.deliveries({ ...wanted, limit, before });
   return listBody("deliveries", { rows, total, nextCursor: next === null ? null : encodeCursor(asked, next) }, limit);
 }

@@ -204,6 +204,8 @@ export interface DeliveryQuery {
   /** Null: of every webhook. */
   readonly webhookId: string | null;
   readonly state?: DeliveryRow["state"] | undefined;
+  /** Only those whose event was not sent to the webhook again since. */
+  readonly givenUp?: boolean | undefined;
   readonly limit: number;
   /** Only deliveries below this id; the newest come first. */
   readonly before?: number | undefined;

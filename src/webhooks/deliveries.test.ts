@@ -91,3 +91,27 @@ test("prune() takes nothing for what never arrived because it was forgotten that
   assert.deepEqual(left.slice(0, 3), [1, 2, 13]);
   assert.ok(left.every((sequence) => deliveries.isDone("wh", sequence)));
 });
+
+test("page() of what is given up leaves out what was sent again since", (t) => {
+  const { deliveries, events } = setup(t);
+  const sequences = [1, 2, 3].map((home) => events.insert(scoreEvent("1", home))!.sequence);
+  const add = (sequence: number, state?: "delivered" | "failed"): number => {
+    const { id } = deliveries.insert({ webhookId: "wh", sequence, cause: "event", lane: "nfl:1", at: NOW });
+    if (state) deliveries.record({ ...result, deliveryId: id, at: NOW, state });
+    return id;
+  };
+  const [first, second, third] = sequences.map((sequence) => add(sequence, "failed"));
+  const givenUp = (before?: number) => {
+    const { rows, total } = deliveries.page({ webhookId: null, state: "failed", givenUp: true, limit: 10, before });
+    return [total, rows.map(({ id }) => id)];
+  };
+  assert.deepEqual(givenUp(), [3, [third, second, first]]);
+  add(sequences[0]!, "delivered");
+  const again = add(sequences[1]!, "failed");
+  assert.deepEqual(givenUp(), [2, [again, third]]);
+  assert.deepEqual(givenUp(again), [2, [third]]);
+  add(sequences[1]!);
+  assert.deepEqual(givenUp(), [1, [third]]);
+  // All that failed is still there to be looked at.
+  assert.equal(deliveries.page({ webhookId: "wh", state: "failed", limit: 10 }).total, 4);
+});

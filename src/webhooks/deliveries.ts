@@ -88,6 +88,9 @@ export interface Deliveries {
 
 const ROWS = `SELECT d.*, e.id AS event_id, e.type, e.sequence FROM deliveries d JOIN events e ON e.sequence = d.event`;
 
+/** No other of its event to its webhook came after it. */
+const IS_LAST = "NOT EXISTS (SELECT 1 FROM deliveries WHERE event = d.event AND webhook = d.webhook AND id > d.id)";
+
 export function openDeliveries(database: DatabaseSync): Deliveries {
   const insert = database.prepare(
     `INSERT INTO deliveries (webhook, event, cause, lane, state, created_at, finished_at, error)
@@ -204,10 +207,11 @@ export function openDeliveries(database: DatabaseSync): Deliveries {
     isDone: (webhookId, sequence) => hasState.get(sequence, webhookId, "delivered") !== undefined,
     isWaiting: (webhookId, sequence) => hasState.get(sequence, webhookId, "waiting") !== undefined,
 
-    page({ webhookId, state, limit, before }) {
+    page({ webhookId, state, givenUp = false, limit, before }) {
       const conditions = [
         ...(webhookId === null ? [] : ["d.webhook = :webhook"]),
         ...(state === undefined ? [] : [`d.state = '${state}'`]),
+        ...(givenUp ? [IS_LAST] : []),
       ];
       const where = (more: string[]): string =>
         [...conditions, ...more].length === 0 ? "" : `WHERE ${[...conditions, ...more].join(" AND ")}`;
