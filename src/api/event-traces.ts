@@ -5,7 +5,7 @@ import type { Api } from "./api.ts";
 import { EVENT_TYPES, entityIdOf, stateText } from "./event-body.ts";
 import { readTrace, TRACE_CHANGES_MAX } from "./event-trace.ts";
 import type { EventSources } from "./events.ts";
-import { readBefore } from "./newest-changes.ts";
+import { type ChangePosition, readBefore } from "./newest-changes.ts";
 import { answers, count, exactly, named, nullableText, text, time, warned, warnings } from "./schemas.ts";
 import { Type } from "./type.ts";
 
@@ -20,13 +20,20 @@ const Step = named("TraceStep", {
   timestamp: time("When it changed"),
   entity_id: text("Its present name, or its last one"),
   event_type: text(EVENT_TYPES.join(", ")),
-  state: nullableText("Its state from then on; the same as before where attributes changed"),
-  old_state: nullableText("Its state until then"),
+  state: Type.Optional(nullableText("Its state from then on; the same as before where attributes changed")),
+  old_state: Type.Optional(nullableText("Its state until then")),
 });
 
 /** From causes to effects. */
 export function traceRoutes(api: Api, { samples, contexts }: EventSources): void {
   const textOf = (value: Value | undefined): string | null => (value == null ? null : stateText(value));
+
+  async function statesAround(changes: readonly ChangePosition[], told: Set<string>) {
+    const before = await readBefore(samples, changes, told);
+    const justAfter = changes.map(({ series, ts }) => ({ series, ts: ts + 1 }));
+    const after = await readBefore(samples, justAfter, told);
+    return changes.map((_, i) => ({ state: textOf(after[i]?.value), old_state: textOf(before[i]?.value) }));
+  }
 
   // The second one is the original's.
   for (const url of ["/api/v1/events/trace/:context_id", "/api/v1/events/automation-trace/:context_id"]) {
@@ -50,6 +57,9 @@ export function traceRoutes(api: Api, { samples, contexts }: EventSources): void
                 description: "In both directions",
               }),
             ),
+            include_details: Type.Optional(
+              Type.Boolean({ default: true, description: "false: without state and old_state" }),
+            ),
           }),
           response: answers(
             {
@@ -64,20 +74,14 @@ export function traceRoutes(api: Api, { samples, contexts }: EventSources): void
           ),
         },
       },
-      async ({ params: { context_id }, query: { max_depth = DEPTH_DEFAULT } }) => {
+      async ({ params: { context_id }, query: { max_depth = DEPTH_DEFAULT, include_details = true } }) => {
         const { steps, cut } = await readTrace(contexts, context_id, max_depth);
         if (steps.length === 0) throw new AppError("not_found", `Cannot find a change of context "${context_id}"`);
         const told = new Set<string>(
           cut ? [`Only ${TRACE_CHANGES_MAX} changes are in the answer: there are more`] : [],
         );
         const changes = steps.map(({ change }) => change);
-        const before = await readBefore(samples, changes, told);
-        // What is in force just after the change.
-        const after = await readBefore(
-          samples,
-          changes.map(({ series, ts }) => ({ series, ts: ts + 1 })),
-          told,
-        );
+        const details = include_details ? await statesAround(changes, told) : undefined;
         const trace = steps.flatMap(({ depth, change }, i) => {
           const series = samples.describeSeries(change.series);
           if (series === undefined) return [];
@@ -89,8 +93,7 @@ export function traceRoutes(api: Api, { samples, contexts }: EventSources): void
             timestamp: isoFromMicros(change.ts),
             entity_id: entityIdOf(series),
             event_type: EVENT_TYPES[0],
-            state: textOf(after[i]?.value),
-            old_state: textOf(before[i]?.value),
+            ...details?.[i],
           };
         });
         return { context_id, trace, count: trace.length, ...warned(told) };

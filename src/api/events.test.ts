@@ -300,6 +300,10 @@ for (const when of ["before a commit", "from the disk"]) {
       (await ask(`/automation-trace/${contextId(1, "C")}`)).body.trace,
       (await get(`/trace/${contextId(1, "C")}`)).trace,
     );
+    assert.deepEqual(
+      (await steps(contextId(0, "A"), "?include_details=false")).map((step) => step.slice(2)),
+      whole.map(() => [undefined, undefined]),
+    );
     assert.deepEqual(await steps(contextId(30, "F")), [[0, "light.c", null, "on"]]);
     assert.equal((await ask(`/trace/${contextId(31, "F")}`)).status, 404);
   });
