@@ -30,6 +30,11 @@ export const Event = named("Event", {
       }),
     }),
   ),
+  attributes: Type.Optional(
+    Type.Record(Type.String(), Type.Unknown(), {
+      description: "With include_attributes: those that have a history, as they were; unit and classes as they are now",
+    }),
+  ),
   new_state: nullable(exactly({ state: text("What is in force from then on"), last_changed: time("The timestamp") })),
   context: Type.Union([context, Type.Null()], { description: "As Home Assistant gave it; null where it is not known" }),
   cause: Type.Union(
@@ -54,9 +59,11 @@ export interface EventParts {
   /** What was in force before. */
   readonly before: Change | undefined;
   readonly caused: Caused;
+  /** Absent where they are not asked for. */
+  readonly attributes?: Readonly<Record<string, unknown>> | undefined;
 }
 
-export function eventBody({ change, series, before, caused }: EventParts, gaps: readonly Gap[]) {
+export function eventBody({ change, series, before, caused, attributes }: EventParts, gaps: readonly Gap[]) {
   const { context, cause } = caused;
   const timestamp = isoFromMicros(change.ts);
   const entityId = entityIdOf(series);
@@ -76,6 +83,7 @@ export function eventBody({ change, series, before, caused }: EventParts, gaps: 
               : (change.ts - before.ts) / 1_000_000,
           },
     new_state: change.value === null ? null : { state: stateText(change.value), last_changed: timestamp },
+    ...(attributes === undefined ? {} : { attributes }),
     context: context === undefined ? null : { id: context.id, parent_id: context.parentId, user_id: context.userId },
     cause:
       cause === null

@@ -28,6 +28,7 @@ export const searchBody = {
 export interface SearchQuestion {
   readonly q: string;
   readonly fields?: readonly string[] | undefined;
+  readonly include_attributes?: boolean;
   readonly limit?: number;
   readonly cursor?: string;
   readonly start?: string;

@@ -156,8 +156,8 @@ for (const seed of [1, 2, 3]) {
     const expected = truth.filter(({ entityId }) => entityId === "sensor.n3" || entityId === "sensor.n7");
     assert.equal(ofTwo.length, expected.length);
     for (const event of ofTwo.slice(0, 20)) {
-      const { events: _, ...rest } = await get(`/${encodeURIComponent(event.id)}`);
-      assert.deepEqual(rest, event);
+      const { attributes: _, ...one } = await get(`/${encodeURIComponent(event.id)}`);
+      assert.deepEqual(one, event);
     }
     const stats = await get(`/stats?${span(0, 6 * DAY)}`);
     assert.equal(stats.total_events, truth.length);
@@ -441,3 +441,34 @@ for (const [path, status, message] of REFUSED) {
     assert.match(String(answer.body.message), message);
   });
 }
+
+test("events have the attributes of their moment where they are asked for", async (t) => {
+  const { store, home, get, post } = await started(t);
+  await home.applyRegistry("entity", REGISTRY, T0);
+  const series = entity(store, "light.hall");
+  store.describe(series, { unit: "lx", deviceClass: "illuminance", stateClass: null }, T0);
+  put(store, [
+    ["light.hall", 0, "off"],
+    ["light.hall", 10, "on"],
+    ["light.hall", 20, "off"],
+    ["light.hall", 30, null],
+  ]);
+  const attribute = (field: string, samples: readonly (readonly [number, Value])[]): void => {
+    const one = store.series({ measurement: "state", subject: "id_of_light.hall", field }, "light.hall", T0);
+    for (const [after, value] of samples) store.append(one, T0 + after, value);
+  };
+  attribute("brightness", [
+    [10, 80],
+    [15, 90],
+    [20, null],
+  ]);
+  attribute("effect", [[5, "none"]]);
+  const classes = { unit_of_measurement: "lx", device_class: "illuminance" };
+  const told = (answer: Answer) => answer.events.map((event) => (event as { attributes?: object }).attributes);
+  const expected = [{}, { effect: "none", ...classes }, { brightness: 80, effect: "none", ...classes }, { ...classes }];
+  assert.deepEqual(told(await get(`?include_attributes=true&${span(0, HOUR)}`)), expected);
+  assert.deepEqual(told(await get(`?${span(0, HOUR)}`)), [undefined, undefined, undefined, undefined]);
+  assert.deepEqual(told(await get(`/search?q=light&include_attributes=true&${span(0, HOUR)}`)), expected);
+  const body = { query: "light", include_attributes: true, start: isoFromMicros(T0), end: isoFromMicros(T0 + HOUR) };
+  assert.deepEqual(told(await post(body)), expected);
+});

@@ -7,6 +7,7 @@ import type { ChangeReader } from "../domain/store.ts";
 import { nowMicros } from "../lib/time.ts";
 import type { Api } from "./api.ts";
 import { decodeCursor, encodeCursor, type ListAsked } from "./cursors.ts";
+import { readAttributes } from "./event-attributes.ts";
 import { Event, eventBody, parseEventId } from "./event-body.ts";
 import { readCauses } from "./event-causes.ts";
 import { chosenSeries, type EventHome, eventChoice, eventSpan, eventSpanOf } from "./event-choice.ts";
@@ -21,6 +22,7 @@ import {
   LIST_LIMIT_DEFAULT,
   nullableText,
   paging,
+  querySwitch,
   text,
   warned,
   warnings,
@@ -34,6 +36,7 @@ export interface EventSources {
 }
 
 const tags = ["events"];
+const include_attributes = querySwitch("Also the attributes of that moment, as far as they have a history");
 
 const EventsAnswer = exactly({
   events: Type.Array(Event),
@@ -54,6 +57,7 @@ interface Page {
   readonly accepts?: (change: Change) => boolean;
   readonly limit: number;
   readonly cursor: string | undefined;
+  readonly withAttributes: boolean;
 }
 
 /** Changes of entities as events: what changed when, from what to what, and who or what made it. */
@@ -66,18 +70,19 @@ export function eventRoutes(
 ): void {
   const { samples, contexts } = sources;
 
-  async function bodiesOf(changes: readonly Change[], told: Set<string>) {
+  async function bodiesOf(changes: readonly Change[], withAttributes: boolean, told: Set<string>) {
     const before = await readBefore(samples, changes, told);
     const causes = await readCauses(contexts, samples, changes, told);
+    const attributes = withAttributes ? await readAttributes(samples, changes, told) : undefined;
     const ledger = gaps();
     return changes.flatMap((change, i) => {
       const series = samples.describeSeries(change.series);
-      const parts = { change, before: before[i], caused: causes[i]! };
+      const parts = { change, before: before[i], caused: causes[i]!, attributes: attributes?.[i] };
       return series === undefined ? [] : eventBody({ ...parts, series }, ledger);
     });
   }
 
-  async function pageOf({ asked, span, series, accepts, limit, cursor }: Page) {
+  async function pageOf({ asked, span, series, accepts, limit, cursor, withAttributes }: Page) {
     const from = cursor === undefined ? undefined : (decodeCursor(asked, cursor) as Position);
     const within = from === undefined ? span : { start: from[0], end: from[1] };
     const found: ChangesPage = await readNewestChanges(samples, {
@@ -88,7 +93,7 @@ export function eventRoutes(
       ...(accepts === undefined ? {} : { accepts }),
     });
     const told = new Set(found.warnings);
-    const events = await bodiesOf(found.changes, told);
+    const events = await bodiesOf(found.changes, withAttributes, told);
     const { next } = found;
     const position = next && ([within.start, within.end, next.ts, next.series] satisfies Position);
     return {
@@ -110,6 +115,7 @@ export function eventRoutes(
       ...(accepts === undefined ? {} : { accepts }),
       limit,
       cursor,
+      withAttributes: question.include_attributes ?? false,
     });
   }
 
@@ -122,18 +128,19 @@ export function eventRoutes(
         description:
           "Every recorded change of a state, with what was in force before, and its context and cause where they are " +
           "known (docs/events.md). Unknown entities are 404.",
-        querystring: exactly({ ...eventChoice, ...eventSpan, ...paging }),
+        querystring: exactly({ ...eventChoice, ...eventSpan, include_attributes, ...paging }),
         response: answers({ 200: EventsAnswer }, 404),
       },
     },
     async ({ query }) => {
-      const { limit = LIST_LIMIT_DEFAULT, cursor, ...asked } = query;
+      const { limit = LIST_LIMIT_DEFAULT, cursor, include_attributes: _, ...asked } = query;
       return pageOf({
         asked: ["events", asked],
         span: eventSpanOf(query, now()),
         series: await chosenSeries(choiceOf(query), samples, home),
         limit,
         cursor,
+        withAttributes: query.include_attributes ?? false,
       });
     },
   );
@@ -149,7 +156,7 @@ export function eventRoutes(
         summary: "State changes with a text in them, the newest first",
         description:
           "A page looks at some 200,000 changes at most, so it may have few events or none, and a next_cursor that goes on.",
-        querystring: exactly({ ...searchQuery, ...eventSpan, ...paging }),
+        querystring: exactly({ ...searchQuery, ...eventSpan, include_attributes, ...paging }),
         response: answers({ 200: EventsAnswer }),
       },
     },
@@ -163,7 +170,7 @@ export function eventRoutes(
       schema: {
         tags,
         summary: "The same, asked for by a body",
-        body: exactly({ ...searchBody, ...eventSpan, ...paging }),
+        body: exactly({ ...searchBody, ...eventSpan, include_attributes, ...paging }),
         response: answers({ 200: EventsAnswer }, 413, 415),
       },
     },
@@ -183,7 +190,7 @@ export function eventRoutes(
     async ({ params: { event_id } }) => {
       const told = new Set<string>();
       const change = await find(event_id);
-      const [event] = change === undefined ? [] : await bodiesOf([change], told);
+      const [event] = change === undefined ? [] : await bodiesOf([change], true, told);
       if (event === undefined) throw new AppError("not_found", `Cannot find event "${event_id}"`);
       return { ...event, ...warned(told) };
     },

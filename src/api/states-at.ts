@@ -8,7 +8,7 @@ import type { StateBody } from "./state-json.ts";
 /** Series that are asked for at once; others get their turn in between. */
 const READ_AT_ONCE = 250;
 
-interface Known {
+export interface Known {
   readonly series: Series;
   readonly ts: Micros;
   readonly value: Exclude<Value, null>;
@@ -41,8 +41,7 @@ export async function readStatesAt(
   });
   const values = await readInForce(
     samples,
-    at,
-    ofState.map(([, one]) => one),
+    ofState.map(([, one]) => ({ series: one, at })),
     warnings,
   );
   const since = lastDowntime(gaps, at);
@@ -55,9 +54,10 @@ export async function readStatesAt(
     .sort((a, b) => (a.entityId < b.entityId ? -1 : 1))
     .slice(0, size);
 
-  const others = page.flatMap(({ entityId }) => series.get(entityId)!.filter(({ field }) => field !== STATE_FIELD));
+  const others = page.flatMap(({ entityId }) => attributesAmong(series.get(entityId)!));
   const attributes = new Map<string, Known[]>();
-  for (const known of await readInForce(samples, at, others, warnings)) {
+  const asked = others.map((one) => ({ series: one, at }));
+  for (const known of await readInForce(samples, asked, warnings)) {
     if (known === undefined) continue;
     const { subject } = known.series;
     attributes.set(subject, [...(attributes.get(subject) ?? []), known]);
@@ -75,41 +75,56 @@ function lastDowntime(gaps: readonly Gap[], at: Micros): Micros {
   return last;
 }
 
-async function readInForce(
+/** Of an entity's series those of its attributes. */
+export function attributesAmong(series: readonly Series[]): Series[] {
+  return series.filter(({ field }) => field !== STATE_FIELD);
+}
+
+/** What was in force in each series at its moment, what began then included; undefined: nothing was. */
+export async function readInForce(
   samples: SampleReader,
-  at: Micros,
-  series: readonly Series[],
+  asked: readonly { readonly series: Series; readonly at: Micros }[],
   told: Set<string>,
 ): Promise<(Known | undefined)[]> {
-  const known: (Known | undefined)[] = new Array(series.length);
+  const known: (Known | undefined)[] = new Array(asked.length);
   // Series are stored in the order of their numbers: those that are next to each other are read together.
-  const order = series.map((_, i) => i).sort((a, b) => series[a]!.number - series[b]!.number);
-  // What began at the very moment is in force, so the question ends just after it.
-  const span = { start: at + 1, end: at + 1, includeStart: true, limit: 0 };
+  const order = asked.map((_, i) => i).sort((a, b) => asked[a]!.series.number - asked[b]!.series.number);
   for (let from = 0; from < order.length; from += READ_AT_ONCE) {
     const part = order.slice(from, from + READ_AT_ONCE);
-    const answers = await samples.read(part.map((i) => ({ ...span, series: series[i]!.number })));
-    for (const [at, { ts, values, warnings = [] }] of answers.entries()) {
+    const answers = await samples.read(
+      part.map((i) => {
+        const { series, at } = asked[i]!;
+        // What began at the very moment is in force, so the question ends just after it.
+        return { series: series.number, start: at + 1, end: at + 1, includeStart: true, limit: 0 };
+      }),
+    );
+    for (const [place, { ts, values, warnings = [] }] of answers.entries()) {
       for (const warning of warnings) told.add(warning);
       const value = values[0];
-      if (value != null) known[part[at]!] = { series: series[part[at]!]!, ts: ts[0]!, value };
+      const { series } = asked[part[place]!]!;
+      if (value != null) known[part[place]!] = { series, ts: ts[0]!, value };
     }
   }
   return known;
 }
 
+/** As Home Assistant names them; of what an attribute's history does not have the present ones. */
+export function attributesOf(state: Series, attributes: readonly Known[]): Record<string, unknown> {
+  const { unit, deviceClass, stateClass } = state;
+  return {
+    ...Object.fromEntries(attributes.map(({ series, value }) => [series.field, value])),
+    ...(unit === null ? {} : { unit_of_measurement: unit }),
+    ...(deviceClass === null ? {} : { device_class: deviceClass }),
+    ...(stateClass === null ? {} : { state_class: stateClass }),
+  };
+}
+
 function body(entityId: string, state: Known, attributes: readonly Known[]): StateBody {
-  const { unit, deviceClass, stateClass } = state.series;
   const updated = isoFromMicros(attributes.reduce((newest, { ts }) => Math.max(newest, ts), state.ts));
   return {
     entity_id: entityId,
     state: String(state.value),
-    attributes: {
-      ...Object.fromEntries(attributes.map(({ series, value }) => [series.field, value])),
-      ...(unit === null ? {} : { unit_of_measurement: unit }),
-      ...(deviceClass === null ? {} : { device_class: deviceClass }),
-      ...(stateClass === null ? {} : { state_class: stateClass }),
-    },
+    attributes: attributesOf(state.series, attributes),
     last_changed: isoFromMicros(state.ts),
     last_updated: updated,
     last_reported: updated,
