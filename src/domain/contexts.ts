@@ -26,9 +26,9 @@ export interface ContextQuestion {
 }
 
 /**
- * The contexts that are worth keeping: those with a parent or a user, those that several changes share, those of
- * automations and scripts, and those that were a parent. Any other context names one change and nothing else; such are
- * known for as long as they are among the latest.
+ * The contexts that are worth keeping: those with a parent or a user, those of automations and scripts, and those that were
+ * a parent, of all changes that have them. Any other context says nothing but that something changed; such are known for
+ * as long as they are among the latest.
  */
 export interface ContextReader {
   /** In the order of the changes; undefined where no context is known. `unavailable` when the disk cannot be read. */

@@ -33,7 +33,7 @@ function context(id: string, parentId: string | null = null, userId: string | nu
 }
 
 /** Contexts with a disk that has nothing; `kept` is what is on its way to it. */
-function inMemory(clock = () => 0, isWritable = () => true) {
+function inMemory(clock = () => 0, isWritable = () => true, latestMax = LATEST_MAX) {
   const kept: ContextOfChange[] = [];
   const record = (change: Change): void => {
     assert.equal(change.kind, "context");
@@ -45,7 +45,7 @@ function inMemory(clock = () => 0, isWritable = () => true) {
         name === "contextsOf" ? null : [],
       ) as never,
   };
-  return { kept, contexts: createContexts({ record, isWritable, disk, clock }) };
+  return { kept, contexts: createContexts({ record, isWritable, disk, clock, latestMax }) };
 }
 
 /** [series, seconds, id, parent, user, isActor]. */
@@ -72,13 +72,39 @@ const KEPT: { name: string; noted: Noted[]; kept: string[] }[] = [
   },
   { name: "a cause that is unknown by its effect alone", noted: [[3, 2, "C", "gone"]], kept: ["3 2 C"] },
   {
-    name: "what several changes share",
+    name: "nothing of what only follows",
     noted: [
       [1, 0, "A"],
       [2, 1, "A"],
       [3, 2, "A"],
     ],
+    kept: [],
+  },
+  {
+    name: "what follows a person",
+    noted: [
+      [1, 0, "A", null, "u"],
+      [2, 1, "A"],
+    ],
+    kept: ["1 0 A", "2 1 A"],
+  },
+  {
+    name: "what an automation told late",
+    noted: [
+      [1, 0, "A"],
+      [2, 1, "A", null, null, true],
+      [3, 2, "A"],
+    ],
     kept: ["1 0 A", "2 1 A", "3 2 A"],
+  },
+  {
+    name: "all that may have been the cause",
+    noted: [
+      [1, 0, "A"],
+      [2, 1, "A"],
+      [3, 2, "B", "A"],
+    ],
+    kept: ["1 0 A", "2 1 A", "3 2 B"],
   },
   { name: "what automations and scripts did by themselves", noted: [[1, 0, "A", null, null, true]], kept: ["1 0 A"] },
   {
@@ -147,7 +173,7 @@ test("contexts have a bound: for each second, for each context, and while the di
   flood(6_000, 300);
   assert.deepEqual([kept.length, contexts.dropped], [5_200, 1_100]);
   now += 100_000;
-  for (let i = 0; i < 2_000; i++) contexts.note({ series: i, ts: T0 }, context("all"), false);
+  for (let i = 0; i < 2_000; i++) contexts.note({ series: i, ts: T0 }, context("all", null, "u"), false);
   assert.deepEqual([kept.length, contexts.dropped], [6_200, 2_100]);
   writable = false;
   flood(7_000, 1);
@@ -233,4 +259,33 @@ test("of too many contexts the oldest go, and so do those of dropped samples", (
   assert.equal(count().last, T0 + 249);
   dropContexts(database, T0 + 240);
   assert.deepEqual({ ...count() }, { count: 10, first: T0 + 240, last: T0 + 249 });
+});
+
+test("the latest changes are those that a plain list has, whatever contexts they share", async () => {
+  const SIZE = 7;
+  const model = inMemory(
+    () => 0,
+    () => true,
+    SIZE,
+  );
+  let state = 5;
+  const random = (below: number): number => {
+    state = (state * 16_807) % 2_147_483_647;
+    return state % below;
+  };
+  let list: ContextOfChange[] = [];
+  for (let i = 0; i < 2_000; i++) {
+    const change = { series: random(3), ts: T0 + random(40) };
+    const id = `id${random(6)}`;
+    const isKnown = list.some((one) => one.id === id && one.series === change.series && one.ts === change.ts);
+    model.contexts.note(change, context(id), false);
+    if (!isKnown) list = [...list, { ...change, ...context(id) }].slice(-SIZE);
+    const asked = `id${random(6)}`;
+    const [found] = await model.contexts.find([{ ids: [asked], relation: "own", ...ALL }], 100);
+    const expected = list.filter((one) => one.id === asked).sort((a, b) => a.ts - b.ts || a.series - b.series);
+    assert.deepEqual(found, expected);
+    const [of] = await model.contexts.of([change]);
+    assert.ok(list.some((one) => one.id === of?.id && one.series === change.series && one.ts === change.ts));
+  }
+  assert.equal(model.kept.length, 0);
 });

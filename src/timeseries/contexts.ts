@@ -27,6 +27,7 @@ export interface ContextsOptions {
   readonly disk: Pick<Disk, "ask">;
   /** Milliseconds that never go back. */
   readonly clock?: () => number;
+  readonly latestMax?: number;
 }
 
 export interface Contexts extends ContextSink, ContextReader {
@@ -34,14 +35,15 @@ export interface Contexts extends ContextSink, ContextReader {
   readonly dropped: number;
 }
 
-/** Why a context is kept shows with it, or later: when another change has it, or has it as its parent. */
+/** Why a context is kept shows with it, or later: when something has it that tells more, or has it as its parent. */
 export function createContexts({
   record,
   isWritable,
   disk,
   clock = () => performance.now(),
+  latestMax = LATEST_MAX,
 }: ContextsOptions): Contexts {
-  const latest = new LatestChanges(LATEST_MAX);
+  const latest = new LatestChanges(latestMax);
   const keptLately: ContextOfChange[] = [];
   let room = KEPT_AT_ONCE;
   let roomAt = clock();
@@ -62,10 +64,9 @@ export function createContexts({
     if (keptLately.length > KEPT_LATELY_MAX) keptLately.splice(0, KEPT_LATELY_MAX / 2);
   }
 
-  /** What was only known so far turns out to be a cause, or one of several. */
-  function keepLatest(id: string): void {
-    const first = latest.takeUp(id);
-    if (first !== undefined) keep(first, { id, parentId: null, userId: null });
+  /** What came with a context that told nothing then. */
+  function keepEarlier(id: string): void {
+    for (const change of latest.takeUp(id)) keep(change, { id, parentId: null, userId: null });
   }
 
   /** What memory has of a question; the disk may have it as well. */
@@ -77,8 +78,9 @@ export function createContexts({
     });
     if (relation === "caused") return found;
     for (const id of ids) {
-      const change = latest.changeOf(id);
-      if (change !== undefined && isWithin(change)) found.push({ ...change, id, parentId: null, userId: null });
+      for (const change of latest.notKept(id)) {
+        if (isWithin(change)) found.push({ ...change, id, parentId: null, userId: null });
+      }
     }
     return found;
   }
@@ -88,22 +90,22 @@ export function createContexts({
       return dropped;
     },
 
-    note({ series, ts }, { id, parentId, userId }, isActor) {
+    note(change, { id, parentId, userId }, isActor) {
       if (!isId(id)) return;
       const parent = parentId !== null && isId(parentId) ? parentId : null;
       const user = userId !== null && isId(userId) ? userId : null;
-      const known = latest.meet(id, series, ts);
-      if (known === "again") return;
-      if (known === "many") {
+      const met = latest.meet(id, change);
+      const isTelling = isActor || parent !== null || user !== null;
+      if (met === "again" || (!isTelling && (met === "first" || !latest.isKept(id)))) return;
+      if (met === "many") {
         dropped++;
         return;
       }
-      if (known === "another") keepLatest(id);
-      if (parent !== null) keepLatest(parent);
-      const isTelling = isActor || parent !== null || user !== null;
-      if (!isTelling && known === "first") return;
-      latest.takeUp(id);
-      keep({ series, ts }, { id, parentId: parent, userId: user });
+      if (parent !== null) keepEarlier(parent);
+      // Before the others: it is one of them otherwise, and told less of itself.
+      latest.keep(id, change);
+      keepEarlier(id);
+      keep(change, { id, parentId: parent, userId: user });
     },
 
     async of(changes) {
@@ -152,52 +154,89 @@ function merge(a: readonly ContextOfChange[], b: readonly ContextOfChange[]): Co
   return [...all.values()].sort((x, y) => x.ts - y.ts || x.series - y.series);
 }
 
-/** The contexts of the latest changes, each by the change that came with it first. In columns: there are thousands. */
+const NONE = -1;
+
+/**
+ * The latest changes by their contexts: a ring in columns, since there are thousands, in which the changes of one context
+ * are a chain from the oldest to the newest.
+ */
 class LatestChanges {
-  readonly #slots = new Map<string, number>();
+  /** The oldest change of each context. */
+  readonly #first = new Map<string, number>();
   readonly #ids: (string | undefined)[];
   readonly #series: Int32Array;
   readonly #ts: Float64Array;
-  /** Changes that had it. */
-  readonly #changes: Uint16Array;
-  /** 1: its first change is kept. */
   readonly #isKept: Uint8Array;
-  #next = 0;
+  readonly #next: Int32Array;
+  /** Of the oldest change of a context: the newest one, and how many there were. */
+  readonly #last: Int32Array;
+  readonly #count: Uint16Array;
+  #slot = 0;
 
   constructor(size: number) {
     this.#ids = new Array(size);
     this.#series = new Int32Array(size);
     this.#ts = new Float64Array(size);
-    this.#changes = new Uint16Array(size);
     this.#isKept = new Uint8Array(size);
+    this.#next = new Int32Array(size);
+    this.#last = new Int32Array(size);
+    this.#count = new Uint16Array(size);
   }
 
-  /** What a change is to its context. "again": the very change was met before; "many": too many others were. */
-  meet(id: string, series: number, ts: number): "first" | "another" | "again" | "many" {
-    const known = this.#slots.get(id);
-    if (known === undefined) {
-      this.#put(id, series, ts);
-      return "first";
+  /**
+   * Takes in a change: the first of its context or another one. "again": it is there already; "many": its context has too
+   * many, and it is not taken in.
+   */
+  meet(id: string, { series, ts }: ChangeKey): "first" | "another" | "again" | "many" {
+    let first = this.#first.get(id);
+    if (first !== undefined) {
+      if (this.#count[first]! >= CHANGES_OF_CONTEXT_MAX) return "many";
+      if (this.#find(id, series, ts) !== NONE) return "again";
     }
-    if (this.#series[known] === series && this.#ts[known] === ts) return "again";
-    if (this.#changes[known]! >= CHANGES_OF_CONTEXT_MAX) return "many";
-    this.#changes[known]!++;
-    return "another";
+    const slot = this.#slot;
+    this.#slot = slot + 1 === this.#ids.length ? 0 : slot + 1;
+    this.#forget(slot);
+    if (first === slot) first = this.#first.get(id);
+    this.#ids[slot] = id;
+    this.#series[slot] = series;
+    this.#ts[slot] = ts;
+    this.#isKept[slot] = 0;
+    this.#next[slot] = NONE;
+    if (first !== undefined) {
+      this.#next[this.#last[first]!] = slot;
+      this.#last[first] = slot;
+      this.#count[first]!++;
+      return "another";
+    }
+    this.#first.set(id, slot);
+    this.#last[slot] = slot;
+    this.#count[slot] = 1;
+    return "first";
   }
 
-  /** The first change of a context that is to be kept; undefined: it is unknown, or kept already. */
-  takeUp(id: string): ChangeKey | undefined {
-    const slot = this.#slots.get(id);
-    if (slot === undefined || this.#isKept[slot] === 1) return undefined;
-    this.#isKept[slot] = 1;
-    return { series: this.#series[slot]!, ts: this.#ts[slot]! };
+  /** Whether a change of this context is kept. */
+  isKept(id: string): boolean {
+    return this.#chain(id).some((slot) => this.#isKept[slot] === 1);
   }
 
-  /** The first change of a context that is not kept. */
-  changeOf(id: string): ChangeKey | undefined {
-    const slot = this.#slots.get(id);
-    if (slot === undefined || this.#isKept[slot] === 1) return undefined;
-    return { series: this.#series[slot]!, ts: this.#ts[slot]! };
+  /** This change is kept. */
+  keep(id: string, { series, ts }: ChangeKey): void {
+    const slot = this.#find(id, series, ts);
+    if (slot !== NONE) this.#isKept[slot] = 1;
+  }
+
+  notKept(id: string): ChangeKey[] {
+    return this.#chain(id)
+      .filter((slot) => this.#isKept[slot] === 0)
+      .map((slot) => ({ series: this.#series[slot]!, ts: this.#ts[slot]! }))
+      .toArray();
+  }
+
+  /** The changes of a context that are not kept: they are from now on. */
+  takeUp(id: string): ChangeKey[] {
+    const changes = this.notKept(id);
+    for (const change of changes) this.keep(id, change);
+    return changes;
   }
 
   /** In the order of the changes. */
@@ -210,16 +249,28 @@ class LatestChanges {
     });
   }
 
-  #put(id: string, series: number, ts: number): void {
-    const slot = this.#next;
-    this.#next = (slot + 1) % this.#ids.length;
-    const before = this.#ids[slot];
-    if (before !== undefined) this.#slots.delete(before);
-    this.#slots.set(id, slot);
-    this.#ids[slot] = id;
-    this.#series[slot] = series;
-    this.#ts[slot] = ts;
-    this.#changes[slot] = 1;
-    this.#isKept[slot] = 0;
+  *#chain(id: string): Generator<number, void> {
+    for (let slot = this.#first.get(id) ?? NONE; slot !== NONE; slot = this.#next[slot]!) yield slot;
+  }
+
+  #find(id: string, series: number, ts: number): number {
+    for (let slot = this.#first.get(id) ?? NONE; slot !== NONE; slot = this.#next[slot]!) {
+      if (this.#series[slot] === series && this.#ts[slot] === ts) return slot;
+    }
+    return NONE;
+  }
+
+  /** The oldest of all is the oldest of its context. */
+  #forget(slot: number): void {
+    const id = this.#ids[slot];
+    if (id === undefined) return;
+    const next = this.#next[slot]!;
+    if (next === NONE) {
+      this.#first.delete(id);
+      return;
+    }
+    this.#first.set(id, next);
+    this.#last[next] = this.#last[slot]!;
+    this.#count[next] = this.#count[slot]!;
   }
 }
