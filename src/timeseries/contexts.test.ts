@@ -180,6 +180,20 @@ test("contexts have a bound: for each second, for each context, and while the di
   assert.deepEqual([kept.length, contexts.dropped], [6_200, 2_101]);
 });
 
+test("a kept context has its parent and user when many more were kept, and none of it is known when it was too many", async () => {
+  let now = 0;
+  const { contexts } = inMemory(() => now);
+  for (let i = 0; i < 12_000; i++) {
+    now += i < 6_000 ? 5 : 0;
+    contexts.note({ series: 1, ts: T0 + i }, context(`id${i}`, "cause", "u"), false);
+  }
+  // The disk of this test has nothing: what is known is right, and nothing is made up.
+  const known = await contexts.of(Array.from({ length: 12_000 }, (_, i) => ({ series: 1, ts: T0 + i })));
+  for (const [i, one] of known.entries()) if (one) assert.deepEqual(one, context(`id${i}`, "cause", "u"));
+  assert.ok(known[10_900] !== undefined, "one of the last that were kept");
+  assert.equal(known[11_999], undefined, "the last that was too many");
+});
+
 test("contexts are there before a commit, after it and after a restart", async (t) => {
   const directory = temporary(t);
   const cause = { series: 1, ts: T0 };

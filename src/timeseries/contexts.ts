@@ -12,13 +12,13 @@ import type { Disk } from "./hot/disk.ts";
 
 /** The latest changes whose contexts say nothing yet: at 10 changes a second those of half an hour. */
 export const LATEST_MAX = 20_000;
-/** Contexts that were kept lately and may not be on the disk yet. */
-const KEPT_LATELY_MAX = 4_000;
 /** Changes of one context that are kept. */
 const CHANGES_OF_CONTEXT_MAX = 1_000;
 /** Contexts that are kept in a second, on average and at once: a home has a few, and a flood must not write twice as much. */
 const KEPT_PER_SECOND = 200;
 const KEPT_AT_ONCE = 5_000;
+/** Contexts that were kept lately and may not be on the disk yet; at least half of them, so that a burst is among them. */
+const KEPT_LATELY_MAX = 2 * KEPT_AT_ONCE;
 
 export interface ContextsOptions {
   readonly record: (change: Change) => void;
@@ -69,20 +69,18 @@ export function createContexts({
     for (const change of latest.takeUp(id)) keep(change, { id, parentId: null, userId: null });
   }
 
-  /** What memory has of a question; the disk may have it as well. */
-  function findInMemory({ ids, relation, from, to }: ContextQuestion): ContextOfChange[] {
-    const isWithin = ({ ts }: ChangeKey): boolean => ts >= from && ts < to;
-    const found = keptLately.filter((kept) => {
-      const id = relation === "own" ? kept.id : kept.parentId;
-      return isWithin(kept) && id !== null && ids.includes(id);
+  /** What memory has of each question; the disk may have it as well. */
+  function findInMemory(questions: readonly ContextQuestion[]): ContextOfChange[][] {
+    const own = Map.groupBy(keptLately, ({ id }) => id);
+    const caused = Map.groupBy(keptLately, ({ parentId }) => parentId);
+    return questions.map(({ ids, relation, from, to }) => {
+      const kept = relation === "own" ? own : caused;
+      const found = ids.flatMap((id) => {
+        const others = relation === "own" ? latest.notKept(id) : [];
+        return [...(kept.get(id) ?? []), ...others.map((change) => ({ ...change, id, parentId: null, userId: null }))];
+      });
+      return found.filter(({ ts }) => ts >= from && ts < to);
     });
-    if (relation === "caused") return found;
-    for (const id of ids) {
-      for (const change of latest.notKept(id)) {
-        if (isWithin(change)) found.push({ ...change, id, parentId: null, userId: null });
-      }
-    }
-    return found;
   }
 
   return {
@@ -129,7 +127,7 @@ export function createContexts({
 
     async find(questions, limit) {
       if (questions.length === 0) return [];
-      const inMemory = questions.map(findInMemory);
+      const inMemory = findInMemory(questions);
       const stored = await disk.ask("findContexts", { questions, limit });
       return stored.map((rows, i) => merge(rows, inMemory[i]!).slice(0, limit));
     },
@@ -239,10 +237,12 @@ class LatestChanges {
     return changes;
   }
 
-  /** In the order of the changes. */
+  /** Of each change that is not kept, the id. */
   idsOf(changes: readonly ChangeKey[]): (string | undefined)[] {
     const slots = new Map<number, number[]>(changes.map(({ ts }) => [ts, []]));
-    for (let slot = 0; slot < this.#ids.length; slot++) slots.get(this.#ts[slot]!)?.push(slot);
+    for (let slot = 0; slot < this.#ids.length; slot++) {
+      if (this.#isKept[slot] === 0) slots.get(this.#ts[slot]!)?.push(slot);
+    }
     return changes.map(({ ts, series }) => {
       const slot = slots.get(ts)!.find((one) => this.#series[one] === series);
       return slot === undefined ? undefined : this.#ids[slot];
