@@ -14,7 +14,7 @@ const USAGE = `Commands for a data directory (DATA_DIR):
 
   npm run cli -- migrate current                     which revision the metadata database has
   npm run cli -- migrate upgrade [REVISION | head]   apply what is missing
-  npm run cli -- migrate downgrade -1 | REVISION     take steps back (--force: also devices that were added by hand)
+  npm run cli -- migrate downgrade -1 | REVISION     take steps back (--force: also what Home Assistant cannot tell again)
   npm run cli -- migrate stamp REVISION | head       set the revision without running it (--force: whatever the schema)
   npm run cli -- seal                                archive the days older than HOT_DAYS now
   npm run cli -- retention [--dry-run]               drop what is past its retention now, or say what would go

@@ -46,7 +46,7 @@ test("migrate downgrade drops devices that were added by hand with --force alone
     `INSERT INTO devices (device_id, sort_name, name, labels, manual, updated_at, search_text, raw)
      VALUES ('hand', 'by hand', 'By hand', '[]', 1, 0, '', '{}')`,
   );
-  run("downgrade", "-1");
+  run("downgrade", "001");
   const refused = /Cannot downgrade to (base|-1): it drops a device that was added by hand; make a backup first, /;
   assert.throws(() => run("downgrade", "base"), refused);
   assert.throws(() => run("downgrade", "-1"), refused);
@@ -54,6 +54,25 @@ test("migrate downgrade drops devices that were added by hand with --force alone
   migrate(["downgrade", "base"], config, { force: true });
   run("upgrade");
   assert.deepEqual(database.prepare("SELECT name FROM devices").all(), []);
+});
+
+test("migrate downgrade drops where entities were before they moved with --force alone", (t) => {
+  const { run, config } = fresh(t);
+  run("upgrade");
+  const database = new DatabaseSync(config.metadataFile);
+  t.after(() => database.close());
+  database.exec(
+    `INSERT INTO entities (key, entity_id, registered, labels, updated_at, search_text, raw)
+     VALUES ('e1', 'light.a', 1, '[]', 0, '', '{}');
+     INSERT INTO entity_places VALUES ('e1', 5, 'hall'), ('e1', 6, 'attic')`,
+  );
+  const refused = /Cannot downgrade to (002|-1): it drops where an entity was before it moved; make a backup first, /;
+  assert.throws(() => run("downgrade", "002"), refused);
+  assert.throws(() => run("downgrade", "-1"), refused);
+  migrate(["downgrade", "-1"], config, { force: true });
+  run("upgrade");
+  assert.deepEqual(database.prepare("SELECT key FROM entity_places").all(), []);
+  assert.equal(database.prepare("SELECT count(*) AS n FROM entities").get()!.n, 1);
 });
 
 test("commands for what is there say so where nothing is", async (t) => {

@@ -5,7 +5,7 @@ import type { Config } from "../config.ts";
 import { prepareDirectory } from "../data-directory.ts";
 import { AppError } from "../domain/errors.ts";
 import { openDatabase } from "../metadata/database.ts";
-import { current, downgradeTo, manualDevicesLost, stamp, upgradeTo } from "../metadata/migrate.ts";
+import { current, downgradeTo, lostBy, stamp, upgradeTo } from "../metadata/migrate.ts";
 import { holdDirectories } from "./hold.ts";
 import { assertThere } from "./there.ts";
 
@@ -32,7 +32,7 @@ export function migrate(
   } else if (action === "downgrade" && target !== undefined) {
     assertThere("downgrade", config.metadataFile);
     changing(config, (database) => {
-      if (!options.force) assertKeepsManualDevices(database, target);
+      if (!options.force) assertLosesNothing(database, target);
       downgradeTo(database, target);
     });
   } else if (action === "stamp" && target !== undefined) {
@@ -45,13 +45,23 @@ export function migrate(
   }
 }
 
-function assertKeepsManualDevices(database: DatabaseSync, target: string): void {
-  const lost = manualDevicesLost(database, target);
-  if (lost === 0) return;
-  const devices = lost === 1 ? "a device that was" : `${lost} devices that were`;
+function assertLosesNothing(database: DatabaseSync, target: string): void {
+  const { manualDevices, movedEntities } = lostBy(database, target);
+  const lost: string[] = [];
+  if (manualDevices > 0) {
+    lost.push(
+      manualDevices === 1 ? "a device that was added by hand" : `${manualDevices} devices that were added by hand`,
+    );
+  }
+  if (movedEntities > 0) {
+    lost.push(
+      `where ${movedEntities === 1 ? "an entity was before it" : `${movedEntities} entities were before they`} moved`,
+    );
+  }
+  if (lost.length === 0) return;
   throw new AppError(
     "conflict",
-    `Cannot downgrade to ${target}: it drops ${devices} added by hand; make a backup first, then say --force`,
+    `Cannot downgrade to ${target}: it drops ${lost.join(", and ")}; make a backup first, then say --force`,
   );
 }
 

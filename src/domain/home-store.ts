@@ -215,7 +215,7 @@ export interface DatabaseHealth {
   readonly journal_mode: string;
   readonly database_size_mb: number;
   readonly wal_enabled: boolean;
-  /** The newest migration applied, e.g. "002". */
+  /** The newest migration applied, e.g. "003". */
   readonly revision: string;
   readonly reason: string | null;
 }

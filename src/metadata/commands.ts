@@ -7,6 +7,7 @@ import { bulkRows } from "./bulk-rows.ts";
 import { createStatesWriter, type StatesToSave } from "./current-states.ts";
 import { createDeviceWriter } from "./devices-writes.ts";
 import { createEntityWriter } from "./entities-writes.ts";
+import { createPlaceWriter } from "./places-writes.ts";
 import { PLAIN_TABLES } from "./rows.ts";
 import { createPlainWriter, DiffBuilder, type Incoming, NOBODY } from "./writes.ts";
 
@@ -54,8 +55,9 @@ export function createHomeCommands(database: DatabaseSync): HomeCommands {
     label: createPlainWriter(database, PLAIN_TABLES.label),
     config_entry: createPlainWriter(database, PLAIN_TABLES.config_entry),
   };
-  const devices = createDeviceWriter(database);
-  const entities = createEntityWriter(database);
+  const places = createPlaceWriter(database);
+  const devices = createDeviceWriter(database, places);
+  const entities = createEntityWriter(database, places);
   const writeStates = createStatesWriter(database);
   const setFact = database.prepare(
     "INSERT INTO home VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",

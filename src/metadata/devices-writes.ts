@@ -2,6 +2,8 @@ import type { DatabaseSync } from "node:sqlite";
 import { AppError } from "../domain/errors.ts";
 import type { RegistryRow } from "../domain/home.ts";
 import type { ManualDevice } from "../domain/home-store.ts";
+import type { Micros } from "../domain/sample.ts";
+import { momentOf, type PlaceWriter } from "./places-writes.ts";
 import {
   type Columns,
   deviceConfigEntry,
@@ -80,12 +82,31 @@ const DEVICES: Columns = {
 };
 
 interface Stored {
+  /** What its place follows from; null of a placeholder, of which nothing is known. */
+  readonly place: DevicePlace | null;
   readonly live: boolean;
   readonly manual: boolean;
   /** Null: it is not the sender's own. A manual device of the same id is another's: neither compared nor merged with. */
   readonly raw: string | null;
   readonly labels: string;
 }
+
+interface DevicePlace {
+  readonly areaId: string | null;
+  readonly parentId: string | null;
+  readonly updatedAt: Micros;
+}
+
+/** A device that was written, and was known before. */
+interface Rewritten {
+  /** When it came to be as it is now. */
+  readonly at: Micros;
+  /** Its own area is another, or its parent. */
+  readonly isMoved: boolean;
+}
+
+/** The devices that were written; undefined of one that is new: nothing is known of where its entities were. */
+type Touched = ReadonlyMap<string, Rewritten | undefined>;
 
 /** What a device registry's list has in each row, of all versions. */
 const FIELDS = [
@@ -125,9 +146,10 @@ export interface DeviceWriter {
   removeManual(deviceId: string, at: number): void;
 }
 
-export function createDeviceWriter(database: DatabaseSync): DeviceWriter {
+export function createDeviceWriter(database: DatabaseSync, places: PlaceWriter): DeviceWriter {
   const stored = database.prepare(
-    `SELECT device_id AS key, removed_at, placeholder, manual, labels, raw FROM devices
+    `SELECT device_id AS key, area_id, parent_device_id, updated_at, removed_at, placeholder, manual, labels, raw
+     FROM devices
      WHERE device_id IN (SELECT value FROM json_each(?))`,
   );
   const writer = createRowWriter(database, DEVICES, FIELDS);
@@ -148,14 +170,16 @@ export function createDeviceWriter(database: DatabaseSync): DeviceWriter {
   const settleDevices = database.prepare(
     `UPDATE devices SET effective_area_id = ${effective}
      WHERE (device_id IN (SELECT value FROM json_each(:ids)) OR parent_device_id IN (SELECT value FROM json_each(:ids)))
-       AND effective_area_id IS NOT ${effective} RETURNING device_id AS key`,
+       AND effective_area_id IS NOT ${effective} RETURNING device_id AS key, parent_device_id AS parent`,
   );
   const ofDevice =
     "coalesce(area_id, (SELECT d.effective_area_id FROM devices d WHERE d.device_id = entities.device_id))";
-  const settleEntities = database.prepare(
-    `UPDATE entities SET effective_area_id = ${ofDevice}
-     WHERE device_id IN (SELECT value FROM json_each(?)) AND removed_at IS NULL AND effective_area_id IS NOT ${ofDevice}`,
+  const unsettled = `device_id IN (SELECT value FROM json_each(?)) AND removed_at IS NULL
+    AND effective_area_id IS NOT ${ofDevice}`;
+  const moving = database.prepare(
+    `SELECT key, device_id AS device, effective_area_id AS area FROM entities WHERE ${unsettled}`,
   );
+  const settleEntities = database.prepare(`UPDATE entities SET effective_area_id = ${ofDevice} WHERE ${unsettled}`);
 
   function storedRows(rows: readonly Pick<Incoming, "key">[]): Map<string, Stored> {
     const found = stored.all(JSON.stringify(rows.map((row) => row.key)));
@@ -163,6 +187,14 @@ export function createDeviceWriter(database: DatabaseSync): DeviceWriter {
       found.map((row) => [
         row.key as string,
         {
+          place:
+            row.placeholder === 1
+              ? null
+              : {
+                  areaId: row.area_id as string | null,
+                  parentId: row.parent_device_id as string | null,
+                  updatedAt: row.updated_at as Micros,
+                },
           live: row.removed_at === null && row.placeholder === 0,
           manual: row.manual === 1,
           raw: row.placeholder === 0 && row.manual === 0 ? (row.raw as string) : null,
@@ -197,17 +229,32 @@ export function createDeviceWriter(database: DatabaseSync): DeviceWriter {
     return true;
   }
 
-  function settleAreas(touched: readonly string[]): void {
-    for (const part of slices(touched)) {
+  function settleAreas(touched: Touched): void {
+    for (const part of slices([...touched.keys()])) {
       // A later parent's children are found by parent_device_id, so the order of the rows does not matter.
-      const moved = settleDevices.all({ ids: JSON.stringify(part) }).map((row) => row.key as string);
-      settleEntities.run(JSON.stringify([...new Set([...part, ...moved])]));
+      const moved = settleDevices.all({ ids: JSON.stringify(part) }) as { key: string; parent: string | null }[];
+      const ids = JSON.stringify([...new Set([...part, ...moved.map(({ key }) => key)])]);
+      const since = new Map(moved.map(({ key, parent }) => [key, movedAt(key, parent, touched)]));
+      for (const { key, device, area } of moving.all(ids)) {
+        const at = since.get(device as string);
+        if (at !== undefined) places.left(key as string, area as string | null, at);
+      }
+      settleEntities.run(ids);
     }
+  }
+
+  function rewritten(old: Stored | undefined, row: RegistryRow, at: Micros): Rewritten | undefined {
+    if (!old?.place) return undefined;
+    const { areaId, parentId, updatedAt } = old.place;
+    return {
+      at: momentOf(moment(row.modified_at), updatedAt, at),
+      isMoved: areaId !== reference(row.area_id) || parentId !== reference(row.parent_device_id),
+    };
   }
 
   return {
     write(rows, options, diff) {
-      const touched: string[] = [];
+      const touched = new Map<string, Rewritten | undefined>();
       for (const slice of slices(rows)) {
         const before = storedRows(slice);
         for (const incoming of slice) {
@@ -221,8 +268,12 @@ export function createDeviceWriter(database: DatabaseSync): DeviceWriter {
             if (own && old.raw === kept.raw) return;
             if (!put(key, kept, false, old, old === undefined ? "new" : own ? [] : "replaced", options.at)) return;
             diff.wrote(key, old?.live ?? false);
-            touched.push(key);
-            before.set(key, { live: true, manual: false, raw: kept.raw, labels: textList(kept.row.labels) });
+            // What moved it counts, if it comes more than once.
+            const earlier = touched.get(key);
+            const isSettled = touched.has(key) && (earlier === undefined || earlier.isMoved);
+            if (!isSettled) touched.set(key, rewritten(old, kept.row, options.at));
+            const place = placeOf(kept.row, options.at);
+            before.set(key, { place, live: true, manual: false, raw: kept.raw, labels: textList(kept.row.labels) });
           });
         }
       }
@@ -269,8 +320,9 @@ export function createDeviceWriter(database: DatabaseSync): DeviceWriter {
           `Cannot change device "${key}": it is one of Home Assistant's own; change it there`,
         );
       }
-      put(key, { row: { ...device }, raw: JSON.stringify(device) }, true, old, old ? "replaced" : "new", at);
-      settleAreas([key]);
+      const row: RegistryRow = { ...device };
+      put(key, { row, raw: JSON.stringify(device) }, true, old, old ? "replaced" : "new", at);
+      settleAreas(new Map([[key, rewritten(old, row, at)]]));
       return !old?.live;
     },
 
@@ -282,4 +334,15 @@ export function createDeviceWriter(database: DatabaseSync): DeviceWriter {
       remove.run(at, at, deviceId);
     },
   };
+}
+
+function placeOf(row: RegistryRow, updatedAt: Micros): DevicePlace {
+  return { areaId: reference(row.area_id), parentId: reference(row.parent_device_id), updatedAt };
+}
+
+/** When a device moved whose effective area is another: by itself, else with its parent. Undefined: it is new, or that. */
+function movedAt(key: string, parent: string | null, touched: Touched): Micros | undefined {
+  const own = touched.get(key);
+  if (own?.isMoved || (touched.has(key) && own === undefined)) return own?.at;
+  return touched.get(parent ?? "")?.at;
 }

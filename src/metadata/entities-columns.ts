@@ -1,4 +1,5 @@
 import type { RegistryRow } from "../domain/home.ts";
+import type { Micros } from "../domain/sample.ts";
 import type { AreaOf } from "./devices-writes.ts";
 import { type Columns, moment, reference, type SqlValue, searchText, text, textList } from "./rows.ts";
 
@@ -40,6 +41,7 @@ export const ENTITIES: Columns = {
 };
 
 const LABELS = ENTITIES.columns.indexOf("labels");
+const MODIFIED_AT = ENTITIES.columns.indexOf("modified_at");
 
 /** What an entity registry's list has in each row, of all versions. */
 export const FIELDS = [
@@ -59,7 +61,7 @@ export const FIELDS = [
   "labels",
 ];
 
-/** Where indexes find an entity. Most updates leave all of them as they were. */
+/** Where indexes find an entity, the effective area last. Most updates leave all of them as they were. */
 export const PLACE = ["entity_id", "platform", "device_id", "config_entry_id", "effective_area_id"];
 
 /**
@@ -84,6 +86,16 @@ export function valuesOf(row: RegistryRow, name: string, registered: boolean, ar
 /** Of these the JSON array of labels. */
 export function labelsIn(values: readonly SqlValue[]): string {
   return values[LABELS] as string;
+}
+
+/** Of these when Home Assistant last changed the row. */
+export function modifiedAtIn(values: readonly SqlValue[]): Micros | null {
+  return values[MODIFIED_AT] as Micros | null;
+}
+
+/** Of these, or of those of `PLACE` alone, the effective area. */
+export function areaIn(values: readonly SqlValue[]): string | null {
+  return values[values.length - 1] as string | null;
 }
 
 /** Of these those of `PLACE`. */

@@ -1,8 +1,20 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { RegistryRow } from "../domain/home.ts";
 import type { UnregisteredEntity } from "../domain/home-store.ts";
+import type { Micros } from "../domain/sample.ts";
 import type { AreaOf } from "./devices-writes.ts";
-import { ENTITIES, FIELDS, labelsIn, movedIn, PLACE, placeIn, valuesOf } from "./entities-columns.ts";
+import {
+  areaIn,
+  ENTITIES,
+  FIELDS,
+  labelsIn,
+  modifiedAtIn,
+  movedIn,
+  PLACE,
+  placeIn,
+  valuesOf,
+} from "./entities-columns.ts";
+import { momentOf, type PlaceWriter } from "./places-writes.ts";
 import { entityId, type SqlValue } from "./rows.ts";
 import {
   attempt,
@@ -23,6 +35,7 @@ interface Stored {
   readonly live: boolean;
   /** False for a row that only states told of: nothing to compare or merge with. */
   readonly registered: boolean;
+  readonly updatedAt: Micros;
   readonly entityId: string;
   readonly labels: string;
   /** Null where it was not asked for. */
@@ -38,13 +51,24 @@ type StoredRow = readonly [
   configEntryId: string | null,
   effectiveAreaId: string | null,
   registered: number,
+  updatedAt: Micros,
   removedAt: number | null,
   labels: string,
   raw: string | null,
 ];
 
+type PlaceBefore = readonly [areaId: string | null, updatedAt: Micros];
+
 /** What writing rows is where all of them are new, or there just so, or have the same fields and change the same columns. */
-type Lately = "new" | "same" | { readonly fields: Fields; readonly rewrite: Rewrite };
+type Lately =
+  | "new"
+  | "same"
+  | {
+      readonly fields: Fields;
+      readonly rewrite: Rewrite;
+      /** Whether the effective area is among the columns that change. */
+      readonly isMove: boolean;
+    };
 
 /** What writing a row was. */
 interface Kind {
@@ -67,8 +91,9 @@ export interface EntityWriter {
   removeUnregistered(entityIds: readonly string[], at: number): void;
 }
 
-export function createEntityWriter(database: DatabaseSync): EntityWriter {
-  const found = `SELECT key, ${PLACE.join(", ")}, registered, removed_at, labels, iif(:withRaw, raw, NULL) FROM entities`;
+export function createEntityWriter(database: DatabaseSync, places: PlaceWriter): EntityWriter {
+  const found = `SELECT key, ${PLACE.join(", ")}, registered, updated_at, removed_at, labels, iif(:withRaw, raw, NULL)
+    FROM entities`;
   const byKey = database.prepare(`${found} WHERE key IN (SELECT value FROM json_each(:list))`);
   const byName = database.prepare(
     `${found} WHERE entity_id IN (SELECT value FROM json_each(:list)) AND removed_at IS NULL`,
@@ -76,6 +101,8 @@ export function createEntityWriter(database: DatabaseSync): EntityWriter {
   // Arrays instead of objects: half the time for thousands of rows.
   byKey.setReturnArrays(true);
   byName.setReturnArrays(true);
+  const placeBefore = database.prepare("SELECT effective_area_id, updated_at FROM entities WHERE key = ?");
+  placeBefore.setReturnArrays(true);
   const writer = createRowWriter(database, ENTITIES, FIELDS, PLACE, ["labels"]);
   const live = database.prepare("SELECT key FROM entities WHERE removed_at IS NULL AND registered = 1");
   const remove = database.prepare("UPDATE entities SET removed_at = ?, updated_at = ? WHERE key = ?");
@@ -94,11 +121,13 @@ export function createEntityWriter(database: DatabaseSync): EntityWriter {
   function find(statement: StatementSync, list: readonly string[], withRaw: boolean): Map<string, Stored> {
     const found = statement.all({ list: JSON.stringify(list), withRaw: withRaw ? 1 : 0 }) as unknown as StoredRow[];
     const rows = new Map<string, Stored>();
-    for (const [key, entityId, platform, device, entry, area, registered, removedAt, labels, raw] of found) {
+    for (const row of found) {
+      const [key, entityId, platform, device, entry, area, registered, updatedAt, removedAt, labels, raw] = row;
       rows.set(key, {
         place: [entityId, platform, device, entry, area],
         live: removedAt === null,
         registered: registered === 1,
+        updatedAt,
         entityId,
         labels,
         raw,
@@ -110,6 +139,15 @@ export function createEntityWriter(database: DatabaseSync): EntityWriter {
   function markRemoved(key: string, at: number, diff: DiffSink): void {
     remove.run(at, at, key);
     diff.remove(key);
+  }
+
+  /** Notes where an entity was, if its row has another effective area now. */
+  function noteMove(key: string, old: Stored, place: readonly SqlValue[], modifiedAt: Micros | null, at: Micros): void {
+    const area = areaIn(old.place);
+    if (area === areaIn(place)) return;
+    // It had its entry, and its place, before a state told of it.
+    if (!old.registered && modifiedAt !== null && modifiedAt <= old.updatedAt) return;
+    places.left(key, area, momentOf(modifiedAt, old.updatedAt, at));
   }
 
   function relabel(key: string, labels: string): void {
@@ -139,7 +177,11 @@ export function createEntityWriter(database: DatabaseSync): EntityWriter {
         if (labels !== NO_LABELS) relabel(key, labels);
       } else {
         if (options.merge && !writer.hasFields(row, as.fields)) return index;
+        const before = as.isMove ? (placeBefore.get(key) as PlaceBefore | undefined) : undefined;
         if (!as.rewrite(key, values, options.at, text)) return index;
+        if (before && before[0] !== areaIn(values)) {
+          places.left(key, before[0], momentOf(modifiedAtIn(values), before[1], options.at));
+        }
       }
       diff.wrote(key, as !== "new");
     }
@@ -152,7 +194,7 @@ export function createEntityWriter(database: DatabaseSync): EntityWriter {
     // Whoever goes by its new entity_id has to be looked for.
     if (known === "replaced" || known.includes("entity_id")) return undefined;
     const rewrite = writer.rewriter(known, fields);
-    return rewrite && { fields, rewrite };
+    return rewrite && { fields, rewrite, isMove: known.includes("effective_area_id") };
   }
 
   function isNew(key: string, values: readonly SqlValue[], at: number, raw: string): boolean {
@@ -249,13 +291,14 @@ export function createEntityWriter(database: DatabaseSync): EntityWriter {
         }
         // New ones are kept as they are sent, too.
         const fields = options.merge && known !== "new" ? writer.fieldsOf(sent) : null;
+        if (old) noteMove(key, old, place, modifiedAtIn(values), options.at);
         kinds.set(JSON.stringify([known, fields]), { known, fields });
         diff.wrote(key, wasLive);
         const labels = labelsIn(values);
         if (labels !== (old?.labels ?? NO_LABELS)) relabel(key, labels);
         if (old && old.entityId !== name && owners.get(old.entityId) === key) owners.delete(old.entityId);
         owners.set(name, key);
-        before.set(key, { place, live: true, registered: true, entityId: name, labels, raw });
+        before.set(key, { place, live: true, registered: true, updatedAt: options.at, entityId: name, labels, raw });
       });
     }
     const [kind] = kinds.values();
@@ -287,7 +330,9 @@ export function createEntityWriter(database: DatabaseSync): EntityWriter {
           if (entityId({ entity_id: id }) === null) continue;
           const row = { entity_id: id, platform };
           const values = valuesOf(row, id, false, NO_AREA);
-          writer.write(before.has(id) ? "replaced" : "new", id, values, at, JSON.stringify(row));
+          const old = before.get(id);
+          writer.write(old ? "replaced" : "new", id, values, at, JSON.stringify(row));
+          if (old) noteMove(id, old, placeIn(values), null, at);
           diff.wrote(id, holder !== undefined);
           ownerOf.set(id, id);
           known.set(id, platform);

@@ -918,7 +918,7 @@ for (const [name, damage] of [
     const log = pino({ level: "error" }, { write: (line: string) => void lines.push(line) });
     const { home } = await openTestHome(t, { file: first.file, log });
     assert.equal(home.counts().devices, 0);
-    assert.deepEqual([home.health().status, home.health().revision], ["healthy", "002"]);
+    assert.deepEqual([home.health().status, home.health().revision], ["healthy", "003"]);
     const aside = readdirSync(dirname(first.file)).filter((entry) =>
       /^metadata\.db\.corrupt-\d{8}T\d{6}Z$/.test(entry),
     );

@@ -17,9 +17,9 @@ test("upgradeTo() brings an empty database to head, and again changes nothing", 
   assert.deepEqual(current(database), { revision: null, name: null, newest: false });
   assert.deepEqual(upgradeTo(database, "001"), ["001"]);
   assert.deepEqual(current(database), { revision: "001", name: "home", newest: false });
-  assert.deepEqual(upgradeTo(database), ["002"]);
+  assert.deepEqual(upgradeTo(database), ["002", "003"]);
   assert.deepEqual(upgradeTo(database, "head"), []);
-  assert.deepEqual(current(database), { revision: "002", name: "states", newest: true });
+  assert.deepEqual(current(database), { revision: "003", name: "places", newest: true });
   database.close();
 });
 
@@ -30,12 +30,12 @@ test("downgradeTo() and upgradeTo() restore the schema byte for byte and keep wh
   database.exec(
     "INSERT INTO areas (area_id, aliases, labels, updated_at, raw) VALUES ('kitchen', '[]', '[]', 1, '{}')",
   );
-  assert.deepEqual(downgradeTo(database, "-1"), ["002"]);
+  assert.deepEqual(downgradeTo(database, "-2"), ["003", "002"]);
   assert.equal(database.prepare("SELECT count(*) AS n FROM areas").get()!.n, 1);
   upgradeTo(database);
   assert.deepEqual(schema(database), before);
   assert.equal(database.prepare("SELECT count(*) AS n FROM areas").get()!.n, 1);
-  assert.deepEqual(downgradeTo(database, "base"), ["002", "001"]);
+  assert.deepEqual(downgradeTo(database, "base"), ["003", "002", "001"]);
   upgradeTo(database);
   assert.deepEqual(schema(database), before);
   database.close();
@@ -43,21 +43,21 @@ test("downgradeTo() and upgradeTo() restore the schema byte for byte and keep wh
 
 test("upgradeTo() leaves the previous revision when a step fails, and says so", () => {
   const database = new DatabaseSync(":memory:");
-  const broken = { revision: "003", name: "broken", up: "CREATE TABLE half (a); CREATE TABLE half (b)", down: "" };
+  const broken = { revision: "004", name: "broken", up: "CREATE TABLE half (a); CREATE TABLE half (b)", down: "" };
   assert.throws(
     () => upgradeTo(database, "head", [...homeMigrations(), broken]),
-    refusal("conflict", /revision "003": table half already exists; the database stays at revision 002/),
+    refusal("conflict", /revision "004": table half already exists; the database stays at revision 003/),
   );
-  assert.equal(current(database).revision, "002");
+  assert.equal(current(database).revision, "003");
   assert.equal(database.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'half'").get(), undefined);
 });
 
 test("migrations refuse targets that are not there or lie in the other direction", () => {
   const database = new DatabaseSync(":memory:");
   upgradeTo(database);
-  assert.throws(() => upgradeTo(database, "001"), refusal("invalid", /at 002 already/));
-  assert.throws(() => upgradeTo(database, "042"), refusal("invalid", /there are base, 001, 002, head/));
-  assert.throws(() => downgradeTo(database, "-3"), refusal("invalid", /only 2 steps/));
+  assert.throws(() => upgradeTo(database, "001"), refusal("invalid", /at 003 already/));
+  assert.throws(() => upgradeTo(database, "042"), refusal("invalid", /there are base, 001, 002, 003, head/));
+  assert.throws(() => downgradeTo(database, "-4"), refusal("invalid", /only 3 steps/));
   downgradeTo(database, "001");
   assert.throws(() => downgradeTo(database, "002"), refusal("invalid", /is at 001/));
 });
@@ -68,7 +68,7 @@ test("current() refuses a database of a newer version", () => {
   database.exec("INSERT INTO schema_migrations (revision, name) VALUES ('009', 'future')");
   assert.throws(
     () => current(database),
-    refusal("conflict", /revision 009 is unknown to this version, which ends at 002/),
+    refusal("conflict", /revision 009 is unknown to this version, which ends at 003/),
   );
 });
 
@@ -77,7 +77,7 @@ test("stamp() sets the revision of a schema that matches, and others only when f
   for (const migration of homeMigrations()) database.exec(migration.up);
   assert.throws(() => stamp(database, "001"), refusal("conflict", /it has table states/));
   stamp(database, "head");
-  assert.deepEqual(current(database), { revision: "002", name: "states", newest: true });
+  assert.deepEqual(current(database), { revision: "003", name: "places", newest: true });
   database.exec("ALTER TABLE areas ADD COLUMN odd TEXT");
   assert.throws(() => stamp(database, "head"), refusal("conflict", /its table areas is another/));
   stamp(database, "001", { force: true });

@@ -62,13 +62,24 @@ export function downgradeTo(database: DatabaseSync, target: string, migrations =
   return step(database, migrations, () => downgrade(database, migrations, migrations[to - 1]?.revision ?? null));
 }
 
-/** How many devices that were added by hand a downgrade of the home would drop. Of all others Home Assistant tells again. */
-export function manualDevicesLost(database: DatabaseSync, target: string): number {
+/** How much of what Home Assistant cannot tell again a downgrade of the home would drop. */
+export function lostBy(
+  database: DatabaseSync,
+  target: string,
+): { readonly manualDevices: number; readonly movedEntities: number } {
   const migrations = homeMigrations();
   const from = positionOf(database, migrations);
-  if (from === 0 || positionBelow(from, target, migrations) !== 0) return 0;
-  return database.prepare("SELECT count(*) AS count FROM devices WHERE manual = 1 AND removed_at IS NULL").get()!
-    .count as number;
+  const to = positionBelow(from, target, migrations);
+  const count = (from: string): number =>
+    database.prepare(`SELECT count(*) AS count FROM ${from}`).get()!.count as number;
+  const drops = (revision: string): boolean => {
+    const position = positionNamed(revision, migrations);
+    return from >= position && to < position;
+  };
+  return {
+    manualDevices: drops("001") ? count("devices WHERE manual = 1 AND removed_at IS NULL") : 0,
+    movedEntities: drops("003") ? count("(SELECT DISTINCT key FROM entity_places)") : 0,
+  };
 }
 
 /**

@@ -186,7 +186,7 @@ export function createHomeDouble(): HomeDouble {
         journal_mode: "wal",
         database_size_mb: 0.05,
         wal_enabled: true,
-        revision: "002",
+        revision: "003",
         reason: null,
       };
     },
