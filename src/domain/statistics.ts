@@ -1,4 +1,4 @@
-import type { Micros } from "./sample.ts";
+import type { Micros, Span } from "./sample.ts";
 import type { Series, SeriesNumber } from "./series.ts";
 
 /** A question for figures of series over buckets of time. */
@@ -11,6 +11,25 @@ export interface StatisticsRequest {
   readonly until: Micros;
   /** One answer for all series together instead of one for each. */
   readonly group: boolean;
+}
+
+/** A question for figures of groups of series over buckets of time. */
+export interface GroupsRequest extends Pick<StatisticsRequest, "borders" | "until"> {
+  /** How many there are. */
+  readonly groups: number;
+  /** Each series once. */
+  readonly members: readonly Member[];
+}
+
+export interface Member {
+  readonly series: SeriesNumber;
+  /** When it was in which groups; in several at once, if it was. The rest of the time it counts nowhere. */
+  readonly stays: readonly Stay[];
+}
+
+/** A time in a group, which may have no beginning or end (an infinity). */
+export interface Stay extends Span {
+  readonly group: number;
 }
 
 /** Figures that can be asked for alone, which is a good deal faster. */
@@ -46,6 +65,8 @@ export interface BucketFigures {
 export interface StatisticsAnswer {
   /** For each series (one for a group) a bucket for each pair of borders; null where nothing was known in it. */
   readonly series: readonly (readonly (BucketFigures | null)[])[];
+  /** For each of those the buckets that are left out, since what is kept cannot be divided so; the warnings say why. */
+  readonly unknown: readonly ReadonlySet<number>[];
   /** What the answer could not take into account, each a sentence. */
   readonly warnings: readonly string[];
 }
@@ -53,6 +74,10 @@ export interface StatisticsAnswer {
 export interface LoneAnswer {
   /** For each series (one for a group) a number for each bucket; NaN where it has none, a count is 0 there. */
   readonly series: readonly Float64Array[];
+  /** Beside means: microseconds of each bucket during which a number was in force. Empty beside counts. */
+  readonly weights: readonly Float64Array[];
+  /** As of a StatisticsAnswer: NaN in `series`. */
+  readonly unknown: readonly ReadonlySet<number>[];
   readonly warnings: readonly string[];
 }
 
@@ -62,6 +87,13 @@ export interface StatisticsReader {
   statistics(request: StatisticsRequest): Promise<StatisticsAnswer>;
   /** One figure of those that `statistics` gives. `unavailable` when the disk cannot be read. */
   figure(request: StatisticsRequest, figure: LoneFigure): Promise<LoneAnswer>;
+  /**
+   * As `statistics`, an answer for each group. Where a member came or went within a bucket, the part of the bucket counts
+   * in which it was there. Where samples are not kept any more, so does an hour that it begins with there, whole.
+   */
+  groups(request: GroupsRequest): Promise<StatisticsAnswer>;
+  /** As `figure`, an answer for each group. */
+  groupFigure(request: GroupsRequest, figure: LoneFigure): Promise<LoneAnswer>;
   /** All series of a measurement, those of removed entities included; of one field, or of all fields. */
   seriesOf(measurement: string, field: string | null): readonly SeriesNumber[];
   /** Those of these series whose unit has changed: their figures are in the unit of their time, or of two units mixed. */

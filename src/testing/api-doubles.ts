@@ -319,11 +319,18 @@ export function createSamplesDouble(): SamplesDouble {
         series: series.map((number) =>
           buckets.map(({ start, end }) => (end > start ? figuresOf(all[number]!.samples, start, end, false) : null)),
         ),
+        unknown: series.map(() => new Set<number>()),
         warnings: [],
       };
     },
     async figure() {
       throw new Error("Figures by themselves are tested on a real store");
+    },
+    async groups() {
+      throw new Error("Groups are tested on a real store");
+    },
+    async groupFigure() {
+      throw new Error("Groups are tested on a real store");
     },
     withFormerUnits: () => [],
     seriesOf: (measurement, field) =>

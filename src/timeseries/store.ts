@@ -363,7 +363,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
 
   /** With what its own questions to the disk could not read. */
   function withMissing<T extends { readonly warnings: readonly string[] }>(
-    { borders }: StatisticsRequest,
+    { borders }: Pick<StatisticsRequest, "borders">,
     ask: () => Promise<T>,
   ): Promise<T> {
     return reading.withMissing(borders[borders.length - 1]!, ask);
@@ -450,6 +450,8 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     describeSeries: (series) => catalog.row(series),
     statistics: (request) => withMissing(request, () => rollups.statistics(request)),
     figure: (request, figure) => withMissing(request, () => rollups.figure(request, figure)),
+    groups: (request) => withMissing(request, () => rollups.groups(request)),
+    groupFigure: (request, figure) => withMissing(request, () => rollups.groupFigure(request, figure)),
     seriesOf: (measurement, field) => catalog.seriesOf(measurement, field),
     withFormerUnits: (series) => catalog.withFormerUnits(series),
     async rollUp() {

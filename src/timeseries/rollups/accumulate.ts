@@ -159,7 +159,7 @@ export class Walk {
   readonly #kind: SeriesKind;
   #value: Value | undefined;
   #number: number | undefined;
-  #at: Micros = 0;
+  #at: Micros = Number.NEGATIVE_INFINITY;
   #tally = new Tally();
 
   constructor(kind: SeriesKind, carried: Carried = NOTHING) {
@@ -173,7 +173,8 @@ export class Walk {
   }
 
   begin(start: Micros): void {
-    this.#at = start;
+    // A summary may have been passed that lies across the border.
+    this.#at = Math.max(this.#at, start);
     this.#tally = new Tally();
   }
 
@@ -209,7 +210,7 @@ export class Walk {
     this.#value = undefined;
   }
 
-  /** Samples that were added up before, all of them in the bucket, with the time until the summary's end. */
+  /** Samples that were added up before, all of them for the bucket, with the time until the summary's end. */
   summary(summary: Summary): void {
     this.#advance(summary.firstTs);
     const tally = this.#tally;

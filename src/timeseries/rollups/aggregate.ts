@@ -33,14 +33,19 @@ export interface SeriesQuestion {
   /** In memory: the last sample before the first border, and the last number. */
   readonly before: Found | undefined;
   readonly numberBefore: Found | undefined;
+  /** The rows of the answer to which it is added; of a request without groups none. */
+  readonly rows: readonly number[];
 }
 
 /** A question to the file, for some of the series of a StatisticsRequest. */
 export interface AggregateRequest {
   readonly series: readonly SeriesQuestion[];
   readonly borders: Float64Array;
+  /** Those of them across which no hour may lie. */
+  readonly firmBorders: Float64Array;
   readonly until: Micros;
-  readonly group: boolean;
+  /** How many rows the answer has to which series are added; null: one for each series. */
+  readonly rows: number | null;
   readonly stretches: readonly Stretch[];
   /** Ascending: those within the borders, and the last one before them. */
   readonly silences: Silences;
@@ -58,12 +63,12 @@ export interface AggregateRequest {
 export function aggregate(prepare: Prepare, request: AggregateRequest): FigureColumns {
   const { borders, until } = request;
   const buckets = borders.length - 1;
-  if (request.group) {
-    const tallies = Array.from({ length: buckets }, () => new Tally());
+  if (request.rows !== null) {
+    const tallies = Array.from({ length: request.rows * buckets }, () => new Tally());
     for (const question of request.series) {
       walkSeries(prepare, request, question, (bucket, tally) => {
         const figures = tally.figures();
-        if (figures !== null) tallies[bucket]!.add(figures);
+        if (figures !== null) for (const row of question.rows) tallies[row * buckets + bucket]!.add(figures);
       });
     }
     return packFigures(tallies);
@@ -109,7 +114,7 @@ function walkSeries(prepare: Prepare, request: AggregateRequest, question: Serie
         walk.sample(ts, value);
       };
       const samples = samplesOf(prepare, request, question, stretch);
-      const hours = hoursBeside(prepare, borders, question.number, stretch, { samples, silences });
+      const hours = hoursBeside(prepare, request.firmBorders, question.number, stretch, { samples, silences });
       inOrderWithHours({ samples, silences, hours }, sample, silence, pass);
     } else if (stretch.from === "too coarse") {
       reach(stretch.end);

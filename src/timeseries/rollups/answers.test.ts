@@ -31,7 +31,13 @@ function answersOf(
 
 const unused = () => assert.fail("is not asked");
 
-const request = { series: [1], borders: [0, DAY_MICROS, 2 * DAY_MICROS], until: 9 * DAY_MICROS, group: false };
+const request = {
+  series: [1],
+  borders: [0, DAY_MICROS, 2 * DAY_MICROS],
+  until: 9 * DAY_MICROS,
+  groups: null,
+  loose: new Set<number>(),
+};
 
 test("a day that is built anew while it is read is asked for again", async () => {
   const rolled = new Map<number, RolledDay>([0, 1, 2].map((day) => [day, { cuts: [], statistics: false }]));

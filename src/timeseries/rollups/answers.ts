@@ -1,12 +1,12 @@
 import { setTimeout } from "node:timers/promises";
 import { messageOf } from "../../domain/errors.ts";
 import type { SeriesNumber } from "../../domain/series.ts";
-import type { LoneAnswer, StatisticsAnswer, StatisticsReader, StatisticsRequest } from "../../domain/statistics.ts";
+import type { LoneAnswer, LoneFigure, StatisticsAnswer } from "../../domain/statistics.ts";
 import { DAY_MICROS } from "../../lib/calendar.ts";
 import type { Day } from "../hot/day.ts";
 import { Tally } from "./accumulate.ts";
 import type { AggregateRequest, SeriesQuestion } from "./aggregate.ts";
-import { type Course, type CourseOptions, planCourse, SERIES_AT_ONCE, type Unread } from "./course.ts";
+import { type Course, type CourseOptions, planCourse, type Question, SERIES_AT_ONCE, type Unread } from "./course.ts";
 import { type FigureColumns, unpackFigures } from "./figures.ts";
 import { createSampleGatherer, DaysUnread, type SampleGathererOptions } from "./gather.ts";
 import type { DaysRequest } from "./hours.ts";
@@ -43,14 +43,19 @@ export interface AnswersOptions
   readonly reader: FigureReader;
 }
 
-/** Answers for figures by rollups, by samples, and by both where they meet. */
-export function createAnswers(options: AnswersOptions): Pick<StatisticsReader, "statistics" | "figure"> {
+/** Answers questions by rollups, by samples, and by both where they meet. */
+export interface Answers {
+  statistics(question: Question): Promise<StatisticsAnswer>;
+  figure(question: Question, figure: LoneFigure): Promise<LoneAnswer>;
+}
+
+export function createAnswers(options: AnswersOptions): Answers {
   const { reader } = options;
   const whatIsLeft = createWhatIsLeft(options);
   const gather = createSampleGatherer({ ...options, whatIsLeft });
   const lookBack = createLookBack({ ...options, whatIsLeft });
 
-  async function questionOf(series: SeriesNumber, course: Course): Promise<SeriesQuestion> {
+  async function questionOf(series: SeriesNumber, course: Course): Promise<Omit<SeriesQuestion, keyof Placed>> {
     return {
       number: series,
       kind: options.kind(series),
@@ -70,119 +75,137 @@ export function createAnswers(options: AnswersOptions): Pick<StatisticsReader, "
 
   /** Makes the series' questions and hands them to `ask`, some at a time. */
   async function inTurns<Q extends Pick<SeriesQuestion, "memory">>(
-    series: readonly SeriesNumber[],
+    { series, groups }: Question,
     make: (number: SeriesNumber) => Promise<Q>,
-    ask: (questions: readonly Q[]) => Promise<void>,
+    ask: (turn: Turn<Q & Placed>) => Promise<void>,
   ): Promise<void> {
-    let questions: Q[] = [];
+    let questions: (Q & Placed)[] = [];
+    /** By group of this turn its row. */
+    let rows = new Map<number, number>();
     let samples = 0;
+    const rowOf = (group: number): number => {
+      const row = rows.get(group) ?? rows.size;
+      rows.set(group, row);
+      return row;
+    };
     for (const [i, number] of series.entries()) {
-      const question = await make(number);
+      const question = { ...(await make(number)), rows: groups === null ? [] : groups.of[i]!.map(rowOf) };
       questions.push(question);
       samples += question.memory?.ts.length ?? 0;
       const isFull = questions.length >= SERIES_AT_ONCE || samples >= MEMORY_SAMPLES_AT_ONCE;
       if (!isFull && i + 1 < series.length) continue;
-      await ask(questions);
+      const first = i + 1 - questions.length;
+      await ask({
+        series: questions,
+        rows: groups === null ? null : rows.size,
+        places: groups === null ? questions.map((_, at) => first + at) : [...rows.keys()],
+      });
       questions = [];
+      rows = new Map();
       samples = 0;
     }
   }
 
-  async function statistics(request: StatisticsRequest, course: Course): Promise<StatisticsAnswer> {
+  async function statistics(request: Question, course: Course): Promise<StatisticsAnswer> {
     const buckets = request.borders.length - 1;
-    const total = Array.from({ length: request.group ? buckets : 0 }, () => new Tally());
+    const totals = Array.from({ length: (request.groups?.count ?? 0) * buckets }, () => new Tally());
     const series: StatisticsAnswer["series"][number][] = [];
     await inTurns(
-      request.series,
+      request,
       (number) => questionOf(number, course),
-      async (questions) => {
-        const answered = await reader.aggregate({ ...course.question, series: questions });
-        if (request.group) {
-          for (const [i, one] of unpackFigures(answered, 0, buckets).entries()) if (one) total[i]!.add(one);
-        } else {
-          for (const [i, { number }] of questions.entries()) {
-            series.push(known(unpackFigures(answered, i * buckets, buckets), course.wayOf(number).unknown));
-          }
+      async ({ places, ...turn }) => {
+        const answered = await reader.aggregate({ ...course.question, ...turn });
+        for (const [row, place] of places.entries()) {
+          const figures = unpackFigures(answered, row * buckets, buckets);
+          if (turn.rows === null) series.push(figures);
+          else for (const [i, one] of figures.entries()) if (one) totals[place * buckets + i]!.add(one);
         }
       },
     );
-    if (request.group) {
-      const figures = total.map((tally) => tally.figures());
-      series.push(known(figures, course.unknownToSome()));
+    for (let i = 0; i < totals.length; i += buckets) {
+      series.push(totals.slice(i, i + buckets).map((tally) => tally.figures()));
     }
-    return { series, warnings: course.allWarnings() };
+    const unknown = course.unknown();
+    return {
+      series: series.map((figures, i) => known(figures, unknown[i]!)),
+      unknown,
+      warnings: course.allWarnings(),
+    };
   }
 
-  async function means(request: StatisticsRequest, course: Course): Promise<LoneAnswer> {
+  async function means(request: Question, course: Course): Promise<LoneAnswer> {
     const buckets = request.borders.length - 1;
-    const integrals = new Float64Array(buckets);
-    const total = new Float64Array(buckets);
+    const count = request.groups?.count ?? 0;
+    const integrals = new Float64Array(count * buckets);
+    const total = new Float64Array(count * buckets);
     const series: Float64Array[] = [];
+    const weightsOf: Float64Array[] = [];
     await inTurns(
-      request.series,
+      request,
       (number) => questionOf(number, course),
-      async (questions) => {
-        const { means, weights } = await reader.means({ ...course.question, series: questions });
-        if (request.group) {
-          for (let i = 0; i < buckets; i++) {
-            if (weights[i] === 0) continue;
-            integrals[i]! += means[i]! * weights[i]!;
-            total[i]! += weights[i]!;
-          }
-        } else {
+      async ({ places, ...turn }) => {
+        const { means, weights } = await reader.means({ ...course.question, ...turn });
+        if (turn.rows === null) {
           series.push(...slices(means, buckets));
+          weightsOf.push(...slices(weights, buckets));
+          return;
+        }
+        for (const [row, place] of places.entries()) {
+          for (let i = 0; i < buckets; i++) {
+            const weight = weights[row * buckets + i]!;
+            if (weight === 0) continue;
+            integrals[place * buckets + i]! += means[row * buckets + i]! * weight;
+            total[place * buckets + i]! += weight;
+          }
         }
       },
     );
     // NaN where nothing was in force for any time.
-    const ofGroup = integrals.map((integral, i) => integral / total[i]!);
-    return loneAnswer(request, request.group ? [ofGroup] : series, course);
+    const ofGroups = integrals.map((integral, i) => integral / total[i]!);
+    series.push(...slices(ofGroups, buckets));
+    weightsOf.push(...slices(total, buckets));
+    return loneAnswer(series, weightsOf, course);
   }
 
-  async function counts(request: StatisticsRequest, course: Course): Promise<LoneAnswer> {
-    const { borders, group, days } = course.question;
+  async function counts(request: Question, course: Course): Promise<LoneAnswer> {
+    const { groups } = request;
+    const { borders, days } = course.question;
     const buckets = borders.length - 1;
-    const total = new Float64Array(buckets);
-    const add = (counted: Float64Array): void => {
-      for (let i = 0; i < buckets; i++) total[i]! += counted[i]!;
-    };
-    const series: Float64Array[] = [];
-    const isTogether = ({ from }: Stretch): boolean => group && from === "parts";
+    const total = new Float64Array((groups?.count ?? request.series.length) * buckets);
+    // Of one group that is all, all series are counted at once.
+    const isTogether = ({ from }: Stretch): boolean => groups?.count === 1 && from === "parts";
     const stretches = course.question.stretches.filter((stretch) => !isTogether(stretch));
-    if (!group || stretches.length > 0) {
+    if (groups?.count !== 1 || stretches.length > 0) {
       await inTurns(
-        request.series,
+        request,
         async (number) => ({ number, ...(await samplesOf(number, course)) }),
-        async (questions) => {
-          const counted = await reader.counts({ borders, group, stretches, days, series: questions });
-          if (group) add(counted);
-          else series.push(...slices(counted, buckets));
+        async ({ places, ...turn }) => {
+          const counted = await reader.counts({ borders, stretches, days, ...turn });
+          for (const [row, place] of places.entries()) {
+            for (let i = 0; i < buckets; i++) total[place * buckets + i]! += counted[row * buckets + i]!;
+          }
         },
       );
     }
     const together = request.series.filter((number) => !course.isApart(number));
     for (const stretch of course.question.stretches.filter(isTogether).flatMap(pieces)) {
-      add(await reader.dayCounts({ borders, series: together, stretch }));
+      const counted = await reader.dayCounts({ borders, series: together, stretch });
+      for (let i = 0; i < buckets; i++) total[i]! += counted[i]!;
     }
-    return loneAnswer(request, group ? [total] : series, course);
+    return loneAnswer(slices(total, buckets), [], course);
   }
 
-  function loneAnswer(request: StatisticsRequest, series: readonly Float64Array[], course: Course): LoneAnswer {
-    for (const [i, figures] of series.entries()) {
-      const unknown = request.group ? course.unknownToSome() : course.wayOf(request.series[i]!).unknown;
-      for (const bucket of unknown) figures[bucket] = Number.NaN;
-    }
-    return { series, warnings: course.allWarnings() };
+  function loneAnswer(series: readonly Float64Array[], weights: readonly Float64Array[], course: Course): LoneAnswer {
+    const unknown = course.unknown();
+    for (const [i, figures] of series.entries()) for (const bucket of unknown[i]!) figures[bucket] = Number.NaN;
+    return { series, weights, unknown, warnings: course.allWarnings() };
   }
 
   /**
    * Asks again where a day's table went to the archive after the answer was planned, or a day's rollups were built; and
    * without days that cannot be read, each of which is met once.
    */
-  async function whileDaysGo<T>(
-    request: StatisticsRequest,
-    ask: (request: StatisticsRequest, course: Course) => Promise<T>,
-  ): Promise<T> {
+  async function whileDaysGo<T>(request: Question, ask: (request: Question, course: Course) => Promise<T>): Promise<T> {
     const unread: Unread = { days: new Set(), warnings: new Set() };
     for (let tries = 1; ; ) {
       const course = await planCourse(options, request, unread);
@@ -202,6 +225,18 @@ export function createAnswers(options: AnswersOptions): Pick<StatisticsReader, "
     statistics: (request) => whileDaysGo(request, statistics),
     figure: (request, figure) => whileDaysGo(request, figure === "mean" ? means : counts),
   };
+}
+
+/** To which rows of the answer a series is added. */
+type Placed = Pick<SeriesQuestion, "rows">;
+
+/** Some of a question's series at a time. */
+interface Turn<Q> {
+  readonly series: readonly Q[];
+  /** See AggregateRequest. */
+  readonly rows: number | null;
+  /** By row of the answer its place among all. */
+  readonly places: readonly number[];
 }
 
 function known<T>(figures: readonly T[], unknown: ReadonlySet<number>): (T | null)[] {

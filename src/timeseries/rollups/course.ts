@@ -8,11 +8,23 @@ import { daysBefore, daysWithin } from "../hot/days.ts";
 import type { AggregateRequest } from "./aggregate.ts";
 import type { RolledDay } from "./build.ts";
 import type { DaysRequest } from "./hours.ts";
-import { type Plan, plan, type Stretch } from "./plan.ts";
+import { type Loose, type Plan, plan, type Stretch, type Tiers } from "./plan.ts";
 import { type Silences, silencesWithin } from "./silences.ts";
 
 /** Series of one question to the thread that reads: others get their turn in between. */
 export const SERIES_AT_ONCE = 64;
+
+/** A question as it is planned and answered. */
+export interface Question extends Omit<StatisticsRequest, "group"> {
+  readonly groups: Groups | null;
+  readonly loose: Loose;
+}
+
+/** Groups instead of single series: how many, and by series those to which it is added. */
+export interface Groups {
+  readonly count: number;
+  readonly of: readonly (readonly number[])[];
+}
 
 /** What planning needs of the store. */
 export interface CourseOptions {
@@ -47,7 +59,7 @@ export interface Way extends Plan {
 
 /** How a question is answered. */
 export interface Course {
-  readonly question: Omit<AggregateRequest, "series">;
+  readonly question: Omit<AggregateRequest, "series" | "rows">;
   /** Days, the newest first, whose archived samples alone may know what is in force at the start. */
   readonly archivedBefore: readonly ArchivedBefore[];
   /** Of what is read for it. */
@@ -58,8 +70,8 @@ export interface Course {
   isApart(series: SeriesNumber): boolean;
   /** Answers a series without the samples of these days, some of which were dropped. */
   goWithout(series: SeriesNumber, days: ReadonlySet<Day>): void;
-  /** Buckets of which nothing is known of one of the series, or more. */
-  unknownToSome(): ReadonlySet<number>;
+  /** By row of the answer the buckets of which nothing is known of one of its series, or more. */
+  unknown(): ReadonlySet<number>[];
   /** Whether days that are answered by rollups were built since, maybe with parts that are cut elsewhere. */
   isOutdated(): boolean;
   /** Those, and what is said of days that are left out. */
@@ -67,9 +79,9 @@ export interface Course {
 }
 
 /** Plans how a question is answered. `unread`: what was found so far that cannot be read; more may come to it. */
-export async function planCourse(options: CourseOptions, request: StatisticsRequest, unread: Unread): Promise<Course> {
+export async function planCourse(options: CourseOptions, request: Question, unread: Unread): Promise<Course> {
   const { rolled, tables, isArchived, memory } = options;
-  const { borders, until, group } = request;
+  const { borders, until, groups, loose } = request;
   const start = borders[0]!;
   const end = borders[borders.length - 1]!;
   const relied = new Map<Day, RolledDay | undefined>();
@@ -80,7 +92,7 @@ export async function planCourse(options: CourseOptions, request: StatisticsRequ
 
   function wayWithout(dropped: ReadonlySet<Day>, withoutHours: ReadonlySet<Day>): Way {
     const withTable = new Set(daysWithin(tables(), start, end));
-    const planned = plan(borders, until, {
+    const tiers: Tiers = {
       rolled,
       hasSamples: (day) => withTable.has(day) || isArchived(day),
       isArchived,
@@ -90,7 +102,8 @@ export async function planCourse(options: CourseOptions, request: StatisticsRequ
       hasSilence: (day) =>
         silencesWithin(options.silences(), { start: day * DAY_MICROS, end: (day + 1) * DAY_MICROS }).length > 0,
       hasHours: (day) => !withoutHours.has(day),
-    });
+    };
+    const planned = plan(borders, until, tiers, loose);
     const tooCoarse = planned.stretches.filter(({ from }) => from === "too coarse");
     return { ...planned, unknown: bucketsWithin(borders, tooCoarse) };
   }
@@ -139,13 +152,14 @@ export async function planCourse(options: CourseOptions, request: StatisticsRequ
   const way = isFine ? first : wayWithout(NO_DAYS, withoutHours);
   rely(way.stretches);
   const silences = options.silences();
+  // Cheaper to hand to another thread than a list; and once, where both are the same.
+  const columns = new Float64Array(borders);
 
   return {
     question: {
-      // Cheaper to hand to another thread than a list.
-      borders: new Float64Array(borders),
+      borders: columns,
+      firmBorders: loose.size === 0 ? columns : columns.filter((border) => !loose.has(border)),
       until,
-      group,
       stretches: way.stretches,
       silences: silences.slice(Math.max(0, lowerBound(silences, start) - 1), lowerBound(silences, end)),
       cuts: cutsWithin(rolled, { start, end: Math.min(end, until) }),
@@ -167,9 +181,14 @@ export async function planCourse(options: CourseOptions, request: StatisticsRequ
       rely(own.stretches);
       apart.set(series, own);
     },
-    unknownToSome() {
-      const unknown = new Set(way.unknown);
-      for (const own of ways.values()) for (const bucket of own.unknown) unknown.add(bucket);
+    unknown() {
+      if (groups === null) return request.series.map((series) => (apart.get(series) ?? way).unknown);
+      const unknown = Array.from({ length: groups.count }, () => new Set(way.unknown));
+      if (apart.size === 0) return unknown;
+      for (const [i, series] of request.series.entries()) {
+        const own = apart.get(series)?.unknown ?? NO_BUCKETS;
+        for (const group of groups.of[i]!) for (const bucket of own) unknown[group]!.add(bucket);
+      }
       return unknown;
     },
     isOutdated: () => [...relied].some(([day, then]) => rolled.get(day) !== then),
@@ -181,6 +200,7 @@ export async function planCourse(options: CourseOptions, request: StatisticsRequ
 }
 
 const NO_DAYS: ReadonlySet<Day> = new Set();
+const NO_BUCKETS: ReadonlySet<number> = new Set();
 
 function cutsWithin(rolled: ReadonlyMap<Day, RolledDay>, { start, end }: Span): Micros[] {
   const cuts: Micros[] = [];

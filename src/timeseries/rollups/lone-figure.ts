@@ -21,7 +21,7 @@ import { betweenSummaries, silencesWithin } from "./silences.ts";
  * objects, which is most of the time that all figures take. Runs in the thread that reads.
  */
 
-/** Means of buckets, of the series one after the other; of a group the mean of all. NaN: no number was in force. */
+/** Means of buckets, of the rows one after the other. NaN: no number was in force. */
 export interface MeanColumns {
   readonly means: Float64Array<ArrayBuffer>;
   /** Microseconds during which a number was in force. */
@@ -30,14 +30,16 @@ export interface MeanColumns {
 
 export function meansOf(prepare: Prepare, request: AggregateRequest): MeanColumns {
   const buckets = request.borders.length - 1;
-  const rows = request.group ? 1 : request.series.length;
+  const rows = request.rows ?? request.series.length;
   const integrals = new Float64Array(rows * buckets);
   const weights = new Float64Array(rows * buckets);
   for (const [i, question] of request.series.entries()) {
-    const offset = request.group ? 0 : i * buckets;
+    const own = request.rows === null ? [i] : question.rows;
     walkMeans(prepare, request, question, (bucket, weight, integral) => {
-      integrals[offset + bucket]! += integral;
-      weights[offset + bucket]! += weight;
+      for (const row of own) {
+        integrals[row * buckets + bucket]! += integral;
+        weights[row * buckets + bucket]! += weight;
+      }
     });
   }
   return { means: integrals.map((integral, i) => integral / weights[i]!), weights };
@@ -73,7 +75,8 @@ function walkMeans(
     close(bucket, weight, integral);
     weight = 0;
     integral = 0;
-    at = borders[++bucket]!;
+    // A row may have been passed that lies across the border.
+    at = Math.max(at, borders[++bucket]!);
   };
   const reach = (ts: Micros, value: Value): void => {
     while (ts >= borders[bucket + 1]!) end();
@@ -97,7 +100,7 @@ function walkMeans(
     const silences = question.isState ? silencesWithin(request.silences, stretch) : [];
     if (stretch.from === "samples" || stretch.from === "archive") {
       const samples = samplesOf(prepare, request, question, stretch);
-      const hours = hoursBeside(prepare, borders, question.number, stretch, { samples, silences });
+      const hours = hoursBeside(prepare, request.firmBorders, question.number, stretch, { samples, silences });
       inOrderWithHours({ samples, silences, hours }, reach, silence, ([start, , , mean]) =>
         pass(start, start + HOUR_MICROS, mean ?? Number.NaN, Number.NaN, Number.NaN),
       );
@@ -131,18 +134,19 @@ function walkMeans(
   while (bucket < borders.length - 1) end();
 }
 
-export interface CountRequest extends Pick<AggregateRequest, "borders" | "group" | "stretches" | "days"> {
-  readonly series: readonly Pick<SeriesQuestion, "number" | "stretches" | "memory">[];
+export interface CountRequest extends Pick<AggregateRequest, "borders" | "rows" | "stretches" | "days"> {
+  readonly series: readonly Pick<SeriesQuestion, "number" | "stretches" | "memory" | "rows">[];
 }
 
-/** Counts of buckets, of the series one after the other; of a group those of all. */
+/** Counts of buckets, of the rows one after the other. */
 export function countsOf(prepare: Prepare, request: CountRequest): Float64Array<ArrayBuffer> {
   const buckets = request.borders.length - 1;
-  const counts = new Float64Array((request.group ? 1 : request.series.length) * buckets);
+  const counts = new Float64Array((request.rows ?? request.series.length) * buckets);
   for (const [i, question] of request.series.entries()) {
     for (const stretch of question.stretches ?? request.stretches) {
       if (stretch.from === "too coarse") continue;
-      const add = adder(counts, request.group ? 0 : i * buckets, request.borders);
+      const offsets = (request.rows === null ? [i] : question.rows).map((row) => row * buckets);
+      const add = adder(counts, offsets, request.borders);
       if (stretch.from === "samples" || stretch.from === "archive") {
         for (const ts of samplesOf(prepare, request, question, stretch).ts) add(ts, 1);
       } else if (stretch.from === "hours") {
@@ -171,7 +175,7 @@ export function dayCountsOf(
   { borders, series, stretch }: DayCountRequest,
 ): Float64Array<ArrayBuffer> {
   const counts = new Float64Array(borders.length - 1);
-  const add = adder(counts, 0, borders);
+  const add = adder(counts, [0], borders);
   const rows: unknown[] = prepare(
     `SELECT start, sum(count) FROM rollup_day INDEXED BY rollup_day_by_start
      WHERE start >= ? AND start < ? AND series IN (SELECT value FROM json_each(?)) GROUP BY start ORDER BY start`,
@@ -180,11 +184,15 @@ export function dayCountsOf(
   return counts;
 }
 
-/** Adds to the bucket of a time; times ascend. */
-function adder(counts: Float64Array, offset: number, borders: Float64Array): (ts: Micros, count: number) => void {
+/** Adds to the bucket of a time, in each of the rows that begin there; times ascend. */
+function adder(
+  counts: Float64Array,
+  offsets: readonly number[],
+  borders: Float64Array,
+): (ts: Micros, count: number) => void {
   let bucket = 0;
   return (ts, count) => {
     while (ts >= borders[bucket + 1]!) bucket++;
-    counts[offset + bucket]! += count;
+    for (const offset of offsets) counts[offset + bucket]! += count;
   };
 }

@@ -39,11 +39,14 @@ export interface Plan {
   readonly unread: readonly Day[];
 }
 
+/** Of borders those across which an hour may lie whose samples are not kept: it counts where it begins. */
+export type Loose = ReadonlySet<Micros>;
+
 /**
  * From which tier each part of the buckets comes: for each UTC day the coarsest that has all its samples and whose rows
  * do not lie across a border. Stretches ascend; a day of which nothing is kept is in none.
  */
-export function plan(borders: readonly Micros[], until: Micros, tiers: Tiers): Plan {
+export function plan(borders: readonly Micros[], until: Micros, tiers: Tiers, loose: Loose = NONE): Plan {
   const stretches: Stretch[] = [];
   const tooCoarse: Day[] = [];
   const unread: Day[] = [];
@@ -51,7 +54,9 @@ export function plan(borders: readonly Micros[], until: Micros, tiers: Tiers): P
   const end = Math.min(borders[borders.length - 1]!, until);
   for (let day = dayOf(start); day * DAY_MICROS < end; day++) {
     const span = { start: Math.max(start, day * DAY_MICROS), end: Math.min(end, (day + 1) * DAY_MICROS) };
-    const tier = tierOf(day, bordersWithin(borders, end, day), tiers);
+    const inside = bordersWithin(borders, end, day);
+    const firm = loose.size === 0 ? inside : inside.filter((border) => !loose.has(border));
+    const tier = tierOf(day, inside, firm, tiers);
     if (tier === "nothing") continue;
     if (tier === "too coarse") (tiers.isReadable(day) ? tooCoarse : unread).push(day);
     const from = tier === "samples" && tiers.isArchived(day) ? "archive" : tier;
@@ -66,6 +71,8 @@ export function plan(borders: readonly Micros[], until: Micros, tiers: Tiers): P
   return { stretches, tooCoarse, unread };
 }
 
+const NONE: Loose = new Set();
+
 /** The borders strictly inside a day, the end of the question among them. */
 function bordersWithin(borders: readonly Micros[], end: Micros, day: Day): readonly Micros[] {
   const from = day * DAY_MICROS;
@@ -76,17 +83,23 @@ function bordersWithin(borders: readonly Micros[], end: Micros, day: Day): reado
 
 type Tier = "samples" | "hours" | "parts" | "nothing" | "too coarse";
 
-function tierOf(day: Day, inside: readonly Micros[], tiers: Tiers): Tier {
+/** `inside`: the borders inside of the day; `firm`: those of them that are not loose. */
+function tierOf(day: Day, inside: readonly Micros[], firm: readonly Micros[], tiers: Tiers): Tier {
   const rolled = tiers.rolled.get(day);
+  const acrossLoose = firm.length === inside.length ? undefined : finestTier(rolled, firm);
   // Of a day that is not there whole its rollups are the best there is, also where late samples are to come to them.
-  if (!tiers.isReadable(day) || tiers.isDropped(day)) return rolledTier(rolled, inside) ?? "too coarse";
+  if (!tiers.isReadable(day) || tiers.isDropped(day)) return rolledTier(rolled, inside) ?? acrossLoose ?? "too coarse";
   const hasSamples = tiers.hasSamples(day);
   const complete = (rolled?.cuts != null || !hasSamples) && !tiers.inMemory(day);
   if (!complete) return "samples";
   if (rolled?.cuts == null && rolled?.statistics !== true && tiers.hasSilence(day)) return "samples";
   if (rolled === undefined) return "nothing";
   // Where there is neither, nothing came, and what was in force goes on: as from samples, of which there are none.
-  return rolledTier(rolled, inside) ?? (hasSamples || !tiers.hasHours(day) ? "samples" : "too coarse");
+  return (
+    rolledTier(rolled, inside) ??
+    (hasSamples ? "samples" : acrossLoose) ??
+    (tiers.hasHours(day) ? "too coarse" : "samples")
+  );
 }
 
 /** Whose rows do not lie across one of these borders; undefined: neither's. */
@@ -95,4 +108,10 @@ function rolledTier(rolled: RolledDay | undefined, inside: readonly Micros[]): "
   const { cuts, statistics } = rolled;
   if (cuts !== null && !statistics && inside.every((border) => cuts.includes(border))) return "parts";
   return inside.every((border) => border % HOUR_MICROS === 0) ? "hours" : undefined;
+}
+
+/** The same, hours where either would do. */
+function finestTier(rolled: RolledDay | undefined, inside: readonly Micros[]): "hours" | "parts" | undefined {
+  const isByHours = rolled !== undefined && inside.every((border) => border % HOUR_MICROS === 0);
+  return isByHours ? "hours" : rolledTier(rolled, inside);
 }

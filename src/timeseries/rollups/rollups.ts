@@ -2,7 +2,7 @@ import { messageOf } from "../../domain/errors.ts";
 import { readParts } from "../../domain/read-parts.ts";
 import type { Micros, ReadColumns, Span, Value } from "../../domain/sample.ts";
 import type { SeriesNumber } from "../../domain/series.ts";
-import type { StatisticsReader } from "../../domain/statistics.ts";
+import type { StatisticsReader, StatisticsRequest } from "../../domain/statistics.ts";
 import type { SampleReader } from "../../domain/store.ts";
 import { DAY_MICROS, midnightsBetween } from "../../lib/calendar.ts";
 import type { Logger } from "../../lib/log.ts";
@@ -11,6 +11,8 @@ import type { RollUpRequest, StoreRollupsRequest } from "../hot/writer-commands.
 import type { SeriesKind } from "./accumulate.ts";
 import { type AnswersOptions, createAnswers, type FigureReader } from "./answers.ts";
 import { type BuiltPart, hoursOf, partsOf, type RolledDay, summarize } from "./build.ts";
+import type { Question } from "./course.ts";
+import { createGroupAnswers } from "./groups.ts";
 import { shortened } from "./shortened.ts";
 import { type Silences, silencesWithin } from "./silences.ts";
 
@@ -44,7 +46,7 @@ export interface RollupsOptions {
   readonly reader: FigureReader & { seriesOfDay(day: Day): Promise<readonly SeriesNumber[]> };
 }
 
-export interface Rollups extends Pick<StatisticsReader, "statistics" | "figure"> {
+export interface Rollups extends Pick<StatisticsReader, "statistics" | "figure" | "groups" | "groupFigure"> {
   /** Samples of these days went to their tables: what was computed from them no longer holds, or lacks those. */
   folded(days: Iterable<Day>): void;
   /** These days have no table any more, whether or not what it had was added up. */
@@ -207,6 +209,8 @@ export function createRollups(options: RollupsOptions): Rollups {
     return catchingUp;
   }
 
+  const answers = createAnswers({ ...options, rolled, readWhole });
+
   function changed(days: Iterable<Day>): void {
     for (const day of days) {
       setCuts(day, null);
@@ -217,7 +221,9 @@ export function createRollups(options: RollupsOptions): Rollups {
   }
 
   return {
-    ...createAnswers({ ...options, rolled, readWhole }),
+    statistics: (request) => answers.statistics(questionOf(request)),
+    figure: (request, figure) => answers.figure(questionOf(request), figure),
+    ...createGroupAnswers(answers),
     folded(days) {
       for (const day of days) {
         const cuts = rolled.get(day)?.cuts;
@@ -252,4 +258,10 @@ export function createRollups(options: RollupsOptions): Rollups {
       clearInterval(timer);
     },
   };
+}
+
+/** A group is one of all its series. */
+function questionOf({ group, ...question }: StatisticsRequest): Question {
+  const groups = group ? { count: 1, of: question.series.map(() => [0]) } : null;
+  return { ...question, groups, loose: new Set() };
 }

@@ -23,10 +23,10 @@ export function createWhatIsLeft({ readWhole, reader }: WhatIsLeftOptions): What
     // First, so that no late sample is counted which is not read.
     const counts = await reader.counts({
       borders: new Float64Array(borders),
-      group: true,
+      rows: 1,
       stretches: [{ from: "hours", hasStatistics: false, ...span }],
       days: [],
-      series: [{ number: series, memory: null, stretches: null }],
+      series: [{ number: series, memory: null, stretches: null, rows: [0] }],
     });
     const columns = await readWhole(series, span);
     return { columns, dropped: fewerThan(counts, borders, columns.ts) };
