@@ -67,8 +67,9 @@ function makeSeries(store: Store): SeriesNumber[] {
   });
 }
 
-/** Sums are taken in another order here and there, so their last digits may differ. */
-const short = (number: number | null): number | null => (number === null ? null : Number(number.toPrecision(9)));
+/** Sums are taken in another order here and there, so their last digits may differ, and what should cancel out. */
+const short = (number: number | null): number | null =>
+  number === null ? null : Number(Number(number.toPrecision(9)).toFixed(9));
 
 /** Figures of parts of a bucket as those of one: plainly, of what docs/statistics.md says of groups. */
 function added(parts: readonly (BucketFigures | null)[]): BucketFigures | null {
