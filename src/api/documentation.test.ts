@@ -5,13 +5,14 @@ import { test } from "node:test";
 import type { TSchema } from "typebox";
 import { Compile } from "typebox/compile";
 import { GAP_REASONS, GAP_STATES } from "../domain/gaps.ts";
+import { GROUPINGS } from "../domain/home-store.ts";
 import { openTestHome } from "../metadata/testing.ts";
 import { AT_MICROS, apiOptions } from "../testing/api-doubles.ts";
 import { resolved } from "../testing/openapi.ts";
 import { createSportsDouble } from "../testing/sports-double.ts";
 import { GAME_STATUSES } from "./game-lists.ts";
 import { createApi, createSportsApi } from "./server.ts";
-import { STATISTICS_TYPES } from "./statistics.ts";
+import { STATISTICS_TYPES } from "./statistics-buckets.ts";
 
 interface Operation {
   readonly operationId?: string;
@@ -403,7 +404,7 @@ test("/openapi.json says all ways in which clients of InfluxDB ask", async (t) =
 test("/openapi.json says the words of every closed set", async (t) => {
   const choices: Readonly<Record<string, readonly string[]>> = {
     "/api/v1/statistics period": ["5minute", "hour", "day", "week", "month"],
-    "/api/v1/statistics group_by": ["home"],
+    "/api/v1/statistics group_by": ["home", ...GROUPINGS],
     "/api/v1/games/history status": [...GAME_STATUSES, "finished"],
     "/api/v1/webhooks/{webhook_id}/deliveries state": ["waiting", "delivered", "failed"],
   };

@@ -124,7 +124,8 @@ export const warnings = Type.Optional(
 /** The same where figures can be in a unit that is not the present one. */
 export const warningsAlsoOfUnits = Type.Optional(
   Type.Array(Type.String(), {
-    description: "What could not be read, and is missing; what is in a former unit; absent when there is neither",
+    description:
+      "What could not be read, and is missing; what is in a former unit, or mixes units; absent when there is none",
   }),
 );
 

@@ -48,7 +48,7 @@ import { boundRestOfBody } from "./rest-of-body.ts";
 import { ErrorSchema, exactly } from "./schemas.ts";
 import { sealingRoute } from "./sealing.ts";
 import { stateRoutes } from "./states.ts";
-import { type Place, statisticsRoutes } from "./statistics.ts";
+import { type HomePlace, statisticsRoutes } from "./statistics.ts";
 import { statsRoutes } from "./stats.ts";
 import type { StatusSources } from "./status.ts";
 import { storageRoutes } from "./storage.ts";
@@ -81,7 +81,7 @@ export interface ApiOptions extends ServerOptions {
   readonly retention: Retention;
   readonly forwarding: Forwarding;
   /** As Home Assistant told it last. */
-  readonly place: () => Place;
+  readonly place: () => HomePlace;
   readonly feed: ChangeFeed;
   readonly filter: EntityFilterRules;
   readonly status: StatusSources;

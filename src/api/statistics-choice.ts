@@ -1,8 +1,7 @@
 import { setImmediate as turn } from "node:timers/promises";
 import { AppError } from "../domain/errors.ts";
 import type { HomeReader } from "../domain/home-store.ts";
-import type { SeriesNumber } from "../domain/series.ts";
-import { STATE_FIELD, STATE_MEASUREMENT } from "../domain/series.ts";
+import { type Series, type SeriesNumber, STATE_FIELD, STATE_MEASUREMENT } from "../domain/series.ts";
 import type { StatisticsReader } from "../domain/statistics.ts";
 import type { SampleReader } from "../domain/store.ts";
 import { entityFilterOf, entityFilters } from "./entity-filter.ts";
@@ -12,6 +11,9 @@ import { LIST_LIMIT_MAX, listOf } from "./schemas.ts";
 
 /** Series that are added up for a group in one question. */
 const GROUP_SERIES_MAX = 100_000;
+
+/** Series described before others get their turn. */
+const SERIES_AT_ONCE = 5_000;
 
 /** What a query chooses its series by: names as for history, or the filters of /api/entities. */
 export interface Choice extends Question {
@@ -85,21 +87,33 @@ export async function chosenParts(
   return names.flatMap((name) => partsOfEntity(name, fields, samples, home));
 }
 
-/** What a group adds up: also what was removed, so that figures of the past stay what they were. */
-export async function membersOf(
+/** What groups add up: also what was removed, so that figures of the past stay what they were. */
+export async function seriesOfGroups(
   choice: Choice,
   samples: SampleReader & StatisticsReader,
   home: Home,
-): Promise<{ readonly series: readonly SeriesNumber[]; readonly unit: string | null }> {
-  const { fields } = choice;
-  if (choosesNothing(choice)) {
-    const wanted = fields === undefined ? [STATE_FIELD] : listOf(fields);
-    const all = wanted.includes("*") ? [null] : wanted;
-    return { series: all.flatMap((field) => samples.seriesOf(STATE_MEASUREMENT, field)), unit: null };
+): Promise<readonly Series[]> {
+  if (!choosesNothing(choice)) {
+    const parts = await chosenParts(choice, samples, home, { max: GROUP_SERIES_MAX, includeRemoved: true });
+    const chosen = parts.flatMap((part) => part.series ?? []);
+    return [...new Map(chosen.map((one) => [one.number, one])).values()];
   }
-  const parts = await chosenParts(choice, samples, home, { max: GROUP_SERIES_MAX, includeRemoved: true });
-  const series = parts.flatMap((part) => part.series ?? []);
-  const units = new Set(series.map(({ unit }) => unit));
-  const [unit = null] = units;
-  return { series: [...new Set(series.map(({ number }) => number))], unit: units.size === 1 ? unit : null };
+  const all: Series[] = [];
+  for (const [i, number] of numbersOfHome(choice, samples).entries()) {
+    if (i > 0 && i % SERIES_AT_ONCE === 0) await turn();
+    const one = samples.describeSeries(number);
+    if (one !== undefined) all.push(one);
+  }
+  return all;
+}
+
+/** The series of the whole home, where nothing is chosen from it: without more of them than their numbers. */
+export function seriesOfWholeHome(choice: Choice, samples: StatisticsReader): readonly SeriesNumber[] | undefined {
+  return choosesNothing(choice) ? numbersOfHome(choice, samples) : undefined;
+}
+
+function numbersOfHome({ fields }: Choice, samples: StatisticsReader): SeriesNumber[] {
+  const wanted = fields === undefined ? [STATE_FIELD] : listOf(fields);
+  const all = wanted.includes("*") ? [null] : wanted;
+  return all.flatMap((field) => samples.seriesOf(STATE_MEASUREMENT, field));
 }

@@ -1,16 +1,11 @@
 import { AppError } from "../domain/errors.ts";
-import type { HomeReader } from "../domain/home-store.ts";
-import type { Micros, Span } from "../domain/sample.ts";
-import { type SeriesNumber, STATE_FIELD } from "../domain/series.ts";
-import type { BucketFigures, StatisticsReader, StatisticsRequest } from "../domain/statistics.ts";
-import type { SampleReader } from "../domain/store.ts";
+import { GROUPINGS, type Grouping } from "../domain/home-store.ts";
+import type { Span } from "../domain/sample.ts";
 import { keptPeriodBorders, PERIODS, type Period, periodsAtMost } from "../lib/calendar.ts";
 import { nowMicros } from "../lib/time.ts";
 import type { Api } from "./api.ts";
-import { decodeCursor, encodeCursor, type ListAsked, nameInCursor } from "./cursors.ts";
+import { decodeCursor, encodeCursor, type ListAsked } from "./cursors.ts";
 import { entityFilters } from "./entity-filter.ts";
-import { atMost, formerTimesWithin, mixedBuckets, sentencesOf } from "./former-units.ts";
-import type { HistoryPart } from "./history-page.ts";
 import { loneBucketWriter } from "./lone-buckets.ts";
 import { ENTITIES_MAX } from "./parts.ts";
 import {
@@ -30,19 +25,21 @@ import {
   warningsAlsoOfUnits,
 } from "./schemas.ts";
 import { parseSpan } from "./span.ts";
-import { chosenParts, membersOf } from "./statistics-choice.ts";
+import { STATISTICS_TYPES, type StatisticsType } from "./statistics-buckets.ts";
+import {
+  groupsPage,
+  homePage,
+  type Place,
+  STATISTICS_BUCKETS_MAX,
+  type StatisticsPage,
+  type StatisticsQuestion,
+  type StatisticsSources,
+  seriesPage,
+} from "./statistics-pages.ts";
 import { Type } from "./type.ts";
 
-/** Buckets of an answer: whole series go to a page while they fit. */
-export const STATISTICS_BUCKETS_MAX = 10_000;
 const LIST_LENGTH_MAX = 60_000;
 const MOMENT = "ISO 8601 with zone, or epoch milliseconds";
-
-export const STATISTICS_TYPES = ["mean", "min", "max", "first", "last", "count", "sum", "change", "durations"] as const;
-type StatisticsType = (typeof STATISTICS_TYPES)[number];
-/** Figures that mean the same in any unit. */
-const UNITLESS: ReadonlySet<StatisticsType> = new Set(["count", "durations"]);
-const MIXED = "Of buckets in which a unit changed only count and durations are told: other figures would mix two units";
 
 const number = (description: string) => Type.Optional(Type.Number({ description }));
 
@@ -72,8 +69,8 @@ const StatisticsAnswer = exactly({
       current_entity_id: Type.Optional(text("Its present name, where the one asked for is another")),
       measurement: Type.Optional(text("Of what is no entity")),
       subject: Type.Optional(text("Of what is no entity")),
-      key: Type.Optional(text("Of a group: home")),
-      name: Type.Optional(nullableText("Of a group: the home's name")),
+      key: Type.Optional(nullableText("Of a group: home, or the id of its area, device, …; null: of what has none")),
+      name: Type.Optional(nullableText("Of a group: what its area, device, … is called now, or the home")),
       field: text("state, or an attribute's name; * for all"),
       unit: nullableText("Unit of measurement, the present one; null in a group where it is not the same everywhere"),
       buckets: Type.Array(Bucket, { description: "Ascending; those of which nothing is known are left out" }),
@@ -84,7 +81,7 @@ const StatisticsAnswer = exactly({
 });
 
 /** The home as Home Assistant describes it: where days are cut, and how it is called. */
-export interface Place {
+export interface HomePlace {
   readonly timeZone: string;
   readonly name: string | null;
 }
@@ -92,11 +89,12 @@ export interface Place {
 /** Figures over hours, days, weeks and months; docs/statistics.md defines them. */
 export function statisticsRoutes(
   api: Api,
-  samples: SampleReader & StatisticsReader,
-  home: Pick<HomeReader, "entity" | "entities" | "searchEntities">,
-  place: () => Place,
+  samples: StatisticsSources["samples"],
+  home: StatisticsSources["home"],
+  place: () => HomePlace,
   now: () => number = nowMicros,
 ): void {
+  const sources: StatisticsSources = { samples, home };
   const writeLone = loneBucketWriter();
   const cut = keptPeriodBorders();
   api.get(
@@ -133,7 +131,11 @@ export function statisticsRoutes(
             }),
           ),
           types: queryList(`Figures, all without it: ${STATISTICS_TYPES.join(", ")}`, LIST_LENGTH_MAX),
-          group_by: queryChoice(["home"], "One series for all that is chosen, or for the whole home when nothing is"),
+          group_by: queryChoice(
+            ["home", ...GROUPINGS],
+            "One series for each group of what is chosen, or of the whole home when nothing is: each sample counts for the " +
+              "area, or its floor, in which its entity was then, and for what the entity and its device are now",
+          ),
           cursor,
         }),
         response: answers({ 200: StatisticsAnswer }, 404),
@@ -147,40 +149,28 @@ export function statisticsRoutes(
       const position = cursor === undefined ? null : positionOf(asked, cursor);
       const span = position ?? parseSpan(query.start, query.end, now());
       const { period, borders } = bordersOf(query.period, query.points, span, timeZone, cut);
-      const head = { period, time_zone: timeZone };
-      const ask = (series: readonly SeriesNumber[], group: boolean): Promise<Buckets> =>
-        readBuckets(samples, { series, borders, until: now(), group }, types, writeLone);
+      const page = await pageOf(
+        { choice: query, borders, until: now(), wanted: { types, writeLone }, from: position?.from ?? null },
+        query.group_by,
+        name,
+      );
+      const rest = {
+        ...warned(page.warnings),
+        next_cursor: page.next && encodeCursor(asked, [span.start, span.end, ...page.next]),
+      };
       reply.type("application/json; charset=utf-8");
-
-      if (query.group_by !== undefined) {
-        const members = await membersOf(query, samples, home);
-        const { buckets, warnings } = await ask(members.series, true);
-        // As the choice of fields: of an entity the state, of another subject all.
-        const field = query.fields ?? (query.measurement === undefined ? STATE_FIELD : "*");
-        const group = { key: query.group_by, name, field, unit: members.unit };
-        return reply.send(
-          answerJson(head, [withBuckets(group, buckets[0]!)], { ...warned(warnings), next_cursor: null }),
-        );
-      }
-
-      const parts = await chosenParts(query, samples, home);
-      const first = position === null ? 0 : indexOf(parts, position);
-      const page = parts.slice(first, first + Math.floor(STATISTICS_BUCKETS_MAX / (borders.length - 1)));
-      const next = parts[first + page.length];
-      const { buckets, warnings } = await ask(
-        page.flatMap(({ series }) => (series === null ? [] : [series.number])),
-        false,
-      );
-      let answer = 0;
-      const series = page.map(({ head, field, series }) =>
-        withBuckets({ ...head, field, unit: series?.unit ?? null }, series === null ? NO_BUCKETS : buckets[answer++]!),
-      );
-      const nextCursor = next
-        ? encodeCursor(asked, [span.start, span.end, nameInCursor(next.name), nameInCursor(next.field)])
-        : null;
-      return reply.send(answerJson(head, series, { ...warned(warnings), next_cursor: nextCursor }));
+      return reply.send(answerJson({ period, time_zone: timeZone }, page.series, rest));
     },
   );
+
+  function pageOf(
+    question: StatisticsQuestion,
+    groupBy: "home" | Grouping | undefined,
+    homeName: string | null,
+  ): Promise<StatisticsPage> {
+    if (groupBy === undefined) return seriesPage(sources, question);
+    return groupBy === "home" ? homePage(sources, question, homeName) : groupsPage(sources, question, groupBy);
+  }
 }
 
 function typesOf(list: string | undefined): ReadonlySet<StatisticsType> {
@@ -221,114 +211,15 @@ function bordersWithin(period: Period, span: Span, timeZone: string, max: number
 }
 
 interface Position extends Span {
-  readonly name: string;
-  readonly field: string;
+  readonly from: Place;
 }
 
 function positionOf(asked: ListAsked, cursor: string): Position {
   // Its digest says that we made it for this very query, so its shape is known.
-  const [start, end, name, field] = decodeCursor(asked, cursor) as [number, number, string, string];
-  return { start, end, name, field };
-}
-
-function indexOf(parts: readonly HistoryPart[], { name, field }: Position): number {
-  const index = parts.findIndex((part) => nameInCursor(part.field) === field && nameInCursor(part.name) === name);
-  if (index !== -1) return index;
-  throw new AppError("conflict", "Cannot go on from this cursor: its series is gone; read again from the start");
-}
-
-interface Buckets {
-  /** As the answer has them, by series: lists in JSON. */
-  readonly buckets: readonly string[];
-  readonly warnings: readonly string[];
-}
-
-const NO_BUCKETS = "[]";
-
-/** A series of the answer, in JSON. */
-function withBuckets(head: object, buckets: string): string {
-  return `${JSON.stringify(head).slice(0, -1)},"buckets":${buckets}}`;
+  const [start, end, ...from] = decodeCursor(asked, cursor) as [number, number, ...Place];
+  return { start, end, from };
 }
 
 function answerJson(head: object, series: readonly string[], rest: object): string {
   return `${JSON.stringify(head).slice(0, -1)},"series":[${series.join()}],${JSON.stringify(rest).slice(1)}`;
-}
-
-/** The buckets that have begun, and of which something is known. A figure alone is read faster. */
-async function readBuckets(
-  samples: StatisticsReader,
-  request: StatisticsRequest,
-  types: ReadonlySet<StatisticsType>,
-  writeLone: ReturnType<typeof loneBucketWriter>,
-): Promise<Buckets> {
-  const { borders, until } = request;
-  const { mixed, sentences } = unitsOf(samples, request, types);
-  const [only] = types;
-  if (types.size === 1 && (only === "mean" || only === "count")) {
-    const { series, warnings } = await samples.figure(request, only);
-    for (const [i, buckets] of mixed) for (const bucket of buckets) series[i]![bucket] = Number.NaN;
-    const buckets = series.map((figures) => writeLone(only, figures, borders, until));
-    return { buckets, warnings: [...warnings, ...sentences] };
-  }
-  const { series, warnings } = await samples.statistics(request);
-  const bodies = series.map((figures, i) => bucketBodies(figures, { borders, until, mixed: mixed.get(i) }, types));
-  return { buckets: bodies.map((list) => JSON.stringify(list)), warnings: [...warnings, ...sentences] };
-}
-
-interface Units {
-  /** By the place of the series in the answer: buckets whose figures would be of two units. */
-  readonly mixed: ReadonlyMap<number, ReadonlySet<number>>;
-  readonly sentences: readonly string[];
-}
-
-/** What there is to say of units that changed, where figures are asked for that have one. */
-function unitsOf(
-  samples: StatisticsReader,
-  { series, borders, until, group }: StatisticsRequest,
-  types: ReadonlySet<StatisticsType>,
-): Units {
-  const changed = types.isSubsetOf(UNITLESS) ? [] : samples.withFormerUnits(series);
-  const mixed = new Map<number, ReadonlySet<number>>();
-  if (group) mixed.set(0, mixedBuckets(changed, borders));
-  else for (const one of changed) mixed.set(series.indexOf(one.number), mixedBuckets([one], borders));
-  const end = Math.min(until, borders[borders.length - 1]!);
-  const sentences = changed.flatMap((one) => sentencesOf(one, "figures", formerTimesWithin(one, borders[0]!, end)));
-  const isMixed = [...mixed.values()].some((buckets) => buckets.size > 0);
-  return { mixed, sentences: isMixed ? [...atMost(sentences), MIXED] : atMost(sentences) };
-}
-
-interface BucketTimes {
-  readonly borders: readonly Micros[];
-  readonly until: Micros;
-  readonly mixed: ReadonlySet<number> | undefined;
-}
-
-function bucketBodies(
-  figures: readonly (BucketFigures | null)[],
-  { borders, until, mixed }: BucketTimes,
-  types: ReadonlySet<StatisticsType>,
-): object[] {
-  const unitless = types.intersection(UNITLESS);
-  const bodies: object[] = [];
-  for (const [i, bucket] of figures.entries()) {
-    if (borders[i]! >= until || bucket === null) continue;
-    const told = mixed?.has(i) ? unitless : types;
-    bodies.push({ start: borders[i]! / 1000, end: borders[i + 1]! / 1000, ...figuresBody(bucket, told) });
-  }
-  return bodies;
-}
-
-function figuresBody(bucket: BucketFigures, types: ReadonlySet<StatisticsType>): Record<string, unknown> {
-  const body: Record<string, unknown> = {};
-  for (const type of types) {
-    if (type === "durations") {
-      if (bucket.durations === null) continue;
-      body.durations = Object.fromEntries([...bucket.durations].map(([state, micros]) => [state, micros / 1e6]));
-      if (bucket.otherDuration > 0) body.durations_other = bucket.otherDuration / 1e6;
-    } else if (Number.isFinite(bucket[type])) {
-      // Numbers near the largest have sums beyond it, and JSON has no infinity.
-      body[type] = bucket[type];
-    }
-  }
-  return body;
 }

@@ -231,6 +231,32 @@ export interface KnownEntities {
   factsOf(owner: string): EntityFacts | undefined;
 }
 
+/** By what entities can be grouped: "area" and "floor" change as they move, of all others the present one is known. */
+export const GROUPINGS = [
+  "area",
+  "floor",
+  "device",
+  "domain",
+  "label",
+  "integration",
+  "manufacturer",
+  "model",
+] as const;
+export type Grouping = (typeof GROUPINGS)[number];
+
+/** A group that an entity is in, or was. */
+export interface Belonging {
+  /** The id of its area, floor, device, …; null: it is in none. */
+  readonly key: string | null;
+  /** What it is called now, where that is known. */
+  readonly name: string | null;
+  /** Infinity: it still is. */
+  readonly until: Micros;
+}
+
+/** Entities that are asked for at once by `belongings`: one may have moved a hundred times. */
+export const BELONGINGS_MAX = 200;
+
 /** What reads the database of the home: short, indexed queries on the caller's thread. */
 export interface HomeReader {
   devices(filter: DeviceFilter): Page<DeviceRow>;
@@ -242,6 +268,17 @@ export interface HomeReader {
   entity(id: string): EntityRow | undefined;
   /** The entity_ids of all that are there with this effective area, in no order; quick also for thousands. */
   entityIdsOfArea(areaId: string): readonly string[];
+  /**
+   * The groups of these entities, BELONGINGS_MAX at most, by their ids (the registry's, or the entity_id of one that has
+   * none; where nobody goes by that, `name` finds the entity). Ascending by `until`, each begins as the one before ends,
+   * those of the same end together; what ended before `from` is left out. Who was removed is where it was last. An entity
+   * that is unknown is not in the answer.
+   */
+  belongings(
+    by: Grouping,
+    entities: readonly { readonly id: string; readonly name: string | null }[],
+    from: Micros,
+  ): ReadonlyMap<string, readonly Belonging[]>;
   areas(request: PageRequest): Page<AreaRow>;
   integrations(request: PageRequest): Page<IntegrationRow>;
   /** Undefined for a platform of which there is no config entry, no device and no entity. */

@@ -96,6 +96,8 @@ export interface StatisticsReader {
   groupFigure(request: GroupsRequest, figure: LoneFigure): Promise<LoneAnswer>;
   /** All series of a measurement, those of removed entities included; of one field, or of all fields. */
   seriesOf(measurement: string, field: string | null): readonly SeriesNumber[];
+  /** The series, for names. */
+  describeSeries(number: SeriesNumber): Series | undefined;
   /** Those of these series whose unit has changed: their figures are in the unit of their time, or of two units mixed. */
   withFormerUnits(series: readonly SeriesNumber[]): readonly Series[];
 }

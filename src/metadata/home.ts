@@ -4,6 +4,7 @@ import type { CurrentStates, HomeConfig } from "../domain/home.ts";
 import type { HomeReader, HomeWriter, KnownEntities } from "../domain/home-store.ts";
 import type { Logger } from "../lib/log.ts";
 import { readAreas } from "./areas.ts";
+import { readBelongings } from "./belongings.ts";
 import { createCurrentStates, readStates } from "./current-states.ts";
 import { type DatabaseSettings, DEFAULT_SETTINGS, openDatabase } from "./database.ts";
 import { readDevice, readDevices } from "./devices.ts";
@@ -49,7 +50,8 @@ export async function openHome({ file, settings = DEFAULT_SETTINGS, log }: HomeO
   if (movedAside) {
     log.error(
       `The database "${file}" is damaged (${movedAside.reason}). It was moved to "${movedAside.to}" and a new one ` +
-        "begins; Home Assistant fills it again. Devices added by hand are in the old file",
+        "begins; Home Assistant fills it again. Devices added by hand, and where entities were before they moved, are in " +
+        "the old file",
     );
   }
   if (applied.length > 0) log.info(`The database "${file}" was brought to revision ${applied.at(-1)}`);
@@ -80,6 +82,7 @@ export async function openHome({ file, settings = DEFAULT_SETTINGS, log }: HomeO
       readCounts(queries).entities > SEARCH_HERE_MAX ? search.find(filter) : readEntities(queries, states, filter),
     entity: (id) => readEntity(queries, states, id),
     entityIdsOfArea: (areaId) => readEntityIdsOfArea(queries, areaId),
+    belongings: (by, entities, from) => readBelongings(queries, by, entities, from),
     ownersSince: (at) => readOwnersSince(queries, at),
     factsOf: (owner) => readFacts(queries, owner),
     areas: (request) => readAreas(queries, request),

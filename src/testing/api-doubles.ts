@@ -172,6 +172,7 @@ export function createHomeDouble(): HomeDouble {
     entity: (id) => double.entityRows.get(id) ?? double.entityRows.values().find((row) => row.id === id),
     entityIdsOfArea: (areaId) =>
       [...double.entityRows.values()].filter((row) => row.area_id === areaId).map((row) => row.entity_id),
+    belongings: () => new Map(),
     areas: (request) => paged([AREA], request),
     integrations: (request) => paged([INTEGRATION], request),
     integrationAnalytics: (platform) =>
@@ -333,6 +334,7 @@ export function createSamplesDouble(): SamplesDouble {
       throw new Error("Groups are tested on a real store");
     },
     withFormerUnits: () => [],
+    describeSeries: (number) => all[number]?.series,
     seriesOf: (measurement, field) =>
       all
         .filter(({ series }) => series.measurement === measurement && (field === null || series.field === field))
