@@ -1,3 +1,4 @@
+import { setImmediate as turn } from "node:timers/promises";
 import type { Micros } from "../../domain/sample.ts";
 import type { SeriesNumber } from "../../domain/series.ts";
 import type {
@@ -17,6 +18,8 @@ import type { Loose } from "./plan.ts";
 
 /** Buckets of members that came or went, in one question. */
 const BUCKETS_AT_ONCE = 10_000;
+/** Members looked at before others get their turn: there may be 100,000. */
+const MEMBERS_AT_ONCE = 5_000;
 
 /** What answers questions for groups: those of whole series added up, and parts of those that came or went. */
 export interface GroupAnswers {
@@ -27,14 +30,14 @@ export interface GroupAnswers {
 export function createGroupAnswers(answers: Answers): GroupAnswers {
   return {
     async groups(request) {
-      const { settled, moved } = divide(request);
+      const { settled, moved } = await divide(request);
       const whole = await answers.statistics(settled);
       const told = createTold(whole);
       const tallies = whole.series.map(() => new Map<number, Tally>());
-      for (const turn of moved) {
-        const answer = await answers.statistics(turn.question);
+      for (const one of moved) {
+        const answer = await answers.statistics(one.question);
         told.heed(answer);
-        for (const { group, bucket, series, part } of partsOf(request, turn)) {
+        for (const { group, bucket, series, part } of partsOf(request, one)) {
           if (told.isUnknown(answer, series, part, group, bucket)) continue;
           const figures = answer.series[series]![part]!;
           if (figures === null) continue;
@@ -53,13 +56,13 @@ export function createGroupAnswers(answers: Answers): GroupAnswers {
     },
 
     async groupFigure(request, figure) {
-      const { settled, moved } = divide(request);
+      const { settled, moved } = await divide(request);
       const whole = await answers.figure(settled, figure);
       const told = createTold(whole);
-      for (const turn of moved) {
-        const answer = await answers.figure(turn.question, figure);
+      for (const one of moved) {
+        const answer = await answers.figure(one.question, figure);
         told.heed(answer);
-        for (const { group, bucket, series, part } of partsOf(request, turn)) {
+        for (const { group, bucket, series, part } of partsOf(request, one)) {
           if (told.isUnknown(answer, series, part, group, bucket)) continue;
           const value = answer.series[series]![part]!;
           if (figure === "count") whole.series[group]![bucket]! += value;
@@ -95,15 +98,16 @@ interface Turn {
 }
 
 /** Members that were in their groups all the time, and the others. */
-function divide({ borders, until, groups, members }: GroupsRequest): {
+async function divide({ borders, until, groups, members }: GroupsRequest): Promise<{
   readonly settled: Question;
   readonly moved: readonly Turn[];
-} {
+}> {
   const series: SeriesNumber[] = [];
   const of: number[][] = [];
   const moved = new Map<string, { cuts: readonly Micros[]; members: Member[] }>();
   const [first, last] = [borders[0]!, borders[borders.length - 1]!];
-  for (const member of members) {
+  for (const [i, member] of members.entries()) {
+    if (i > 0 && i % MEMBERS_AT_ONCE === 0) await turn();
     if (!member.stays.some(({ start, end }) => start < last && end > first)) continue;
     const cuts = cutsOf(member.stays, borders);
     if (cuts === null) {
