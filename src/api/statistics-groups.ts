@@ -5,8 +5,9 @@ import type { Span } from "../domain/sample.ts";
 import type { Series } from "../domain/series.ts";
 import type { Member } from "../domain/statistics.ts";
 
-/** How often members went from one group to another within the span of an answer: each is asked for in parts. */
+/** How often members went from one group to another within the span, and buckets of those that did, in an answer. */
 const MOVES_MAX = 10_000;
+const MOVED_BUCKETS_MAX = 1_000_000;
 
 /** Series looked at before others get their turn: there may be 100,000. */
 const MEMBERS_AT_ONCE = 5_000;
@@ -34,7 +35,7 @@ export interface Grouped {
 
 /**
  * Groups these series, of entities, by what these are, and by where they were in the span. A group is there when one of
- * them was in it at some time of the span, whatever is known of that time. `invalid` when they moved too often.
+ * them was in it at some time of the span, whatever is known of that time.
  */
 export async function groupSeries(
   by: Grouping,
@@ -44,7 +45,6 @@ export async function groupSeries(
 ): Promise<Grouped> {
   const groups = new Map<string | null, NumberedGroup>();
   const members: Member[] = [];
-  let moves = 0;
   for (let from = 0; from < series.length; from += BELONGINGS_MAX) {
     if (from > 0) await turn();
     const some = series.slice(from, from + BELONGINGS_MAX);
@@ -52,7 +52,6 @@ export async function groupSeries(
     const belongings = home.belongings(by, entities, span.start);
     for (const one of some) {
       const stays = staysWithin(span, belongings.get(one.subject) ?? unknown(by, one));
-      moves += new Set(stays.map(({ end }) => end)).size - 1;
       const numbered = stays.map(({ key, name, start, end }) => {
         const group = groups.get(key) ?? { key, name, units: new Set(), number: groups.size };
         group.units.add(one.unit);
@@ -61,19 +60,21 @@ export async function groupSeries(
       });
       members.push({ series: one.number, stays: numbered });
     }
-    if (moves > MOVES_MAX) {
-      const remedy = "choose fewer of them, or a shorter span";
-      throw new AppError("invalid", `The entities moved more than ${MOVES_MAX} times within the span: ${remedy}`);
-    }
   }
   return { groups: [...groups.values()].sort(byName), members };
 }
 
-/** Who was in some of the groups, these by their place among them. */
+/**
+ * Who was in some of the groups, these by their place among them. `invalid` when they moved so often that too many parts
+ * of `buckets` would have to be asked for one by one.
+ */
 export async function membersOfSome(
   some: readonly NumberedGroup[],
   members: readonly Member[],
+  buckets: number,
 ): Promise<readonly Member[]> {
+  let moves = 0;
+  let moved = 0;
   const places = new Map(some.map(({ number }, place) => [number, place]));
   const found: Member[] = [];
   for (const [i, { series, stays }] of members.entries()) {
@@ -82,7 +83,18 @@ export async function membersOfSome(
       const group = places.get(stay.group);
       return group === undefined ? [] : { ...stay, group };
     });
-    if (here.length > 0) found.push({ series, stays: here });
+    if (here.length === 0) continue;
+    found.push({ series, stays: here });
+    const ownMoves = new Set(stays.map(({ end }) => end)).size - 1;
+    moves += ownMoves;
+    moved += ownMoves > 0 ? 1 : 0;
+  }
+  if (moves > MOVES_MAX || moved * buckets > MOVED_BUCKETS_MAX) {
+    const state = `${moved} of the entities moved within the span, ${moves} times together`;
+    throw new AppError(
+      "invalid",
+      `Cannot add up so many parts: ${state}; choose fewer, a shorter span or longer periods`,
+    );
   }
   return found;
 }

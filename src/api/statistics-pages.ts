@@ -81,7 +81,7 @@ export async function groupsPage(
   const span = { start: borders[0]!, end: borders[borders.length - 1]! };
   const grouped = await groupSeries(by, await seriesOfGroups(choice, samples, home), home, span);
   const { page, next } = cutPage(grouped.groups, borders, from, ({ key }) => [key === null ? null : nameInCursor(key)]);
-  const members = await membersOfSome(page, grouped.members);
+  const members = await membersOfSome(page, grouped.members, borders.length - 1);
   const request = { borders, until, groups: page.length, members };
   const { buckets, warnings } = await readGroupBuckets(samples, request, wanted);
   const field = fieldOf(choice);

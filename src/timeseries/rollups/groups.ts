@@ -34,7 +34,7 @@ export function createGroupAnswers(answers: Answers): GroupAnswers {
       const whole = await answers.statistics(settled);
       const told = createTold(whole);
       const tallies = whole.series.map(() => new Map<number, Tally>());
-      for (const one of moved) {
+      for (const one of turnsOf(request, moved)) {
         const answer = await answers.statistics(one.question);
         told.heed(answer);
         for (const { group, bucket, series, part } of partsOf(request, one)) {
@@ -59,7 +59,7 @@ export function createGroupAnswers(answers: Answers): GroupAnswers {
       const { settled, moved } = await divide(request);
       const whole = await answers.figure(settled, figure);
       const told = createTold(whole);
-      for (const one of moved) {
+      for (const one of turnsOf(request, moved)) {
         const answer = await answers.figure(one.question, figure);
         told.heed(answer);
         for (const { group, bucket, series, part } of partsOf(request, one)) {
@@ -91,7 +91,13 @@ function startedWith(figures: BucketFigures | null): Tally {
   return tally;
 }
 
-/** Members that came or went at the same moments, asked for one by one. */
+/** Members that came or went at the same moments. */
+interface Moved {
+  readonly cuts: readonly Micros[];
+  readonly members: Member[];
+}
+
+/** Some of them, asked for one by one. */
 interface Turn {
   readonly question: Question;
   readonly members: readonly Member[];
@@ -100,11 +106,11 @@ interface Turn {
 /** Members that were in their groups all the time, and the others. */
 async function divide({ borders, until, groups, members }: GroupsRequest): Promise<{
   readonly settled: Question;
-  readonly moved: readonly Turn[];
+  readonly moved: readonly Moved[];
 }> {
   const series: SeriesNumber[] = [];
   const of: number[][] = [];
-  const moved = new Map<string, { cuts: readonly Micros[]; members: Member[] }>();
+  const moved = new Map<string, Moved>();
   const [first, last] = [borders[0]!, borders[borders.length - 1]!];
   for (const [i, member] of members.entries()) {
     if (i > 0 && i % MEMBERS_AT_ONCE === 0) await turn();
@@ -121,7 +127,7 @@ async function divide({ borders, until, groups, members }: GroupsRequest): Promi
     else alike.members.push(member);
   }
   const settled = { series, borders, until, groups: { count: groups, of }, loose: NONE };
-  return { settled, moved: [...moved.values()].flatMap(({ cuts, members }) => turnsOf(cuts, members, borders, until)) };
+  return { settled, moved: [...moved.values()] };
 }
 
 const NONE: Loose = new Set();
@@ -134,21 +140,19 @@ function cutsOf(stays: readonly Stay[], borders: readonly Micros[]): Micros[] | 
   return [...moments].filter((moment) => moment > start && moment < end).sort((a, b) => a - b);
 }
 
-function turnsOf(
-  cuts: readonly Micros[],
-  members: readonly Member[],
-  borders: readonly Micros[],
-  until: Micros,
-): readonly Turn[] {
-  const all = [...new Set([...borders, ...cuts])].sort((a, b) => a - b);
+/** Made as they are needed: each has borders of its own. */
+function* turnsOf({ borders, until }: GroupsRequest, moved: readonly Moved[]): Generator<Turn> {
   const firm = new Set(borders);
-  const loose = new Set(cuts.filter((cut) => !firm.has(cut)));
-  const atOnce = Math.max(1, Math.floor(BUCKETS_AT_ONCE / (all.length - 1)));
-  return Array.from({ length: Math.ceil(members.length / atOnce) }, (_, i) => {
-    const some = members.slice(i * atOnce, (i + 1) * atOnce);
-    const series = some.map(({ series }) => series);
-    return { question: { series, borders: all, until, groups: null, loose }, members: some };
-  });
+  for (const { cuts, members } of moved) {
+    const loose = new Set(cuts.filter((cut) => !firm.has(cut)));
+    const all = [...borders, ...loose].sort((a, b) => a - b);
+    const atOnce = Math.max(1, Math.floor(BUCKETS_AT_ONCE / (all.length - 1)));
+    for (let from = 0; from < members.length; from += atOnce) {
+      const some = members.slice(from, from + atOnce);
+      const series = some.map(({ series }) => series);
+      yield { question: { series, borders: all, until, groups: null, loose }, members: some };
+    }
+  }
 }
 
 type Answer = Pick<StatisticsAnswer, "unknown" | "warnings">;
