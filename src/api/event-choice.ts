@@ -7,7 +7,7 @@ import { entityFilters } from "./entity-filter.ts";
 import { EVENT_TYPES } from "./event-body.ts";
 import { listOf, queryChoice, queryList, queryText } from "./schemas.ts";
 import { parseSpan } from "./span.ts";
-import { membersOf } from "./statistics-choice.ts";
+import { type Choice, seriesOfGroups, seriesOfWholeHome } from "./statistics-choice.ts";
 
 const LIST_LENGTH_MAX = 60_000;
 const MOMENT = "ISO 8601 with zone, or epoch milliseconds";
@@ -57,7 +57,7 @@ export async function chosenSeries(
   samples: ChangeReader,
   home: EventHome,
 ): Promise<readonly SeriesNumber[]> {
-  const { series } = await membersOf(choice, samples, home);
+  const series = await seriesOf(choice, samples, home);
   if (exclude_category === undefined) return series;
   const excluded = new Set<SeriesNumber>();
   for (const category of listOf(exclude_category)) {
@@ -66,12 +66,17 @@ export async function chosenSeries(
   return series.filter((one) => !excluded.has(one));
 }
 
-export async function seriesOfCategory(
-  category: string,
+export const seriesOfCategory = (category: string, samples: ChangeReader, home: EventHome) =>
+  seriesOf({ entity_category: category }, samples, home);
+
+/** Of removed entities too, as groups have them. */
+export async function seriesOf(
+  choice: Choice,
   samples: ChangeReader,
   home: EventHome,
 ): Promise<readonly SeriesNumber[]> {
-  return (await membersOf({ entity_category: category }, samples, home)).series;
+  const whole = seriesOfWholeHome(choice, samples);
+  return whole ?? (await seriesOfGroups(choice, samples, home)).map(({ number }) => number);
 }
 
 export function eventSpanOf(asked: AskedSpan, now: number): Span {

@@ -1,8 +1,7 @@
-import type { Span } from "../domain/sample.ts";
-import type { SeriesNumber } from "../domain/series.ts";
 import type { ChangeReader } from "../domain/store.ts";
 import { isoFromMicros } from "../lib/time.ts";
 import type { Api } from "./api.ts";
+import { readCounts, sumOf } from "./change-counts.ts";
 import { EVENT_TYPES, entityIdOf } from "./event-body.ts";
 import { boundsOf, chosenSeries, type EventHome, eventChoice, eventSpan, seriesOfCategory } from "./event-choice.ts";
 import { periodSpan, queryPeriod } from "./period.ts";
@@ -19,13 +18,6 @@ const period = queryPeriod("1h");
 
 /** How many changes there were. */
 export function eventCountRoutes(api: Api, samples: ChangeReader, home: EventHome, now: () => number): void {
-  /** By series; counts are exact, from rollups where there are any. */
-  async function countsOf(series: readonly SeriesNumber[], { start, end }: Span) {
-    const question = { series, borders: [start, end], until: end, group: false };
-    const { series: counts, warnings } = await samples.figure(question, "count");
-    return { counts: new Map(series.map((one, i) => [one, counts[i]![0]!])), warnings };
-  }
-
   api.get(
     "/api/v1/events/stats",
     {
@@ -54,9 +46,10 @@ export function eventCountRoutes(api: Api, samples: ChangeReader, home: EventHom
     async ({ query: { period, start, end, start_time, end_time, ...choice } }) => {
       const asked = periodSpan(period, boundsOf({ start, end, start_time, end_time }), now(), "1h");
       const series = await chosenSeries(choice, samples, home);
-      const { counts, warnings } = await countsOf(series, asked);
+      const told = new Set<string>();
+      const counts = await readCounts(samples, series, asked, told);
       const changed = [...counts].filter(([, count]) => count > 0).sort(([, a], [, b]) => b - a);
-      const total = changed.reduce((sum, [, count]) => sum + count, 0);
+      const total = sumOf(counts.values());
       const minutes = Math.max(0, Math.min(asked.end, now()) - asked.start) / MINUTE;
       return {
         start: isoFromMicros(asked.start),
@@ -69,7 +62,7 @@ export function eventCountRoutes(api: Api, samples: ChangeReader, home: EventHom
           const found = samples.describeSeries(one);
           return { entity_id: found === undefined ? "" : entityIdOf(found), count };
         }),
-        ...warned(warnings),
+        ...warned(told),
       };
     },
   );
@@ -100,10 +93,11 @@ export function eventCountRoutes(api: Api, samples: ChangeReader, home: EventHom
     async ({ query: { period, start, end, start_time, end_time, ...choice } }) => {
       const asked = periodSpan(period, boundsOf({ start, end, start_time, end_time }), now(), "1h");
       const series = await chosenSeries(choice, samples, home);
-      const { counts, warnings } = await countsOf(series, asked);
-      const total = counts.values().reduce((sum, count) => sum + count, 0);
+      const told = new Set<string>();
+      const counts = await readCounts(samples, series, asked, told);
+      const total = sumOf(counts.values());
       const ofCategory = async (category: string): Promise<number> =>
-        (await seriesOfCategory(category, samples, home)).reduce((sum, one) => sum + (counts.get(one) ?? 0), 0);
+        sumOf((await seriesOfCategory(category, samples, home)).map((one) => counts.get(one) ?? 0));
       const config = await ofCategory("config");
       const diagnostic = await ofCategory("diagnostic");
       return {
@@ -111,7 +105,7 @@ export function eventCountRoutes(api: Api, samples: ChangeReader, home: EventHom
         end: isoFromMicros(asked.end),
         total_events: total,
         categories: { config, diagnostic, none: total - config - diagnostic },
-        ...warned(warnings),
+        ...warned(told),
       };
     },
   );

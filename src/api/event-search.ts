@@ -1,10 +1,9 @@
 import { AppError } from "../domain/errors.ts";
 import type { SeriesNumber } from "../domain/series.ts";
 import type { ChangeReader } from "../domain/store.ts";
-import { chosenSeries, type EventHome } from "./event-choice.ts";
+import { type EventHome, seriesOf } from "./event-choice.ts";
 import type { Change } from "./newest-changes.ts";
 import { queryList, VALUE_LENGTH_MAX } from "./schemas.ts";
-import { membersOf } from "./statistics-choice.ts";
 import { Type } from "./type.ts";
 
 /** Where a text is looked for: the entity's id and name, or what it changed to. */
@@ -44,13 +43,13 @@ export async function searchOf(
   home: EventHome,
 ): Promise<{ readonly series: readonly SeriesNumber[]; readonly accepts?: (change: Change) => boolean }> {
   const wanted = new Set(fields.map(fieldOf));
-  const named = wanted.has("entity_id") ? (await membersOf({ q }, samples, home)).series : [];
+  const named = wanted.has("entity_id") ? await seriesOf({ q }, samples, home) : [];
   if (!wanted.has("state")) return { series: named };
   const isNamed = new Set(named);
   const part = q.toLowerCase();
   const accepts = ({ series, value }: Change): boolean =>
     isNamed.has(series) || (value !== null && String(value).toLowerCase().includes(part));
-  return { series: await chosenSeries({}, samples, home), accepts };
+  return { series: await seriesOf({}, samples, home), accepts };
 }
 
 function fieldOf(text: string): Field {

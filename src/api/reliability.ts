@@ -3,11 +3,12 @@ import { AppError } from "../domain/errors.ts";
 import type { Gap } from "../domain/gaps.ts";
 import type { DeviceRow, EntityRow, HomeReader } from "../domain/home-store.ts";
 import type { Micros, Span } from "../domain/sample.ts";
-import { type SeriesNumber, STATE_FIELD } from "../domain/series.ts";
+import { type SeriesNumber, STATE_FIELD, STATE_MEASUREMENT } from "../domain/series.ts";
 import type { ChangeReader } from "../domain/store.ts";
 import { isoFromMicros, nowMicros } from "../lib/time.ts";
 import type { Api } from "./api.ts";
 import { type Availability, commonTo, lengthOf, readAvailability } from "./availability.ts";
+import { readCounts, sumOf } from "./change-counts.ts";
 import { periodSpan, queryPeriod } from "./period.ts";
 import {
   answers,
@@ -100,12 +101,6 @@ export function reliabilityRoutes(
       .filter(({ field }) => field === STATE_FIELD)
       .map(({ number }) => number);
 
-  async function countsOf(series: readonly SeriesNumber[], { start, end }: Span, told: Set<string>) {
-    const answer = await samples.figure({ series, borders: [start, end], until: end, group: false }, "count");
-    for (const warning of answer.warnings) told.add(warning);
-    return new Map(series.map((one, i) => [one, answer.series[i]![0]!]));
-  }
-
   api.get(
     "/api/devices/reliability",
     {
@@ -133,9 +128,9 @@ export function reliabilityRoutes(
       const records = await recordsOf(home, seriesOf);
       const grouped = records.filter(({ device }) => device[group_by] !== null);
       const wanted = grouped.flatMap(({ series }) => series);
-      const counts = await countsOf(samples.seriesOf("state", STATE_FIELD), span, told);
-      const total = counts.values().reduce((sum, count) => sum + count, 0);
-      const analyzed = wanted.reduce((sum, one) => sum + (counts.get(one) ?? 0), 0);
+      const counts = await readCounts(samples, samples.seriesOf(STATE_MEASUREMENT, STATE_FIELD), span, told);
+      const total = sumOf(counts.values());
+      const analyzed = sumOf(wanted.map((one) => counts.get(one) ?? 0));
       const found = await readAvailability(samples, wanted, span, gaps(), told);
       const groups = Map.groupBy(grouped, ({ device }) => device[group_by]!);
       const rows = [...groups].flatMap(([name, members]) =>
@@ -174,8 +169,8 @@ export function reliabilityRoutes(
       const told = new Set<string>();
       const entities = await allEntities(home, { platform });
       const series = entities.flatMap(({ entity_id }) => seriesOf(entity_id));
-      const counts = await countsOf(series, span, told);
-      const total = counts.values().reduce((sum, count) => sum + count, 0);
+      const counts = await readCounts(samples, series, span, told);
+      const total = sumOf(counts.values());
       const found = [...(await readAvailability(samples, series, span, gaps(), told)).values()];
       const known = found.reduce((sum, one) => sum + one.known, 0);
       const unavailable = found.reduce((sum, { outages }) => sum + lengthOf(outages), 0);

@@ -72,7 +72,6 @@ export interface SampleReader {
 export interface ChangeReader extends SampleReader, StatisticsReader {
   /** The newest sample by time that is known, from memory. Undefined for an empty series. */
   last(series: SeriesNumber): LastSample | undefined;
-  describeSeries(series: SeriesNumber): Series | undefined;
 }
 
 export interface StoreStatus {

@@ -371,7 +371,7 @@ function createEventSourcesDouble(): EventSources {
     ...double,
     last: () => ({ ts: AT_MICROS, value: "on" }),
     describeSeries: () => hall,
-    figure: async () => ({ series: [Float64Array.of(1)], warnings: [] }),
+    figure: async () => ({ series: [Float64Array.of(1)], weights: [], unknown: [], warnings: [] }),
   };
   return {
     samples,
