@@ -33,19 +33,41 @@ const SAME_CONTEXT_MAX = 100;
 
 const CANNOT_BE_READ = "Causes cannot be read, and are missing";
 
+/** Changes with an id, ascending; `newest`: the id does not tell when it was made, so it may be one that is used again. */
+interface Acting {
+  readonly changes: readonly ContextOfChange[];
+  readonly newest: boolean | undefined;
+}
+
 type Names = Pick<ChangeReader, "describeSeries">;
 
+/** Home Assistant's first day. */
+const FIRST_ULID: Micros = Date.UTC(2013, 8, 17) * 1000;
+
 /** A question for the changes with an id, which are younger than the id. */
-export function ownChanges(id: string, within: Micros): ContextQuestion {
-  return { ids: [id], relation: "own", ...spanAfter(id, within) };
+export function ownChanges(id: string, within: Micros, now: Micros): ContextQuestion {
+  return { ids: [id], relation: "own", ...spanAfter(id, within, now) };
 }
 
 /** From when an id was made; of one that does not tell, all time. */
-export function spanAfter(id: string, within: Micros): { readonly from: Micros; readonly to: Micros } {
-  const made = timeOfUlid(id);
+export function spanAfter(id: string, within: Micros, now: Micros): { readonly from: Micros; readonly to: Micros } {
+  const made = timeOfId(id, now);
   return made === undefined
     ? { from: Number.MIN_SAFE_INTEGER, to: Number.MAX_SAFE_INTEGER }
     : { from: made - BEFORE, to: made + within };
+}
+
+/** When an id was made. Undefined for one that does not tell: what an integration makes up may look like an ULID. */
+function timeOfId(id: string, now: Micros): Micros | undefined {
+  const made = timeOfUlid(id);
+  return made !== undefined && made >= FIRST_ULID && made <= now + EFFECTS_WITHIN ? made : undefined;
+}
+
+/** What acted under an id that these changes have or name as their parent. */
+function actingUnder(id: string, { from, to }: { readonly from: Micros; readonly to: Micros }): ContextQuestion {
+  if (timeOfId(id, to) !== undefined) return ownChanges(id, ACTOR_WITHIN, to);
+  // One span for all such ids of a page, and of an id that is used again and again the latest.
+  return { ids: [id], relation: "own", from: from - EFFECTS_WITHIN, to: to + ACTOR_WITHIN, newest: true };
 }
 
 /**
@@ -63,12 +85,15 @@ export async function readCauses(
     const own = await contexts.of(changes);
     const ids = new Set(own.flatMap((context) => (context ? [context.id, context.parentId ?? []].flat() : [])));
     const asked = [...ids];
-    const found = await contexts.find(
-      asked.map((id) => ownChanges(id, ACTOR_WITHIN)),
-      SAME_CONTEXT_MAX,
-    );
-    const byId = new Map(asked.map((id, i) => [id, found[i]!]));
-    return changes.map((change, i) => ({ context: own[i], cause: causeOf(names, change, own[i], byId) }));
+    const span = { from: Infinity, to: -Infinity };
+    for (const { ts } of changes) {
+      span.from = Math.min(span.from, ts);
+      span.to = Math.max(span.to, ts);
+    }
+    const questions = asked.map((id) => actingUnder(id, span));
+    const found = await contexts.find(questions, SAME_CONTEXT_MAX);
+    const under = new Map(questions.map(({ ids: [id], newest }, i) => [id!, { changes: found[i]!, newest }]));
+    return changes.map((change, i) => ({ context: own[i], cause: causeOf(names, change, own[i], under) }));
   } catch (error) {
     if (!(error instanceof AppError)) throw error;
     warnings.add(CANNOT_BE_READ);
@@ -80,7 +105,7 @@ function causeOf(
   names: Names,
   { series, ts }: ChangePosition,
   context: StateContext | undefined,
-  byId: ReadonlyMap<string, readonly ContextOfChange[]>,
+  under: ReadonlyMap<string, Acting>,
 ): Cause | null {
   if (context === undefined) return null;
   const { id, parentId, userId } = context;
@@ -89,13 +114,19 @@ function causeOf(
     return { type: actorType(entityId) ?? "state_changed", entity_id: entityId, user_id: userId, ts: change.ts };
   };
   const acts = (change: ContextOfChange): boolean => actorType(entityOf(names, change)) !== undefined;
-  const others = (byId.get(id) ?? []).filter((change) => change.series !== series && change.ts <= ts + ACTOR_WITHIN);
+  const others = likely(under.get(id), ts, ts + ACTOR_WITHIN).filter((change) => change.series !== series);
   const actor = others.find(acts);
   if (actor !== undefined) return of(actor);
-  const parents = (parentId === null ? undefined : byId.get(parentId))?.filter((change) => change.ts <= ts) ?? [];
+  const parents = parentId === null ? [] : likely(under.get(parentId), ts, ts);
   const parent = parents.find(acts) ?? parents[0];
   if (parent !== undefined) return of(parent);
   return userId === null ? null : { type: "user", entity_id: null, user_id: userId, ts: null };
+}
+
+/** Those of an id that may have made a change of this time, the likeliest first. */
+function likely(acting: Acting | undefined, ts: Micros, until: Micros): readonly ContextOfChange[] {
+  const changes = acting?.changes.filter((change) => change.ts <= until) ?? [];
+  return acting?.newest ? changes.filter((change) => change.ts >= ts - EFFECTS_WITHIN).reverse() : changes;
 }
 
 function entityOf(names: Names, { series }: ContextOfChange): string | null {

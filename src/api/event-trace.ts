@@ -1,4 +1,5 @@
 import type { ContextOfChange, ContextReader } from "../domain/contexts.ts";
+import type { Micros } from "../domain/sample.ts";
 import { EFFECTS_WITHIN, ownChanges, spanAfter } from "./event-causes.ts";
 
 /** A change on the way from causes to effects. `depth` 0: of the context asked for; below: its causes, above: its effects. */
@@ -18,7 +19,7 @@ export interface Trace {
 }
 
 /** What led to the changes of a context, and what these led to, each for `maxDepth` steps. Empty for an unknown id. */
-export async function readTrace(contexts: ContextReader, id: string, maxDepth: number): Promise<Trace> {
+export async function readTrace(contexts: ContextReader, id: string, maxDepth: number, now: Micros): Promise<Trace> {
   const steps = new Map<string, TraceStep>();
   let cut = false;
   const add = (depth: number, changes: readonly ContextOfChange[]): void => {
@@ -39,7 +40,7 @@ export async function readTrace(contexts: ContextReader, id: string, maxDepth: n
   const own = async (ids: readonly string[]): Promise<ContextOfChange[]> =>
     (
       await contexts.find(
-        ids.map((one) => ownChanges(one, EFFECTS_WITHIN)),
+        ids.map((one) => ownChanges(one, EFFECTS_WITHIN, now)),
         TRACE_CHANGES_MAX,
       )
     ).flat();
@@ -57,7 +58,7 @@ export async function readTrace(contexts: ContextReader, id: string, maxDepth: n
     const questions = effects.map((one) => ({
       ids: [one],
       relation: "caused" as const,
-      ...spanAfter(one, EFFECTS_WITHIN),
+      ...spanAfter(one, EFFECTS_WITHIN, now),
     }));
     const changes = (await contexts.find(questions, TRACE_CHANGES_MAX)).flat();
     add(depth, changes);

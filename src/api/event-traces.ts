@@ -1,5 +1,5 @@
 import { AppError } from "../domain/errors.ts";
-import type { Value } from "../domain/sample.ts";
+import type { Micros, Value } from "../domain/sample.ts";
 import { isoFromMicros } from "../lib/time.ts";
 import type { Api } from "./api.ts";
 import { EVENT_TYPES, entityIdOf, stateText } from "./event-body.ts";
@@ -25,7 +25,7 @@ const Step = named("TraceStep", {
 });
 
 /** From causes to effects. */
-export function traceRoutes(api: Api, { samples, contexts }: EventSources): void {
+export function traceRoutes(api: Api, { samples, contexts }: EventSources, now: () => Micros): void {
   const textOf = (value: Value | undefined): string | null => (value == null ? null : stateText(value));
 
   async function statesAround(changes: readonly ChangePosition[], told: Set<string>) {
@@ -75,7 +75,7 @@ export function traceRoutes(api: Api, { samples, contexts }: EventSources): void
         },
       },
       async ({ params: { context_id }, query: { max_depth = DEPTH_DEFAULT, include_details = true } }) => {
-        const { steps, cut } = await readTrace(contexts, context_id, max_depth);
+        const { steps, cut } = await readTrace(contexts, context_id, max_depth, now());
         if (steps.length === 0) throw new AppError("not_found", `Cannot find a change of context "${context_id}"`);
         const told = new Set<string>(
           cut ? [`Only ${TRACE_CHANGES_MAX} changes are in the answer: there are more`] : [],

@@ -327,6 +327,48 @@ test("causes that name each other in a circle, and ids that are no ULIDs, are fo
   );
 });
 
+test("an id that does not tell when it was made stands for the latest that has it, within a day", async (t) => {
+  const { store, get } = await started(t);
+  const change = (entityId: string, seconds: number, id: string, parentId: string | null = null) => {
+    const series = entity(store, entityId);
+    const ts = T0 + seconds * SECOND;
+    if (!entityId.startsWith("automation.")) store.append(series, ts, seconds);
+    store.contexts.note({ series, ts }, { id, parentId, userId: null }, entityId.startsWith("automation."));
+  };
+  // Looks like an ULID, of the year 10,000 or so.
+  const hexadecimal = "7f00aa11bb22cc33dd44ee55ff";
+  for (const [days, id] of [
+    [-3, "constant"],
+    [0, "other"],
+    [0, hexadecimal],
+  ] as const) {
+    change(`automation.${id}`, days * 86_400, id);
+  }
+  change("light.constant", 60, "constant");
+  change("light.other", 60, "other");
+  change("light.hexadecimal", 1, hexadecimal);
+  change("sensor.early", 100, "again");
+  change("sensor.late", 200, "again");
+  change("light.effect", 201, "effect", "again");
+  const causes = async () =>
+    Object.fromEntries(
+      (await get(`?entity_id=${Object.keys(expected).join()}&${span(0, HOUR)}`)).events.map(({ entity_id, cause }) => [
+        entity_id,
+        cause?.entity_id ?? null,
+      ]),
+    );
+  const expected = {
+    "light.constant": null,
+    "light.other": "automation.other",
+    "light.hexadecimal": `automation.${hexadecimal}`,
+    "light.effect": "sensor.late",
+  };
+  assert.deepEqual(await causes(), expected);
+  await store.flush();
+  assert.deepEqual(await causes(), expected, "from the disk");
+  assert.equal((await get(`/trace/${hexadecimal}`)).count, 2);
+});
+
 const REGISTRY = [
   { id: "id_of_light.hall", entity_id: "light.hall", platform: "hue", original_name: "Ceiling", labels: ["night"] },
   { id: "id_of_sensor.rssi", entity_id: "sensor.rssi", platform: "hue", entity_category: "diagnostic" },

@@ -146,7 +146,7 @@ export function eventRoutes(
   );
 
   eventCountRoutes(api, samples, home, now);
-  traceRoutes(api, sources);
+  traceRoutes(api, sources, now);
 
   api.get(
     "/api/v1/events/search",

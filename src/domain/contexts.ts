@@ -23,6 +23,8 @@ export interface ContextQuestion {
   readonly relation: "own" | "caused";
   readonly from: Micros;
   readonly to: Micros;
+  /** Of more than are wanted the newest, not the oldest. */
+  readonly newest?: boolean;
 }
 
 /**

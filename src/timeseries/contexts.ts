@@ -129,7 +129,10 @@ export function createContexts({
       if (questions.length === 0) return [];
       const inMemory = findInMemory(questions);
       const stored = await disk.ask("findContexts", { questions, limit });
-      return stored.map((rows, i) => merge(rows, inMemory[i]!).slice(0, limit));
+      return stored.map((rows, i) => {
+        const all = merge(rows, inMemory[i]!);
+        return questions[i]!.newest ? all.slice(-limit) : all.slice(0, limit);
+      });
     },
   };
 }

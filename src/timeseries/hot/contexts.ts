@@ -76,20 +76,51 @@ export function readContextsOf(
   });
 }
 
-/** What each question asks for, ascending, `limit` at most. */
+/**
+ * What each question asks for, ascending, `limit` at most. Those of one span are answered in one pass: ids that tell no
+ * time are looked for far and wide, and a page may have a thousand of them.
+ */
 export function findContexts(
   prepared: (sql: string) => StatementSync,
   questions: readonly ContextQuestion[],
   limit: number,
 ): ContextOfChange[][] {
-  return questions.map(({ ids, relation, from, to }) => {
-    const column = relation === "own" ? "id" : "parent_id";
-    const select = prepared(
-      `SELECT ts, series, id, parent_id, user_id FROM contexts
-       WHERE ts >= ? AND ts < ? AND ${column} IN (SELECT value FROM json_each(?)) ORDER BY ts, series LIMIT ?`,
-    );
-    return (select.all(from, to, JSON.stringify(ids), limit) as unknown as Row[]).map(contextOf);
+  const found = new Map(questions.map((question) => [question, [] as ContextOfChange[]]));
+  const bySpan = Map.groupBy(questions, ({ relation, from, to, newest }) => `${relation} ${from} ${to} ${newest}`);
+  for (const together of bySpan.values()) findTogether(prepared, together, limit, found);
+  return questions.map((question) => {
+    const rows = found.get(question)!;
+    return question.newest ? rows.toReversed() : rows;
   });
+}
+
+function findTogether(
+  prepared: (sql: string) => StatementSync,
+  questions: readonly ContextQuestion[],
+  limit: number,
+  found: ReadonlyMap<ContextQuestion, ContextOfChange[]>,
+): void {
+  const { relation, from, to, newest = false } = questions[0]!;
+  const column = relation === "own" ? "id" : "parent_id";
+  const order = newest ? "ts DESC, series DESC" : "ts, series";
+  const select = prepared(
+    `SELECT ts, series, id, parent_id, user_id FROM contexts
+     WHERE ts >= ? AND ts < ? AND ${column} IN (SELECT value FROM json_each(?)) ORDER BY ${order}`,
+  );
+  const byId = Map.groupBy(
+    questions.flatMap((question) => question.ids.map((id) => ({ id, rows: found.get(question)! }))),
+    ({ id }) => id,
+  );
+  let open = questions.length;
+  for (const row of select.iterate(from, to, JSON.stringify([...byId.keys()])) as unknown as Iterable<Row>) {
+    const context = contextOf(row);
+    for (const { rows } of byId.get((relation === "own" ? context.id : context.parentId)!)!) {
+      if (rows.length >= limit) continue;
+      rows.push(context);
+      if (rows.length === limit) open--;
+    }
+    if (open === 0) return;
+  }
 }
 
 function contextOf([ts, series, id, parentId, userId]: Row): ContextOfChange {
