@@ -4,7 +4,7 @@ import type { StateContext } from "../domain/home.ts";
 import type { Micros } from "../domain/sample.ts";
 import type { ChangeReader } from "../domain/store.ts";
 import { timeOfUlid } from "../lib/ulid.ts";
-import type { ChangePosition } from "./newest-changes.ts";
+import { type ChangePosition, READ_AT_ONCE } from "./newest-changes.ts";
 
 /** Who or what made a change, as far as it is known. */
 export interface Cause {
@@ -39,7 +39,7 @@ interface Acting {
   readonly newest: boolean | undefined;
 }
 
-type Names = Pick<ChangeReader, "describeSeries">;
+type Samples = Pick<ChangeReader, "describeSeries" | "read">;
 
 /** Home Assistant's first day. */
 const FIRST_ULID: Micros = Date.UTC(2013, 8, 17) * 1000;
@@ -77,7 +77,7 @@ function actingUnder(id: string, { from, to }: { readonly from: Micros; readonly
  */
 export async function readCauses(
   contexts: ContextReader,
-  names: Names,
+  samples: Samples,
   changes: readonly ChangePosition[],
   warnings: Set<string>,
 ): Promise<Caused[]> {
@@ -93,7 +93,8 @@ export async function readCauses(
     const questions = asked.map((id) => actingUnder(id, span));
     const found = await contexts.find(questions, SAME_CONTEXT_MAX);
     const under = new Map(questions.map(({ ids: [id], newest }, i) => [id!, { changes: found[i]!, newest }]));
-    return changes.map((change, i) => ({ context: own[i], cause: causeOf(names, change, own[i], under) }));
+    const actors = await readActors(samples, found.flat());
+    return changes.map((change, i) => ({ context: own[i], cause: causeOf(samples, change, own[i], under, actors) }));
   } catch (error) {
     if (!(error instanceof AppError)) throw error;
     warnings.add(CANNOT_BE_READ);
@@ -102,18 +103,19 @@ export async function readCauses(
 }
 
 function causeOf(
-  names: Names,
+  samples: Samples,
   { series, ts }: ChangePosition,
   context: StateContext | undefined,
   under: ReadonlyMap<string, Acting>,
+  actors: ReadonlyMap<ContextOfChange, Cause["type"]>,
 ): Cause | null {
   if (context === undefined) return null;
   const { id, parentId, userId } = context;
   const of = (change: ContextOfChange): Cause => {
-    const entityId = entityOf(names, change);
-    return { type: actorType(entityId) ?? "state_changed", entity_id: entityId, user_id: userId, ts: change.ts };
+    const type = actors.get(change) ?? "state_changed";
+    return { type, entity_id: entityOf(samples, change), user_id: userId, ts: change.ts };
   };
-  const acts = (change: ContextOfChange): boolean => actorType(entityOf(names, change)) !== undefined;
+  const acts = (change: ContextOfChange): boolean => actors.has(change);
   const others = likely(under.get(id), ts, ts + ACTOR_WITHIN).filter((change) => change.series !== series);
   const actor = others.find(acts);
   if (actor !== undefined) return of(actor);
@@ -129,6 +131,29 @@ function likely(acting: Acting | undefined, ts: Micros, until: Micros): readonly
   return acting?.newest ? changes.filter((change) => change.ts >= ts - EFFECTS_WITHIN).reverse() : changes;
 }
 
-function entityOf(names: Names, { series }: ContextOfChange): string | null {
-  return names.describeSeries(series)?.name ?? null;
+/**
+ * The changes by which automations and scripts show that they ran. A script turns on for it; an automation keeps its state,
+ * which says whether it is enabled: one whose state changed was switched, maybe by the very scene that did all the rest.
+ */
+async function readActors(
+  samples: Samples,
+  changes: readonly ContextOfChange[],
+): Promise<Map<ContextOfChange, "automation" | "script">> {
+  const types = new Map(changes.map((change) => [change, actorType(entityOf(samples, change))] as const));
+  const candidates = changes.filter((change) => types.get(change) !== undefined);
+  const actors = new Map<ContextOfChange, "automation" | "script">();
+  for (let from = 0; from < candidates.length; from += READ_AT_ONCE) {
+    const part = candidates.slice(from, from + READ_AT_ONCE);
+    const states = await samples.read(part.map(({ series, ts }) => ({ series, start: ts, end: ts + 1, limit: 1 })));
+    for (const [i, change] of part.entries()) {
+      const [state] = states[i]!.values;
+      const type = types.get(change)!;
+      if (state === undefined || (type === "script" && state === "on")) actors.set(change, type);
+    }
+  }
+  return actors;
+}
+
+function entityOf(samples: Samples, { series }: ContextOfChange): string | null {
+  return samples.describeSeries(series)?.name ?? null;
 }

@@ -309,6 +309,46 @@ for (const when of ["before a commit", "from the disk"]) {
   });
 }
 
+test("an automation that was switched on or off with others did not make their changes", async (t) => {
+  const { store, get } = await started(t);
+  const change = (entityId: string, seconds: number, state: string | null, id: string, userId: string | null) => {
+    const series = entity(store, entityId);
+    const ts = T0 + seconds * SECOND;
+    if (state !== null) store.append(series, ts, state);
+    store.contexts.note({ series, ts }, { id, parentId: null, userId }, /^(automation|script)\./.test(entityId));
+  };
+  const [scene, run, effect] = [contextId(1, "A"), contextId(10, "B"), contextId(20, "C")];
+  change("scene.film", 1, "2026-11-24T00:00:01+00:00", scene, "anna");
+  change("automation.motion", 1.1, "off", scene, "anna");
+  change("script.radio", 1.2, "off", scene, "anna");
+  change("light.sofa", 1.3, "off", scene, "anna");
+  // One that ran, and then disabled itself.
+  change("automation.once", 10, null, run, null);
+  change("automation.once", 10.1, "off", run, null);
+  change("light.door", 10.2, "on", run, null);
+  const series = entity(store, "light.reminder");
+  store.append(series, T0 + 20 * SECOND, "on");
+  store.contexts.note(
+    { series, ts: T0 + 20 * SECOND },
+    { id: effect, parentId: contextId(15, "D"), userId: null },
+    false,
+  );
+  change("automation.motion", 15, "on", contextId(15, "D"), "anna");
+  const { events } = await get(`?${span(0, HOUR)}`);
+  assert.deepEqual(
+    Object.fromEntries(events.map(({ entity_id, cause }) => [entity_id, cause && [cause.type, cause.entity_id]])),
+    {
+      "light.reminder": ["state_changed", "automation.motion"],
+      "light.door": ["automation", "automation.once"],
+      "automation.once": null,
+      "light.sofa": ["user", null],
+      "script.radio": ["user", null],
+      "automation.motion": ["user", null],
+      "scene.film": ["user", null],
+    },
+  );
+});
+
 test("causes that name each other in a circle, and ids that are no ULIDs, are followed once", async (t) => {
   const { store, get } = await started(t);
   for (const [i, [id, parentId]] of [

@@ -38,7 +38,7 @@ const WINDOW_SAMPLES_MAX = 20_000;
 /** Samples that are looked at for one page; what is left is for the next one. */
 export const SCANNED_MAX = 200_000;
 /** Series that are asked for at once; others get their turn in between. */
-const READ_AT_ONCE = 250;
+export const READ_AT_ONCE = 250;
 
 /**
  * The newest changes of many series together. Samples are stored series by series, so windows of time are read from the
