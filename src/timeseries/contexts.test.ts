@@ -70,6 +70,15 @@ const KEPT: { name: string; noted: Noted[]; kept: string[] }[] = [
     ],
     kept: ["1 0 A", "3 2 C"],
   },
+  {
+    name: "what has a cause, and the cause that comes after it",
+    noted: [
+      [3, 2, "C", "A"],
+      [1, 0, "A"],
+      [2, 1, "B"],
+    ],
+    kept: ["3 2 C", "1 0 A"],
+  },
   { name: "a cause that is unknown by its effect alone", noted: [[3, 2, "C", "gone"]], kept: ["3 2 C"] },
   {
     name: "nothing of what only follows",

@@ -12,6 +12,8 @@ import type { Disk } from "./hot/disk.ts";
 
 /** The latest changes whose contexts say nothing yet: at 10 changes a second those of half an hour. */
 export const LATEST_MAX = 20_000;
+/** Causes that were named before they came. */
+const AWAITED_MAX = 4_000;
 /** Changes of one context that are kept. */
 const CHANGES_OF_CONTEXT_MAX = 1_000;
 /** Contexts that are kept in a second, on average and at once: a home has a few, and a flood must not write twice as much. */
@@ -45,6 +47,7 @@ export function createContexts({
 }: ContextsOptions): Contexts {
   const latest = new LatestChanges(latestMax);
   const keptLately: ContextOfChange[] = [];
+  const awaited = new Set<string>();
   let room = KEPT_AT_ONCE;
   let roomAt = clock();
   let dropped = 0;
@@ -62,6 +65,12 @@ export function createContexts({
     record({ kind: "context", context: kept });
     keptLately.push(kept);
     if (keptLately.length > KEPT_LATELY_MAX) keptLately.splice(0, KEPT_LATELY_MAX / 2);
+  }
+
+  /** What Home Assistant lists at a connection comes in any order: a cause may follow its effect. */
+  function awaitCause(id: string): void {
+    if (awaited.size >= AWAITED_MAX) awaited.delete(awaited.values().next().value!);
+    awaited.add(id);
   }
 
   /** What came with a context that told nothing then. */
@@ -93,13 +102,14 @@ export function createContexts({
       const parent = parentId !== null && isId(parentId) ? parentId : null;
       const user = userId !== null && isId(userId) ? userId : null;
       const met = latest.meet(id, change);
-      const isTelling = isActor || parent !== null || user !== null;
+      const isTelling = isActor || parent !== null || user !== null || awaited.delete(id);
       if (met === "again" || (!isTelling && (met === "first" || !latest.isKept(id)))) return;
       if (met === "many") {
         dropped++;
         return;
       }
-      if (parent !== null) keepEarlier(parent);
+      if (parent !== null && latest.has(parent)) keepEarlier(parent);
+      else if (parent !== null) awaitCause(parent);
       // Before the others: it is one of them otherwise, and told less of itself.
       latest.keep(id, change);
       keepEarlier(id);
@@ -213,6 +223,10 @@ class LatestChanges {
     this.#last[slot] = slot;
     this.#count[slot] = 1;
     return "first";
+  }
+
+  has(id: string): boolean {
+    return this.#first.has(id);
   }
 
   /** Whether a change of this context is kept. */
