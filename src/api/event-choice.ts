@@ -19,7 +19,7 @@ export type EventHome = Pick<HomeReader, "entity" | "entities" | "searchEntities
 export const eventChoice = {
   entity_id: queryList("Entities, up to 200; without it and the filters all, removed ones included", LIST_LENGTH_MAX),
   ...entityFilters,
-  exclude_category: queryList("Without entities of these categories: config, diagnostic", 100),
+  exclude_category: queryList("Without entities of these categories: config, diagnostic, none", 100),
   event_type: queryChoice(EVENT_TYPES, "The only one that is recorded"),
 };
 
@@ -31,20 +31,12 @@ export const eventSpan = {
   end_time: queryText("The same as end"),
 };
 
-export interface EventChoice {
-  readonly entity_id?: string;
-  readonly domain?: string;
-  readonly device_id?: string;
-  readonly area_id?: string;
-  readonly platform?: string;
-  readonly label?: string;
-  readonly entity_category?: string;
-  readonly device_class?: string;
+export interface EventChoice extends Omit<Choice, "measurement" | "subject" | "fields" | "q"> {
   readonly exclude_category?: string;
   readonly event_type?: string;
 }
 
-interface AskedSpan {
+export interface AskedSpan {
   readonly start?: string | undefined;
   readonly end?: string | undefined;
   readonly start_time?: string | undefined;

@@ -1,3 +1,4 @@
+import type { Static } from "typebox";
 import type { ChangeReader } from "../domain/store.ts";
 import { isoFromMicros } from "../lib/time.ts";
 import type { Api } from "./api.ts";
@@ -14,17 +15,25 @@ const TOP_ENTITIES = 10;
 
 const span = { start: time("From here on"), end: time("Before here"), total_events: count("Changes of states") };
 
-const period = queryPeriod("1h");
+const query = exactly({ period: queryPeriod("1h"), ...eventChoice, ...eventSpan });
+type Query = Static<typeof query>;
 
 /** How many changes there were. */
 export function eventCountRoutes(api: Api, samples: ChangeReader, home: EventHome, now: () => number): void {
+  async function countOf({ period, start, end, start_time, end_time, ...choice }: Query) {
+    const asked = periodSpan(period, boundsOf({ start, end, start_time, end_time }), now(), "1h");
+    const series = await chosenSeries(choice, samples, home);
+    const told = new Set<string>();
+    return { asked, counts: await readCounts(samples, series, asked, told), told };
+  }
+
   api.get(
     "/api/v1/events/stats",
     {
       schema: {
         tags,
         summary: "How many changes there were, and of what",
-        querystring: exactly({ period, ...eventChoice, ...eventSpan }),
+        querystring: query,
         response: answers(
           {
             200: exactly({
@@ -43,11 +52,8 @@ export function eventCountRoutes(api: Api, samples: ChangeReader, home: EventHom
         ),
       },
     },
-    async ({ query: { period, start, end, start_time, end_time, ...choice } }) => {
-      const asked = periodSpan(period, boundsOf({ start, end, start_time, end_time }), now(), "1h");
-      const series = await chosenSeries(choice, samples, home);
-      const told = new Set<string>();
-      const counts = await readCounts(samples, series, asked, told);
+    async ({ query }) => {
+      const { asked, counts, told } = await countOf(query);
       const changed = [...counts].filter(([, count]) => count > 0).sort(([, a], [, b]) => b - a);
       const total = sumOf(counts.values());
       const minutes = Math.max(0, Math.min(asked.end, now()) - asked.start) / MINUTE;
@@ -73,7 +79,7 @@ export function eventCountRoutes(api: Api, samples: ChangeReader, home: EventHom
       schema: {
         tags,
         summary: "How many changes there were, by the category of their entities",
-        querystring: exactly({ period, ...eventChoice, ...eventSpan }),
+        querystring: query,
         response: answers(
           {
             200: exactly({
@@ -90,11 +96,8 @@ export function eventCountRoutes(api: Api, samples: ChangeReader, home: EventHom
         ),
       },
     },
-    async ({ query: { period, start, end, start_time, end_time, ...choice } }) => {
-      const asked = periodSpan(period, boundsOf({ start, end, start_time, end_time }), now(), "1h");
-      const series = await chosenSeries(choice, samples, home);
-      const told = new Set<string>();
-      const counts = await readCounts(samples, series, asked, told);
+    async ({ query }) => {
+      const { asked, counts, told } = await countOf(query);
       const total = sumOf(counts.values());
       const ofCategory = async (category: string): Promise<number> =>
         sumOf((await seriesOfCategory(category, samples, home)).map((one) => counts.get(one) ?? 0));
