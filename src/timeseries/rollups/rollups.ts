@@ -260,8 +260,10 @@ export function createRollups(options: RollupsOptions): Rollups {
   };
 }
 
+const FIRST_GROUP = [0];
+
 /** A group is one of all its series. */
 function questionOf({ group, ...question }: StatisticsRequest): Question {
-  const groups = group ? { count: 1, of: question.series.map(() => [0]) } : null;
+  const groups = group ? { count: 1, of: question.series.map(() => FIRST_GROUP) } : null;
   return { ...question, groups, loose: new Set() };
 }
