@@ -11,7 +11,7 @@ import { isoFromMicros } from "../lib/time.ts";
 import { openHome } from "../metadata/home.ts";
 import { apiOptions, GAPS } from "../testing/api-doubles.ts";
 import { openStore, type Store } from "../timeseries/store.ts";
-import { SCANNED_MAX } from "./newest-changes.ts";
+import { readNewestChanges, SCANNED_MAX } from "./newest-changes.ts";
 import { createApi } from "./server.ts";
 
 const SECOND = 1_000_000;
@@ -497,6 +497,38 @@ test("a search that finds little looks at a bounded number of changes, and its c
     (await allPages(get, path)).map(({ entity_id }) => entity_id),
     ["sensor.rare"],
   );
+});
+
+test("a busy day after a quiet night is read a part at a time, whole, and not over and over", async (t) => {
+  const { store } = await started(t);
+  const series = Array.from({ length: 300 }, (_, i) => entity(store, `sensor.s${i}`));
+  for (let i = 0; i < 600; i++) for (const one of series) store.append(one, T0 + i * SECOND + one, i);
+  // One that changes more often than all others together.
+  const busiest = entity(store, "sensor.busiest");
+  for (let i = 0; i < 30_000; i++) store.append(busiest, T0 + i * 20_000 + 7, i);
+  let most = 0;
+  let sum = 0;
+  const counted = {
+    ...store,
+    read: async (requests: Parameters<Store["read"]>[0]) => {
+      const answers = await store.read(requests);
+      const count = answers.reduce((all, { ts }) => all + ts.length, 0);
+      most = Math.max(most, count);
+      sum += count;
+      return answers;
+    },
+  } as Store;
+  const wanted = { start: T0, end: T0 + DAY };
+  const all = [...series, busiest];
+  const none = { series: all, span: wanted, after: undefined, limit: 10, accepts: () => false };
+  let after = undefined as Awaited<ReturnType<typeof readNewestChanges>>["next"];
+  let looked = 0;
+  const accepts = (): boolean => ++looked === 0;
+  do after = (await readNewestChanges(counted, { ...none, after, accepts })).next;
+  while (after !== undefined);
+  assert.equal(looked, 300 * 600 + 30_000);
+  assert.ok(most <= 100_000, `${most} samples at once`);
+  assert.ok(sum < 3 * looked, `${sum} samples for ${looked}`);
 });
 
 const REFUSED: readonly [path: string, status: number, message: RegExp][] = [

@@ -1,4 +1,4 @@
-import type { Micros, Span, Value } from "../domain/sample.ts";
+import type { Micros, ReadColumns, Span, Value } from "../domain/sample.ts";
 import type { SeriesNumber } from "../domain/series.ts";
 import type { ChangeReader } from "../domain/store.ts";
 
@@ -37,6 +37,8 @@ const GROWTH_MAX = 8;
 const WINDOW_SAMPLES_MAX = 20_000;
 /** Samples that are looked at for one page; what is left is for the next one. */
 export const SCANNED_MAX = 200_000;
+/** A series may have so many times its part of a window. */
+const UNEVEN = 4;
 /** Series that are asked for at once; others get their turn in between. */
 export const READ_AT_ONCE = 250;
 
@@ -50,14 +52,23 @@ export async function readNewestChanges(samples: ChangeReader, question: Changes
   const found: Change[] = [];
   let end = after === undefined ? span.end : Math.min(span.end, after.ts + 1);
   let width = FIRST_WINDOW;
+  /** Where a window began that had too many, until enough of them were seen. */
+  let crowded = Number.NEGATIVE_INFINITY;
+  let seen = 0;
   let scanned = 0;
   while (end > span.start) {
-    const start = Math.max(span.start, end - width);
+    // To look as far once more would take as long, and be in vain.
+    const half = Math.max(1, Math.floor((end - crowded) / 2));
+    const start = Math.max(span.start, end - Math.min(width, half));
     const window = await readWindow(samples, series, { start, end }, warnings);
     if (window === undefined) {
+      crowded = start;
+      seen = 0;
       width = Math.max(1, Math.floor((end - start) / GROWTH_MAX));
       continue;
     }
+    seen += window.length;
+    if (seen > WINDOW_SAMPLES_MAX / 2 || start <= crowded) crowded = Number.NEGATIVE_INFINITY;
     const before = found.length;
     for (const change of window.sort(newestFirst)) {
       if (after !== undefined && newestFirst(change, after) <= 0) continue;
@@ -69,7 +80,7 @@ export async function readNewestChanges(samples: ChangeReader, question: Changes
     if (scanned >= SCANNED_MAX && start > span.start) {
       return { changes: found, next: { ts: start, series: 0 }, warnings };
     }
-    width = nextWidth(end - start, found.length - before, limit + 1 - found.length);
+    width = nextWidth(end - start, found.length - before, limit + 1 - found.length, window.length);
     end = start;
   }
   return { changes: found, next: undefined, warnings };
@@ -79,9 +90,10 @@ function newestFirst(a: ChangePosition, b: ChangePosition): number {
   return b.ts - a.ts || b.series - a.series;
 }
 
-/** How long a window has to be to hold `missing` changes, where one of `width` held `found`. */
-function nextWidth(width: Micros, found: number, missing: number): Micros {
-  const factor = found === 0 ? GROWTH_MAX : missing / found;
+/** How long a window has to be to hold `missing` changes, and not too many samples, where one of `width` held `found`. */
+function nextWidth(width: Micros, found: number, missing: number, samples: number): Micros {
+  const wanted = found === 0 ? GROWTH_MAX : missing / found;
+  const factor = Math.min(wanted, WINDOW_SAMPLES_MAX / 2 / samples);
   return Math.ceil(width * Math.min(GROWTH_MAX, Math.max(1 / GROWTH_MAX, factor)));
 }
 
@@ -97,8 +109,9 @@ async function readWindow(
   const isShortest = span.end - span.start === 1;
   for (let from = 0; from < alive.length; from += READ_AT_ONCE) {
     const part = alive.slice(from, from + READ_AT_ONCE);
-    const limit = isShortest ? 1 : WINDOW_SAMPLES_MAX - changes.length + 1;
-    const answers = await samples.read(part.map((one) => ({ ...span, series: one, limit })));
+    const missing = WINDOW_SAMPLES_MAX - changes.length + 1;
+    const answers = await readAtMost(samples, part, span, isShortest ? part.length : missing);
+    if (answers === undefined) return undefined;
     for (const [i, { ts, values, warnings: told = [] }] of answers.entries()) {
       for (const warning of told) warnings.add(warning);
       for (let at = 0; at < ts.length; at++) changes.push({ series: part[i]!, ts: ts[at]!, value: values[at]! });
@@ -106,6 +119,32 @@ async function readWindow(
     if (changes.length > WINDOW_SAMPLES_MAX && !isShortest) return undefined;
   }
   return changes;
+}
+
+/**
+ * The samples of these series, undefined when they are more than `max` together. To ask each for `max` would bring
+ * millions into memory where a busy day follows on a quiet night: a few of each show whether they are too many, and who
+ * has more than these is asked again by itself.
+ */
+async function readAtMost(
+  samples: ChangeReader,
+  series: readonly SeriesNumber[],
+  span: Span,
+  max: number,
+): Promise<readonly ReadColumns[] | undefined> {
+  const few = Math.min(max, Math.ceil((UNEVEN * max) / series.length));
+  const answers = await samples.read(series.map((one) => ({ ...span, series: one, limit: few })));
+  let count = answers.reduce((sum, { ts }) => sum + ts.length, 0);
+  if (few === max) return answers;
+  const whole = [...answers];
+  for (const [i, { ts }] of answers.entries()) {
+    if (count > max) return undefined;
+    if (ts.length < few) continue;
+    const [answer] = await samples.read([{ ...span, series: series[i]!, limit: max }]);
+    whole[i] = answer!;
+    count += answer!.ts.length - few;
+  }
+  return count > max ? undefined : whole;
 }
 
 /** What was in force before each of these changes; undefined: nothing was, or it is not known. */
