@@ -27,6 +27,18 @@ export function eventCountRoutes(api: Api, samples: ChangeReader, home: EventHom
     return { asked, counts: await readCounts(samples, series, asked, told), told };
   }
 
+  /** By name, those that changed: one that was removed and added anew has two series. */
+  function byEntity(counts: ReadonlyMap<SeriesNumber, number>): Map<string, number> {
+    const sums = new Map<string, number>();
+    for (const [one, count] of counts) {
+      const series = count > 0 ? samples.describeSeries(one) : undefined;
+      if (series === undefined) continue;
+      const name = entityIdOf(series);
+      sums.set(name, (sums.get(name) ?? 0) + count);
+    }
+    return sums;
+  }
+
   api.get(
     "/api/v1/events/stats",
     {
@@ -54,7 +66,7 @@ export function eventCountRoutes(api: Api, samples: ChangeReader, home: EventHom
     },
     async ({ query }) => {
       const { asked, counts, told } = await countOf(query);
-      const changed = [...counts].filter(([, count]) => count > 0).sort(([, a], [, b]) => b - a);
+      const changed = [...byEntity(counts)].sort(([, a], [, b]) => b - a);
       const total = sumOf(counts.values());
       const minutes = Math.max(0, Math.min(asked.end, now()) - asked.start) / MINUTE;
       return {
@@ -64,10 +76,7 @@ export function eventCountRoutes(api: Api, samples: ChangeReader, home: EventHom
         events_per_minute: minutes === 0 ? 0 : Math.round((total / minutes) * 1000) / 1000,
         unique_entities: changed.length,
         event_types: { [EVENT_TYPES[0]]: total },
-        top_entities: changed.slice(0, TOP_ENTITIES).map(([one, count]) => {
-          const found = samples.describeSeries(one);
-          return { entity_id: found === undefined ? "" : entityIdOf(found), count };
-        }),
+        top_entities: changed.slice(0, TOP_ENTITIES).map(([entity_id, count]) => ({ entity_id, count })),
         ...warned(told),
       };
     },

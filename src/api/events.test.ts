@@ -453,6 +453,21 @@ for (const [query, count] of CHOICES) {
   });
 }
 
+test("GET /api/v1/events/stats counts an entity that was removed and added anew once", async (t) => {
+  const { store, get } = await started(t);
+  for (const [i, subject] of ["old", "new"].entries()) {
+    const series = store.series({ measurement: "state", subject, field: "state" }, "light.hall", T0 + i * SECOND);
+    for (let at = 0; at < 2; at++) store.append(series, T0 + i * SECOND + at, at);
+  }
+  put(store, [["light.other", 0, "on"]]);
+  const { unique_entities, top_entities } = await get(`/stats?${span(0, HOUR)}`);
+  assert.equal(unique_entities, 2);
+  assert.deepEqual(top_entities, [
+    { entity_id: "light.hall", count: 4 },
+    { entity_id: "light.other", count: 1 },
+  ]);
+});
+
 test("GET /api/v1/events/categories counts by category, of all or of what is chosen", async (t) => {
   const { get } = await withRegistry(t);
   const { categories, total_events } = await get(`/categories?${span(0, HOUR)}`);
