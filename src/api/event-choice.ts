@@ -9,6 +9,7 @@ import { listOf, queryChoice, queryList, queryText } from "./schemas.ts";
 import { parseSpan } from "./span.ts";
 import { type Choice, seriesOfGroups, seriesOfWholeHome } from "./statistics-choice.ts";
 
+const CATEGORIES = ["config", "diagnostic", "none"];
 const LIST_LENGTH_MAX = 60_000;
 const MOMENT = "ISO 8601 with zone, or epoch milliseconds";
 
@@ -51,11 +52,23 @@ export async function chosenSeries(
 ): Promise<readonly SeriesNumber[]> {
   const series = await seriesOf(choice, samples, home);
   if (exclude_category === undefined) return series;
-  const excluded = new Set<SeriesNumber>();
-  for (const category of listOf(exclude_category)) {
-    for (const one of await seriesOfCategory(category, samples, home)) excluded.add(one);
-  }
-  return series.filter((one) => !excluded.has(one));
+  const excluded = new Set(listOf(exclude_category));
+  for (const category of excluded) if (!CATEGORIES.includes(category)) throw unknownCategory(category);
+  const of = async (category: string) => new Set(await seriesOfCategory(category, samples, home));
+  const [config, diagnostic] = [await of("config"), await of("diagnostic")];
+  // What the home does not know any more has none.
+  const categoryOf = (one: SeriesNumber): string =>
+    config.has(one) ? "config" : diagnostic.has(one) ? "diagnostic" : "none";
+  return series.filter((one) => !excluded.has(categoryOf(one)));
+}
+
+/** Left as it is, a misspelt one would leave nothing out and not say so. */
+function unknownCategory(category: string): AppError {
+  const known = CATEGORIES.join(", ");
+  return new AppError(
+    "invalid",
+    `The query parameter "exclude_category" must be of ${known}, not "${category.slice(0, 100)}"`,
+  );
 }
 
 export const seriesOfCategory = (category: string, samples: ChangeReader, home: EventHome) =>
