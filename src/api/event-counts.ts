@@ -1,4 +1,5 @@
 import type { Static } from "typebox";
+import type { SeriesNumber } from "../domain/series.ts";
 import type { ChangeReader } from "../domain/store.ts";
 import { isoFromMicros } from "../lib/time.ts";
 import type { Api } from "./api.ts";
