@@ -74,8 +74,20 @@ export const events: Scenario = {
     const stats = await program.read<{ total_events: number }>(list.replace("events?", "events/stats?"));
     report.equal("counted", stats.total_events, changed.length);
     await home.call("input_boolean", "turn_off", { entity_id: MOTION });
+    await switchedTogether(context);
   },
 };
+
+/** A person switches an automation and a lamp off with one call: the automation has not done it. */
+async function switchedTogether(context: Context): Promise<void> {
+  const { home, program } = context;
+  const since = nowMicros();
+  await home.call("homeassistant", "turn_off", { entity_id: [AUTOMATION, LIT] });
+  const list = `/api/v1/events?entity_id=${AUTOMATION},${LIT}&start=${isoOfMicros(since)}`;
+  const found = await waitUntil("both to be off", () => eventsOf(program, list, 2), { timeoutMs: WAIT_MS });
+  await compareCauses(context, found, since);
+  await home.call("automation", "turn_on", { entity_id: AUTOMATION });
+}
 
 /** The states of everything that took part, once all of it has changed. */
 async function acted(home: HaClient, since: number): Promise<ReadonlyMap<string, State> | undefined> {
