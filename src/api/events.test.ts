@@ -547,6 +547,28 @@ test("a busy day after a quiet night is read a part at a time, whole, and not ov
   assert.ok(sum < 3 * looked, `${sum} samples for ${looked}`);
 });
 
+test("a search in a home of very many entities asks a bounded number of them for a page", async () => {
+  let asked = 0;
+  const samples = {
+    last: () => ({ ts: T0, value: 1 }),
+    read: async (requests: readonly unknown[]) => {
+      asked += requests.length;
+      return requests.map(() => ({ ts: [], values: [] }));
+    },
+  } as unknown as Store;
+  const series = Array.from({ length: 50_000 }, (_, i) => i + 1);
+  const question = { series, span: { start: T0 - 30 * DAY, end: T0 }, limit: 10, accepts: () => true };
+  let after = undefined as Awaited<ReturnType<typeof readNewestChanges>>["next"];
+  let pages = 0;
+  do {
+    asked = 0;
+    after = (await readNewestChanges(samples, { ...question, after })).next;
+    pages++;
+    assert.ok(asked <= SCANNED_MAX + series.length, `${asked} for a page`);
+  } while (after !== undefined);
+  assert.ok(pages > 1 && pages < 100, `${pages} pages`);
+});
+
 const REFUSED: readonly [path: string, status: number, message: RegExp][] = [
   ["?entity_id=light.nope", 404, /Cannot find entity "light.nope"/],
   ["?start=1&start_time=1", 400, /Give either "start" or "start_time"/],

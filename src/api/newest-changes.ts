@@ -35,7 +35,7 @@ const FIRST_WINDOW: Micros = 60_000_000;
 const GROWTH_MAX = 8;
 /** Samples of a window: one that has more is made shorter. */
 const WINDOW_SAMPLES_MAX = 20_000;
-/** Samples that are looked at for one page; what is left is for the next one. */
+/** Samples that are looked at for one page, and series that are asked; what is left is for the next one. */
 export const SCANNED_MAX = 200_000;
 /** A series may have so many times its part of a window. */
 const UNEVEN = 4;
@@ -60,7 +60,10 @@ export async function readNewestChanges(samples: ChangeReader, question: Changes
     // To look as far once more would take as long, and be in vain.
     const half = Math.max(1, Math.floor((end - crowded) / 2));
     const start = Math.max(span.start, end - Math.min(width, half));
-    const window = await readWindow(samples, series, { start, end }, warnings);
+    const alive = series.filter((one) => (samples.last(one)?.ts ?? Number.NEGATIVE_INFINITY) >= start);
+    // To ask a series takes as long as to look at what it has, and many are asked in vain where little is wanted.
+    if (accepts !== undefined) scanned += alive.length;
+    const window = await readWindow(samples, alive, { start, end }, warnings);
     if (window === undefined) {
       crowded = start;
       seen = 0;
@@ -105,10 +108,9 @@ async function readWindow(
   warnings: Set<string>,
 ): Promise<Change[] | undefined> {
   const changes: Change[] = [];
-  const alive = series.filter((one) => (samples.last(one)?.ts ?? Number.NEGATIVE_INFINITY) >= span.start);
   const isShortest = span.end - span.start === 1;
-  for (let from = 0; from < alive.length; from += READ_AT_ONCE) {
-    const part = alive.slice(from, from + READ_AT_ONCE);
+  for (let from = 0; from < series.length; from += READ_AT_ONCE) {
+    const part = series.slice(from, from + READ_AT_ONCE);
     const missing = WINDOW_SAMPLES_MAX - changes.length + 1;
     const answers = await readAtMost(samples, part, span, isShortest ? part.length : missing);
     if (answers === undefined) return undefined;
