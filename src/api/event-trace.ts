@@ -45,7 +45,10 @@ export async function readTrace(contexts: ContextReader, id: string, maxDepth: n
       )
     ).flat();
 
-  const asked = await own(unseen([id]));
+  seen.add(id);
+  const soon = await own([id]);
+  // One that is used for long, or whose maker only copied the form of an ULID, has changes at any time.
+  const asked = soon.length > 0 ? soon : await ofAllTime(contexts, id);
   add(0, asked);
   let causes = unseen(asked.flatMap(({ parentId }) => parentId ?? []));
   for (let depth = -1; depth >= -maxDepth && causes.length > 0 && !cut; depth--) {
@@ -66,4 +69,9 @@ export async function readTrace(contexts: ContextReader, id: string, maxDepth: n
   }
   const inOrder = [...steps.values()].sort((a, b) => a.depth - b.depth || a.change.ts - b.change.ts);
   return { steps: inOrder, cut };
+}
+
+async function ofAllTime(contexts: ContextReader, id: string): Promise<readonly ContextOfChange[]> {
+  const question = { ids: [id], relation: "own", from: Number.MIN_SAFE_INTEGER, to: Number.MAX_SAFE_INTEGER } as const;
+  return (await contexts.find([question], TRACE_CHANGES_MAX)).flat();
 }

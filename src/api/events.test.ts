@@ -409,6 +409,20 @@ test("an id that does not tell when it was made stands for the latest that has i
   assert.equal((await get(`/trace/${hexadecimal}`)).count, 2);
 });
 
+test("a trace finds the changes of an id that was made days before or after them", async (t) => {
+  const { store, get } = await started(t);
+  const series = entity(store, "light.hall");
+  for (const days of [-3, 3]) {
+    const id = contextId(days * 86_400, "A");
+    const ts = T0 + days * SECOND;
+    store.append(series, ts, "on");
+    store.contexts.note({ series, ts }, { id, parentId: null, userId: "anna" }, false);
+    assert.equal((await get(`/trace/${id}`)).count, 1, "before a commit");
+    await store.flush();
+    assert.equal((await get(`/trace/${id}`)).count, 1, "from the disk");
+  }
+});
+
 const REGISTRY = [
   { id: "id_of_light.hall", entity_id: "light.hall", platform: "hue", original_name: "Ceiling", labels: ["night"] },
   { id: "id_of_sensor.rssi", entity_id: "sensor.rssi", platform: "hue", entity_category: "diagnostic" },
