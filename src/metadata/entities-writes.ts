@@ -57,7 +57,12 @@ type StoredRow = readonly [
   raw: string | null,
 ];
 
-type PlaceBefore = readonly [areaId: string | null, updatedAt: Micros];
+interface PlaceBefore {
+  readonly areaId: string | null;
+  readonly updatedAt: Micros;
+}
+
+type PlaceRow = readonly [key: string, areaId: string | null, updatedAt: Micros];
 
 /** What writing rows is where all of them are new, or there just so, or have the same fields and change the same columns. */
 type Lately =
@@ -101,8 +106,10 @@ export function createEntityWriter(database: DatabaseSync, places: PlaceWriter):
   // Arrays instead of objects: half the time for thousands of rows.
   byKey.setReturnArrays(true);
   byName.setReturnArrays(true);
-  const placeBefore = database.prepare("SELECT effective_area_id, updated_at FROM entities WHERE key = ?");
-  placeBefore.setReturnArrays(true);
+  const placesBefore = database.prepare(
+    "SELECT key, effective_area_id, updated_at FROM entities WHERE key IN (SELECT value FROM json_each(?))",
+  );
+  placesBefore.setReturnArrays(true);
   const writer = createRowWriter(database, ENTITIES, FIELDS, PLACE, ["labels"]);
   const live = database.prepare("SELECT key FROM entities WHERE removed_at IS NULL AND registered = 1");
   const remove = database.prepare("UPDATE entities SET removed_at = ?, updated_at = ? WHERE key = ?");
@@ -163,6 +170,7 @@ export function createEntityWriter(database: DatabaseSync, places: PlaceWriter):
 
   /** Writes rows as those before them, until one is of another kind; answers how many it wrote. */
   function writeAs(as: Lately, run: readonly Incoming[], options: EntityWriteOptions, diff: DiffSink): number {
+    const before = typeof as === "object" && as.isMove ? readPlaces(run) : undefined;
     for (let index = 0; index < run.length; index++) {
       const { key, text, row: parsed } = run[index]!;
       if (as === "same") {
@@ -177,15 +185,22 @@ export function createEntityWriter(database: DatabaseSync, places: PlaceWriter):
         if (labels !== NO_LABELS) relabel(key, labels);
       } else {
         if (options.merge && !writer.hasFields(row, as.fields)) return index;
-        const before = as.isMove ? (placeBefore.get(key) as PlaceBefore | undefined) : undefined;
         if (!as.rewrite(key, values, options.at, text)) return index;
-        if (before && before[0] !== areaIn(values)) {
-          places.left(key, before[0], momentOf(modifiedAtIn(values), before[1], options.at));
+        const place = before?.get(key);
+        if (place !== undefined && place.areaId !== areaIn(values)) {
+          places.left(key, place.areaId, momentOf(modifiedAtIn(values), place.updatedAt, options.at));
+          // It may come again.
+          before!.set(key, { areaId: areaIn(values), updatedAt: options.at });
         }
       }
       diff.wrote(key, as !== "new");
     }
     return run.length;
+  }
+
+  function readPlaces(run: readonly Incoming[]): Map<string, PlaceBefore> {
+    const rows = placesBefore.all(JSON.stringify(run.map(({ key }) => key))) as unknown as PlaceRow[];
+    return new Map(rows.map(([key, areaId, updatedAt]) => [key, { areaId, updatedAt }]));
   }
 
   /** How to write more rows of a kind; undefined: they have to be looked up. */
