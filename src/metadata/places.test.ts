@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { RegistryRow } from "../domain/home.ts";
-import { PLACES_MAX } from "./places-writes.ts";
+import { DEFAULT_SETTINGS, openDatabase } from "./database.ts";
+import { createPlaceWriter } from "./places-writes.ts";
 import { AT, json, openTestHome, type TestHome } from "./testing.ts";
 
 const SECOND = 1_000_000;
@@ -297,12 +298,15 @@ test("bulkUpsert() notes no move of a row that turns out to be another than thos
   assert.equal(home.entity("light.l299")!.name, "Known");
 });
 
-test("the newest places of an entity are kept", async (t) => {
-  const opened = await openTestHome(t);
-  for (let move = 0; move < PLACES_MAX + 10; move++) {
-    await opened.home.applyRegistry("entity", [light({ area_id: `area_${move}` })], later(move));
-  }
-  const places = placesOf(opened);
-  assert.equal(places.length, PLACES_MAX);
-  assert.deepEqual([places[0], places.at(-1)], ["area_9 until 10", `area_${PLACES_MAX + 8} until ${PLACES_MAX + 9}`]);
+test("the latest places are kept, however often who moved", async (t) => {
+  const { file, home } = await openTestHome(t);
+  await home.applyRegistry("entity", [light(), light({ id: "e2", entity_id: "light.b" })], later(0));
+  using database = openDatabase(file, DEFAULT_SETTINGS);
+  const places = createPlaceWriter(database, 100);
+  for (let move = 0; move < 1_000; move++) places.left(move % 3 === 0 ? "e2" : "e1", `area_${move}`, later(move));
+  const kept = database
+    .prepare("SELECT count(*) AS n, max(until) AS newest, min(until) AS oldest FROM entity_places")
+    .get()!;
+  assert.ok(Number(kept.n) >= 90 && Number(kept.n) <= 100, String(kept.n));
+  assert.deepEqual([kept.newest, kept.oldest], [later(999), later(1_000 - Number(kept.n))]);
 });

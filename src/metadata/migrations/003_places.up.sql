@@ -4,6 +4,5 @@ CREATE TABLE entity_places (
   key TEXT NOT NULL REFERENCES entities (key) ON UPDATE CASCADE ON DELETE CASCADE,
   until INTEGER NOT NULL,
   area_id TEXT,
-  ordinal INTEGER NOT NULL,
   PRIMARY KEY (key, until)
 ) STRICT, WITHOUT ROWID;
