@@ -64,7 +64,7 @@ test("migrate downgrade drops where entities were before they moved with --force
   database.exec(
     `INSERT INTO entities (key, entity_id, registered, labels, updated_at, search_text, raw)
      VALUES ('e1', 'light.a', 1, '[]', 0, '', '{}');
-     INSERT INTO entity_places VALUES ('e1', 5, 'hall'), ('e1', 6, 'attic')`,
+     INSERT INTO entity_places (key, until, area_id) VALUES ('e1', 5, 'hall'), ('e1', 6, 'attic')`,
   );
   const refused = /Cannot downgrade to (002|-1): it drops where an entity was before it moved; make a backup first, /;
   assert.throws(() => run("downgrade", "002"), refused);

@@ -284,6 +284,7 @@ export function createEntityWriter(database: DatabaseSync, places: PlaceWriter):
           if (holder === name && old === undefined) {
             // It was known from its states (or by a row without id) and now has a registry entry: the row goes on.
             rekey.run(key, holder);
+            places.rekeyed();
             old = before.get(holder);
             before.delete(holder);
           } else if (holder === name) {

@@ -16,42 +16,35 @@ export function momentOf(modifiedAt: Micros | null, since: Micros, now: Micros):
 export interface PlaceWriter {
   /** The entity was in this area (null: in none) until then, and is in another one since. */
   left(key: string, areaId: string | null, until: Micros): void;
+  /** Entities, and their places with them, have other keys now. */
+  rekeyed(): void;
 }
 
 export function createPlaceWriter(database: DatabaseSync, max = PLACES_MAX): PlaceWriter {
-  const newest = database.prepare("SELECT max(until) AS until FROM entity_places");
-  const isLater = database.prepare("SELECT 1 FROM entity_places WHERE key = ? AND until >= ? LIMIT 1");
+  const latest = database.prepare("SELECT key, max(until) AS until FROM entity_places GROUP BY key");
   // Plain, since SQLite needs five times as long for one with a condition: 5,000 entities may move at once.
-  const add = database.prepare("INSERT INTO entity_places (key, until, area_id) VALUES (?, ?, ?)");
+  const add = database.prepare("INSERT INTO entity_places (until, key, area_id) VALUES (?, ?, ?)");
   const count = database.prepare("SELECT count(*) AS count FROM entity_places");
   const removeOldest = database.prepare(
-    `DELETE FROM entity_places WHERE (key, until) IN (SELECT key, until FROM entity_places ORDER BY until LIMIT ?)`,
+    "DELETE FROM entity_places WHERE number IN (SELECT number FROM entity_places ORDER BY until LIMIT ?)",
   );
   const areaAt = database.prepare(
-    "SELECT area_id AS area FROM entity_places WHERE key = ? AND until >= ? ORDER BY until LIMIT 1",
+    "SELECT area_id AS area FROM entity_places WHERE until >= ? AND key = ? ORDER BY until LIMIT 1",
   );
-  const removeFrom = database.prepare("DELETE FROM entity_places WHERE key = ? AND until >= ?");
-  /** The time of the latest move of all, and who moved then: mostly the next one is later, and need not be looked for. */
-  let latest: Micros | undefined;
-  let movedThen: Set<string> | undefined;
+  const removeFrom = database.prepare("DELETE FROM entity_places WHERE until >= ? AND key = ?");
+  /** When each moved last; read when it is first needed. What was taken back with its transaction may be in it. */
+  let moved: Map<string, Micros> | undefined;
   /** At least as many as there are. */
-  let rows: number | undefined;
+  let rows = 0;
 
-  function mayBeLater(key: string, until: Micros): boolean {
-    latest ??= (newest.get()!.until as Micros | null) ?? Number.NEGATIVE_INFINITY;
-    if (until > latest) {
-      latest = until;
-      movedThen = new Set([key]);
-      return false;
-    }
-    if (until < latest || movedThen === undefined || movedThen.has(key)) return true;
-    movedThen.add(key);
-    return false;
+  function readMoved(): Map<string, Micros> {
+    rows = count.get()!.count as number;
+    return new Map(latest.all().map(({ key, until }) => [key as string, until as Micros]));
   }
 
   function insert(key: string, until: Micros, areaId: string | null): void {
-    add.get(key, until, areaId);
-    rows = (rows ?? (count.get()!.count as number)) + 1;
+    add.get(until, key, areaId);
+    rows++;
     if (rows <= max) return;
     rows = count.get()!.count as number;
     if (rows > max) rows -= Number(removeOldest.run(rows - max + Math.floor(max / 10)).changes);
@@ -59,15 +52,21 @@ export function createPlaceWriter(database: DatabaseSync, max = PLACES_MAX): Pla
 
   return {
     left(key, areaId, until) {
-      if (!mayBeLater(key, until) || isLater.get(key, until) === undefined) {
+      moved ??= readMoved();
+      const last = moved.get(key);
+      moved.set(key, until);
+      const later = last === undefined || last < until ? undefined : areaAt.get(until, key);
+      if (later === undefined) {
         insert(key, until, areaId);
         return;
       }
       // What moved it now happened before what moved it last, or at the same moment: news of devices and of entities come
       // one after the other. So it went from where it was then to where it is now.
-      const area = areaAt.get(key, until)!.area as string | null;
-      removeFrom.run(key, until);
-      insert(key, until, area);
+      removeFrom.run(until, key);
+      insert(key, until, later.area as string | null);
+    },
+    rekeyed() {
+      moved = undefined;
     },
   };
 }
