@@ -155,14 +155,19 @@ async function versionOf(home: HaClient): Promise<string> {
   return (await home.ask<{ readonly version: string }>("get_config")).version;
 }
 
+/** Ends when Home Assistant crashed: what follows would be of another run of it, or of none. */
 async function runScenarios(context: Context, isWanted: (name: string) => boolean): Promise<void> {
   const missing = await missingNeeds(context);
+  let hasFailed = false;
   for (const scenario of SCENARIOS) {
     if (!isWanted(scenario.name)) continue;
     context.report.scenario(scenario.name);
     const reasons = scenario.needs.flatMap((need) => missing.get(need) ?? []);
     if (reasons.length > 0) context.report.skip("all of it", reasons.join("; "));
     else await runScenario(scenario, context, context.report);
+    if (hasFailed || context.report.firstFailureMs === null) continue;
+    hasFailed = true;
+    if (await context.homeAssistant?.crash()) return;
   }
 }
 
