@@ -36,8 +36,13 @@ interface Answer extends Record<string, unknown> {
   readonly next_cursor: string | null;
 }
 
-async function started(t: TestContext, gaps: readonly Gap[] = []) {
+function temporary(t: TestContext): string {
   const directory = mkdtempSync(join(tmpdir(), "events-test-"));
+  t.after(() => rmSync(directory, { recursive: true }));
+  return directory;
+}
+
+async function started(t: TestContext, gaps: readonly Gap[] = [], directory = temporary(t)) {
   const home = await openHome({ file: join(directory, "metadata.db"), log: silentLog() });
   const store = await openStore({
     directory,
@@ -53,12 +58,12 @@ async function started(t: TestContext, gaps: readonly Gap[] = []) {
     events: { samples: store, contexts: store.contexts },
     status: { ...options.status, gaps: () => gaps },
   });
-  t.after(async () => {
+  const close = async (): Promise<void> => {
     await api.close();
     await store.close();
     await home.close();
-    rmSync(directory, { recursive: true });
-  });
+  };
+  t.after(close);
   const ask = async (path: string) => {
     const response = await api.inject(`/api/v1/events${path}`);
     return { status: response.statusCode, body: response.json() as Answer };
@@ -70,7 +75,7 @@ async function started(t: TestContext, gaps: readonly Gap[] = []) {
   };
   const post = async (payload: object): Promise<Answer> =>
     (await api.inject({ method: "POST", url: "/api/v1/events/search", payload })).json();
-  return { store, home, ask, get, post };
+  return { store, home, directory, close, ask, get, post };
 }
 
 function entity(store: Store, entityId: string): SeriesNumber {
@@ -240,23 +245,12 @@ function automate(store: Store): void {
   change("light.c", 30, "on", [contextId(30, "F"), null, "anna"]);
 }
 
-for (const when of ["before a commit", "from the disk"]) {
+for (const when of ["before a commit", "after a restart"]) {
   test(`events tell their contexts and causes, and a trace follows them, ${when}`, async (t) => {
-    const { store, get, ask } = await started(t);
-    automate(store);
-    if (when === "from the disk") {
-      await store.flush();
-      // What is in memory of contexts goes with others.
-      const other = entity(store, "sensor.other");
-      for (let i = 0; i < 25_000; i++) {
-        store.contexts.note({ series: other, ts: T0 + HOUR + i }, { id: `x${i}`, parentId: null, userId: null }, false);
-      }
-      for (let i = 0; i < 4_100; i++) {
-        const context = { id: `y${i}`, parentId: null, userId: "u" };
-        store.contexts.note({ series: other, ts: T0 + 2 * HOUR + i }, context, false);
-      }
-      await store.flush();
-    }
+    const first = await started(t);
+    automate(first.store);
+    if (when === "after a restart") await first.close();
+    const { get, ask } = when === "after a restart" ? await started(t, [], first.directory) : first;
     const { events } = await get(`?${span(-HOUR, 3 * HOUR)}`);
     const causes = Object.fromEntries(
       events.map(({ entity_id, cause }) => [entity_id, cause && [cause.type, cause.entity_id ?? cause.user_id]]),
@@ -277,7 +271,7 @@ for (const when of ["before a commit", "from the disk"]) {
     });
     assert.equal(of("binary_sensor.motion").context?.id, contextId(0, "A"));
     // Of nothing but itself: known as long as it is among the latest.
-    assert.equal(of("sensor.power").context?.id, when === "from the disk" ? undefined : contextId(-1, "D"));
+    assert.equal(of("sensor.power").context?.id, when === "after a restart" ? undefined : contextId(-1, "D"));
 
     const steps = async (id: string, more = "") =>
       ((await get(`/trace/${id}${more}`)).trace as Record<string, unknown>[]).map(

@@ -150,8 +150,12 @@ for (const { name, noted, kept } of KEPT) {
 }
 
 test("contexts of the latest changes are known although they are not kept, and are forgotten in the end", async () => {
-  const { contexts, kept } = inMemory();
-  for (let i = 0; i <= LATEST_MAX; i++) contexts.note({ series: 1, ts: T0 + i }, context(`id${i}`), false);
+  const { contexts, kept } = inMemory(
+    () => 0,
+    () => true,
+    500,
+  );
+  for (let i = 0; i <= 500; i++) contexts.note({ series: 1, ts: T0 + i }, context(`id${i}`), false);
   assert.deepEqual(
     await contexts.of([
       { series: 1, ts: T0 + 1 },
@@ -311,4 +315,23 @@ test("the latest changes are those that a plain list has, whatever contexts they
     assert.ok(list.some((one) => one.id === of?.id && one.series === change.series && one.ts === change.ts));
   }
   assert.equal(model.kept.length, 0);
+});
+
+test("of a flood that tells nothing some are remembered, and all of what tells something, and of what comes later", async () => {
+  let now = 0;
+  const { contexts, kept } = inMemory(() => now);
+  const flood = (from: number, count: number): void => {
+    for (let i = from; i < from + count; i++) contexts.note({ series: 1, ts: T0 + i }, context(`id${i}`), false);
+  };
+  const remembered = async (from: number, count: number): Promise<number> =>
+    (await contexts.of(Array.from({ length: count }, (_, i) => ({ series: 1, ts: T0 + from + i })))).filter(Boolean)
+      .length;
+  flood(0, 10_000);
+  contexts.note({ series: 2, ts: T0 }, context("told", null, "u"), false);
+  assert.equal(await remembered(0, 10_000), 2_000);
+  assert.equal(kept.length, 1);
+  now += 1_000;
+  flood(20_000, 100);
+  const later = await remembered(20_000, 100);
+  assert.ok(later > 90, `${later} of 100`);
 });

@@ -12,6 +12,8 @@ import type { Disk } from "./hot/disk.ts";
 
 /** The latest changes whose contexts say nothing yet: at 10 changes a second those of half an hour. */
 export const LATEST_MAX = 20_000;
+/** So many of a second are remembered, or a flood would spend a tenth of its time on contexts that tell nothing. */
+const LATEST_PER_SECOND = 2_000;
 /** Causes that were named before they came. */
 const AWAITED_MAX = 4_000;
 /** Changes of one context that are kept. */
@@ -51,6 +53,21 @@ export function createContexts({
   let room = KEPT_AT_ONCE;
   let roomAt = clock();
   let dropped = 0;
+  /** Changes that told nothing, of the second that began at `secondAt`. */
+  let toldNothing = 0;
+  let secondAt = roomAt;
+
+  /** Whether one more of them is looked at. To ask for the time takes as long as to look at one. */
+  function hasRoomForLatest(): boolean {
+    toldNothing++;
+    if (toldNothing <= LATEST_PER_SECOND) return true;
+    if (toldNothing % 8 !== 0) return false;
+    const now = clock();
+    if (now - secondAt < 1000) return false;
+    secondAt = now;
+    toldNothing = 1;
+    return true;
+  }
 
   function keep(change: ChangeKey, context: StateContext): void {
     const now = clock();
@@ -101,8 +118,9 @@ export function createContexts({
       if (!isId(id)) return;
       const parent = parentId !== null && isId(parentId) ? parentId : null;
       const user = userId !== null && isId(userId) ? userId : null;
+      const isTelling = isActor || parent !== null || user !== null || (awaited.size > 0 && awaited.delete(id));
+      if (!isTelling && !hasRoomForLatest()) return;
       const met = latest.meet(id, change);
-      const isTelling = isActor || parent !== null || user !== null || awaited.delete(id);
       if (met === "again" || (!isTelling && (met === "first" || !latest.isKept(id)))) return;
       if (met === "many") {
         dropped++;
