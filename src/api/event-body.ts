@@ -5,6 +5,7 @@ import { isoFromMicros } from "../lib/time.ts";
 import type { Caused } from "./event-causes.ts";
 import type { Change } from "./newest-changes.ts";
 import { exactly, named, nullable, nullableText, nullableTime, text, time } from "./schemas.ts";
+import type { Known } from "./states-at.ts";
 import { Type } from "./type.ts";
 
 /** The one type of event that is recorded: Home Assistant's own word. */
@@ -56,8 +57,8 @@ export const Event = named("Event", {
 export interface EventParts {
   readonly change: Change;
   readonly series: Series;
-  /** What was in force before. */
-  readonly before: Change | undefined;
+  /** What was in force before; undefined: nothing was, or it is not known. */
+  readonly before: Pick<Known, "ts" | "value"> | undefined;
   readonly caused: Caused;
   /** Absent where they are not asked for. */
   readonly attributes?: Readonly<Record<string, unknown>> | undefined;
@@ -73,7 +74,7 @@ export function eventBody({ change, series, before, caused, attributes }: EventP
     entity_id: entityId,
     event_type: EVENT_TYPES[0],
     old_state:
-      before === undefined || before.value === null
+      before === undefined
         ? null
         : {
             state: stateText(before.value),

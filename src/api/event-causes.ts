@@ -4,7 +4,8 @@ import type { StateContext } from "../domain/home.ts";
 import type { Micros } from "../domain/sample.ts";
 import type { ChangeReader } from "../domain/store.ts";
 import { timeOfUlid } from "../lib/ulid.ts";
-import { type ChangePosition, READ_AT_ONCE } from "./newest-changes.ts";
+import type { ChangePosition } from "./newest-changes.ts";
+import { READ_AT_ONCE } from "./states-at.ts";
 
 /** Who or what made a change, as far as it is known. */
 export interface Cause {

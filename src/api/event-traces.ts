@@ -1,12 +1,13 @@
 import { AppError } from "../domain/errors.ts";
-import type { Micros, Value } from "../domain/sample.ts";
+import type { Micros } from "../domain/sample.ts";
 import { isoFromMicros } from "../lib/time.ts";
 import type { Api } from "./api.ts";
 import { EVENT_TYPES, entityIdOf, stateText } from "./event-body.ts";
-import { readTrace, TRACE_CHANGES_MAX } from "./event-trace.ts";
 import type { EventSources } from "./events.ts";
-import { type ChangePosition, readBefore } from "./newest-changes.ts";
+import type { ChangePosition } from "./newest-changes.ts";
+import { readTrace, TRACE_CHANGES_MAX } from "./read-trace.ts";
 import { answers, count, exactly, named, nullableText, text, time, warned, warnings } from "./schemas.ts";
+import { readInForce } from "./states-at.ts";
 import { Type } from "./type.ts";
 
 const DEPTH_DEFAULT = 10;
@@ -26,13 +27,14 @@ const Step = named("TraceStep", {
 
 /** From causes to effects. */
 export function traceRoutes(api: Api, { samples, contexts }: EventSources, now: () => Micros): void {
-  const textOf = (value: Value | undefined): string | null => (value == null ? null : stateText(value));
+  const textOf = (known: { value: string | number } | undefined): string | null =>
+    known === undefined ? null : stateText(known.value);
 
   async function statesAround(changes: readonly ChangePosition[], told: Set<string>) {
-    const before = await readBefore(samples, changes, told);
-    const justAfter = changes.map(({ series, ts }) => ({ series, ts: ts + 1 }));
-    const after = await readBefore(samples, justAfter, told);
-    return changes.map((_, i) => ({ state: textOf(after[i]?.value), old_state: textOf(before[i]?.value) }));
+    const at = (later: Micros) => changes.map(({ series, ts }) => ({ series: { number: series }, at: ts + later }));
+    const before = await readInForce(samples, at(-1), told);
+    const after = await readInForce(samples, at(0), told);
+    return changes.map((_, i) => ({ state: textOf(after[i]), old_state: textOf(before[i]) }));
   }
 
   // The second one is the original's.

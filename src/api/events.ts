@@ -14,7 +14,7 @@ import { chosenSeries, type EventHome, eventChoice, eventSpan, eventSpanOf } fro
 import { eventCountRoutes } from "./event-counts.ts";
 import { type SearchQuestion, searchBody, searchOf, searchQuery } from "./event-search.ts";
 import { traceRoutes } from "./event-traces.ts";
-import { type Change, type ChangesPage, readBefore, readNewestChanges } from "./newest-changes.ts";
+import { type Change, type ChangesPage, readNewestChanges } from "./newest-changes.ts";
 import {
   answers,
   count,
@@ -27,6 +27,7 @@ import {
   warned,
   warnings,
 } from "./schemas.ts";
+import { readInForce } from "./states-at.ts";
 import { Type } from "./type.ts";
 
 /** What questions about changes are answered from. */
@@ -71,7 +72,8 @@ export function eventRoutes(
   const { samples, contexts } = sources;
 
   async function bodiesOf(changes: readonly Change[], withAttributes: boolean, told: Set<string>) {
-    const before = await readBefore(samples, changes, told);
+    const justBefore = changes.map(({ series, ts }) => ({ series: { number: series }, at: ts - 1 }));
+    const before = await readInForce(samples, justBefore, told);
     const causes = await readCauses(contexts, samples, changes, told);
     const attributes = withAttributes ? await readAttributes(samples, changes, told) : undefined;
     const ledger = gaps();

@@ -1,6 +1,7 @@
 import type { Micros, ReadColumns, Span, Value } from "../domain/sample.ts";
 import type { SeriesNumber } from "../domain/series.ts";
 import type { ChangeReader } from "../domain/store.ts";
+import { READ_AT_ONCE } from "./states-at.ts";
 
 /** A sample of an entity's state: the entity changed to it, or with null was removed. */
 export interface Change {
@@ -39,8 +40,6 @@ const WINDOW_SAMPLES_MAX = 20_000;
 export const SCANNED_MAX = 200_000;
 /** A series may have so many times its part of a window. */
 const UNEVEN = 4;
-/** Series that are asked for at once; others get their turn in between. */
-export const READ_AT_ONCE = 250;
 
 /**
  * The newest changes of many series together. Samples are stored series by series, so windows of time are read from the
@@ -147,24 +146,4 @@ async function readAtMost(
     count += answer!.ts.length - few;
   }
   return count > max ? undefined : whole;
-}
-
-/** What was in force before each of these changes; undefined: nothing was, or it is not known. */
-export async function readBefore(
-  samples: ChangeReader,
-  changes: readonly ChangePosition[],
-  warnings: Set<string>,
-): Promise<(Change | undefined)[]> {
-  const before: (Change | undefined)[] = [];
-  for (let from = 0; from < changes.length; from += READ_AT_ONCE) {
-    const part = changes.slice(from, from + READ_AT_ONCE);
-    const answers = await samples.read(
-      part.map(({ series, ts }) => ({ series, start: ts, end: ts, includeStart: true, limit: 0 })),
-    );
-    for (const [i, { ts, values, warnings: told = [] }] of answers.entries()) {
-      for (const warning of told) warnings.add(warning);
-      before.push(ts.length === 0 ? undefined : { series: part[i]!.series, ts: ts[0]!, value: values[0]! });
-    }
-  }
-  return before;
 }

@@ -6,10 +6,11 @@ import { isoFromMicros } from "../lib/time.ts";
 import type { StateBody } from "./state-json.ts";
 
 /** Series that are asked for at once; others get their turn in between. */
-const READ_AT_ONCE = 250;
+export const READ_AT_ONCE = 250;
 
-export interface Known {
-  readonly series: Series;
+/** What was in force, and since when. */
+export interface Known<S = Series> {
+  readonly series: S;
   readonly ts: Micros;
   readonly value: Exclude<Value, null>;
 }
@@ -81,12 +82,12 @@ export function attributesAmong(series: readonly Series[]): Series[] {
 }
 
 /** What was in force in each series at its moment, what began then included; undefined: nothing was. */
-export async function readInForce(
+export async function readInForce<S extends Pick<Series, "number">>(
   samples: SampleReader,
-  asked: readonly { readonly series: Series; readonly at: Micros }[],
+  asked: readonly { readonly series: S; readonly at: Micros }[],
   told: Set<string>,
-): Promise<(Known | undefined)[]> {
-  const known: (Known | undefined)[] = new Array(asked.length);
+): Promise<(Known<S> | undefined)[]> {
+  const known: (Known<S> | undefined)[] = new Array(asked.length);
   // Series are stored in the order of their numbers: those that are next to each other are read together.
   const order = asked.map((_, i) => i).sort((a, b) => asked[a]!.series.number - asked[b]!.series.number);
   for (let from = 0; from < order.length; from += READ_AT_ONCE) {
