@@ -1,16 +1,10 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import type { Gap } from "../domain/gaps.ts";
 import type { Value } from "../domain/sample.ts";
-import { silentLog } from "../lib/log.ts";
 import { isoFromMicros } from "../lib/time.ts";
-import { openHome } from "../metadata/home.ts";
-import { apiOptions, GAPS } from "../testing/api-doubles.ts";
-import { openStore } from "../timeseries/store.ts";
-import { createApi } from "./server.ts";
+import { GAPS } from "../testing/api-doubles.ts";
+import { startRecorded } from "../testing/recorded-api.ts";
 
 const SECOND = 1_000_000;
 const MINUTE = 60 * SECOND;
@@ -25,33 +19,12 @@ interface Row {
 }
 
 async function started(t: TestContext, gaps: readonly Gap[] = []) {
-  const directory = mkdtempSync(join(tmpdir(), "reliability-test-"));
-  const home = await openHome({ file: join(directory, "metadata.db"), log: silentLog() });
-  const store = await openStore({
-    directory,
-    commitSeconds: 1000,
-    settings: { busyTimeoutSeconds: 1, cacheSize: -2000, synchronous: "OFF" },
-    log: silentLog(),
-  });
+  const { api, store, home } = await startRecorded(t);
   for (const { id, downtime } of gaps) {
     const gap = store.gaps.open("crash", downtime!.start);
     store.gaps.update(gap.id, { state: "partial", end: downtime!.end, downtime, closedAt: downtime!.end });
     assert.ok(id > 0);
   }
-  const options = apiOptions();
-  const api = await createApi({
-    ...options,
-    home,
-    samples: store,
-    events: { samples: store, contexts: store.contexts },
-    status: { ...options.status, gaps: store.gaps.list },
-  });
-  t.after(async () => {
-    await api.close();
-    await store.close();
-    await home.close();
-    rmSync(directory, { recursive: true });
-  });
   const get = async (path: string) => {
     const response = await api.inject(path);
     return { status: response.statusCode, body: response.json() };
