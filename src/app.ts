@@ -9,6 +9,7 @@ import { type Config, isLoopback } from "./config.ts";
 import { keepDemoApart, prepareDirectory } from "./data-directory.ts";
 import { AppError, messageOf } from "./domain/errors.ts";
 import type { HomeConfig } from "./domain/home.ts";
+import type { DemoKind } from "./domain/setup.ts";
 import type { Place } from "./domain/weather.ts";
 import { createSession } from "./homeassistant/session.ts";
 import { createIngest, type Ingest } from "./ingest/pipeline.ts";
@@ -18,6 +19,7 @@ import { DirectoryHeld, lockDirectory } from "./lib/directory-lock.ts";
 import type { Logger } from "./lib/log.ts";
 import { createLineWriter } from "./lineprotocol/writer.ts";
 import { openHome } from "./metadata/home.ts";
+import { createSetup, type Restart } from "./setup.ts";
 import { createScoreSource } from "./sources/sports/score-source.ts";
 import { recordSystemMetrics } from "./sources/system.ts";
 import { watchWeather } from "./sources/weather/weather.ts";
@@ -41,13 +43,17 @@ const UNKNOWN_HOME = "Nothing is dropped by rules until Home Assistant has told 
 export interface AppOptions {
   readonly version: string;
   /** The home is simulated; everything says so. */
-  readonly demo: boolean;
+  readonly demo: DemoKind | null;
   readonly log: Logger;
+  /** Ends this run and begins another, as `SetupOptions` say. */
+  readonly restart: (as: Restart) => void;
 }
 
 export interface App {
   /** The addresses that are listened on. */
   readonly urls: { readonly data: string; readonly sports: string };
+  /** What callers must bring; null: nothing. */
+  readonly apiToken: string | null;
   /** Ends in the order of the data: no new events, then what is known to the disk, then the doors. */
   close(): Promise<void>;
 }
@@ -74,8 +80,10 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     log: component("metadata"),
   });
   stack.defer(() => home.close());
-  const run = { demo: options.demo, hasHome: config.haUrl !== null, isRecorded: home.config() !== undefined };
-  if (keepDemoApart(config.dataDir, run)) log.warn(`"${config.dataDir}" is the demo's: no value in it is real`);
+  const demo = options.demo !== null;
+  const run = { demo, hasHome: config.haUrl !== null, isRecorded: home.config() !== undefined };
+  const isOfDemo = keepDemoApart(config.dataDir, run);
+  if (isOfDemo) log.warn(`"${config.dataDir}" is the demo's: no value in it is real`);
   const place = (): { timeZone: string; name: string | null } => {
     const told = home.config();
     // Before Home Assistant was ever reached, and where it names a zone that is unknown here.
@@ -193,17 +201,18 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
   });
   stack.defer(() => session.close());
 
+  const token = apiToken(config, log);
   const server: ServerOptions = {
     access: {
       host: config.host,
-      token: apiToken(config, log),
+      token,
       auth: config.apiAuth ? "on" : "off",
       allowedHosts: config.allowedHosts,
       corsOrigins: config.corsOrigins,
     },
     log: options.log.child({ component: "api" }, { level: "warn" }),
     version: options.version,
-    demo: options.demo,
+    demo,
     webhooks: warnOfHome(followTeamsOf(webhooks, sports, component("sports")), {
       areas: () => home.areas({ limit: AREAS_MAX }).rows.flatMap(({ area_id, name }) => [area_id, name ?? []].flat()),
       hasEntity: (entityId) => home.entity(entityId)?.removed_at === null,
@@ -213,8 +222,10 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
   const saveStates = (): Promise<void> =>
     home.saveStates().catch((error: unknown) => log.warn(`Cannot save current states: ${messageOf(error)}`));
   const rules = watchRules(config, ingest.reload, log);
+  const isConnected = (): boolean => session.status().state === "connected";
   const data = await createApi({
     ...server,
+    setup: createSetup({ config, demo: options.demo, isOfDemo, isConnected, restart: options.restart, log }),
     home,
     states: home.states,
     samples: store,
@@ -265,6 +276,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
   const running = stack.move();
   return {
     urls,
+    apiToken: token,
     async close() {
       clearInterval(saving);
       rules.close();

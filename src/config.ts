@@ -4,8 +4,10 @@ import { join, resolve } from "node:path";
 import { readFilter, readMirrors } from "./config-file.ts";
 import { AppError, messageOf } from "./domain/errors.ts";
 import type { Limits } from "./domain/retention.ts";
+import type { SetBy } from "./domain/setup.ts";
 import { splitTeamName, type TeamName } from "./domain/team-names.ts";
 import { WEATHER_PROVIDERS, type WeatherSettings } from "./domain/weather.ts";
+import { HOME_ASSISTANT_FILE, readHomeAssistantFile } from "./home-assistant-file.ts";
 import type { FilterRules } from "./ingest/filter-rules.ts";
 import { DAYS_MAX, limitsFault } from "./ingest/retention-rules.ts";
 import { isTimeZone } from "./lib/calendar.ts";
@@ -30,6 +32,8 @@ export interface Config {
   /** Where the token was read from, so that another one there is noticed; null when it was given itself. */
   readonly haTokenFile: string | null;
   readonly haVerifySsl: boolean;
+  /** Who says where Home Assistant is; null: nobody yet. */
+  readonly haSetBy: SetBy | null;
   readonly host: string;
   /** 0 picks a free port. */
   readonly dataApiPort: number;
@@ -94,6 +98,10 @@ export interface SqliteSettings {
 }
 
 const MEBIBYTE = 1024 * 1024;
+
+/** What to say of one that no header can carry. */
+export const HA_TOKEN_REMEDY =
+  'HA_TOKEN must be one word of ASCII, without "Bearer" before it: what Home Assistant showed once';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -197,9 +205,17 @@ export function readConfig(environment: Environment, defaults: { dataDir: string
   const haUrl = text(haUrlName);
   const haToken = secret(...HA_TOKEN_NAMES);
   if (haUrl) checkUrl(haUrlName, haUrl, fault);
-  if (haToken !== null && tokenFault(haToken) !== null)
-    faults.push('HA_TOKEN must be one word of ASCII, without "Bearer" before it: what Home Assistant showed once');
-  const haOrigin = originOfHome(haUrl ?? (supervisorToken ? SUPERVISED_HOME : null));
+  if (haToken !== null && tokenFault(haToken) !== null) faults.push(HA_TOKEN_REMEDY);
+  const entered = attempt(() => readHomeAssistantFile(dataDir), null);
+  const isSet = haUrl !== null || haToken !== null;
+  const haSetBy = isSet ? "environment" : supervisorToken ? "supervisor" : entered && "dashboard";
+  if (entered !== null && haSetBy !== "dashboard")
+    notes.push(
+      `${HOME_ASSISTANT_FILE} has no effect: ${isSet ? haUrlName : "the Supervisor"} says where Home Assistant is`,
+    );
+  const access = haSetBy === "dashboard" ? entered : null;
+  if (access !== null) checkUrl(HOME_ASSISTANT_FILE, access.url, fault);
+  const haOrigin = originOfHome(haUrl ?? (supervisorToken ? SUPERVISED_HOME : (access?.url ?? null)));
   if (haUrl && !haToken && !supervisorToken) {
     faults.push("HA_TOKEN is not set: create a long-lived access token in Home Assistant (profile → Security)");
   }
@@ -326,10 +342,11 @@ export function readConfig(environment: Environment, defaults: { dataDir: string
   if (keepFault !== null) fault("ROLLUP_RETENTION_DAYS", String(keep.rollupDays), keepFault);
 
   const config: Config = {
-    haUrl: haUrl ?? (supervisorToken ? "http://supervisor/core" : null),
-    haToken: haToken ?? supervisorToken,
+    haUrl: haUrl ?? (supervisorToken ? "http://supervisor/core" : (access?.url ?? null)),
+    haToken: haToken ?? supervisorToken ?? access?.token ?? null,
     haTokenFile: text(...HA_TOKEN_NAMES) === null ? text("HA_TOKEN_FILE") : null,
-    haVerifySsl: flag("HA_VERIFY_SSL", true),
+    haVerifySsl: flag("HA_VERIFY_SSL", access?.verifySsl ?? true),
+    haSetBy,
     host,
     dataApiPort,
     sportsDataPort,

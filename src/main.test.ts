@@ -1,75 +1,16 @@
 import assert from "node:assert/strict";
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { once } from "node:events";
-import {
-  chmodSync,
-  cpSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
+import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { type TestContext, test } from "node:test";
+import { test } from "node:test";
+import { run, temporary } from "./testing/program.ts";
 import { createSimulatedHome } from "./testing/simulated-home/simulated-home.ts";
 
 const REPOSITORY = join(import.meta.dirname, "..");
-
-/** Without what would ask somebody outside. */
-const ALONE = { PATH: process.env.PATH, WEATHER_PROVIDER: "off" };
-
-/** The program as a process, beside nothing; `said` is all it has written so far. */
-function run(
-  t: TestContext,
-  dir: string,
-  environment: Record<string, string>,
-  command: readonly string[] = [process.execPath, join(import.meta.dirname, "main.ts")],
-  detached = false,
-) {
-  const child: ChildProcess = spawn(command[0]!, command.slice(1), {
-    cwd: dir,
-    detached,
-    env: { ...ALONE, DATA_API_PORT: "0", SPORTS_DATA_PORT: "0", LOG_FORMAT: "json", ...environment },
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  const ended = once(child, "exit");
-  t.after(async () => {
-    if (detached) killGroup(child.pid!);
-    child.kill("SIGKILL");
-    await ended;
-  });
-  const told = { said: "" };
-  for (const stream of [child.stdout!, child.stderr!]) stream.on("data", (text) => (told.said += text));
-  /** Comes back when the program has said it, or has ended. */
-  const until = async (text: string): Promise<void> => {
-    while (child.exitCode === null && child.signalCode === null && !told.said.includes(text)) {
-      await Promise.race([once(child.stdout!, "data"), ended]);
-    }
-  };
-  return { child, ended, told, until };
-}
-
-/** Of a detached process: also what it has started. */
-function killGroup(pid: number): void {
-  try {
-    process.kill(-pid, "SIGKILL");
-  } catch {
-    // All of them have ended.
-  }
-}
-
-function temporary(t: TestContext): string {
-  const dir = mkdtempSync(join(tmpdir(), "ha-ingestor-main-"));
-  t.after(() => rmSync(dir, { recursive: true, force: true }));
-  return dir;
-}
 
 test("start.mjs says of an older Node what is needed, and where it comes from", () => {
   const older = 'Object.defineProperty(process.versions, "node", { value: "20.20.2" })';

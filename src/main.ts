@@ -1,11 +1,9 @@
 import { parseArgs } from "node:util";
-import { type App, startApp } from "./app.ts";
-import { type Config, describeConfig, readConfig } from "./config.ts";
-import { DEMO_DIRECTORY, explained } from "./data-directory.ts";
+import { describeConfig } from "./config.ts";
 import { AppError, messageOf } from "./domain/errors.ts";
 import { collectWhenQuiet } from "./lib/collect-garbage.ts";
-import { fullDiskRemedy } from "./lib/full-disk.ts";
 import { createLog } from "./lib/log.ts";
+import { begin, type Plan, planOf } from "./run.ts";
 import { VERSION } from "./version.ts";
 
 const USAGE = `HA Ingestor: the memory of a smart home.
@@ -31,42 +29,28 @@ async function main(): Promise<void> {
   if (values.help) return console.log(USAGE);
   if (values.version) return console.log(VERSION);
 
-  let config: Config = readConfig(process.env, { dataDir: values.demo ? DEMO_DIRECTORY : "./data" });
-  if (values["check-config"]) return console.log(describeConfig(config));
-  const root = createLog({ level: config.logLevel, format: config.logFormat });
+  const first = planOf(values.demo ? "command" : null);
+  if (values["check-config"]) return console.log(describeConfig(first.config));
+  const root = createLog({ level: first.config.logLevel, format: first.config.logFormat });
   const log = root.child({ component: "main" });
   log.info(`HA Ingestor ${VERSION} starts${values.demo ? " as a DEMO on a simulated home: no value is real" : ""}`);
-  for (const note of config.notes) log.warn(note);
+  for (const note of first.config.notes) log.warn(note);
 
-  let demoHome: { close(): Promise<void> } | undefined;
-  if (values.demo) {
-    // Loaded only here: the service itself needs no simulated home.
-    const { startDemoHome } = await import("./testing/demo-home.ts");
-    const home = await startDemoHome();
-    demoHome = home;
-    // Nothing in a demo is real, unless somebody asks for it.
-    const weather = process.env.WEATHER_PROVIDER === undefined ? null : config.weather;
-    config = { ...config, haUrl: home.url, haToken: home.token, weather };
+  let stopped: Promise<undefined> | undefined;
+  for (let plan: Plan | undefined = first; plan !== undefined; ) {
+    const next = Promise.withResolvers<Plan>();
+    const run = await begin(plan, root, next.resolve);
+    if (stopped === undefined) collectWhenQuiet();
+    stopped ??= stopSignal();
+    plan = await Promise.race([stopped, next.promise]);
+    log.info(plan === undefined ? "Stopping" : "Starting again");
+    const late = setTimeout(() => {
+      log.error(`The stop took longer than ${STOP_MS / 1000} s; ending now`);
+      process.exit(1);
+    }, STOP_MS).unref();
+    await run.end();
+    clearTimeout(late);
   }
-
-  let app: App;
-  try {
-    app = await startApp(config, { version: VERSION, demo: values.demo, log: root });
-  } catch (error) {
-    await demoHome?.close();
-    const remedy = fullDiskRemedy(config.dataDir);
-    if (remedy === null) throw explained("start", error);
-    throw new AppError("unavailable", `${messageOf(error)}\n${remedy}`, { cause: error });
-  }
-  collectWhenQuiet();
-  await stopSignal();
-  log.info("Stopping");
-  setTimeout(() => {
-    log.error(`The stop took longer than ${STOP_MS / 1000} s; ending now`);
-    process.exit(1);
-  }, STOP_MS).unref();
-  await app.close();
-  await demoHome?.close();
   log.info("Stopped");
 }
 
@@ -74,9 +58,9 @@ async function main(): Promise<void> {
  * Comes back at the first signal to stop. Further ones change nothing: Ctrl-C reaches a program below npm twice, from
  * the terminal and from npm, and a stop that is cut short would be told as a crash at the next start.
  */
-function stopSignal(): Promise<void> {
+function stopSignal(): Promise<undefined> {
   return new Promise((resolve) => {
-    for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(signal, () => resolve());
+    for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(signal, () => resolve(undefined));
   });
 }
 

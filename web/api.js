@@ -1,5 +1,7 @@
 const TOKEN_KEY = "ha-ingestor-token";
 const ANSWER_TIMEOUT_MS = 10_000;
+/** A Home Assistant that is tried may take a while to say no. */
+const ATTEMPT_TIMEOUT_MS = 60_000;
 /** The stream's heartbeat comes every 15 seconds. A connection that the network forgot would never end by itself. */
 const SILENCE_MAX_MS = 35_000;
 
@@ -11,16 +13,16 @@ export function keepToken(token) {
   sessionStorage.setItem(TOKEN_KEY, token);
 }
 
-/** Addresses are relative to the page, so that it works below another path as well. @param {string} path @param {AbortSignal} signal */
-async function ask(path, signal) {
-  const response = await fetch(path, { headers: login(), signal, cache: "no-store" });
+/** Addresses are relative to the page, so that it works below another path as well. @param {string} path @param {RequestInit} request */
+async function ask(path, request) {
+  const response = await fetch(path, { headers: login(), cache: "no-store", ...request });
   if (response.status === 401) throw new TokenNeeded("A token is needed");
   return response;
 }
 
 function login() {
   const token = sessionStorage.getItem(TOKEN_KEY);
-  if (token === null) return undefined;
+  if (token === null) return new Headers();
   try {
     return new Headers({ authorization: `Bearer ${token}` });
   } catch (cause) {
@@ -35,13 +37,37 @@ function login() {
  * @param {string} path @returns {Promise<any>}
  */
 export async function read(path) {
-  const response = await ask(path, AbortSignal.timeout(ANSWER_TIMEOUT_MS));
-  const body = await response.json().catch((error) => {
+  const response = await ask(path, { signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS) });
+  const body = await bodyOf(response);
+  if (body !== null && (response.ok || body.status === "not_ready")) return body;
+  throw refusal(response, body);
+}
+
+/**
+ * Asks the service to do something; its parsed answer, null where it says nothing. Throws as `read` does.
+ * @param {"POST" | "DELETE"} method @param {string} path @param {object} [body] @returns {Promise<any>}
+ */
+export async function send(method, path, body) {
+  const headers = login();
+  if (body) headers.set("content-type", "application/json");
+  const signal = AbortSignal.timeout(ATTEMPT_TIMEOUT_MS);
+  const response = await ask(path, { method, headers, body: body ? JSON.stringify(body) : null, signal });
+  const answer = await bodyOf(response);
+  if (response.ok) return answer;
+  throw refusal(response, answer);
+}
+
+/** Null for what is no JSON. @param {Response} response */
+async function bodyOf(response) {
+  return response.json().catch((error) => {
     if (error instanceof SyntaxError) return null;
     throw error;
   });
-  if (body !== null && (response.ok || body.status === "not_ready")) return body;
-  throw new Error(
+}
+
+/** @param {Response} response @param {any} body */
+function refusal(response, body) {
+  return new Error(
     typeof body?.message === "string" ? body.message : `something else answers, with status ${response.status}`,
   );
 }
@@ -60,7 +86,7 @@ export async function follow(onEvent, signal) {
   };
   try {
     heard();
-    const response = await ask("api/v1/stream", AbortSignal.any([signal, silence.signal]));
+    const response = await ask("api/v1/stream", { signal: AbortSignal.any([signal, silence.signal]) });
     if (!response.ok || response.body === null) throw new Error(`The stream answers ${response.status}`);
     let text = "";
     for await (const chunk of response.body.pipeThrough(new TextDecoderStream())) {

@@ -4,6 +4,7 @@ import { html, state } from "./html.js";
 import { changes } from "./panels/changes.js";
 import { gaps } from "./panels/gaps.js";
 import { activity, homeAssistant } from "./panels/home.js";
+import { setup } from "./panels/setup.js";
 import { games, sources } from "./panels/sports.js";
 import { storage, targets } from "./panels/storage.js";
 import { webhooks } from "./panels/webhooks.js";
@@ -14,6 +15,7 @@ const QUESTIONS = /** @type {const} */ ({
   ready: ["ready", 2],
   health: ["health", 2],
   stats: ["api/v1/stats", 2],
+  setup: ["api/v1/setup", 2],
   gaps: ["api/v1/gaps?limit=8", 4],
   live: ["api/v1/games/live?limit=20", 10],
   webhooks: ["api/v1/webhooks/list?limit=50", 10],
@@ -149,7 +151,7 @@ function page() {
       ${health?.version ? html`<p>Version ${health.version}, running for ${duration(health.uptime_seconds)}</p>` : null}
     </header>
     <main>
-      ${tokenNeeded ? tokenForm() : messages()}
+      ${tokenNeeded ? tokenForm() : messages()} ${setup(answers.setup, draw)}
       ${homeAssistant(health, now)} ${activity(stats)} ${storage(answers.storage, health)}
       ${gaps(answers.gaps, stats?.gaps)} ${games(answers.live)} ${sources(health?.dependencies?.sports, now)}
       ${webhooks(answers.webhooks, answers.letters, now)} ${targets(answers.mirrors, now)}

@@ -6,17 +6,16 @@ import { createSimulatedHome } from "../../src/testing/simulated-home/simulated-
 import { Failure } from "../failure.ts";
 import { freePort } from "../home-assistant/start.ts";
 import { type Program, startProgram } from "../program.ts";
-import { createReport } from "../report.ts";
 import { waitUntil } from "../wait.ts";
+import { firstRun } from "./first-run.ts";
 import { SCORE, SOURCES, startScoreboards, TEAMS } from "./scoreboards.ts";
+import { card, check, open, report, SHOWN_MS, shows, TOKEN, VIEWS } from "./tools.ts";
 
 /** The dashboard in a real Chromium: what it shows is what the API says, and it says when it knows nothing. */
 
 const CHROMIUM = [process.env.CHROMIUM_BIN ?? "", "/usr/bin/chromium", "/usr/bin/chromium-browser"];
-const SHOWN_MS = 30_000;
 /** Every card goes, or is there again, within a few looks at the service. */
 const AWAY_MS = 6_000;
-const TOKEN = "token-of-the-dashboard-run";
 const HOSTILE = "<img src=x onerror=alert(1)>";
 const LONG_WEBHOOK = {
   url: `https://example.com/hook/${"0123456789abcdef".repeat(20)}`,
@@ -26,46 +25,10 @@ const LONG_WEBHOOK = {
   total_calls: 0,
   failed_calls: 0,
 };
-const VIEWS = [
-  { name: "light", colorScheme: "light", width: 1280, height: 900 },
-  { name: "dark", colorScheme: "dark", width: 1280, height: 900 },
-  { name: "phone", colorScheme: "light", width: 375, height: 812 },
-] as const;
 
-const report = createReport();
 const folder = mkdtempSync(join(tmpdir(), "ha-ingestor-dashboard-"));
 const pictures = process.env.DASHBOARD_PICTURES ?? folder;
 mkdirSync(pictures, { recursive: true });
-
-const card = (page: Page, title: string) => page.getByRole("region", { name: title, exact: true });
-const shows = (page: Page, title: string, text: string) =>
-  card(page, title).getByText(text).first().waitFor({ timeout: SHOWN_MS });
-
-async function check(what: string, run: () => Promise<unknown>): Promise<void> {
-  try {
-    await run();
-    report.equal(what, true, true);
-  } catch (error) {
-    report.fail(what, error instanceof Error ? error.message : String(error));
-  }
-}
-
-/** A page that reports everything it should not do: errors, refused resources, requests to other origins. */
-async function open(browser: Browser, url: string, faults: string[], view: (typeof VIEWS)[number] = VIEWS[0]) {
-  const page = await browser.newPage({ viewport: view, colorScheme: view.colorScheme });
-  page.setDefaultTimeout(SHOWN_MS);
-  page.on("pageerror", (error) => faults.push(`error: ${error.message}`));
-  page.on("dialog", (dialog) => void faults.push(`dialog: ${dialog.message()}`));
-  page.on("console", (message) => {
-    if (/Content Security Policy/.test(message.text())) faults.push(message.text());
-  });
-  page.on("request", (request) => {
-    if (new URL(request.url()).origin !== new URL(url).origin) faults.push(`asked ${request.url()}`);
-    if (request.url().includes(TOKEN)) faults.push("the token is in an address");
-  });
-  await page.goto(url);
-  return page;
-}
 
 async function figures(browser: Browser, program: Program, home: { change(id: string, state: string): void }) {
   const faults: string[] = [];
@@ -289,6 +252,14 @@ try {
   });
   report.scenario("token");
   await token(browser, guarded);
+  await using unconfigured = await startProgram({
+    homeAssistantUrl: "",
+    token: "",
+    folder: join(folder, "unconfigured"),
+    env: { DATA_API_PORT: String(await freePort()) },
+  });
+  report.scenario("first run");
+  await firstRun(browser, unconfigured, home, pictures);
 } catch (error) {
   report.fail("the run", error instanceof Error ? error.message : String(error));
 } finally {

@@ -69,6 +69,7 @@ test("/openapi.json names every route but pages", async (t) => {
   const described = operations(document).map(([name]) => name);
   assert.deepEqual(described.filter((name) => !name.includes("/webhooks/")).sort(), [
     "delete /api/devices/{device_id}",
+    "delete /api/v1/setup/demo",
     "get /api/areas",
     "get /api/devices",
     "get /api/devices/reliability",
@@ -90,6 +91,7 @@ test("/openapi.json names every route but pages", async (t) => {
     "get /api/v1/gaps",
     "get /api/v1/history",
     "get /api/v1/mirrors",
+    "get /api/v1/setup",
     "get /api/v1/states",
     "get /api/v1/states/{entity_id}",
     "get /api/v1/statistics",
@@ -105,6 +107,8 @@ test("/openapi.json names every route but pages", async (t) => {
     "post /api/devices",
     "post /api/v1/dead-letters/replay",
     "post /api/v1/events/search",
+    "post /api/v1/setup/demo",
+    "post /api/v1/setup/home-assistant",
     "post /api/v2/write",
     "post /internal/backup",
     "post /internal/devices/bulk_upsert",
@@ -160,6 +164,7 @@ test("/openapi.json is complete: summary, tag, described parameters, errors in t
       "post /internal/retention",
       "post /internal/seal",
       "post /api/v1/dead-letters/replay",
+      "post /api/v1/setup/demo",
       "post /api/v1/webhooks/deliveries/{delivery_id}/replay",
       "post /api/v1/webhooks/{webhook_id}/disable",
       "post /api/v1/webhooks/{webhook_id}/enable",
@@ -257,7 +262,7 @@ test("/openapi.json describes what is answered: every GET fits its own schema", 
     assert.deepEqual(faults, [], `${name} does not fit`);
     checked++;
   }
-  assert.equal(checked, 35);
+  assert.equal(checked, 36);
 });
 
 test("/openapi.json of the sports API says what it is", async (t) => {

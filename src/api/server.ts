@@ -17,6 +17,7 @@ import type { HomeReader, HomeWriter } from "../domain/home-store.ts";
 import type { ChangeFeed, EntityFilterRules } from "../domain/ingest.ts";
 import type { LineWriter } from "../domain/line-protocol.ts";
 import type { Retention } from "../domain/retention.ts";
+import type { Setup } from "../domain/setup.ts";
 import type { StatisticsReader } from "../domain/statistics.ts";
 import type { SampleReader } from "../domain/store.ts";
 import type { Webhooks } from "../domain/webhook.ts";
@@ -47,6 +48,7 @@ import { reliabilityRoutes } from "./reliability.ts";
 import { boundRestOfBody } from "./rest-of-body.ts";
 import { ErrorSchema, exactly } from "./schemas.ts";
 import { sealingRoute } from "./sealing.ts";
+import { setupRoutes } from "./setup.ts";
 import { stateRoutes } from "./states.ts";
 import { type HomePlace, statisticsRoutes } from "./statistics.ts";
 import { statsRoutes } from "./stats.ts";
@@ -87,6 +89,7 @@ export interface ApiOptions extends ServerOptions {
   readonly status: StatusSources;
   /** Takes points of clients of InfluxDB. */
   readonly lines: LineWriter;
+  readonly setup: Setup;
 }
 
 const BODY_BYTES_MAX = 1024 * 1024;
@@ -163,6 +166,7 @@ export async function createApi(options: ApiOptions): Promise<Api> {
   sealingRoute(api, options.sealing);
   backupRoute(api, options.backups);
   storageRoutes(api, options.retention);
+  setupRoutes(api, options.setup);
   await api.ready();
   return api;
 }

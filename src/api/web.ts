@@ -16,6 +16,7 @@ const FILES = new Map(
     "panels/changes.js",
     "panels/gaps.js",
     "panels/home.js",
+    "panels/setup.js",
     "panels/sports.js",
     "panels/storage.js",
     "panels/webhooks.js",

@@ -145,7 +145,9 @@ export function createSession(options: SessionOptions): HomeAssistantSession {
       started = true;
       const missing = whatIsMissing();
       if (missing !== null)
-        log.warn(`${missing}: nothing of a home is recorded; see the README, "With your Home Assistant"`);
+        log.warn(
+          `${missing}: nothing of a home is recorded; enter your Home Assistant in the dashboard, or see the README`,
+        );
       connect();
     },
 

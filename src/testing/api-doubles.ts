@@ -19,6 +19,7 @@ import type { ChangeFeed, IngestStatus } from "../domain/ingest.ts";
 import type { Retention } from "../domain/retention.ts";
 import type { Micros, Value } from "../domain/sample.ts";
 import { type FormerUnit, type Series, STATE_FIELD, STATE_MEASUREMENT } from "../domain/series.ts";
+import type { HomeAssistantAccess, Setup, SetupStatus } from "../domain/setup.ts";
 import type { StatisticsReader } from "../domain/statistics.ts";
 import type { ReadRequest, SampleReader, StoreStatus } from "../domain/store.ts";
 import type { DeliveryRow, WebhookRow, WebhookStatus, Webhooks } from "../domain/webhook.ts";
@@ -583,6 +584,22 @@ export function createWebhooksDouble(status: WebhookStatus = TELLING): Webhooks 
   };
 }
 
+/** Home Assistant is set elsewhere; what is entered is told to `told`, and let in. */
+export function createSetupDouble(status: Partial<SetupStatus> = {}, told: HomeAssistantAccess[] = []): Setup {
+  const closed = "HA_URL says where Home Assistant is";
+  return {
+    status: () => ({ setBy: "environment", url: "http://ha:8123", verifySsl: true, closed, demo: null, ...status }),
+    async connect(access) {
+      told.push(access);
+      return { version: "2026.11.0", name: "Home", isAdmin: false };
+    },
+    startDemo() {
+      throw new AppError("conflict", `Cannot start the demo: ${closed}`);
+    },
+    endDemo: () => undefined,
+  };
+}
+
 /** The doubles that a test drives and looks into. */
 interface Driven {
   readonly home: HomeDouble;
@@ -604,6 +621,7 @@ export function apiOptions(more: Partial<Omit<ApiOptions, keyof Driven>> = {}): 
     sealing: { seal: async () => 166_500 },
     backups: { copyData: async () => "backup-20261124T070000Z" },
     retention: RETENTION,
+    setup: createSetupDouble(),
     forwarding: createForwardingDouble(),
     webhooks: createWebhooksDouble(),
     place: () => ({ timeZone: "Europe/Amsterdam", name: "Home" }),

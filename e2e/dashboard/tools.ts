@@ -1,0 +1,44 @@
+import type { Browser, Page } from "playwright-core";
+import { createReport } from "../report.ts";
+
+/** What the scenarios of the dashboard share. */
+
+export const report = createReport();
+export const SHOWN_MS = 30_000;
+/** Of a program that asks for one; a page must not have it in an address. */
+export const TOKEN = "token-of-the-dashboard-run";
+export const VIEWS = [
+  { name: "light", colorScheme: "light", width: 1280, height: 900 },
+  { name: "dark", colorScheme: "dark", width: 1280, height: 900 },
+  { name: "phone", colorScheme: "light", width: 375, height: 812 },
+] as const;
+
+export const card = (page: Page, title: string) => page.getByRole("region", { name: title, exact: true });
+export const shows = (page: Page, title: string, text: string) =>
+  card(page, title).getByText(text).first().waitFor({ timeout: SHOWN_MS });
+
+export async function check(what: string, run: () => Promise<unknown>): Promise<void> {
+  try {
+    await run();
+    report.equal(what, true, true);
+  } catch (error) {
+    report.fail(what, error instanceof Error ? error.message : String(error));
+  }
+}
+
+/** A page that reports everything it should not do: errors, refused resources, requests to other origins. */
+export async function open(browser: Browser, url: string, faults: string[], view: (typeof VIEWS)[number] = VIEWS[0]) {
+  const page = await browser.newPage({ viewport: view, colorScheme: view.colorScheme });
+  page.setDefaultTimeout(SHOWN_MS);
+  page.on("pageerror", (error) => faults.push(`error: ${error.message}`));
+  page.on("dialog", (dialog) => void faults.push(`dialog: ${dialog.message()}`));
+  page.on("console", (message) => {
+    if (/Content Security Policy/.test(message.text())) faults.push(message.text());
+  });
+  page.on("request", (request) => {
+    if (new URL(request.url()).origin !== new URL(url).origin) faults.push(`asked ${request.url()}`);
+    if (request.url().includes(TOKEN)) faults.push("the token is in an address");
+  });
+  await page.goto(url);
+  return page;
+}
