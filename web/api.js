@@ -2,8 +2,6 @@ const TOKEN_KEY = "ha-ingestor-token";
 const ANSWER_TIMEOUT_MS = 10_000;
 /** A Home Assistant that is tried may take a while to say no. */
 const ATTEMPT_TIMEOUT_MS = 60_000;
-/** The stream's heartbeat comes every 15 seconds. A connection that the network forgot would never end by itself. */
-const SILENCE_MAX_MS = 35_000;
 
 /** The service asks for a token, or for another one. */
 export class TokenNeeded extends Error {}
@@ -70,37 +68,4 @@ function refusal(response, body) {
   return new Error(
     typeof body?.message === "string" ? body.message : `something else answers, with status ${response.status}`,
   );
-}
-
-/**
- * Each event as it comes (`hello` first), until the signal is aborted, the connection ends, or nothing at all has come
- * for so long that it must be dead. An EventSource could not bring the token.
- * @param {(event: string, data: any) => void} onEvent @param {AbortSignal} signal
- */
-export async function follow(onEvent, signal) {
-  const silence = new AbortController();
-  let timer = 0;
-  const heard = () => {
-    clearTimeout(timer);
-    timer = setTimeout(() => silence.abort(), SILENCE_MAX_MS);
-  };
-  try {
-    heard();
-    const response = await ask("api/v1/stream", { signal: AbortSignal.any([signal, silence.signal]) });
-    if (!response.ok || response.body === null) throw new Error(`The stream answers ${response.status}`);
-    let text = "";
-    for await (const chunk of response.body.pipeThrough(new TextDecoderStream())) {
-      heard();
-      text += chunk;
-      const events = text.split("\n\n");
-      text = events.pop() ?? "";
-      for (const event of events) {
-        const name = /^event: (.*)$/m.exec(event)?.[1];
-        const data = /^data: (.*)$/m.exec(event)?.[1];
-        if (name !== undefined && data !== undefined) onEvent(name, JSON.parse(data));
-      }
-    }
-  } finally {
-    clearTimeout(timer);
-  }
 }

@@ -1,4 +1,4 @@
-import { follow, keepToken, read, TokenNeeded } from "./api.js";
+import { keepToken, read, TokenNeeded } from "./api.js";
 import { duration } from "./format.js";
 import { html, state } from "./html.js";
 import { changes } from "./panels/changes.js";
@@ -11,11 +11,12 @@ import { webhooks } from "./panels/webhooks.js";
 import { render } from "./preact.js";
 
 /** What the page asks for, and how often. Each answer is shown as it is; nothing is computed from guesses. */
-const QUESTIONS = /** @type {const} */ ({
+const QUESTIONS = /** @satisfies {Record<string, [path: string | (() => string), seconds: number]>} */ ({
   ready: ["ready", 2],
   health: ["health", 2],
   stats: ["api/v1/stats", 2],
   setup: ["api/v1/setup", 2],
+  events: [newestChanges, 1],
   gaps: ["api/v1/gaps?limit=8", 4],
   live: ["api/v1/games/live?limit=20", 10],
   webhooks: ["api/v1/webhooks/list?limit=50", 10],
@@ -24,25 +25,21 @@ const QUESTIONS = /** @type {const} */ ({
   storage: ["api/v1/storage?limit=1", 60],
 });
 const TICK_MS = 1000;
-/** Ticks until the stream is asked for again after it ended. */
-const STREAM_AGAIN_TICKS = 5;
-const CHANGES_SHOWN = 20;
-
+/** What was filled from history, or came from elsewhere, is no news of Home Assistant's. */
+const EVENTS_ANYWAY_TICKS = 30;
+/** To look for a text takes the service longer than to list the newest. */
+const SEARCH_TICKS = 5;
 /** The newest answers by question. @type {Record<string, any>} */
 const answers = {};
 /** Why a question has no answer now. @type {Map<string, string>} */
 const failures = new Map();
-/** The newest changes; null where the stream was interrupted. @type {any[]} */
-const recent = [];
 let tokenNeeded = false;
 let tokenRefused = false;
 let tick = 0;
-/** @type {AbortController | null} */
-let stream = null;
-/** Changes come. */
-let isLive = false;
-let hasListened = false;
-let streamEndedAt = -STREAM_AGAIN_TICKS;
+/** The last change that Home Assistant had told of when the newest ones were asked for: they are asked for at news alone. */
+let eventsAsOf = "";
+/** What the changes that are shown must have in their entity or state. */
+let lookedFor = "";
 /** How far the service's clock is ahead of this one: what is "12 s ago" is so by the clock that wrote it. */
 let aheadMs = 0;
 /** Version and kind of the program that answers. */
@@ -50,14 +47,38 @@ let program = "";
 /** Questions under way: a slow answer is not asked for twice. @type {Set<string>} */
 const asked = new Set();
 
-/** @param {string} name @param {string} path */
-async function question(name, path) {
+/** @typedef {keyof typeof QUESTIONS} Question */
+
+/** @param {Question} name */
+function pathOf(name) {
+  const [path] = QUESTIONS[name];
+  return typeof path === "string" ? path : path();
+}
+
+function newestChanges() {
+  const which = lookedFor ? `/search?q=${encodeURIComponent(lookedFor)}&` : "?";
+  return `api/v1/events${which}limit=20&include_attributes=true`;
+}
+
+/** @param {string} text */
+async function lookFor(text) {
+  lookedFor = text;
+  // Asked anew with the next tick, where the answer to the former is still on its way.
+  eventsAsOf = "";
+  await question("events");
+  draw();
+}
+
+/** @param {Question} name */
+async function question(name) {
   if (asked.has(name)) return;
+  const path = pathOf(name);
   asked.add(name);
+  if (name === "events") eventsAsOf = lastChange();
   try {
     const answer = await read(path);
-    // What comes after the page went out of sight is old when it is seen again.
-    if (document.hidden) return;
+    // What comes after the page went out of sight is old when it is seen again, and something else may be asked by now.
+    if (document.hidden || path !== pathOf(name)) return;
     answers[name] = answer;
     if (name === "health" && answer.timestamp) aheadMs = Date.parse(answer.timestamp) - Date.now();
     failures.delete(name);
@@ -70,28 +91,15 @@ async function question(name, path) {
   }
 }
 
-async function listen() {
-  stream = new AbortController();
-  try {
-    await follow((event, data) => {
-      if (event === "hello") beLive();
-      else if (event === "state_changed") recent.unshift(data);
-      recent.length = Math.min(recent.length, CHANGES_SHOWN);
-    }, stream.signal);
-  } catch (error) {
-    if (error instanceof TokenNeeded) tokenNeeded = true;
-  }
-  stream = null;
-  isLive = false;
-  if (!document.hidden) streamEndedAt = tick;
+/** @param {Question} name */
+function isDue(name) {
+  if (tick % QUESTIONS[name][1] !== 0) return false;
+  if (name !== "events" || !answers.events || eventsAsOf === "") return true;
+  if (lookedFor && tick % SEARCH_TICKS !== 0) return false;
+  return lastChange() !== eventsAsOf || tick % EVENTS_ANYWAY_TICKS === 0;
 }
 
-/** What changed since the last time, while nobody listened, is missing above what is listed. */
-function beLive() {
-  if (hasListened && recent[0] !== null) recent.unshift(null);
-  hasListened = true;
-  isLive = true;
-}
+const lastChange = () => answers.health?.dependencies?.home_assistant?.last_event_at ?? "";
 
 /** @param {SubmitEvent} event */
 function enterToken(event) {
@@ -102,7 +110,7 @@ function enterToken(event) {
   tokenNeeded = false;
   // Until an answer comes: if it is the same question again, this one was wrong.
   tokenRefused = true;
-  restart();
+  tick = 0;
   work();
 }
 
@@ -155,7 +163,7 @@ function page() {
       ${homeAssistant(health, now)} ${activity(stats)} ${storage(answers.storage, health)}
       ${gaps(answers.gaps, stats?.gaps)} ${games(answers.live)} ${sources(health?.dependencies?.sports, now)}
       ${webhooks(answers.webhooks, answers.letters, now)} ${targets(answers.mirrors, now)}
-      ${tokenNeeded ? null : changes(recent, isLive && !failures.has("ready"))}
+      ${changes(answers.events, lookFor)}
     </main>
     <footer>
       <a href="docs/">API reference</a> · <a href="health">health</a> · <a href="ready">readiness</a>${" · "}
@@ -171,21 +179,19 @@ function draw() {
 /** A page that nobody sees asks for nothing; what it knew is old when it is seen again, and all is asked anew. */
 async function work() {
   if (document.hidden) {
-    stream?.abort();
     failures.clear();
     forget();
-    restart();
+    tick = 0;
     return;
   }
   if (!tokenNeeded) {
-    if (stream === null && tick - streamEndedAt >= STREAM_AGAIN_TICKS) listen();
-    const due = Object.entries(QUESTIONS).filter(([, [, seconds]]) => tick % seconds === 0);
+    const due = /** @type {Question[]} */ (Object.keys(QUESTIONS)).filter(isDue);
     tick++;
     const wasAway = failures.has("ready");
-    await Promise.all(due.map(([name, [path]]) => question(name, path)));
+    await Promise.all(due.map(question));
     if (failures.has("ready") || tokenNeeded) forget();
-    // All at once, the stream too, instead of each when it is its turn.
-    else if (wasAway) restart();
+    // All at once, instead of each when it is its turn.
+    else if (wasAway) tick = 0;
     if (!tokenNeeded && answers.stats) tokenRefused = false;
     if (isOfAnother(answers.health)) location.reload();
   }
@@ -198,11 +204,6 @@ function isOfAnother(/** @type {any} */ health) {
   const before = program;
   program = `${health.version}${health.demo ? " (DEMO)" : ""}`;
   return before !== "" && before !== program;
-}
-
-function restart() {
-  tick = 0;
-  streamEndedAt = -STREAM_AGAIN_TICKS;
 }
 
 document.getElementById("page")?.replaceChildren();

@@ -2,7 +2,8 @@ import { existsSync, mkdirSync, mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Browser, chromium, type Page } from "playwright-core";
-import { createSimulatedHome } from "../../src/testing/simulated-home/simulated-home.ts";
+import { still } from "../../src/testing/simulated-home/kinds.ts";
+import { createSimulatedHome, type SimulatedHome } from "../../src/testing/simulated-home/simulated-home.ts";
 import { Failure } from "../failure.ts";
 import { freePort } from "../home-assistant/start.ts";
 import { type Program, startProgram } from "../program.ts";
@@ -30,7 +31,7 @@ const folder = mkdtempSync(join(tmpdir(), "ha-ingestor-dashboard-"));
 const pictures = process.env.DASHBOARD_PICTURES ?? folder;
 mkdirSync(pictures, { recursive: true });
 
-async function figures(browser: Browser, program: Program, home: { change(id: string, state: string): void }) {
+async function figures(browser: Browser, program: Program, home: SimulatedHome) {
   const faults: string[] = [];
   const page = await open(browser, program.url, faults);
   await check("says that it is ready", () => page.getByRole("status").getByText("ready", { exact: true }).waitFor());
@@ -56,9 +57,34 @@ async function figures(browser: Browser, program: Program, home: { change(id: st
   await check("the live game", () => shows(page, "Live games", `${SCORE.away}`));
 
   home.change("sensor.train_delay", HOSTILE);
-  await check("a state that is HTML is shown as text", () => shows(page, "Changes as they happen", HOSTILE));
+  await check("a state that is HTML is shown as text", () => shows(page, "The last changes", HOSTILE));
+  await causes(page, home);
   report.compare("no error, no dialog, nothing from elsewhere", { compared: 1, faults });
   await page.close();
+}
+
+/** Who or what made a change: an automation, what triggered it, or a person. */
+async function causes(page: Page, home: SimulatedHome) {
+  const [automation, trigger, light] = ["automation.of_the_run", "sensor.train_delay", "light.hallway_light"];
+  home.addEntity({ entityId: automation, kind: still("automation", "off"), integration: "automation" });
+  home.byUser(() => home.change(automation, "on"));
+  home.change(trigger, "because");
+  home.automate(automation, trigger, () => home.change(light, "off", undefined, true));
+  const row = (entity: string, by: string) =>
+    card(page, "The last changes")
+      .getByRole("row")
+      .filter({ hasText: entity })
+      .filter({ hasText: by })
+      .first()
+      .waitFor();
+  await check("a change that an automation made", () => row("Hallway Light", automation));
+  await check("a change that a person made", () => row(automation, "a person or token"));
+  await check("only what is looked for", async () => {
+    await card(page, "The last changes").getByRole("searchbox").fill("hallway li");
+    const rows = card(page, "The last changes").locator("tbody tr");
+    await rows.filter({ hasNotText: "Hallway Light" }).first().waitFor({ state: "detached" });
+    await row("Hallway Light", automation);
+  });
 }
 
 async function sourceOf(program: Program, league: string): Promise<string | undefined> {
@@ -81,13 +107,10 @@ async function away(browser: Browser, program: Program) {
     page.getByRole("status").getByText("the service does not answer").waitFor(),
   );
   await check("shows no figure that it does not know", async () => {
-    for (const title of ["Activity", "Storage", "Gaps in the record", "Webhooks"]) {
+    for (const title of ["Activity", "Storage", "Gaps in the record", "Webhooks", "The last changes"]) {
       await card(page, title).waitFor({ state: "detached", timeout: AWAY_MS });
     }
   });
-  await check("says that the list of changes is interrupted", () =>
-    shows(page, "Changes as they happen", "interrupted"),
-  );
   await program.start();
   await check("comes back by itself", () => page.getByRole("status").getByText("ready", { exact: true }).waitFor());
   await check("with all of its cards", () => card(page, "Storage").waitFor({ timeout: AWAY_MS }));
@@ -117,6 +140,7 @@ async function between(browser: Browser, program: Program, home: { change(id: st
   const asked: string[] = [];
   page.on("request", (request) => void asked.push(new URL(request.url()).pathname));
   await setHidden(page, true);
+  home.change("sensor.train_delay", "while nobody looked");
   await page.waitForTimeout(3_000);
   report.equal("a page out of sight asks for nothing", asked.length, 0);
   await setHidden(page, false);
@@ -125,12 +149,10 @@ async function between(browser: Browser, program: Program, home: { change(id: st
       timeoutMs: AWAY_MS,
     }),
   );
-  await check("says where changes are missing in the list", () =>
-    shows(page, "Changes as they happen", "Interrupted: what changed in between is missing here."),
-  );
+  await check("and shows what changed meanwhile", () => shows(page, "The last changes", "while nobody looked"));
   home.change("sensor.train_delay", `${"🚆".repeat(59)}late${"r".repeat(100)}`);
   await check("a long state is cut where it is to be seen", () =>
-    shows(page, "Changes as they happen", `${"🚆".repeat(59)}…`),
+    shows(page, "The last changes", `${"🚆".repeat(59)}…`),
   );
   report.compare("no error", { compared: 1, faults });
   await page.close();
@@ -186,7 +208,7 @@ async function token(browser: Browser, program: Program) {
     await enter(TOKEN);
     await shows(page, "Home Assistant", "connected");
   });
-  await check("and its changes", () => card(page, "Changes as they happen").getByRole("row").nth(1).waitFor());
+  await check("and its changes", () => card(page, "The last changes").getByRole("row").nth(1).waitFor());
   report.compare("no error, and no token in an address", { compared: 1, faults });
   await page.close();
 }

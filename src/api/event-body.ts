@@ -20,7 +20,8 @@ const context = exactly({
 export const Event = named("Event", {
   id: text("Names this change for good"),
   timestamp: time("When it happened, by Home Assistant's clock"),
-  entity_id: text("Its present name, or its last one"),
+  entity_id: text("Its present one, or its last"),
+  name: nullableText("What Home Assistant calls it now (friendly_name); null for one that is not there now"),
   event_type: text(EVENT_TYPES.join(", ")),
   old_state: nullable(
     exactly({
@@ -57,6 +58,8 @@ export const Event = named("Event", {
 export interface EventParts {
   readonly change: Change;
   readonly series: Series;
+  /** What Home Assistant calls the entity now. */
+  readonly name: string | null;
   /** What was in force before; undefined: nothing was, or it is not known. */
   readonly before: Pick<Known, "ts" | "value"> | undefined;
   readonly caused: Caused;
@@ -64,7 +67,7 @@ export interface EventParts {
   readonly attributes?: Readonly<Record<string, unknown>> | undefined;
 }
 
-export function eventBody({ change, series, before, caused, attributes }: EventParts, gaps: readonly Gap[]) {
+export function eventBody({ change, series, name, before, caused, attributes }: EventParts, gaps: readonly Gap[]) {
   const { context, cause } = caused;
   const timestamp = isoFromMicros(change.ts);
   const entityId = entityIdOf(series);
@@ -72,6 +75,7 @@ export function eventBody({ change, series, before, caused, attributes }: EventP
     id: eventId(series, change.ts),
     timestamp,
     entity_id: entityId,
+    name,
     event_type: EVENT_TYPES[0],
     old_state:
       before === undefined

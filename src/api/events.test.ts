@@ -340,3 +340,21 @@ test("events have the attributes of their moment where they are asked for", asyn
   const body = { query: "light", include_attributes: true, start: isoFromMicros(T0), end: isoFromMicros(T0 + HOUR) };
   assert.deepEqual(told(await post(body)), expected);
 });
+
+test("GET /api/v1/events has the name that an entity has now, of those that there are", async (t) => {
+  const { store, get } = await started(t);
+  put(store, [
+    ["sensor.hall", 1 * SECOND, 21],
+    ["light.kitchen", 2 * SECOND, "on"],
+    ["sensor.gone", 3 * SECOND, 1],
+  ]);
+  const { events } = await get(span(0, HOUR));
+  assert.deepEqual(
+    events.map(({ entity_id, name }) => [entity_id, name]),
+    [
+      ["sensor.gone", null],
+      ["light.kitchen", null],
+      ["sensor.hall", "Hall temperature"],
+    ],
+  );
+});

@@ -1,14 +1,15 @@
 import type { ContextReader } from "../domain/contexts.ts";
 import { AppError } from "../domain/errors.ts";
 import type { Gap } from "../domain/gaps.ts";
+import type { CurrentStates } from "../domain/home.ts";
 import type { Span } from "../domain/sample.ts";
-import { type SeriesNumber, STATE_FIELD, STATE_MEASUREMENT } from "../domain/series.ts";
+import { type Series, type SeriesNumber, STATE_FIELD, STATE_MEASUREMENT } from "../domain/series.ts";
 import type { ChangeReader } from "../domain/store.ts";
 import { nowMicros } from "../lib/time.ts";
 import type { Api } from "./api.ts";
 import { decodeCursor, encodeCursor, type ListAsked } from "./cursors.ts";
 import { readAttributes } from "./event-attributes.ts";
-import { Event, eventBody, parseEventId } from "./event-body.ts";
+import { Event, entityIdOf, eventBody, parseEventId } from "./event-body.ts";
 import { readCauses } from "./event-causes.ts";
 import { chosenSeries, type EventHome, eventChoice, eventSpan, eventSpanOf } from "./event-choice.ts";
 import { eventCountRoutes } from "./event-counts.ts";
@@ -66,6 +67,7 @@ export function eventRoutes(
   api: Api,
   sources: EventSources,
   home: EventHome,
+  states: Pick<CurrentStates, "get">,
   gaps: () => readonly Gap[],
   now: () => number = nowMicros,
 ): void {
@@ -80,8 +82,13 @@ export function eventRoutes(
     return changes.flatMap((change, i) => {
       const series = samples.describeSeries(change.series);
       const parts = { change, before: before[i], caused: causes[i]!, attributes: attributes?.[i] };
-      return series === undefined ? [] : eventBody({ ...parts, series }, ledger);
+      return series === undefined ? [] : eventBody({ ...parts, series, name: nameOf(series) }, ledger);
     });
+  }
+
+  function nameOf(series: Series): string | null {
+    const name = states.get(entityIdOf(series))?.attributes.friendly_name;
+    return typeof name === "string" ? name : null;
   }
 
   async function pageOf({ asked, span, series, accepts, limit, cursor, withAttributes }: Page) {

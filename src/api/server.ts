@@ -147,7 +147,7 @@ export async function createApi(options: ApiOptions): Promise<Api> {
   stateRoutes(api, states, home, samples, status.gaps);
   historyRoutes(api, samples, home);
   statisticsRoutes(api, samples, home, place);
-  eventRoutes(api, options.events, home, status.gaps);
+  eventRoutes(api, options.events, home, states, status.gaps);
   streamRoutes(api, stream, home, () => ({
     service: SERVICE,
     version,

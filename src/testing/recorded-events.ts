@@ -19,6 +19,7 @@ export interface Event {
   readonly id: string;
   readonly timestamp: string;
   readonly entity_id: string;
+  readonly name: string | null;
   readonly old_state: { state: string; last_changed: string; duration_seconds: number | null } | null;
   readonly new_state: { state: string; last_changed: string } | null;
   readonly context: { id: string; parent_id: string | null; user_id: string | null } | null;

@@ -3,6 +3,13 @@ import { haTime } from "./clock.ts";
 import type { Attributes, Kind, Reading } from "./kinds.ts";
 import type { EntityRow } from "./rows.ts";
 
+/** What made a change, as Home Assistant says it. */
+export interface HomeContext {
+  readonly id: string;
+  readonly parentId: string | null;
+  readonly userId: string | null;
+}
+
 /** One written state. Never changed afterwards but for `lastReported`; the next one takes its place. */
 export interface WrittenState {
   readonly entityId: string;
@@ -13,7 +20,7 @@ export interface WrittenState {
   readonly lastUpdated: Micros;
   /** Moves on silently when the same is written again. */
   lastReported: Micros;
-  readonly contextId: string;
+  readonly context: HomeContext;
   /** As JSON, once it was needed; the next event carries it again as the old state. */
   json: string | null;
 }
@@ -73,5 +80,10 @@ export function stateJson(written: WrittenState, withLastReported: boolean): str
   const times = withLastReported
     ? `"last_changed":"${changed}","last_reported":"${reported}","last_updated":"${updated}"`
     : `"last_changed":"${changed}","last_updated":"${updated}"`;
-  return `{"entity_id":"${written.entityId}","state":${state},"attributes":${written.attributesJson},${times},"context":{"id":"${written.contextId}","parent_id":null,"user_id":null}}`;
+  return `{"entity_id":"${written.entityId}","state":${state},"attributes":${written.attributesJson},${times},"context":${contextJson(written.context)}}`;
+}
+
+/** As events and states carry it. */
+export function contextJson({ id, parentId, userId }: HomeContext): string {
+  return JSON.stringify({ id, parent_id: parentId, user_id: userId });
 }

@@ -1,5 +1,6 @@
 import type { Micros } from "../../domain/sample.ts";
 import { haTime } from "./clock.ts";
+import { contextJson, type HomeContext } from "./entity.ts";
 
 /** Takes an event's JSON (the object under "event" of a message), built once for all subscribers. */
 export type EventListener = (eventJson: string) => void;
@@ -13,7 +14,7 @@ export interface EventBus {
   subscribe(eventType: string | null, listener: EventListener): () => void;
   /** False when nobody would hear of it: then the JSON need not be built. */
   wants(eventType: string): boolean;
-  fire(eventType: string, dataJson: string, at: Micros, contextId: string): void;
+  fire(eventType: string, dataJson: string, at: Micros, context: HomeContext): void;
   /** The next `count` state changes are delivered twice. */
   duplicateNext(count: number): void;
   /** The next `count` state changes are held back, then delivered last to first. */
@@ -46,9 +47,8 @@ export function createEventBus(): EventBus {
       return () => set.delete(listener);
     },
     wants: (eventType) => (listeners.get(eventType)?.size ?? 0) + (listeners.get(null)?.size ?? 0) > 0,
-    fire(eventType, dataJson, at, contextId) {
-      const context = `{"id":"${contextId}","parent_id":null,"user_id":null}`;
-      const json = `{"event_type":"${eventType}","data":${dataJson},"origin":"LOCAL","time_fired":"${haTime(at)}","context":${context}}`;
+    fire(eventType, dataJson, at, context) {
+      const json = `{"event_type":"${eventType}","data":${dataJson},"origin":"LOCAL","time_fired":"${haTime(at)}","context":${contextJson(context)}}`;
       if (eventType !== "state_changed") return deliver(eventType, json);
       if (toReverse === 0) return deliverChange(json);
       held.push(json);

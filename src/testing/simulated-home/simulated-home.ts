@@ -1,5 +1,5 @@
 import type { Micros } from "../../domain/sample.ts";
-import { createClock } from "./clock.ts";
+import { createClock, haTime } from "./clock.ts";
 import { createCommands } from "./commands.ts";
 import { completeAttributes } from "./entity.ts";
 import { createEventBus } from "./event-bus.ts";
@@ -80,6 +80,10 @@ export interface SimulatedHome extends AsyncDisposable {
    * added. The same again is no event, unless `force`.
    */
   change(entityId: string, state: string, attributes?: Attributes, force?: boolean): void;
+  /** What `run` changes is the doing of the user whose token connects. */
+  byUser(run: () => void): void;
+  /** The automation runs because of the trigger's last change, and `run` is what it does. */
+  automate(automationId: string, triggerId: string, run: () => void): void;
   /** Takes the state away; the registry keeps its row, if there is one. */
   remove(entityId: string): void;
   rename(entityId: string, newEntityId: string): void;
@@ -197,6 +201,15 @@ export async function createSimulatedHome(options: SimulatedHomeOptions = {}): P
       entity.reading = { state, attributes: attributes ?? entity.reading.attributes };
       const { all, json } = completeAttributes(entity);
       world.write(entity, state, all, json, force);
+    },
+    byUser: (run) => world.within({ parentId: null, userId }, run),
+    automate(automationId, triggerId, run) {
+      const parentId = world.entity(triggerId).written?.context.id ?? null;
+      world.within({ parentId, userId: null }, () => {
+        const { state, attributes } = world.entity(automationId).reading;
+        home.change(automationId, state, { ...attributes, last_triggered: haTime(clock.now()) });
+        run();
+      });
     },
     remove: (entityId) => world.remove(world.entity(entityId)),
     rename: (entityId, newEntityId) => void registries.updateEntity(entityId, { new_entity_id: newEntityId }),

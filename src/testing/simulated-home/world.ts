@@ -1,5 +1,12 @@
 import type { HomeClock } from "./clock.ts";
-import { completeAttributes, type LiveEntity, stateJson, unavailableAttributes, type WrittenState } from "./entity.ts";
+import {
+  completeAttributes,
+  type HomeContext,
+  type LiveEntity,
+  stateJson,
+  unavailableAttributes,
+  type WrittenState,
+} from "./entity.ts";
 import type { EventBus } from "./event-bus.ts";
 import type { Attributes, Reading } from "./kinds.ts";
 import type { Recorder } from "./recorder.ts";
@@ -28,6 +35,8 @@ export interface World {
   read(entity: LiveEntity, reading: Reading): void;
   /** As the registry does for what is known but not loaded. */
   showRestored(entity: LiveEntity): void;
+  /** What happens in `run` is one person's doing, or follows from the change with the context `parentId`. */
+  within(cause: { readonly parentId: string | null; readonly userId: string | null }, run: () => void): void;
   /** Takes the state away. The recorder keeps a row without a state, but not where an entity is renamed (seen). */
   remove(entity: LiveEntity, recorded?: boolean): void;
   /** All states as one JSON array. */
@@ -55,13 +64,16 @@ export function createWorld({ clock, bus, recorder, contextId, version, entities
     return written.json;
   };
 
-  const publish = (old: WrittenState | null, next: WrittenState | null, at: number, context: string): void => {
+  const publish = (old: WrittenState | null, next: WrittenState | null, at: number, context: HomeContext): void => {
     changes++;
     if (!bus.wants("state_changed")) return;
     const id = (next ?? old)!.entityId;
     const data = `{"entity_id":"${id}","old_state":${jsonOf(old)},"new_state":${jsonOf(next)}}`;
     bus.fire("state_changed", data, at, context);
   };
+
+  let current: HomeContext | null = null;
+  const contextAt = (at: number): HomeContext => current ?? { id: contextId(at), parentId: null, userId: null };
 
   const record = (entity: LiveEntity, written: WrittenState): void =>
     recorder.record({
@@ -103,12 +115,12 @@ export function createWorld({ clock, bus, recorder, contextId, version, entities
         lastChanged: sameState ? old.lastChanged : at,
         lastUpdated: at,
         lastReported: at,
-        contextId: contextId(at),
+        context: contextAt(at),
         json: null,
       };
       entity.written = next;
       record(entity, next);
-      publish(old, next, at, next.contextId);
+      publish(old, next, at, next.context);
       return true;
     },
     show(entity) {
@@ -129,6 +141,14 @@ export function createWorld({ clock, bus, recorder, contextId, version, entities
       const attributes = unavailableAttributes(entity, true);
       world.write(entity, "unavailable", attributes, JSON.stringify(attributes));
     },
+    within(cause, run) {
+      current = { id: contextId(clock.now()), ...cause };
+      try {
+        run();
+      } finally {
+        current = null;
+      }
+    },
     remove(entity, recorded = true) {
       const old = entity.written;
       if (!world.up || old === null) return;
@@ -139,7 +159,7 @@ export function createWorld({ clock, bus, recorder, contextId, version, entities
         const registryId = entity.row?.id ?? null;
         recorder.record({ entityId, registryId, state: null, lastChanged: at, lastUpdated: at, attributesJson: "{}" });
       }
-      publish(old, null, at, contextId(at));
+      publish(old, null, at, contextAt(at));
     },
     statesJson() {
       const parts: string[] = [];
@@ -149,7 +169,7 @@ export function createWorld({ clock, bus, recorder, contextId, version, entities
     fire(eventType, data) {
       if (!world.up || !bus.wants(eventType)) return;
       const at = clock.now();
-      bus.fire(eventType, JSON.stringify(data), at, contextId(at));
+      bus.fire(eventType, JSON.stringify(data), at, contextAt(at));
     },
   };
   return world;
