@@ -1,3 +1,4 @@
+import { createAction } from "./action.js";
 import { keepToken, read, TokenNeeded } from "./api.js";
 import { duration } from "./format.js";
 import { html, state } from "./html.js";
@@ -7,6 +8,7 @@ import { activity, homeAssistant } from "./panels/home.js";
 import { setup } from "./panels/setup.js";
 import { games, sources } from "./panels/sports.js";
 import { storage, targets } from "./panels/storage.js";
+import { teams } from "./panels/teams.js";
 import { webhooks } from "./panels/webhooks.js";
 import { render } from "./preact.js";
 
@@ -19,6 +21,7 @@ const QUESTIONS = /** @satisfies {Record<string, [path: string | (() => string),
   events: [newestChanges, 1],
   gaps: ["api/v1/gaps?limit=8", 4],
   live: ["api/v1/games/live?limit=20", 10],
+  teams: ["api/v1/teams/followed?limit=50", 10],
   webhooks: ["api/v1/webhooks/list?limit=50", 10],
   letters: ["api/v1/webhooks/dead-letters?limit=1", 10],
   mirrors: ["api/v1/mirrors", 10],
@@ -159,9 +162,10 @@ function page() {
       ${health?.version ? html`<p>Version ${health.version}, running for ${duration(health.uptime_seconds)}</p>` : null}
     </header>
     <main>
-      ${tokenNeeded ? tokenForm() : messages()} ${setup(answers.setup, draw)}
+      ${tokenNeeded ? tokenForm() : messages()} ${setup(answers.setup, settingUp)}
       ${homeAssistant(health, now)} ${activity(stats)} ${storage(answers.storage, health)}
       ${gaps(answers.gaps, stats?.gaps)} ${games(answers.live)} ${sources(health?.dependencies?.sports, now)}
+      ${teams(answers.teams, following, () => question("teams"))}
       ${webhooks(answers.webhooks, answers.letters, now)} ${targets(answers.mirrors, now)}
       ${changes(answers.events, lookFor)}
     </main>
@@ -170,6 +174,9 @@ function page() {
       <a href="metrics">metrics</a>
     </footer>`;
 }
+
+const settingUp = createAction(draw);
+const following = createAction(draw);
 
 function draw() {
   const root = document.getElementById("page");

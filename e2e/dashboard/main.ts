@@ -59,6 +59,7 @@ async function figures(browser: Browser, program: Program, home: SimulatedHome) 
   home.change("sensor.train_delay", HOSTILE);
   await check("a state that is HTML is shown as text", () => shows(page, "The last changes", HOSTILE));
   await causes(page, home);
+  await following(page);
   report.compare("no error, no dialog, nothing from elsewhere", { compared: 1, faults });
   await page.close();
 }
@@ -95,6 +96,28 @@ async function sourceOf(program: Program, league: string): Promise<string | unde
   }
   const { dependencies } = await program.read<Health>("/health");
   return dependencies.sports.leagues.find((row) => row.league === league)?.state;
+}
+
+/** A team is followed, and followed no longer. */
+async function following(page: Page) {
+  const teams = card(page, "Teams");
+  const follow = async (team: string) => {
+    await teams.getByLabel("League and team").fill(team);
+    await teams.getByRole("button", { name: "Follow", exact: true }).click();
+  };
+  await check("says why a team is none", async () => {
+    await follow("curling:nobody");
+    await teams.getByRole("alert").getByText("curling").waitFor();
+  });
+  const row = teams.getByRole("row").filter({ hasText: "every team" });
+  await check("follows every team of a league", async () => {
+    await follow("nhl:*");
+    await row.waitFor({ timeout: AWAY_MS });
+  });
+  await check("follows them no longer", async () => {
+    await row.getByRole("button", { name: "Unfollow" }).click();
+    await row.waitFor({ state: "detached", timeout: AWAY_MS });
+  });
 }
 
 /** Shown figures go when nobody answers any more, and come back. */

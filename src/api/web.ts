@@ -9,6 +9,7 @@ const FILES = new Map(
   [
     "icon.svg",
     "style.css",
+    "action.js",
     "main.js",
     "api.js",
     "format.js",
@@ -19,6 +20,7 @@ const FILES = new Map(
     "panels/setup.js",
     "panels/sports.js",
     "panels/storage.js",
+    "panels/teams.js",
     "panels/webhooks.js",
   ].map((name) => [name, webFile(name)] as const),
 )

@@ -108,6 +108,7 @@ const Webhook = named("Webhook", {
   failed_calls: count("Attempts that were not"),
   last_success: nullableTime("The last attempt that was answered with 2xx"),
   last_failure: nullableTime("The last attempt that was not"),
+  last_error: nullableText("What that one failed of"),
   failing_since: nullableTime("The first failure since the last success"),
   created_at: time("Registered"),
   updated_at: time("Changed by its owner, or disabled"),

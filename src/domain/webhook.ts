@@ -157,6 +157,8 @@ export interface WebhookRow {
   readonly failed_calls: number;
   readonly last_success: string | null;
   readonly last_failure: string | null;
+  /** What that one failed of. */
+  readonly last_error: string | null;
   /** The first failure since the last success. */
   readonly failing_since: string | null;
   readonly created_at: string;

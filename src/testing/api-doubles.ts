@@ -524,6 +524,7 @@ const WEBHOOK: WebhookRow = {
   failed_calls: 1,
   last_success: AT,
   last_failure: AT,
+  last_error: "status 503",
   failing_since: null,
   created_at: AT,
   updated_at: AT,

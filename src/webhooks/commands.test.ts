@@ -293,7 +293,9 @@ test("lasting failure disables a webhook, a failure now and then does not", asyn
     await webhooks.commands.commit({ events: [scoreEvent("1", home)] });
     await until(() => webhooks.commands.get(webhook.id).failed_calls > before);
   };
+  assert.equal(webhooks.commands.get(webhook.id).last_error, null);
   await fail(1);
+  assert.match(webhooks.commands.get(webhook.id).last_error ?? "", /500/);
   clock.step(4 * 86_400_000);
   place.receiver.answer = (_request, response) => response.writeHead(204).end();
   await webhooks.commands.commit({ events: [scoreEvent("1", 2)] });

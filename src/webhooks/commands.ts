@@ -249,7 +249,7 @@ export function createWebhookCommands(options: CommandsOptions) {
         state: arrived ? "delivered" : waitMs === null ? "failed" : "waiting",
         nextAt: waitMs === null ? null : at + waitMs * 1000,
       });
-      registrations.countCall(webhookId, arrived, at);
+      registrations.countCall(webhookId, outcome.error, at);
       const reason = arrived || waitMs !== null ? undefined : reasonToDisable(webhookId, gone, at);
       if (reason !== undefined) disableWithEvent(webhookId, reason, at, added);
       return reason;
@@ -322,6 +322,7 @@ export function createWebhookCommands(options: CommandsOptions) {
       failed_calls: registration.failures,
       last_success: iso(registration.lastSuccess),
       last_failure: iso(registration.lastFailure),
+      last_error: registration.lastError,
       failing_since: iso(registration.failingSince),
       created_at: isoFromMicros(registration.createdAt),
       updated_at: isoFromMicros(registration.updatedAt),

@@ -35,6 +35,8 @@ export interface Registration {
   readonly failures: number;
   readonly lastSuccess: Micros | null;
   readonly lastFailure: Micros | null;
+  /** What that one failed of. */
+  readonly lastError: string | null;
 }
 
 /** All webhooks. Whatever writes belongs into a transaction and takes effect in memory by `refresh` after it. */
@@ -47,7 +49,8 @@ export interface Registrations {
   setEnabled(id: string, enabled: boolean, reason: string | null, at: Micros): void;
   rotate(id: string, secret: string, at: Micros): void;
   /** Also marks the beginning or end of a time of failures. */
-  countCall(id: string, success: boolean, at: Micros): void;
+  /** `error`: what the attempt failed of; null for one that did not. */
+  countCall(id: string, error: string | null, at: Micros): void;
   remove(id: string): void;
   /** Takes over what the database holds of one webhook. */
   refresh(id: string): void;
@@ -115,8 +118,8 @@ export function openRegistrations(database: DatabaseSync, vault: Vault): Registr
     "UPDATE webhooks SET successes = successes + 1, last_success = ?, failing_since = NULL WHERE id = ?",
   );
   const fail = database.prepare(
-    `UPDATE webhooks SET failures = failures + 1, last_failure = ?1, failing_since = coalesce(failing_since, ?1)
-     WHERE id = ?2`,
+    `UPDATE webhooks SET failures = failures + 1, last_failure = ?1, last_error = ?2,
+       failing_since = coalesce(failing_since, ?1) WHERE id = ?3`,
   );
   const remove = database.prepare("DELETE FROM webhooks WHERE id = ?");
   const select = database.prepare("SELECT * FROM webhooks WHERE id = ?");
@@ -145,6 +148,7 @@ export function openRegistrations(database: DatabaseSync, vault: Vault): Registr
       failures: row.failures as number,
       lastSuccess: row.last_success as number | null,
       lastFailure: row.last_failure as number | null,
+      lastError: row.last_error as string | null,
     };
   }
 
@@ -168,7 +172,7 @@ export function openRegistrations(database: DatabaseSync, vault: Vault): Registr
     },
     setEnabled: (id, enabled, reason, at) => void setEnabled.run(enabled ? 1 : 0, reason, at, id),
     rotate: (id, secret, at) => void rotate.run(at + ROTATION_OVERLAP_MICROS, vault.seal(id, secret), at, id),
-    countCall: (id, success, at) => void (success ? succeed : fail).run(at, id),
+    countCall: (id, error, at) => void (error === null ? succeed.run(at, id) : fail.run(at, error, id)),
     remove: (id) => void remove.run(id),
     refresh(id) {
       const row = select.get(id);
@@ -192,5 +196,6 @@ function keepCompiled(
     failures: row.failures as number,
     lastSuccess: row.last_success as number | null,
     lastFailure: row.last_failure as number | null,
+    lastError: row.last_error as string | null,
   };
 }

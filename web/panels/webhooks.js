@@ -24,7 +24,7 @@ export function webhooks(list, letters, now) {
         number(webhook.total_calls),
         number(webhook.failed_calls),
         webhook.last_success ? away(webhook.last_success, now) : "never",
-        webhook.disabled_reason ?? webhook.on_hold ?? "",
+        webhook.disabled_reason ?? webhook.on_hold ?? (webhook.failing_since ? webhook.last_error : ""),
       ]),
       "None is registered.",
     )}${rest(list, list.webhooks)}`,
