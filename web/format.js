@@ -36,6 +36,9 @@ export function away(iso, now) {
   return seconds > 0.5 ? `in ${duration(seconds)}` : `${duration(seconds)} ago`;
 }
 
+/** @param {Date} at */
+export const timeOfDay = (at) => at.toLocaleTimeString("en-GB");
+
 /** Local date and time; with the offset from UTC where clocks show it twice. @param {string | null | undefined} iso */
 export function moment(iso) {
   const at = new Date(iso ?? "");

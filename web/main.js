@@ -4,6 +4,7 @@ import { duration } from "./format.js";
 import { html, state } from "./html.js";
 import { changes } from "./panels/changes.js";
 import { gaps } from "./panels/gaps.js";
+import { createHistory } from "./panels/history.js";
 import { activity, homeAssistant } from "./panels/home.js";
 import { setup } from "./panels/setup.js";
 import { games, sources } from "./panels/sports.js";
@@ -13,12 +14,13 @@ import { webhooks } from "./panels/webhooks.js";
 import { render } from "./preact.js";
 
 /** What the page asks for, and how often. Each answer is shown as it is; nothing is computed from guesses. */
-const QUESTIONS = /** @satisfies {Record<string, [path: string | (() => string), seconds: number]>} */ ({
+const QUESTIONS = /** @satisfies {Record<string, [path: string | (() => string | null), seconds: number]>} */ ({
   ready: ["ready", 2],
   health: ["health", 2],
   stats: ["api/v1/stats", 2],
   setup: ["api/v1/setup", 2],
-  events: [newestChanges, 1],
+  events: [newestChanges, 2],
+  history: [() => past.path(), 60],
   gaps: ["api/v1/gaps?limit=8", 4],
   live: ["api/v1/games/live?limit=20", 10],
   teams: ["api/v1/teams/followed?limit=50", 10],
@@ -31,7 +33,7 @@ const TICK_MS = 1000;
 /** What was filled from history, or came from elsewhere, is no news of Home Assistant's. */
 const EVENTS_ANYWAY_TICKS = 30;
 /** To look for a text takes the service longer than to list the newest. */
-const SEARCH_TICKS = 5;
+const SEARCH_TICKS = 6;
 /** The newest answers by question. @type {Record<string, any>} */
 const answers = {};
 /** Why a question has no answer now. @type {Map<string, string>} */
@@ -58,9 +60,20 @@ function pathOf(name) {
   return typeof path === "string" ? path : path();
 }
 
+/** What its answer must be about, of those that can be chosen. @param {Question} name */
+const topicOf = (name) => (name === "events" ? lookedFor : name === "history" ? past.topic() : "");
+
 function newestChanges() {
   const which = lookedFor ? `/search?q=${encodeURIComponent(lookedFor)}&` : "?";
-  return `api/v1/events${which}limit=20&include_attributes=true`;
+  return `api/v1/events${which}limit=20`;
+}
+
+/** Of another entity, or another span. */
+async function askPast() {
+  delete answers.history;
+  draw();
+  await question("history");
+  draw();
 }
 
 /** @param {string} text */
@@ -74,14 +87,15 @@ async function lookFor(text) {
 
 /** @param {Question} name */
 async function question(name) {
-  if (asked.has(name)) return;
   const path = pathOf(name);
+  if (path === null || asked.has(name)) return;
+  const topic = topicOf(name);
   asked.add(name);
   if (name === "events") eventsAsOf = lastChange();
   try {
     const answer = await read(path);
     // What comes after the page went out of sight is old when it is seen again, and something else may be asked by now.
-    if (document.hidden || path !== pathOf(name)) return;
+    if (document.hidden || topic !== topicOf(name)) return;
     answers[name] = answer;
     if (name === "health" && answer.timestamp) aheadMs = Date.parse(answer.timestamp) - Date.now();
     failures.delete(name);
@@ -96,6 +110,7 @@ async function question(name) {
 
 /** @param {Question} name */
 function isDue(name) {
+  if (name === "history" && !answers.history) return true;
   if (tick % QUESTIONS[name][1] !== 0) return false;
   if (name !== "events" || !answers.events || eventsAsOf === "") return true;
   if (lookedFor && tick % SEARCH_TICKS !== 0) return false;
@@ -164,10 +179,10 @@ function page() {
     <main>
       ${tokenNeeded ? tokenForm() : messages()} ${setup(answers.setup, settingUp)}
       ${homeAssistant(health, now)} ${activity(stats)} ${storage(answers.storage, health)}
+      ${past.view(answers.history, Boolean(stats))} ${changes(answers.events, lookFor)}
       ${gaps(answers.gaps, stats?.gaps)} ${games(answers.live)} ${sources(health?.dependencies?.sports, now)}
       ${teams(answers.teams, following, () => question("teams"))}
       ${webhooks(answers.webhooks, answers.letters, now)} ${targets(answers.mirrors, now)}
-      ${changes(answers.events, lookFor)}
     </main>
     <footer>
       <a href="docs/">API reference</a> · <a href="health">health</a> · <a href="ready">readiness</a>${" · "}
@@ -175,6 +190,7 @@ function page() {
     </footer>`;
 }
 
+const past = createHistory(askPast, draw);
 const settingUp = createAction(draw);
 const following = createAction(draw);
 

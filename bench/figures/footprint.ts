@@ -8,12 +8,12 @@ const MINUTES = 6;
 const POLL_MS = 5_000;
 const KIB = 1024;
 
-/** What the dashboard asks while the home changes, each second or two. */
+/** What the dashboard asks while the home changes, every two seconds. */
 const PAGE_QUESTIONS = [
   ...["/ready", "/health", "/api/v1/stats", "/api/v1/setup", "/api/v1/gaps?limit=8"],
-  "/api/v1/events?limit=20&include_attributes=true",
+  "/api/v1/events?limit=20",
 ];
-const PAGE_MS = 1_000;
+const PAGE_MS = 2_000;
 
 /** Asks as the dashboard does, until `signal` says that it is closed. */
 async function look(program: Program, signal: AbortSignal): Promise<void> {

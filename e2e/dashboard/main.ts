@@ -60,6 +60,7 @@ async function figures(browser: Browser, program: Program, home: SimulatedHome) 
   await check("a state that is HTML is shown as text", () => shows(page, "The last changes", HOSTILE));
   await causes(page, home);
   await following(page);
+  await past(page);
   report.compare("no error, no dialog, nothing from elsewhere", { compared: 1, faults });
   await page.close();
 }
@@ -96,6 +97,36 @@ async function sourceOf(program: Program, league: string): Promise<string | unde
   }
   const { dependencies } = await program.read<Health>("/health");
   return dependencies.sports.leagues.find((row) => row.league === league)?.state;
+}
+
+/** What was: a number is drawn, a text has its times. */
+async function past(page: Page) {
+  const choose = (entity: string) => card(page, "History").getByLabel("Entity").fill(entity);
+  await check("offers entities by their names", async () => {
+    await choose("climate temp");
+    await page.locator("#entities option[value='sensor.bedroom_climate_temperature']").waitFor({ state: "attached" });
+  });
+  await check("draws the past of a number, with its unit", async () => {
+    await choose("sensor.bedroom_climate_temperature");
+    const canvas = card(page, "History").locator("canvas");
+    await canvas.waitFor();
+    if ((await canvas.evaluate("(canvas) => canvas.width")) === 0) throw new Failure("the chart has no width");
+    await card(page, "History").locator(".u-over").hover();
+    await card(page, "History")
+      .getByText(/^-?[\d.]+ °C$/)
+      .first()
+      .waitFor();
+  });
+  await page.screenshot({ path: join(pictures, "history.png"), fullPage: true });
+  await check("says for how long a text was in force", async () => {
+    await choose("hallway light");
+    await page.locator("#entities option[value='light.hallway_light']").waitFor({ state: "attached" });
+    await choose("light.hallway_light");
+    await card(page, "History")
+      .getByRole("cell", { name: /^o(n|ff)$/ })
+      .first()
+      .waitFor();
+  });
 }
 
 /** A team is followed, and followed no longer. */

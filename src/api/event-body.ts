@@ -22,6 +22,7 @@ export const Event = named("Event", {
   timestamp: time("When it happened, by Home Assistant's clock"),
   entity_id: text("Its present one, or its last"),
   name: nullableText("What Home Assistant calls it now (friendly_name); null for one that is not there now"),
+  unit: nullableText("The present unit of its states"),
   event_type: text(EVENT_TYPES.join(", ")),
   old_state: nullable(
     exactly({
@@ -76,6 +77,7 @@ export function eventBody({ change, series, name, before, caused, attributes }: 
     timestamp,
     entity_id: entityId,
     name,
+    unit: series.unit,
     event_type: EVENT_TYPES[0],
     old_state:
       before === undefined

@@ -348,7 +348,7 @@ test("GET /api/v1/events has the name that an entity has now, of those that ther
     ["light.kitchen", 2 * SECOND, "on"],
     ["sensor.gone", 3 * SECOND, 1],
   ]);
-  const { events } = await get(span(0, HOUR));
+  const { events } = await get(`?${span(0, HOUR)}`);
   assert.deepEqual(
     events.map(({ entity_id, name }) => [entity_id, name]),
     [

@@ -4,18 +4,22 @@ import type { FastifyReply } from "fastify";
 import type { Api } from "./api.ts";
 import { exactly, text } from "./schemas.ts";
 
-/** The dashboard's files as they stand in `web/`, and the two libraries that it is drawn with. No other file is served. */
+const UPLOT = import.meta.resolve("uplot");
+
+/** The dashboard's files as they stand in `web/`, and the libraries that it is drawn with. No other file is served. */
 const FILES = new Map(
   [
     "icon.svg",
     "style.css",
     "action.js",
+    "chart.js",
     "main.js",
     "api.js",
     "format.js",
     "html.js",
     "panels/changes.js",
     "panels/gaps.js",
+    "panels/history.js",
     "panels/home.js",
     "panels/setup.js",
     "panels/sports.js",
@@ -25,7 +29,9 @@ const FILES = new Map(
   ].map((name) => [name, webFile(name)] as const),
 )
   .set("preact.js", new URL(import.meta.resolve("preact")))
-  .set("htm.js", new URL("htm.module.js", import.meta.resolve("htm")));
+  .set("htm.js", new URL("htm.module.js", import.meta.resolve("htm")))
+  .set("uplot.js", new URL("uPlot.esm.js", UPLOT))
+  .set("uplot.css", new URL("uPlot.min.css", UPLOT));
 
 const TYPES: Readonly<Record<string, string>> = {
   js: "text/javascript; charset=utf-8",

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { type TestContext, test } from "node:test";
-import type { ContextOfChange } from "../domain/contexts.ts";
+import type { ChangeKey, ContextOfChange, ContextQuestion } from "../domain/contexts.ts";
 import type { StateContext } from "../domain/home.ts";
 import { silentLog } from "../lib/log.ts";
 import { createContexts, LATEST_MAX } from "./contexts.ts";
@@ -15,6 +15,7 @@ import { openStore, type Store } from "./store.ts";
 
 /** 2026-11-24T00:00:00Z. */
 const T0 = Date.UTC(2026, 10, 24) * 1000;
+const SECOND = 1_000_000;
 const ALL = { from: T0, to: T0 + 86_400_000_000 };
 const SETTINGS = { busyTimeoutSeconds: 1, cacheSize: -2000, synchronous: "FULL" } as const;
 
@@ -33,19 +34,21 @@ function context(id: string, parentId: string | null = null, userId: string | nu
 }
 
 /** Contexts with a disk that has nothing; `kept` is what is on its way to it. */
-function inMemory(clock = () => 0, isWritable = () => true, latestMax = LATEST_MAX) {
+function inMemory(clock = () => 0, isWritable = () => true, latestMax = LATEST_MAX, since = 0) {
   const kept: ContextOfChange[] = [];
   const record = (change: Change): void => {
     assert.equal(change.kind, "context");
     if (change.kind === "context") kept.push(change.context);
   };
+  const asked: string[] = [];
   const disk = {
     ask: async (name: string, argument: unknown) =>
-      (name === "contextsOf" ? (argument as unknown[]) : (argument as { questions: unknown[] }).questions).map(() =>
-        name === "contextsOf" ? null : [],
-      ) as never,
+      (asked.push(name) && name === "contextsOf"
+        ? (argument as unknown[])
+        : (argument as { questions: unknown[] }).questions
+      ).map(() => (name === "contextsOf" ? null : [])) as never,
   };
-  return { kept, contexts: createContexts({ record, isWritable, disk, clock, latestMax }) };
+  return { kept, asked, contexts: createContexts({ record, isWritable, disk, since, clock, latestMax }) };
 }
 
 /** [series, seconds, id, parent, user, isActor]. */
@@ -334,4 +337,47 @@ test("of a flood that tells nothing some are remembered, and all of what tells s
   flood(20_000, 100);
   const later = await remembered(20_000, 100);
   assert.ok(later > 90, `${later} of 100`);
+});
+
+test("the disk is not asked for contexts of what came since the start, as long as all of them are here", async () => {
+  const { contexts, asked } = inMemory(undefined, undefined, undefined, 100 * SECOND);
+  const at = (seconds: number): ChangeKey => ({ series: 1, ts: seconds * SECOND });
+  const question = (from: number, id: string): ContextQuestion => ({
+    ids: [id],
+    relation: "own",
+    from: from * SECOND,
+    to: 1_000 * SECOND,
+  });
+  contexts.note(at(101), context("A", null, "user"), false);
+  const known = [
+    await contexts.of([at(101), at(102)]),
+    await contexts.find([question(100, "A"), question(100, "B")], 9),
+  ];
+  assert.deepEqual(
+    [
+      known[0]!.map((one) => (one as StateContext | undefined)?.id),
+      known[1]!.map((rows) => (rows as unknown[]).length),
+    ],
+    [
+      ["A", undefined],
+      [1, 0],
+    ],
+  );
+  assert.deepEqual(asked, []);
+  await contexts.of([at(101), at(99)]);
+  await contexts.find([question(99, "A"), question(100, "A")], 9);
+  assert.deepEqual(asked, ["contextsOf", "findContexts"]);
+});
+
+test("the disk is asked for contexts that are no longer here", async () => {
+  let now = 0;
+  const { contexts, asked } = inMemory(() => now);
+  for (let i = 0; i < 12_000; i++) {
+    now += 1_000;
+    contexts.note({ series: 1, ts: i }, context(`C${i}`, null, "user"), false);
+  }
+  await contexts.of([{ series: 2, ts: 11_999 }]);
+  assert.deepEqual(asked, []);
+  await contexts.find([{ ids: ["C3"], relation: "own", from: 0, to: 10 }], 9);
+  assert.deepEqual(asked, ["findContexts"]);
 });

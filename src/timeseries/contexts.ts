@@ -7,6 +7,7 @@ import {
   type ContextSink,
 } from "../domain/contexts.ts";
 import type { StateContext } from "../domain/home.ts";
+import type { Micros } from "../domain/sample.ts";
 import type { Change } from "./hot/chunk.ts";
 import type { Disk } from "./hot/disk.ts";
 
@@ -29,6 +30,8 @@ export interface ContextsOptions {
   /** While the disk refuses nothing is kept: it would pile up. */
   readonly isWritable: () => boolean;
   readonly disk: Pick<Disk, "ask">;
+  /** The disk had no change as young as this when this began: contexts of those that come are here at first. */
+  readonly since: Micros;
   /** Milliseconds that never go back. */
   readonly clock?: () => number;
   readonly latestMax?: number;
@@ -44,6 +47,7 @@ export function createContexts({
   record,
   isWritable,
   disk,
+  since,
   clock = () => performance.now(),
   latestMax = LATEST_MAX,
 }: ContextsOptions): Contexts {
@@ -53,6 +57,8 @@ export function createContexts({
   let room = KEPT_AT_ONCE;
   let roomAt = clock();
   let dropped = 0;
+  /** Of changes as young as this all contexts that are kept are here. */
+  let allHereFrom = since;
   /** Changes that told nothing, of the second that began at `secondAt`. */
   let toldNothing = 0;
   let secondAt = roomAt;
@@ -81,7 +87,8 @@ export function createContexts({
     const kept = { ...change, ...context };
     record({ kind: "context", context: kept });
     keptLately.push(kept);
-    if (keptLately.length > KEPT_LATELY_MAX) keptLately.splice(0, KEPT_LATELY_MAX / 2);
+    if (keptLately.length <= KEPT_LATELY_MAX) return;
+    for (const { ts } of keptLately.splice(0, KEPT_LATELY_MAX / 2)) allHereFrom = Math.max(allHereFrom, ts + 1);
   }
 
   /** What Home Assistant lists at a connection comes in any order: a cause may follow its effect. */
@@ -143,23 +150,26 @@ export function createContexts({
         const id = ids[i];
         return id === undefined ? undefined : { id, parentId: null, userId: null };
       });
-      const asked = changes.filter((_, i) => known[i] === undefined);
+      const isOnDisk = changes.map(({ ts }, i) => known[i] === undefined && ts < allHereFrom);
+      const asked = changes.filter((_, i) => isOnDisk[i]);
       const found = asked.length === 0 ? [] : await disk.ask("contextsOf", asked);
       let next = 0;
-      return known.map((context) => {
-        if (context !== undefined) return context;
+      return known.map((context, i) => {
+        if (!isOnDisk[i]) return context;
         const stored = found[next++];
         return stored == null ? undefined : contextOf(stored);
       });
     },
 
     async find(questions, limit) {
-      if (questions.length === 0) return [];
       const inMemory = findInMemory(questions);
-      const stored = await disk.ask("findContexts", { questions, limit });
-      return stored.map((rows, i) => {
-        const all = merge(rows, inMemory[i]!);
-        return questions[i]!.newest ? all.slice(-limit) : all.slice(0, limit);
+      const isOnDisk = questions.map(({ from }) => from < allHereFrom);
+      const asked = questions.filter((_, i) => isOnDisk[i]);
+      const found = asked.length === 0 ? [] : await disk.ask("findContexts", { questions: asked, limit });
+      let next = 0;
+      return questions.map(({ newest }, i) => {
+        const all = merge(isOnDisk[i] ? found[next++]! : [], inMemory[i]!);
+        return newest ? all.slice(-limit) : all.slice(0, limit);
       });
     },
   };

@@ -41,10 +41,11 @@ export function createReading({ memory, catalog, days, disk, tier }: ReadingOpti
     const { firstTs, lastTs } = catalog.entry(series) ?? NO_TIMES;
     const question = { series, start, end, limit, charactersMax };
     if (Number.isNaN(firstTs)) return { ...question, days: [], daysBefore: [] };
+    const isBeforeHere = !request.includeStart || memory.before(series, start).ts[0]! > memory.arrivedTo;
     return {
       ...question,
-      days: daysWithin(days(), Math.max(start, firstTs), Math.min(end, lastTs + 1)),
-      daysBefore: request.includeStart ? daysBefore(days(), firstTs, Math.min(start, lastTs + 1)) : [],
+      days: start > memory.arrivedTo ? [] : daysWithin(days(), Math.max(start, firstTs), Math.min(end, lastTs + 1)),
+      daysBefore: isBeforeHere ? [] : daysBefore(days(), firstTs, Math.min(start, lastTs + 1)),
     };
   }
 

@@ -588,3 +588,45 @@ async function until(condition: () => boolean): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, 2));
   }
 }
+
+for (const seed of [1, 2, 3]) {
+  test(`every span is read whole, whatever of it was folded when, came late, or was there at the start (${seed})`, async (t) => {
+    let state = seed;
+    const random = (below: number): number => {
+      state = (state * 1_103_515_245 + 12_345) % 2_147_483_648;
+      return Math.floor((state / 2_147_483_648) * below);
+    };
+    const directory = temporary(t);
+    // Its clock is behind: what is known of the file decides.
+    const begin = () => open(directory, { now: () => T0 });
+    let store = await begin();
+    t.after(() => store.close());
+    const truth = new Map<number, Map<number, number>>();
+    let clock = T0;
+    for (let step = 0; step < 400; step++) {
+      clock += random(3) * 1_000_000;
+      const action = random(40);
+      if (action === 0) await store.fold();
+      else if (action === 1) {
+        await store.close();
+        store = await begin();
+      } else if (action < 25) {
+        const subject = random(4);
+        const ts = random(8) === 0 ? clock - random(200) * 1_000_000 : clock;
+        const samples = truth.get(subject) ?? new Map<number, number>();
+        truth.set(subject, samples);
+        if (!samples.has(ts)) samples.set(ts, step);
+        store.append(entity(store, `s${subject}`), ts, step);
+      } else {
+        const subject = random(4);
+        const start = clock - random(120) * 1_000_000;
+        const end = start + random(120) * 1_000_000;
+        const includeStart = random(2) === 0;
+        const all = [...(truth.get(subject) ?? [])].sort(([a], [b]) => a - b);
+        const before = includeStart ? all.filter(([ts]) => ts < start).slice(-1) : [];
+        const expected = [...before, ...all.filter(([ts]) => ts >= start && ts < end)];
+        assert.deepEqual(await readRows(store, entity(store, `s${subject}`), { start, end, includeStart }), expected);
+      }
+    }
+  });
+}

@@ -179,6 +179,9 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     silent: (from) => rollups.silenced(dayOf(from)),
   });
   restoreLog(stored);
+  // By the clock too, since of a file that was mended less may be known than it holds.
+  const newest = Math.max(now(), catalog.newest());
+  memory.begin(newest);
   const rolledDays = new Set(stored.rolledDays.map(([day]) => day));
   const rollups = createRollups({
     stored: stored.rolledDays,
@@ -273,6 +276,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     record: committer.record,
     isWritable: () => committer.status().writable,
     disk,
+    since: newest + 1,
   });
   const reading = createReading({ memory, catalog, days: () => days, disk, tier });
   // Of files that came back to the archive and were not added up before the end of that run.

@@ -1,12 +1,12 @@
-import { duration, moment, UNKNOWN } from "../format.js";
+import { duration, moment, timeOfDay, UNKNOWN } from "../format.js";
 import { card, html, table } from "../html.js";
 
 const TEXT_MAX = 60;
 const NUMBER = /^-?\d/;
 
-/** With its unit, where it is a number of one. @param {string} state @param {any} attributes */
-function shown(state, { unit_of_measurement: unit, device_class: kind } = /** @type {any} */ ({})) {
-  if (kind === "timestamp" && !Number.isNaN(Date.parse(state))) return moment(state);
+/** With its unit, where it is a number of one. @param {string} state @param {any} event */
+function shown(state, { unit, tags }) {
+  if (tags.device_class === "timestamp" && !Number.isNaN(Date.parse(state))) return moment(state);
   return `${cut(state)}${unit && NUMBER.test(state) ? ` ${unit}` : ""}`;
 }
 
@@ -19,14 +19,15 @@ function cut(text) {
 /** With the date where it is not today's: in a quiet home the list may go back for hours. @param {string} iso */
 function timeOf(iso) {
   const at = new Date(iso);
-  return at.toDateString() === new Date().toDateString() ? at.toLocaleTimeString("en-GB") : moment(iso);
+  return at.toDateString() === new Date().toDateString() ? timeOfDay(at) : moment(iso);
 }
 
-/** @param {any} old @param {any} attributes */
-function before(old, attributes) {
+/** @param {any} event */
+function before(event) {
+  const { old_state: old } = event;
   if (old === null) return UNKNOWN;
   const since = old.duration_seconds === null ? "" : `, for ${duration(old.duration_seconds)}`;
-  return `${shown(old.state, attributes)}${since}`;
+  return `${shown(old.state, event)}${since}`;
 }
 
 /** Who or what made it, most likely. @param {any} cause */
@@ -37,12 +38,12 @@ function causeOf(cause) {
 }
 
 /** @param {any} event */
-const row = ({ timestamp, entity_id, name, old_state, new_state, attributes, cause }) => [
-  timeOf(timestamp),
-  name ?? entity_id,
-  before(old_state, attributes),
-  new_state === null ? "(removed)" : shown(new_state.state, attributes),
-  causeOf(cause),
+const row = (event) => [
+  timeOf(event.timestamp),
+  event.name ?? event.entity_id,
+  before(event),
+  event.new_state === null ? "(removed)" : shown(event.new_state.state, event),
+  causeOf(event.cause),
 ];
 
 /**

@@ -46,6 +46,8 @@ interface Subject {
 
 export interface Catalog {
   readonly size: number;
+  /** The time of the newest sample of all; -Infinity without any. */
+  newest(): Micros;
   entry(number: SeriesNumber): SeriesEntry | undefined;
   /** What names a series outside of this data directory, with its number. */
   key(number: SeriesNumber): (SeriesKey & { readonly number: SeriesNumber }) | undefined;
@@ -210,6 +212,12 @@ export function createCatalog(stored: StoredCatalog, record: (change: CatalogCha
   return {
     get size() {
       return size;
+    },
+    newest() {
+      let newest = Number.NEGATIVE_INFINITY;
+      // Not by Math.max: that of a series without samples is none.
+      for (const entry of entries) if (entry !== undefined && entry.lastTs > newest) newest = entry.lastTs;
+      return newest;
     },
     entry: (number) => entries[number],
     key(number) {

@@ -10,6 +10,17 @@ export class MemoryLevel {
   #current = new Generation();
   /** On their way to the day tables, the oldest first. */
   #sealed: Generation[] = [];
+  #arrivedTo: Micros = Number.POSITIVE_INFINITY;
+
+  /** The day tables have nothing younger: what is, is here. */
+  get arrivedTo(): Micros {
+    return this.#arrivedTo;
+  }
+
+  /** Told once, of the day tables that were there before. */
+  begin(arrivedTo: Micros): void {
+    this.#arrivedTo = arrivedTo;
+  }
 
   /** Samples. */
   get size(): number {
@@ -64,8 +75,10 @@ export class MemoryLevel {
   }
 
   /** What is on its way, the oldest part first, in copies. */
-  sealedParts(): Promise<readonly FoldedPart[]> {
-    return Promise.all(this.#sealed.map((generation) => inTurns(generation.packed())));
+  async sealedParts(): Promise<readonly FoldedPart[]> {
+    const parts = await Promise.all(this.#sealed.map((generation) => inTurns(generation.packed())));
+    for (const { ranges } of parts) for (const ts of ranges.last.ts) this.#arrivedTo = Math.max(this.#arrivedTo, ts);
+    return parts;
   }
 
   /** What was on its way has arrived; answers its days. */

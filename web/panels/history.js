@@ -1,0 +1,133 @@
+import { read } from "../api.js";
+import { drawChart } from "../chart.js";
+import { duration, number } from "../format.js";
+import { card, html, table } from "../html.js";
+
+const SPANS = /** @type {const} */ ([
+  ["24 hours", 1],
+  ["7 days", 7],
+  ["30 days", 30],
+  ["a year", 365],
+]);
+const DAY_MS = 86_400_000;
+const POINTS = 800;
+const FIGURES = "mean,min,max,change,durations";
+/** Texts that say that there is no value. */
+const NONE = ["unavailable", "unknown"];
+
+/**
+ * The past of one entity that is chosen. `ask` asks for it anew, `draw` draws the page.
+ * @param {() => void} ask @param {() => void} draw
+ */
+export function createHistory(ask, draw) {
+  /** What the list offers, by entity_id. @type {Map<string, any>} */
+  let offered = new Map();
+  /** @type {any} */
+  let chosen = null;
+  let days = 1;
+  /** What was asked for last, in epoch milliseconds. @type {[start: number, end: number]} */
+  let span = [0, 0];
+  let typed = "";
+  /** What is drawn in the element that is on the page. @type {any} */
+  let shown = null;
+  /** @type {ReturnType<typeof drawChart> | null} */
+  let plot = null;
+
+  /** @param {string} text */
+  async function type(text) {
+    typed = text;
+    if (offered.has(text)) {
+      chosen = offered.get(text);
+      ask();
+      return;
+    }
+    if (text === "") return;
+    const { entities } = await read(`api/entities?limit=20&q=${encodeURIComponent(text)}`).catch(() => ({
+      entities: [],
+    }));
+    if (typed !== text) return;
+    offered = new Map(entities.map((/** @type {any} */ entity) => [entity.entity_id, entity]));
+    draw();
+  }
+
+  /** One function for all renderings: called when the element appears, and when it goes. @param {HTMLElement | null} element */
+  const place = (element) => {
+    plot?.destroy();
+    plot = element && shown && drawChart(element, shown.buckets, { isMeter: isMeter(chosen), unit: shown.unit, span });
+  };
+  addEventListener("resize", () => {
+    const element = plot?.root.parentElement;
+    if (element) plot?.setSize({ width: element.clientWidth, height: plot.height });
+  });
+
+  /** @param {any} answer of /api/v1/statistics */
+  function body(answer) {
+    const [series] = answer.series;
+    if (!series?.buckets.length) return html`<p class="soft">Nothing is known of it in that time.</p>`;
+    const isNumber = series.buckets.some((/** @type {any} */ { mean }) => mean !== undefined);
+    const warnings = (answer.warnings ?? []).map((/** @type {string} */ text) => html`<p class="soft">${text}</p>`);
+    const times = timesOf(series.buckets);
+    if (!isNumber) return html`${shares(times)}${warnings}`;
+    shown = series;
+    const none = times
+      .filter(([text]) => NONE.includes(text))
+      .map(([text, seconds]) => `${text} for ${duration(seconds)}`);
+    return html`<div class="chart" key=${answer} ref=${place}></div>
+      ${none.length > 0 ? html`<p class="soft">In that time ${none.join(", ")}.</p>` : null}${warnings}`;
+  }
+
+  return {
+    /** What the answer must be about. */
+    topic: () => `${chosen?.entity_id} ${days}`,
+
+    /** Null: nothing is chosen. */
+    path() {
+      if (chosen === null) return null;
+      const end = Date.now();
+      span = [end - days * DAY_MS, end];
+      const query = `start=${span[0]}&end=${end}&points=${POINTS}&types=${FIGURES}`;
+      return `api/v1/statistics?entity_id=${encodeURIComponent(chosen.entity_id)}&${query}`;
+    },
+
+    /** @param {any} answer @param {boolean} isThere whether the service answers */
+    view(answer, isThere) {
+      if (!isThere) return null;
+      return card(
+        "History",
+        html`<form class="pick" onSubmit=${(/** @type {SubmitEvent} */ event) => event.preventDefault()}>
+          <label>Entity <input list="entities" placeholder="a name or an id" maxlength="200" autocomplete="off"
+            onInput=${(/** @type {any} */ { target }) => type(target.value.trim())} /></label>
+          <datalist id="entities">${[...offered.values()].map(({ entity_id, name }) => html`<option value=${entity_id}>${name}</option>`)}</datalist>
+          <label>Span <select onChange=${(/** @type {any} */ { target }) => {
+            days = Number(target.value);
+            ask();
+          }}>${SPANS.map(([words, value]) => html`<option value=${value} selected=${value === days}>${words}</option>`)}</select></label>
+        </form>
+        ${answer ? body(answer) : html`<p class="soft">${chosen ? "Asking…" : "Choose an entity to see its past."}</p>`}`,
+        { wide: true },
+      );
+    },
+  };
+}
+
+/** Whether what is of interest is how much it counted. @param {any} entity */
+const isMeter = (entity) => entity.state_class === "total_increasing" || entity.state_class === "total";
+
+/** How long each text was in force, the longest first. @param {readonly any[]} buckets @returns {[text: string, seconds: number][]} */
+function timesOf(buckets) {
+  /** @type {Map<string, number>} */
+  const times = new Map();
+  for (const { durations = {} } of buckets) {
+    for (const [text, seconds] of Object.entries(durations)) times.set(text, (times.get(text) ?? 0) + Number(seconds));
+  }
+  return [...times].sort(([, a], [, b]) => b - a);
+}
+
+/** @param {readonly [text: string, seconds: number][]} times */
+function shares(times) {
+  const all = times.reduce((sum, [, seconds]) => sum + seconds, 0);
+  const rows = times
+    .slice(0, 20)
+    .map(([text, seconds]) => [text, duration(seconds), `${number((seconds / all) * 100)} %`]);
+  return table(["State", "For", "#Share"], rows, "Nothing is known of it in that time.");
+}
