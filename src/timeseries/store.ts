@@ -179,8 +179,8 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     silent: (from) => rollups.silenced(dayOf(from)),
   });
   restoreLog(stored);
-  // By the clock too, since of a file that was mended less may be known than it holds.
-  const newest = Math.max(now(), catalog.newest());
+  // By the clock too, since of a file that was mended less may be known than it holds. A new one holds nothing.
+  const newest = catalog.size === 0 ? Number.NEGATIVE_INFINITY : Math.max(now(), catalog.newest());
   memory.begin(newest);
   const rolledDays = new Set(stored.rolledDays.map(([day]) => day));
   const rollups = createRollups({
