@@ -4,6 +4,7 @@ import type { Micros, Span } from "../domain/sample.ts";
 import type { SeriesNumber } from "../domain/series.ts";
 import type { BucketFigures } from "../domain/statistics.ts";
 import type { ChangeReader } from "../domain/store.ts";
+import { joined } from "./spans.ts";
 
 /** Home Assistant's word for an entity whose device or service does not answer. */
 const UNAVAILABLE = "unavailable";
@@ -53,13 +54,15 @@ export async function readAvailability(
         (unavailable === one.span.end - one.span.start ? whole : broken).push(one);
       }
     }
-    const outages = [...whole, ...(await readOutages(samples, broken, silences, warnings))];
+    const outages = Map.groupBy(
+      [...whole, ...(await readOutages(samples, broken, silences, warnings))],
+      (o) => o.series,
+    );
     for (const [i, one] of part.entries()) {
       const known = hours[i]!.reduce((sum, bucket) => sum + knownIn(bucket), 0);
-      const own = outages.filter((outage) => outage.series === one).map((outage) => outage.span);
-      found.set(one, { known, outages: joined(own) });
+      found.set(one, { known, outages: joined((outages.get(one) ?? []).map((outage) => outage.span)) });
+      await turn();
     }
-    await turn();
   }
   return found;
 }
@@ -108,35 +111,4 @@ async function readOutages(
     }
   }
   return outages;
-}
-
-/** In order, with those that touch as one. */
-function joined(spans: readonly Span[]): Span[] {
-  const apart: Span[] = [];
-  for (const span of spans.toSorted((a, b) => a.start - b.start)) {
-    const last = apart.at(-1);
-    if (last !== undefined && span.start <= last.end) {
-      apart[apart.length - 1] = { start: last.start, end: Math.max(last.end, span.end) };
-    } else apart.push(span);
-  }
-  return apart;
-}
-
-/** When all of these were at once. */
-export function commonTo(lists: readonly (readonly Span[])[]): Span[] {
-  const [first = [], ...others] = lists;
-  return others.reduce<readonly Span[]>(
-    (common, list) =>
-      common.flatMap((a) =>
-        list.flatMap((b) => {
-          const [start, end] = [Math.max(a.start, b.start), Math.min(a.end, b.end)];
-          return start < end ? [{ start, end }] : [];
-        }),
-      ),
-    first,
-  ) as Span[];
-}
-
-export function lengthOf(spans: readonly Span[]): Micros {
-  return spans.reduce((sum, { start, end }) => sum + (end - start), 0);
 }

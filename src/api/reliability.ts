@@ -1,4 +1,5 @@
 import { setImmediate as turn } from "node:timers/promises";
+import type { Static } from "typebox";
 import { AppError } from "../domain/errors.ts";
 import type { Gap } from "../domain/gaps.ts";
 import type { DeviceRow, EntityRow, HomeReader } from "../domain/home-store.ts";
@@ -7,7 +8,7 @@ import { type SeriesNumber, STATE_FIELD, STATE_MEASUREMENT } from "../domain/ser
 import type { ChangeReader } from "../domain/store.ts";
 import { isoFromMicros, nowMicros } from "../lib/time.ts";
 import type { Api } from "./api.ts";
-import { type Availability, commonTo, lengthOf, readAvailability } from "./availability.ts";
+import { type Availability, readAvailability } from "./availability.ts";
 import { readCounts, sumOf } from "./change-counts.ts";
 import { periodSpan, queryPeriod } from "./period.ts";
 import {
@@ -23,6 +24,7 @@ import {
   warned,
   warnings,
 } from "./schemas.ts";
+import { common, lengthOf } from "./spans.ts";
 import { Type } from "./type.ts";
 
 const GROUPS = ["manufacturer", "model", "integration"] as const;
@@ -49,6 +51,8 @@ const Row = exactly({
   longest_outage_seconds: Type.Number({ description: "Of one device, to the millisecond; 0 without any" }),
   last_seen: nullableTime("When one of them last changed; of those that are unavailable, since when; null: not known"),
 });
+
+type Row = Static<typeof Row>;
 
 const Answer = exactly({
   group_by: text(GROUPS.join(", ")),
@@ -133,9 +137,11 @@ export function reliabilityRoutes(
       const analyzed = sumOf(wanted.map((one) => counts.get(one) ?? 0));
       const found = await readAvailability(samples, wanted, span, gaps(), told);
       const groups = Map.groupBy(grouped, ({ device }) => device[group_by]!);
-      const rows = [...groups].flatMap(([name, members]) =>
-        rowOf(group_by, name, members, { counts, found, analyzed, samples }),
-      );
+      const rows: Row[] = [];
+      for (const [name, members] of groups) {
+        const row = await rowOf(group_by, name, members, { counts, found, analyzed, samples });
+        if (row !== undefined) rows.push(row);
+      }
       return {
         group_by,
         start: isoFromMicros(span.start),
@@ -232,8 +238,13 @@ interface Found {
   readonly samples: ChangeReader;
 }
 
-/** None where no device was known in the span. */
-function rowOf(groupBy: GroupName, name: string, members: readonly DeviceRecord[], all: Found) {
+/** None where no device was known in the span. Others get their turn after each device: it may have flapped all the time. */
+async function rowOf(
+  groupBy: GroupName,
+  name: string,
+  members: readonly DeviceRecord[],
+  all: Found,
+): Promise<Row | undefined> {
   let [devices, entities, events, known, unavailable, outages, longest] = [0, 0, 0, 0, 0, 0, 0];
   let lastSeen = Number.NEGATIVE_INFINITY;
   for (const { series } of members) {
@@ -241,18 +252,19 @@ function rowOf(groupBy: GroupName, name: string, members: readonly DeviceRecord[
     if (alive.length === 0) continue;
     devices++;
     entities += alive.length;
-    const out = commonTo(alive.map((one) => all.found.get(one)!.outages));
+    const out = alive.map((one) => all.found.get(one)!.outages).reduce(common);
     outages += out.length;
     unavailable += lengthOf(out);
     known += Math.max(...alive.map((one) => all.found.get(one)!.known));
-    longest = Math.max(longest, ...out.map(({ start, end }) => end - start));
+    longest = out.reduce((max, { start, end }) => Math.max(max, end - start), longest);
     for (const one of alive) {
       events += all.counts.get(one) ?? 0;
       const last = all.samples.last(one);
       if (last !== undefined) lastSeen = Math.max(lastSeen, last.ts);
     }
+    await turn();
   }
-  if (devices === 0) return [];
+  if (devices === 0) return undefined;
   return {
     [groupBy]: name,
     device_count: devices,
@@ -266,10 +278,7 @@ function rowOf(groupBy: GroupName, name: string, members: readonly DeviceRecord[
   };
 }
 
-function leastReliableFirst(
-  a: { unavailable_percentage: number; event_count: number },
-  b: { unavailable_percentage: number; event_count: number },
-): number {
+function leastReliableFirst(a: Row, b: Row): number {
   return b.unavailable_percentage - a.unavailable_percentage || b.event_count - a.event_count;
 }
 
