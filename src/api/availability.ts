@@ -16,17 +16,28 @@ const HOURS_AT_ONCE = 250;
 /** Samples of an hour that are looked at; what comes after them counts as what was in force. */
 const SAMPLES_OF_HOUR_MAX = 10_000;
 
-/** How available an entity was. */
+/** How available an entity was. Both lists are ascending, their spans apart from each other. */
 export interface Availability {
-  /** For how long it had a state, whatever it was. Interruptions of the record do not count. */
-  readonly known: Micros;
-  /** When it was unavailable: ascending, apart from each other. */
+  /** When it had a state, whatever it was. Interruptions of the record do not count. */
+  readonly known: readonly Span[];
+  /** When that was "unavailable". */
   readonly outages: readonly Span[];
+}
+
+/** While it grows: in no order. */
+interface Found {
+  readonly known: Span[];
+  readonly outages: Span[];
+}
+
+/** An hour of a series that has to be looked at sample by sample. */
+interface BrokenHour extends Span {
+  readonly series: SeriesNumber;
 }
 
 /**
  * When entities were unavailable in a span, by the series of their states. Their hours are asked for first, which for most
- * days are there already; only those of which unavailability is a part are looked at sample by sample.
+ * days are there already; only those of which unavailability is a part, or no state at all, are looked at sample by sample.
  */
 export async function readAvailability(
   samples: ChangeReader,
@@ -37,34 +48,36 @@ export async function readAvailability(
 ): Promise<Map<SeriesNumber, Availability>> {
   const borders = hoursOf(span);
   const silences = gaps.flatMap(({ downtime }) => (downtime === null ? [] : silenceOf(downtime))).sort((a, b) => a - b);
-  const found = new Map<SeriesNumber, Availability>();
+  const availability = new Map<SeriesNumber, Availability>();
   for (let from = 0; from < series.length; from += SERIES_AT_ONCE) {
     const part = series.slice(from, from + SERIES_AT_ONCE);
     const { series: hours, warnings: told } = await samples.statistics({
       ...{ series: part, borders, until: span.end, group: false },
     });
     for (const warning of told) warnings.add(warning);
-    const whole: { series: SeriesNumber; span: Span }[] = [];
-    const broken: { series: SeriesNumber; span: Span }[] = [];
+    const found = new Map(part.map((one): [SeriesNumber, Found] => [one, { known: [], outages: [] }]));
+    const broken: BrokenHour[] = [];
     for (const [i, buckets] of hours.entries()) {
+      const { known, outages } = found.get(part[i]!)!;
       for (const [hour, bucket] of buckets.entries()) {
+        if (bucket === null) continue;
+        const [start, end] = [borders[hour]!, borders[hour + 1]!];
         const unavailable = unavailableIn(bucket);
-        if (unavailable === 0) continue;
-        const one = { series: part[i]!, span: { start: borders[hour]!, end: borders[hour + 1]! } };
-        (unavailable === one.span.end - one.span.start ? whole : broken).push(one);
+        if (knownIn(bucket) !== end - start || (unavailable > 0 && unavailable !== end - start)) {
+          broken.push({ series: part[i]!, start, end });
+          continue;
+        }
+        known.push({ start, end });
+        if (unavailable > 0) outages.push({ start, end });
       }
     }
-    const outages = Map.groupBy(
-      [...whole, ...(await readOutages(samples, broken, silences, warnings))],
-      (o) => o.series,
-    );
-    for (const [i, one] of part.entries()) {
-      const known = hours[i]!.reduce((sum, bucket) => sum + knownIn(bucket), 0);
-      found.set(one, { known, outages: joined((outages.get(one) ?? []).map((outage) => outage.span)) });
+    await readBroken(samples, broken, silences, found, warnings);
+    for (const [one, { known, outages }] of found) {
+      availability.set(one, { known: joined(known), outages: joined(outages) });
       await turn();
     }
   }
-  return found;
+  return availability;
 }
 
 /** Whole hours of UTC, as rollups have them, and what is left of the first and the last. */
@@ -74,41 +87,42 @@ function hoursOf({ start, end }: Span): Micros[] {
   return [...borders, end];
 }
 
-function unavailableIn(bucket: BucketFigures | null): Micros {
-  return bucket?.durations?.get(UNAVAILABLE) ?? 0;
+function unavailableIn({ durations }: BucketFigures): Micros {
+  return durations?.get(UNAVAILABLE) ?? 0;
 }
 
-function knownIn(bucket: BucketFigures | null): Micros {
-  if (bucket === null) return 0;
-  const texts = bucket.durations?.values().reduce((sum, micros) => sum + micros, 0) ?? 0;
-  return bucket.weight + texts + bucket.otherDuration;
+function knownIn({ durations, weight, otherDuration }: BucketFigures): Micros {
+  const texts = durations?.values().reduce((sum, micros) => sum + micros, 0) ?? 0;
+  return weight + texts + otherDuration;
 }
 
 /** Sample by sample. */
-async function readOutages(
+async function readBroken(
   samples: ChangeReader,
-  hours: readonly { readonly series: SeriesNumber; readonly span: Span }[],
+  hours: readonly BrokenHour[],
   silences: readonly Micros[],
+  found: ReadonlyMap<SeriesNumber, Found>,
   warnings: Set<string>,
-): Promise<{ series: SeriesNumber; span: Span }[]> {
-  const outages: { series: SeriesNumber; span: Span }[] = [];
+): Promise<void> {
   for (let from = 0; from < hours.length; from += HOURS_AT_ONCE) {
     const part = hours.slice(from, from + HOURS_AT_ONCE);
     const answers = await samples.read(
-      part.map(({ series, span }) => ({ series, ...span, includeStart: true, limit: SAMPLES_OF_HOUR_MAX })),
+      part.map((hour) => ({ ...hour, includeStart: true, limit: SAMPLES_OF_HOUR_MAX })),
     );
     for (const [i, { ts, values, warnings: told = [] }] of answers.entries()) {
       for (const warning of told) warnings.add(warning);
-      const { series, span } = part[i]!;
+      const hour = part[i]!;
+      const { known, outages } = found.get(hour.series)!;
       for (const [at, value] of values.entries()) {
-        if (value !== UNAVAILABLE) continue;
+        if (value === null) continue;
         const since = ts[at]!;
         const silence = silences.find((moment) => moment > since) ?? Number.POSITIVE_INFINITY;
-        const end = Math.min(ts[at + 1] ?? span.end, silence, span.end);
-        const start = Math.max(since, span.start);
-        if (end > start) outages.push({ series, span: { start, end } });
+        const end = Math.min(ts[at + 1] ?? hour.end, silence, hour.end);
+        const start = Math.max(since, hour.start);
+        if (end <= start) continue;
+        known.push({ start, end });
+        if (value === UNAVAILABLE) outages.push({ start, end });
       }
     }
   }
-  return outages;
 }

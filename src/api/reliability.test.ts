@@ -156,6 +156,33 @@ test("outages end where nothing is known any more, and interruptions do not coun
   assert.deepEqual([row!.unavailable_percentage, row!.outages, row!.longest_outage_seconds], [33.33, 2, 1800]);
 });
 
+test("entities without a state neither keep a device available nor make it known", async (t) => {
+  const { get, furnish, put } = await started(t);
+  await furnish([["lamp", "Philips", ["light.a", "sensor.disabled", "sensor.enabled"]]]);
+  put("light.a", [
+    [1800, "on"],
+    [7200, "unavailable"],
+    [10_800, "on"],
+  ]);
+  // Gone before, and come after the outage; both out by themselves for a while.
+  put("sensor.disabled", [
+    [1800, 5],
+    [5400, "unavailable"],
+    [6000, null],
+  ]);
+  put("sensor.enabled", [
+    [12_600, "unavailable"],
+    [13_500, 6],
+  ]);
+  const { body } = await get(`/api/devices/reliability?${span(4)}`);
+  const [row] = body.reliability_data as Row[];
+  // From 2:00 to 3:00, of 3:30.
+  assert.deepEqual(
+    [row!.device_count, row!.entity_count, row!.unavailable_percentage, row!.outages, row!.longest_outage_seconds],
+    [1, 3, 28.57, 1, 3600],
+  );
+});
+
 test("reliability is what a look at every second says", async (t) => {
   const { get, furnish, put, store } = await started(t);
   let state = 7;

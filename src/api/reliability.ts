@@ -24,7 +24,7 @@ import {
   warned,
   warnings,
 } from "./schemas.ts";
-import { common, lengthOf } from "./spans.ts";
+import { either, lengthOf, without } from "./spans.ts";
 import { Type } from "./type.ts";
 
 const GROUPS = ["manufacturer", "model", "integration"] as const;
@@ -112,8 +112,8 @@ export function reliabilityRoutes(
         tags: ["home"],
         summary: "How often and for how long devices were unavailable",
         description:
-          "By maker, model or integration. A device is unavailable while all of its entities that had a state in the span " +
-          "are. Interruptions of the record do not count. Devices without that value are left out; " +
+          "By maker, model or integration. A device is unavailable while all of its entities that have a state are. " +
+          "Interruptions of the record do not count. Devices without that value are left out; " +
           "metadata_coverage_percentage says of how many changes.",
         querystring: exactly({
           group_by: queryChoice(GROUPS, "manufacturer without it"),
@@ -178,7 +178,7 @@ export function reliabilityRoutes(
       const counts = await readCounts(samples, series, span, told);
       const total = sumOf(counts.values());
       const found = [...(await readAvailability(samples, series, span, gaps(), told)).values()];
-      const known = found.reduce((sum, one) => sum + one.known, 0);
+      const known = found.reduce((sum, one) => sum + lengthOf(one.known), 0);
       const unavailable = found.reduce((sum, { outages }) => sum + lengthOf(outages), 0);
       return {
         platform,
@@ -248,14 +248,16 @@ async function rowOf(
   let [devices, entities, events, known, unavailable, outages, longest] = [0, 0, 0, 0, 0, 0, 0];
   let lastSeen = Number.NEGATIVE_INFINITY;
   for (const { series } of members) {
-    const alive = series.filter((one) => (all.found.get(one)?.known ?? 0) > 0);
+    const alive = series.filter((one) => (all.found.get(one)?.known.length ?? 0) > 0);
     if (alive.length === 0) continue;
     devices++;
     entities += alive.length;
-    const out = alive.map((one) => all.found.get(one)!.outages).reduce(common);
+    const records = alive.map((one) => all.found.get(one)!);
+    const inUse = records.map((one) => one.known).reduce(either);
+    const out = without(inUse, records.map((one) => without(one.known, one.outages)).reduce(either));
     outages += out.length;
     unavailable += lengthOf(out);
-    known += Math.max(...alive.map((one) => all.found.get(one)!.known));
+    known += lengthOf(inUse);
     longest = out.reduce((max, { start, end }) => Math.max(max, end - start), longest);
     for (const one of alive) {
       events += all.counts.get(one) ?? 0;
