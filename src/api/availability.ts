@@ -37,7 +37,8 @@ interface BrokenHour extends Span {
 
 /**
  * When entities were unavailable in a span, by the series of their states. Their hours are asked for first, which for most
- * days are there already; only those of which unavailability is a part, or no state at all, are looked at sample by sample.
+ * days are there already; only those of which unavailability is or may be a part, or no state at all, are looked at
+ * sample by sample.
  */
 export async function readAvailability(
   samples: ChangeReader,
@@ -63,7 +64,9 @@ export async function readAvailability(
         if (bucket === null) continue;
         const [start, end] = [borders[hour]!, borders[hour + 1]!];
         const unavailable = unavailableIn(bucket);
-        if (knownIn(bucket) !== end - start || (unavailable > 0 && unavailable !== end - start)) {
+        // Of many texts only some are told by name.
+        const isMixed = bucket.otherDuration > 0 || (unavailable > 0 && unavailable !== end - start);
+        if (isMixed || knownIn(bucket) !== end - start) {
           broken.push({ series: part[i]!, start, end });
           continue;
         }

@@ -183,6 +183,22 @@ test("entities without a state neither keep a device available nor make it known
   );
 });
 
+test("an outage in an hour of many texts counts", async (t) => {
+  const { get, furnish, put, store } = await started(t);
+  await furnish([["clock", "Philips", ["sensor.last_seen"]]]);
+  // 20 seconds less than each of 50 other texts of the hour, which figures name 32 of.
+  put("sensor.last_seen", [
+    [0, "before"],
+    ...Array.from({ length: 50 }, (_, i): [number, Value] => [3600 + i * 60, `text ${i}`]),
+    [6600, "unavailable"],
+    [6620, "after"],
+  ]);
+  await store.fold();
+  const { body } = await get(`/api/devices/reliability?${span(3)}`);
+  const [row] = body.reliability_data as Row[];
+  assert.deepEqual([row!.outages, row!.longest_outage_seconds, row!.unavailable_percentage], [1, 20, 0.19]);
+});
+
 test("reliability is what a look at every second says", async (t) => {
   const { get, furnish, put, store } = await started(t);
   let state = 7;
