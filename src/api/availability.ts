@@ -2,37 +2,43 @@ import { setImmediate as turn } from "node:timers/promises";
 import { type Gap, silenceOf } from "../domain/gaps.ts";
 import type { Micros, Span } from "../domain/sample.ts";
 import type { SeriesNumber } from "../domain/series.ts";
-import type { BucketFigures } from "../domain/statistics.ts";
+import type { BucketFigures, StatisticsAnswer } from "../domain/statistics.ts";
 import type { ChangeReader } from "../domain/store.ts";
+import { HOUR_MICROS } from "../lib/calendar.ts";
 import { joined } from "./spans.ts";
+import { partLeftOut, wholeHoursApart } from "./whole-hours.ts";
 
 /** Home Assistant's word for an entity whose device or service does not answer. */
 const UNAVAILABLE = "unavailable";
 
-const HOUR: Micros = 3_600_000_000;
 /** Series whose hours are asked for at once, and hours whose samples are. */
 const SERIES_AT_ONCE = 20;
 const HOURS_AT_ONCE = 250;
-/** Samples of an hour that are looked at; what comes after them counts as what was in force. */
+/** Samples of an hour that are looked at; one that has more is left out. */
 const SAMPLES_OF_HOUR_MAX = 10_000;
 
-/** How available an entity was. Both lists are ascending, their spans apart from each other. */
+/** How available an entity was. Each list is ascending, its spans apart from each other. */
 export interface Availability {
   /** When it had a state, whatever it was. Interruptions of the record do not count. */
   readonly known: readonly Span[];
   /** When that was "unavailable". */
   readonly outages: readonly Span[];
+  /** Of when nobody can tell any more; neither known nor an outage. */
+  readonly lost: readonly Span[];
 }
 
 /** While it grows: in no order. */
 interface Found {
   readonly known: Span[];
   readonly outages: Span[];
+  readonly lost: Span[];
 }
 
 /** An hour of a series that has to be looked at sample by sample. */
 interface BrokenHour extends Span {
   readonly series: SeriesNumber;
+  /** How many samples it has. */
+  readonly count: number;
 }
 
 /**
@@ -50,44 +56,72 @@ export async function readAvailability(
   const borders = hoursOf(span);
   const silences = gaps.flatMap(({ downtime }) => (downtime === null ? [] : silenceOf(downtime))).sort((a, b) => a - b);
   const availability = new Map<SeriesNumber, Availability>();
+  let lostHours = 0;
   for (let from = 0; from < series.length; from += SERIES_AT_ONCE) {
     const part = series.slice(from, from + SERIES_AT_ONCE);
-    const { series: hours, warnings: told } = await samples.statistics({
-      ...{ series: part, borders, until: span.end, group: false },
-    });
-    for (const warning of told) warnings.add(warning);
-    const found = new Map(part.map((one): [SeriesNumber, Found] => [one, { known: [], outages: [] }]));
+    const { series: hours, unknown } = await readHours(samples, part, span, warnings);
+    const found = new Map(part.map((one): [SeriesNumber, Found] => [one, { known: [], outages: [], lost: [] }]));
     const broken: BrokenHour[] = [];
     for (const [i, buckets] of hours.entries()) {
-      const { known, outages } = found.get(part[i]!)!;
+      const { known, outages, lost } = found.get(part[i]!)!;
       for (const [hour, bucket] of buckets.entries()) {
-        if (bucket === null) continue;
         const [start, end] = [borders[hour]!, borders[hour + 1]!];
+        if (unknown[i]?.has(hour)) lost.push({ start, end });
+        if (bucket === null) continue;
         const unavailable = unavailableIn(bucket);
         // Of many texts only some are told by name.
         const isMixed = bucket.otherDuration > 0 || (unavailable > 0 && unavailable !== end - start);
         if (isMixed || knownIn(bucket) !== end - start) {
-          broken.push({ series: part[i]!, start, end });
+          broken.push({ series: part[i]!, start, end, count: bucket.count });
           continue;
         }
         known.push({ start, end });
         if (unavailable > 0) outages.push({ start, end });
       }
     }
-    await readBroken(samples, broken, silences, found, warnings);
-    for (const [one, { known, outages }] of found) {
-      availability.set(one, { known: joined(known), outages: joined(outages) });
+    lostHours += await readBroken(samples, broken, silences, found, warnings);
+    for (const [one, { known, outages, lost }] of found) {
+      availability.set(one, { known: joined(known), outages: joined(outages), lost: joined(lost) });
       await turn();
     }
   }
+  if (lostHours > 0) warnings.add(lostSentence(lostHours));
   return availability;
 }
 
-/** Whole hours of UTC, as rollups have them, and what is left of the first and the last. */
+/** Borders of whole hours, and of what is left of the first and the last. */
 function hoursOf({ start, end }: Span): Micros[] {
   const borders = [start];
-  for (let hour = (Math.floor(start / HOUR) + 1) * HOUR; hour < end; hour += HOUR) borders.push(hour);
+  for (let hour = (Math.floor(start / HOUR_MICROS) + 1) * HOUR_MICROS; hour < end; hour += HOUR_MICROS) {
+    borders.push(hour);
+  }
   return [...borders, end];
+}
+
+/** The figures of these hours. Of one that the span divides, and of it alone, they may be unknown. */
+async function readHours(
+  samples: ChangeReader,
+  series: readonly SeriesNumber[],
+  span: Span,
+  warnings: Set<string>,
+): Promise<Pick<StatisticsAnswer, "series" | "unknown">> {
+  const ask = (part: Span) => samples.statistics({ series, borders: hoursOf(part), until: part.end, group: false });
+  const whole = await ask(span);
+  if (whole.unknown.every(({ size }) => size === 0)) {
+    for (const warning of whole.warnings) warnings.add(warning);
+    return whole;
+  }
+  const buckets = series.map((): (BucketFigures | null)[] => []);
+  const unknown = series.map(() => new Set<number>());
+  for (const part of wholeHoursApart(span)) {
+    const before = buckets[0]!.length;
+    const answer = await ask(part);
+    for (const [i, list] of answer.series.entries()) buckets[i]!.push(...list);
+    for (const [i, list] of answer.unknown.entries()) for (const hour of list) unknown[i]!.add(before + hour);
+    const leftOut = answer.unknown.some(({ size }) => size > 0) ? partLeftOut(part) : undefined;
+    for (const sentence of leftOut === undefined ? answer.warnings : [leftOut]) warnings.add(sentence);
+  }
+  return { series: buckets, unknown };
 }
 
 function unavailableIn({ durations }: BucketFigures): Micros {
@@ -99,14 +133,21 @@ function knownIn({ durations, weight, otherDuration }: BucketFigures): Micros {
   return weight + texts + otherDuration;
 }
 
-/** Sample by sample. */
+function lostSentence(hours: number): string {
+  const [what, who] =
+    hours === 1 ? ["1 hour of an entity is", "it was"] : [`${hours} hours of entities are`, "they were"];
+  return `${what} left out: the samples that would say when ${who} unavailable are not all kept, or cannot be read`;
+}
+
+/** Sample by sample. Answers how many hours lack some of theirs. */
 async function readBroken(
   samples: ChangeReader,
   hours: readonly BrokenHour[],
   silences: readonly Micros[],
   found: ReadonlyMap<SeriesNumber, Found>,
   warnings: Set<string>,
-): Promise<void> {
+): Promise<number> {
+  let lostHours = 0;
   for (let from = 0; from < hours.length; from += HOURS_AT_ONCE) {
     const part = hours.slice(from, from + HOURS_AT_ONCE);
     const answers = await samples.read(
@@ -115,7 +156,12 @@ async function readBroken(
     for (const [i, { ts, values, warnings: told = [] }] of answers.entries()) {
       for (const warning of told) warnings.add(warning);
       const hour = part[i]!;
-      const { known, outages } = found.get(hour.series)!;
+      const { known, outages, lost } = found.get(hour.series)!;
+      if (ts.filter((time) => time >= hour.start).length < hour.count) {
+        lost.push({ start: hour.start, end: hour.end });
+        lostHours++;
+        continue;
+      }
       for (const [at, value] of values.entries()) {
         if (value === null) continue;
         const since = ts[at]!;
@@ -128,4 +174,5 @@ async function readBroken(
       }
     }
   }
+  return lostHours;
 }

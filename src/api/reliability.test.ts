@@ -5,6 +5,7 @@ import type { Value } from "../domain/sample.ts";
 import { isoFromMicros } from "../lib/time.ts";
 import { GAPS } from "../testing/api-doubles.ts";
 import { startRecorded } from "../testing/recorded-api.ts";
+import type { StoreOptions } from "../timeseries/store.ts";
 
 const SECOND = 1_000_000;
 const MINUTE = 60 * SECOND;
@@ -18,8 +19,8 @@ interface Row {
   readonly outages: number;
 }
 
-async function started(t: TestContext, gaps: readonly Gap[] = []) {
-  const { api, store, home } = await startRecorded(t);
+async function started(t: TestContext, gaps: readonly Gap[] = [], storing: Partial<StoreOptions> = {}) {
+  const { api, store, home } = await startRecorded(t, { storing });
   for (const { id, downtime } of gaps) {
     const gap = store.gaps.open("crash", downtime!.start);
     store.gaps.update(gap.id, { state: "partial", end: downtime!.end, downtime, closedAt: downtime!.end });
@@ -197,6 +198,57 @@ test("an outage in an hour of many texts counts", async (t) => {
   const { body } = await get(`/api/devices/reliability?${span(3)}`);
   const [row] = body.reliability_data as Row[];
   assert.deepEqual([row!.outages, row!.longest_outage_seconds, row!.unavailable_percentage], [1, 20, 0.19]);
+});
+
+test("of days whose samples are dropped all is told but what hours do not say", async (t) => {
+  const DAY = 24 * HOUR;
+  const never = 1_000_000_000;
+  const limits = () => ({ rawDays: 5, rollupDays: 0 });
+  const { get, furnish, put, store } = await started(t, [], {
+    now: () => T0 + 10 * DAY,
+    archive: { hotDays: 1, firstMs: never },
+    retention: { policy: { limits, blocked: () => null, budgetBytes: 0 }, firstMs: never, checkMs: never },
+  });
+  await furnish([["lamp", "Philips", ["light.a", "sensor.b"]]]);
+  // By light.a alone for a part of an hour in which sensor.b is out throughout; by both for hours.
+  put("light.a", [
+    [0, "on"],
+    [5 * 3600, "unavailable"],
+    [7 * 3600, "off"],
+    [8 * 3600 + 60, "unavailable"],
+    [8 * 3600 + 120, "on"],
+    [9 * 3600 + 60, "unavailable"],
+    [9 * 3600 + 120, "on"],
+  ]);
+  put("sensor.b", [
+    [0, 1],
+    [4 * 3600, "unavailable"],
+    [9 * 3600, 2],
+  ]);
+  // A day is believed to be past when others have come since.
+  put(
+    "sensor.other",
+    Array.from({ length: 8 }, (_, day) => [(3 + day) * 86_400 - 1, day]),
+  );
+  await store.fold();
+  await store.rollUp();
+  await store.seal();
+  assert.ok((await store.retain({ dryRun: false })).rows >= 10);
+
+  const { body } = await get(`/api/devices/reliability?start=${T0 / 1000 + 1_800_000}&end=${(T0 + 10 * HOUR) / 1000}`);
+  const [row] = body.reliability_data as Row[];
+
+  // The half of an hour at the beginning is not known, nor is when light.a was out from 8:00 to 9:00, and in the next
+  // hour, when sensor.b was available.
+  assert.deepEqual(
+    [body.total_events_in_period, row!.outages, row!.longest_outage_seconds, row!.unavailable_percentage],
+    [8, 1, 7200, 25],
+  );
+  assert.equal(body.warnings.length, 2);
+  assert.match(
+    body.warnings[1],
+    /^2 hours of entities are left out: the samples that would say when they were unavailable/,
+  );
 });
 
 test("reliability is what a look at every second says", async (t) => {

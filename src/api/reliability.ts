@@ -253,8 +253,11 @@ async function rowOf(
     devices++;
     entities += alive.length;
     const records = alive.map((one) => all.found.get(one)!);
-    const inUse = records.map((one) => one.known).reduce(either);
-    const out = without(inUse, records.map((one) => without(one.known, one.outages)).reduce(either));
+    const available = records.map((one) => without(one.known, one.outages)).reduce(either);
+    // What such an entity was decides, unless another one was available.
+    const lost = without(records.map((one) => one.lost).reduce(either), available);
+    const inUse = without(records.map((one) => one.known).reduce(either), lost);
+    const out = without(inUse, available);
     outages += out.length;
     unavailable += lengthOf(out);
     known += lengthOf(inUse);

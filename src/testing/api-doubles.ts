@@ -372,7 +372,7 @@ function createEventSourcesDouble(): EventSources {
     ...double,
     last: () => ({ ts: AT_MICROS, value: "on" }),
     describeSeries: () => hall,
-    figure: async () => ({ series: [Float64Array.of(1)], weights: [], unknown: [], warnings: [] }),
+    figure: async () => ({ series: [Float64Array.of(1)], weights: [], unknown: [new Set<number>()], warnings: [] }),
   };
   return {
     samples,
