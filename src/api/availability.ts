@@ -55,13 +55,11 @@ export async function readAvailability(
 ): Promise<Map<SeriesNumber, Availability>> {
   const borders = hoursOf(span);
   const silences = gaps.flatMap(({ downtime }) => (downtime === null ? [] : silenceOf(downtime))).sort((a, b) => a - b);
-  const availability = new Map<SeriesNumber, Availability>();
-  let lostHours = 0;
+  const found = new Map(series.map((one): [SeriesNumber, Found] => [one, { known: [], outages: [], lost: [] }]));
+  const broken: BrokenHour[] = [];
   for (let from = 0; from < series.length; from += SERIES_AT_ONCE) {
     const part = series.slice(from, from + SERIES_AT_ONCE);
     const { series: hours, unknown } = await readHours(samples, part, span, warnings);
-    const found = new Map(part.map((one): [SeriesNumber, Found] => [one, { known: [], outages: [], lost: [] }]));
-    const broken: BrokenHour[] = [];
     for (const [i, buckets] of hours.entries()) {
       const { known, outages, lost } = found.get(part[i]!)!;
       for (const [hour, bucket] of buckets.entries()) {
@@ -79,13 +77,17 @@ export async function readAvailability(
         if (unavailable > 0) outages.push({ start, end });
       }
     }
-    lostHours += await readBroken(samples, broken, silences, found, warnings);
-    for (const [one, { known, outages, lost }] of found) {
-      availability.set(one, { known: joined(known), outages: joined(outages), lost: joined(lost) });
-      await turn();
-    }
+    await turn();
   }
+  // Samples are archived day by day, each in the order of series.
+  broken.sort((a, b) => a.start - b.start || a.series - b.series);
+  const lostHours = await readBroken(samples, broken, silences, found, warnings);
   if (lostHours > 0) warnings.add(lostSentence(lostHours));
+  const availability = new Map<SeriesNumber, Availability>();
+  for (const [one, { known, outages, lost }] of found) {
+    availability.set(one, { known: joined(known), outages: joined(outages), lost: joined(lost) });
+    if (availability.size % SERIES_AT_ONCE === 0) await turn();
+  }
   return availability;
 }
 
