@@ -16,6 +16,8 @@ export interface StatisticsQuestion {
   readonly choice: Choice;
   readonly borders: readonly Micros[];
   readonly until: Micros;
+  /** Of days, weeks or months: as of a StatisticsRequest. */
+  readonly byDays: boolean;
   readonly wanted: Wanted;
   /** Where the page begins, as the one before said; null: at the beginning. */
   readonly from: Place | null;
@@ -40,12 +42,16 @@ export interface StatisticsSources {
 /** Each series that is chosen. */
 export async function seriesPage(
   { samples, home }: StatisticsSources,
-  { choice, from, wanted, borders, until }: StatisticsQuestion,
+  { choice, from, wanted, borders, until, byDays }: StatisticsQuestion,
 ): Promise<StatisticsPage> {
   const parts = await chosenParts(choice, samples, home);
   const { page, next } = cutPage(parts, borders, from, ({ name, field }) => [nameInCursor(name), nameInCursor(field)]);
   const numbers = page.flatMap(({ series }) => (series === null ? [] : [series.number]));
-  const { buckets, warnings } = await readBuckets(samples, { series: numbers, borders, until, group: false }, wanted);
+  const { buckets, warnings } = await readBuckets(
+    samples,
+    { series: numbers, borders, until, byDays, group: false },
+    wanted,
+  );
   let answer = 0;
   const series = page.map(({ head, field, series }) =>
     withBuckets({ ...head, field, unit: series?.unit ?? null }, series === null ? NO_BUCKETS : buckets[answer++]!),
@@ -56,14 +62,18 @@ export async function seriesPage(
 /** One group of all that is chosen. */
 export async function homePage(
   { samples, home }: StatisticsSources,
-  { choice, wanted, borders, until }: StatisticsQuestion,
+  { choice, wanted, borders, until, byDays }: StatisticsQuestion,
   name: string | null,
 ): Promise<StatisticsPage> {
   const ofWhole = haveUnits(wanted.types) ? undefined : seriesOfWholeHome(choice, samples);
   const series = ofWhole === undefined ? await seriesOfGroups(choice, samples, home) : [];
   const numbers = ofWhole ?? series.map(({ number }) => number);
   const group = { key: "home", name, units: new Set(series.map(({ unit }) => unit)) };
-  const { buckets, warnings } = await readBuckets(samples, { series: numbers, borders, until, group: true }, wanted);
+  const { buckets, warnings } = await readBuckets(
+    samples,
+    { series: numbers, borders, until, byDays, group: true },
+    wanted,
+  );
   const head = { key: group.key, name, field: fieldOf(choice), unit: unitOf(group) };
   const mixed = haveUnits(wanted.types) ? mixedUnits([group]) : [];
   return { series: [withBuckets(head, buckets[0]!)], warnings: [...warnings, ...mixed], next: null };
@@ -72,7 +82,7 @@ export async function homePage(
 /** Groups of the entities that are chosen. */
 export async function groupsPage(
   { samples, home }: StatisticsSources,
-  { choice, from, wanted, borders, until }: StatisticsQuestion,
+  { choice, from, wanted, borders, until, byDays }: StatisticsQuestion,
   by: Grouping,
 ): Promise<StatisticsPage> {
   if (choice.measurement !== undefined || choice.subject !== undefined) {
@@ -82,7 +92,7 @@ export async function groupsPage(
   const grouped = await groupSeries(by, await seriesOfGroups(choice, samples, home), home, span);
   const { page, next } = cutPage(grouped.groups, borders, from, ({ key }) => [key === null ? null : nameInCursor(key)]);
   const members = await membersOfSome(page, grouped.members, borders.length - 1);
-  const request = { borders, until, groups: page.length, members };
+  const request = { borders, until, byDays, groups: page.length, members };
   const { buckets, warnings } = await readGroupBuckets(samples, request, wanted);
   const field = fieldOf(choice);
   const series = page.map((group, i) =>

@@ -149,8 +149,9 @@ export function statisticsRoutes(
       const position = cursor === undefined ? null : positionOf(asked, cursor);
       const span = position ?? parseSpan(query.start, query.end, now());
       const { period, borders } = bordersOf(query.period, query.points, span, timeZone, cut);
+      const byDays = period !== "5minute" && period !== "hour";
       const page = await pageOf(
-        { choice: query, borders, until: now(), wanted: { types, writeLone }, from: position?.from ?? null },
+        { choice: query, borders, byDays, until: now(), wanted: { types, writeLone }, from: position?.from ?? null },
         query.group_by,
         name,
       );

@@ -11,10 +11,15 @@ export interface StatisticsRequest {
   readonly until: Micros;
   /** One answer for all series together instead of one for each. */
   readonly group: boolean;
+  /**
+   * Days, weeks or months of the home begin at the borders: in zones of half an hour an hour may lie across one. Where there
+   * is nothing finer it counts where it begins, as in Home Assistant; without this such buckets are unknown.
+   */
+  readonly byDays?: boolean | undefined;
 }
 
 /** A question for figures of groups of series over buckets of time. */
-export interface GroupsRequest extends Pick<StatisticsRequest, "borders" | "until"> {
+export interface GroupsRequest extends Pick<StatisticsRequest, "borders" | "until" | "byDays"> {
   /** How many there are. */
   readonly groups: number;
   /** Each series once. */

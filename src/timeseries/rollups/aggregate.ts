@@ -114,7 +114,7 @@ function walkSeries(prepare: Prepare, request: AggregateRequest, question: Serie
         walk.sample(ts, value);
       };
       const samples = samplesOf(prepare, request, question, stretch);
-      const hours = hoursBeside(prepare, request.firmBorders, question.number, stretch, { samples, silences });
+      const hours = hoursBeside(prepare, request, question.number, stretch, { samples, silences });
       inOrderWithHours({ samples, silences, hours }, sample, silence, pass);
     } else if (stretch.from === "too coarse") {
       reach(stretch.end);

@@ -81,7 +81,7 @@ export interface Course {
 /** Plans how a question is answered. `unread`: what was found so far that cannot be read; more may come to it. */
 export async function planCourse(options: CourseOptions, request: Question, unread: Unread): Promise<Course> {
   const { rolled, tables, isArchived, memory } = options;
-  const { borders, until, groups, loose } = request;
+  const { borders, until, groups, loose, byDays } = request;
   const start = borders[0]!;
   const end = borders[borders.length - 1]!;
   const relied = new Map<Day, RolledDay | undefined>();
@@ -103,7 +103,7 @@ export async function planCourse(options: CourseOptions, request: Question, unre
         silencesWithin(options.silences(), { start: day * DAY_MICROS, end: (day + 1) * DAY_MICROS }).length > 0,
       hasHours: (day) => !withoutHours.has(day),
     };
-    const planned = plan(borders, until, tiers, loose);
+    const planned = plan(borders, until, tiers, { loose, byDays });
     const tooCoarse = planned.stretches.filter(({ from }) => from === "too coarse");
     return { ...planned, unknown: bucketsWithin(borders, tooCoarse) };
   }
@@ -158,7 +158,7 @@ export async function planCourse(options: CourseOptions, request: Question, unre
   return {
     question: {
       borders: columns,
-      firmBorders: loose.size === 0 ? columns : columns.filter((border) => !loose.has(border)),
+      firmBorders: byDays ? NO_BORDERS : loose.size === 0 ? columns : columns.filter((border) => !loose.has(border)),
       until,
       stretches: way.stretches,
       silences: silences.slice(Math.max(0, lowerBound(silences, start) - 1), lowerBound(silences, end)),
@@ -199,6 +199,7 @@ export async function planCourse(options: CourseOptions, request: Question, unre
   };
 }
 
+const NO_BORDERS = new Float64Array();
 const NO_DAYS: ReadonlySet<Day> = new Set();
 const NO_BUCKETS: ReadonlySet<number> = new Set();
 

@@ -339,6 +339,58 @@ test("groups() counts an hour of Home Assistant's statistics where it begins", a
   }
 });
 
+test("days of zones of half an hour count an hour of Home Assistant's statistics where it begins", async () => {
+  const timeZone = "Asia/Kolkata";
+  const clock = { now: T0 + 4 * DAY, timeZone };
+  await using opened = await openOne(clock);
+  const { store } = opened;
+  const [plain, , meter] = makeSeries(store) as [SeriesNumber, SeriesNumber, SeriesNumber];
+  for (let hour = 0; hour < 48; hour++) {
+    const start = T0 + hour * HOUR;
+    store.addRollups([
+      { series: plain, start, mean: hour, min: hour, max: hour, last: null, increase: null },
+      { series: meter, start, mean: null, min: null, max: null, last: 2 * hour, increase: 2 },
+    ]);
+  }
+  await store.flush();
+  // Midnight is at 18:30, so the hour from 18:00 belongs to the day before it.
+  const borders = periodBorders("day", T0, T0 + DAY, timeZone);
+  const members = [move(plain), move(meter)];
+  const request = { borders, until: clock.now, byDays: true, groups: 2, members };
+  for (const state of ["in memory", "folded", "rolled up"]) {
+    const { series, warnings } = await figuresBothWays(store, request);
+    assert.deepEqual(warnings, []);
+    const [before, after] = series.map((buckets) =>
+      buckets.map((one) => one && [one.mean, one.weight / HOUR, one.change]),
+    );
+    // The move at 12:30 belongs to the hour in which it was, too.
+    assert.deepEqual(before, [[6, 13, 26], null], state);
+    assert.deepEqual(
+      after,
+      [
+        [15.5, 6, 12],
+        [30.5, 24, 48],
+      ],
+      state,
+    );
+    const home = await store.statistics({
+      series: [plain, meter],
+      borders,
+      until: clock.now,
+      byDays: true,
+      group: true,
+    });
+    assert.deepEqual(
+      home.series[0]!.map((one) => one?.change),
+      [38, 48],
+    );
+    if (state === "in memory") await store.fold();
+    else await store.rollUp();
+  }
+  const { warnings } = await store.groups({ ...request, byDays: false });
+  assert.match(warnings.join(), /left out/);
+});
+
 test("groups() leaves out a bucket of which a member's part is unknown, in its group alone", async () => {
   const clock = { now: T0 + DAY, timeZone: "UTC" };
   await using opened = await openOne(clock);

@@ -104,7 +104,7 @@ interface Turn {
 }
 
 /** Members that were in their groups all the time, and the others. */
-async function divide({ borders, until, groups, members }: GroupsRequest): Promise<{
+async function divide({ borders, until, byDays, groups, members }: GroupsRequest): Promise<{
   readonly settled: Question;
   readonly moved: readonly Moved[];
 }> {
@@ -126,7 +126,7 @@ async function divide({ borders, until, groups, members }: GroupsRequest): Promi
     if (alike === undefined) moved.set(purpose, { cuts, members: [member] });
     else alike.members.push(member);
   }
-  const settled = { series, borders, until, groups: { count: groups, of }, loose: NONE };
+  const settled = { series, borders, until, byDays, groups: { count: groups, of }, loose: NONE };
   return { settled, moved: [...moved.values()] };
 }
 
@@ -141,7 +141,7 @@ function cutsOf(stays: readonly Stay[], borders: readonly Micros[]): Micros[] | 
 }
 
 /** Made as they are needed: each has borders of its own. */
-function* turnsOf({ borders, until }: GroupsRequest, moved: readonly Moved[]): Generator<Turn> {
+function* turnsOf({ borders, until, byDays }: GroupsRequest, moved: readonly Moved[]): Generator<Turn> {
   const firm = new Set(borders);
   for (const { cuts, members } of moved) {
     const loose = new Set(cuts.filter((cut) => !firm.has(cut)));
@@ -150,7 +150,7 @@ function* turnsOf({ borders, until }: GroupsRequest, moved: readonly Moved[]): G
     for (let from = 0; from < members.length; from += atOnce) {
       const some = members.slice(from, from + atOnce);
       const series = some.map(({ series }) => series);
-      yield { question: { series, borders: all, until, groups: null, loose }, members: some };
+      yield { question: { series, borders: all, until, byDays, groups: null, loose }, members: some };
     }
   }
 }

@@ -2,6 +2,7 @@ import type { Micros, SampleColumns, Value } from "../../domain/sample.ts";
 import type { SeriesNumber } from "../../domain/series.ts";
 import { HOUR_MICROS } from "../../lib/calendar.ts";
 import { lowerBound } from "../../lib/lower-bound.ts";
+import type { AggregateRequest } from "./aggregate.ts";
 import { type Prepare, statisticsWithin } from "./hours.ts";
 import type { Stretch } from "./plan.ts";
 import type { RollupRow } from "./row.ts";
@@ -20,7 +21,7 @@ export interface Beside {
  */
 export function hoursBeside(
   prepare: Prepare,
-  borders: Float64Array,
+  { firmBorders, until }: Pick<AggregateRequest, "firmBorders" | "until">,
   series: SeriesNumber,
   stretch: Stretch,
   { samples, silences }: Omit<Beside, "hours">,
@@ -30,7 +31,7 @@ export function hoursBeside(
     lowerBound(list, start) < lowerBound(list, end);
   return statisticsWithin(prepare, series, stretch).filter(([start]) => {
     const end = start + HOUR_MICROS;
-    if (end > stretch.end || isWithin(borders, start + 1, end)) return false;
+    if (end > until || isWithin(firmBorders, start + 1, end)) return false;
     return !isWithin(samples.ts, start, end) && !isWithin(silences, start, end);
   });
 }

@@ -100,7 +100,7 @@ function walkMeans(
     const silences = question.isState ? silencesWithin(request.silences, stretch) : [];
     if (stretch.from === "samples" || stretch.from === "archive") {
       const samples = samplesOf(prepare, request, question, stretch);
-      const hours = hoursBeside(prepare, request.firmBorders, question.number, stretch, { samples, silences });
+      const hours = hoursBeside(prepare, request, question.number, stretch, { samples, silences });
       inOrderWithHours({ samples, silences, hours }, reach, silence, ([start, , , mean]) =>
         pass(start, start + HOUR_MICROS, mean ?? Number.NaN, Number.NaN, Number.NaN),
       );

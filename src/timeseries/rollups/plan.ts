@@ -46,7 +46,12 @@ export type Loose = ReadonlySet<Micros>;
  * From which tier each part of the buckets comes: for each UTC day the coarsest that has all its samples and whose rows
  * do not lie across a border. Stretches ascend; a day of which nothing is kept is in none.
  */
-export function plan(borders: readonly Micros[], until: Micros, tiers: Tiers, loose: Loose = NONE): Plan {
+export function plan(
+  borders: readonly Micros[],
+  until: Micros,
+  tiers: Tiers,
+  { loose = NONE, byDays = false }: { readonly loose?: Loose; readonly byDays?: boolean | undefined } = {},
+): Plan {
   const stretches: Stretch[] = [];
   const tooCoarse: Day[] = [];
   const unread: Day[] = [];
@@ -56,7 +61,7 @@ export function plan(borders: readonly Micros[], until: Micros, tiers: Tiers, lo
     const span = { start: Math.max(start, day * DAY_MICROS), end: Math.min(end, (day + 1) * DAY_MICROS) };
     const inside = bordersWithin(borders, end, day);
     const firm = loose.size === 0 ? inside : inside.filter((border) => !loose.has(border));
-    const tier = tierOf(day, inside, firm, tiers);
+    const tier = tierOf(day, inside, { firm, byDays }, tiers);
     if (tier === "nothing") continue;
     if (tier === "too coarse") (tiers.isReadable(day) ? tooCoarse : unread).push(day);
     const from = tier === "samples" && tiers.isArchived(day) ? "archive" : tier;
@@ -83,10 +88,16 @@ function bordersWithin(borders: readonly Micros[], end: Micros, day: Day): reado
 
 type Tier = "samples" | "hours" | "parts" | "nothing" | "too coarse";
 
-/** `inside`: the borders inside of the day; `firm`: those of them that are not loose. */
-function tierOf(day: Day, inside: readonly Micros[], firm: readonly Micros[], tiers: Tiers): Tier {
+/** `inside`: the borders inside of the day; `firm`: those of them that are not loose; `byDays`: that these are midnights. */
+function tierOf(
+  day: Day,
+  inside: readonly Micros[],
+  { firm, byDays }: { readonly firm: readonly Micros[]; readonly byDays: boolean },
+  tiers: Tiers,
+): Tier {
   const rolled = tiers.rolled.get(day);
-  const acrossLoose = firm.length === inside.length ? undefined : finestTier(rolled, firm);
+  const acrossMidnights = byDays && rolled !== undefined ? "hours" : undefined;
+  const acrossLoose = (firm.length === inside.length ? undefined : finestTier(rolled, firm)) ?? acrossMidnights;
   // Of a day that is not there whole its rollups are the best there is, also where late samples are to come to them.
   if (!tiers.isReadable(day) || tiers.isDropped(day)) return rolledTier(rolled, inside) ?? acrossLoose ?? "too coarse";
   const hasSamples = tiers.hasSamples(day);
