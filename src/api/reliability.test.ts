@@ -57,6 +57,7 @@ test("GET /api/devices/reliability counts when all entities of a device were una
     ["plug", "Philips", ["switch.b"]],
     ["hub", "Acme", ["sensor.c"]],
     ["nameless", null, ["sensor.d"]],
+    ["blank", "", ["sensor.e"]],
     ["silent", "Quiet", ["sensor.never"]],
   ]);
   // Out together from 50 to 70 minutes, over a full hour's end, and from 180 to 300 minutes, through whole hours.
@@ -89,6 +90,7 @@ test("GET /api/devices/reliability counts when all entities of a device were una
     [0, 1],
     [30, "unavailable"],
   ]);
+  put("sensor.e", [[0, 1]]);
   const { body } = await get(`/api/devices/reliability?${span(10)}`);
   assert.deepEqual(
     { ...body, timestamp: null },
@@ -96,9 +98,9 @@ test("GET /api/devices/reliability counts when all entities of a device were una
       group_by: "manufacturer",
       start: "2026-10-20T00:00:00.000000Z",
       end: "2026-10-20T10:00:00.000000Z",
-      total_events_in_period: 17,
+      total_events_in_period: 18,
       total_events_analyzed: 15,
-      metadata_coverage_percentage: 88.24,
+      metadata_coverage_percentage: 83.33,
       reliability_data: [
         {
           manufacturer: "Philips",
@@ -130,14 +132,14 @@ test("GET /api/devices/reliability counts when all entities of a device were una
   const byModel = await get(`/api/devices/reliability?group_by=model&${span(10)}`);
   assert.deepEqual(
     byModel.body.reliability_data.map((row: Row) => [row.model, row.device_count]),
-    [["M", 4]],
+    [["M", 5]],
   );
   const performance = await get(`/api/integrations/hue/performance?${span(10)}`);
-  assert.equal(performance.body.total_events, 17);
-  assert.equal(performance.body.entity_count, 6);
-  assert.equal(performance.body.events_per_minute, 0.028);
-  // Minutes: 170 and 165 of the lamp's two, 20, 0, and 599.5 of the last one, of 3,000.
-  assert.equal(performance.body.unavailable_percentage, 31.82);
+  assert.equal(performance.body.total_events, 18);
+  assert.equal(performance.body.entity_count, 7);
+  assert.equal(performance.body.events_per_minute, 0.03);
+  // Minutes: 170 and 165 of the lamp's two, 20, 0, 599.5 and 0 of the others, of 3,600.
+  assert.equal(performance.body.unavailable_percentage, 26.51);
 });
 
 test("outages end where nothing is known any more, and interruptions do not count", async (t) => {

@@ -130,7 +130,8 @@ export function reliabilityRoutes(
       const span = boundedSpan(periodSpan(period, asked, now(), "7d"), now());
       const told = new Set<string>();
       const records = await recordsOf(home, seriesOf);
-      const grouped = records.filter(({ device }) => device[group_by] !== null);
+      // An empty text is none, as in groups of statistics.
+      const grouped = records.filter(({ device }) => device[group_by]);
       const wanted = grouped.flatMap(({ series }) => series);
       const counts = await readCounts(samples, samples.seriesOf(STATE_MEASUREMENT, STATE_FIELD), span, told);
       const total = sumOf(counts.values());
