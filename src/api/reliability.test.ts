@@ -186,6 +186,15 @@ test("entities without a state neither keep a device available nor make it known
   );
 });
 
+test("nothing known is no availability", async (t) => {
+  const { get, furnish, put } = await started(t);
+  await furnish([["lamp", "Philips", ["light.a"]]]);
+  put("light.a", [[12 * 3600, "on"]]);
+  const performance = await get(`/api/integrations/hue/performance?${span(10)}`);
+  assert.equal(performance.body.unavailable_percentage, null);
+  assert.deepEqual((await get(`/api/devices/reliability?${span(10)}`)).body.reliability_data, []);
+});
+
 test("an outage in an hour of many texts counts", async (t) => {
   const { get, furnish, put, store } = await started(t);
   await furnish([["clock", "Philips", ["sensor.last_seen"]]]);

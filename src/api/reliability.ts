@@ -36,7 +36,10 @@ const ROWS_DEFAULT = 20;
 const SPAN_MAX: Micros = 31 * 86_400_000_000;
 const HUNDREDTHS = 10_000;
 
-const percent = (description: string) => Type.Number({ minimum: 0, maximum: 100, description });
+const PERCENT = { minimum: 0, maximum: 100 };
+const percent = (description: string) => Type.Number({ ...PERCENT, description });
+const nullablePercent = (description: string) =>
+  Type.Union([Type.Number(PERCENT), Type.Null()], { description: `${description}; null: nothing is known of it` });
 
 const Row = exactly({
   manufacturer: Type.Optional(text("With group_by=manufacturer")),
@@ -46,7 +49,7 @@ const Row = exactly({
   entity_count: count("Their entities that had one"),
   event_count: count("Changes of their states"),
   percentage: percent("Of all changes of entities with such a device"),
-  unavailable_percentage: percent("Of the time in which the devices were known, all together"),
+  unavailable_percentage: nullablePercent("Of the time in which the devices were known, all together"),
   outages: count("Times that a device became unavailable, or was so when the span began"),
   longest_outage_seconds: Type.Number({ description: "Of one device, to the millisecond; 0 without any" }),
   last_seen: nullableTime("When one of them last changed; of those that are unavailable, since when; null: not known"),
@@ -73,7 +76,7 @@ const Performance = exactly({
   entity_count: count("Its entities"),
   total_events: count("Changes of their states"),
   events_per_minute: Type.Number({ description: "Of the span" }),
-  unavailable_percentage: percent("Of the time in which they had a state, all together"),
+  unavailable_percentage: nullablePercent("Of the time in which they had a state, all together"),
   timestamp: time("When it was counted"),
   warnings,
 });
@@ -188,7 +191,7 @@ export function reliabilityRoutes(
         entity_count: entities.length,
         total_events: total,
         events_per_minute: Math.round((total / ((span.end - span.start) / 60_000_000)) * 1000) / 1000,
-        unavailable_percentage: share(unavailable, known),
+        unavailable_percentage: known === 0 ? null : share(unavailable, known),
         timestamp: isoFromMicros(now()),
         ...warned(told),
       };
@@ -277,7 +280,7 @@ async function rowOf(
     entity_count: entities,
     event_count: events,
     percentage: share(events, all.analyzed),
-    unavailable_percentage: share(unavailable, known),
+    unavailable_percentage: known === 0 ? null : share(unavailable, known),
     outages,
     longest_outage_seconds: Math.round(longest / 1000) / 1000,
     last_seen: Number.isFinite(lastSeen) ? isoFromMicros(lastSeen) : null,
@@ -285,7 +288,7 @@ async function rowOf(
 }
 
 function leastReliableFirst(a: Row, b: Row): number {
-  return b.unavailable_percentage - a.unavailable_percentage || b.event_count - a.event_count;
+  return (b.unavailable_percentage ?? -1) - (a.unavailable_percentage ?? -1) || b.event_count - a.event_count;
 }
 
 /** In percent, with two decimals; 0 of nothing. */
