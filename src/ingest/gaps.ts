@@ -276,8 +276,8 @@ export function createGapKeeper(options: GapKeeperOptions): GapKeeper {
       const gap = ledger.list().findLast(({ state }) => state === "filling");
       if (gap === undefined) return;
       filling = gap.id;
-      renew(gap);
       try {
+        renew(gap);
         await backfill.fill(gap, source, signal);
         backoff.reset();
       } catch (error) {

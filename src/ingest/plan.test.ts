@@ -144,6 +144,15 @@ test("planTargets() expects the row of a state that was updated after what was h
   }
 });
 
+test("decodePlan() reads what versions before Home Assistant's starts were told from stored: the targets alone", () => {
+  const stored = '[["a.b","1",null,1795950432504000,1795950430789433,0],["a.c","2",1795950430789433,null,0,1]]';
+  const targets = [
+    target("a.b", "1", { end: 1795950432504000, expected: 1795950430789433 }),
+    target("a.c", "2", { start: 1795950430789433, former: true }),
+  ];
+  assert.deepEqual(decodePlan(stored), { targets, homeStart: null });
+});
+
 test("decodePlan() is the inverse of encodePlan()", () => {
   const targets = [target("a.b", "1", { expected: 7, start: 3 }), target("a.c", "2", { former: true, end: 9 })];
   const plan = { targets, homeStart: { at: 5, seen: true } };

@@ -127,7 +127,9 @@ export function encodePlan({ targets, homeStart }: Plan): string {
 }
 
 export function decodePlan(text: string): Plan {
-  const { targets, homeStart } = JSON.parse(text) as StoredPlan;
+  const stored = JSON.parse(text) as StoredPlan | readonly Row[];
+  // Plans were the rows alone before they told of Home Assistant's own starts; a gap may wait since then.
+  const { targets, homeStart } = isRows(stored) ? { targets: stored, homeStart: null } : stored;
   return {
     homeStart,
     targets: targets.map(([entityId, subject, start, end, expected, former]) => ({
@@ -139,4 +141,8 @@ export function decodePlan(text: string): Plan {
       former: former === 1,
     })),
   };
+}
+
+function isRows(stored: StoredPlan | readonly Row[]): stored is readonly Row[] {
+  return Array.isArray(stored);
 }
