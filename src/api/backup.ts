@@ -19,7 +19,7 @@ export function backupRoute(api: Api, backups: Backups): void {
         summary: "Copy the data directory as it is now",
         description:
           "For npm run cli -- backup, which packs the copy and removes it. Nothing waits for it but the archiving of " +
-          "days and retention. A copy that nobody removed is, by the next one, after a day.",
+          "days and retention. A copy that nobody removed is, by the next one, after half a day.",
         response: answers({ 200: Answer }, 503),
       },
     },

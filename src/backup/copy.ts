@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, rmSync } from "node:fs";
 import { copyFile, link } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { AppError, messageOf } from "../domain/errors.ts";
@@ -6,11 +6,10 @@ import { copyDatabase } from "../lib/copy-database.ts";
 import { makeDirectory } from "../lib/make-directory.ts";
 import { isSystemRefusal } from "../lib/system-refusal.ts";
 import { ARCHIVE, DATABASES, type DataPlace, FILES, freeName, pathOf, TIMESERIES } from "./data-files.ts";
+import { removeForgotten } from "./forgotten.ts";
 
 /** In the data directory, so that the files of the archive need only another name there. */
 const COPY = /^backup-\d{8}T\d{6}Z$/;
-/** After so long a copy is taken for one whose command has ended without removing it. */
-const FORGOTTEN_MS = 86_400_000;
 
 /** The paths below `archive/` of the files that belong to a copied timeseries.db, which may be missing. */
 export type ListArchive = (timeseriesFile: string) => readonly string[];
@@ -21,7 +20,7 @@ export type ListArchive = (timeseriesFile: string) => readonly string[];
  * not in it.
  */
 export async function copyData(place: DataPlace, listArchive: ListArchive, now = Date.now()): Promise<string> {
-  removeForgotten(place.dataDir, now);
+  removeForgotten(place.dataDir, COPY, now);
   const name = freeName(now, (stamp) => `backup-${stamp}`, place.dataDir);
   const folder = join(place.dataDir, name);
   // It holds secrets.
@@ -52,11 +51,4 @@ async function linkOrCopy(from: string, to: string): Promise<void> {
   makeDirectory(dirname(to));
   // Not every file system has several names for a file, and the archive may lie on another one.
   await link(from, to).catch(() => copyFile(from, to));
-}
-
-function removeForgotten(dataDir: string, now: number): void {
-  for (const name of readdirSync(dataDir).filter((entry) => COPY.test(entry))) {
-    const folder = join(dataDir, name);
-    if (now - statSync(folder).mtimeMs > FORGOTTEN_MS) rmSync(folder, { recursive: true, force: true });
-  }
 }

@@ -6,16 +6,18 @@ import { AppError, messageOf } from "../domain/errors.ts";
 import { makeDirectory } from "../lib/make-directory.ts";
 import { isSystemRefusal } from "../lib/system-refusal.ts";
 import { ABOUT, ARCHIVE, FILES, freeName } from "./data-files.ts";
+import { removeForgotten } from "./forgotten.ts";
 
 /** Parquet files are packed already, and of databases the first level takes most of what there is to gain. */
 const GZIP_LEVEL = 1;
 
-/** What `unpack` makes; one that is left is of a command that was ended. */
-export const UNPACKED = /^restore-\w{6}$/;
+/** A file that is not packed to its end. */
+const UNFINISHED = /^ha-ingestor-\d{8}T\d{6}Z\.tar\.gz\.part$/;
 
 /** Packs a copy into a file of a folder, which is made; answers its path. It holds secrets: only its owner may read it. */
 export async function pack(copy: string, folder: string, now = Date.now()): Promise<string> {
   makeDirectory(folder);
+  removeForgotten(folder, UNFINISHED, now);
   const file = join(
     folder,
     freeName(now, (stamp) => `ha-ingestor-${stamp}.tar.gz`, folder),
@@ -34,10 +36,10 @@ export async function pack(copy: string, folder: string, now = Date.now()): Prom
   }
 }
 
-/** Unpacks a file into a new folder within `directory`, and answers that. Throws `invalid` where it is no whole backup. */
-export async function unpack(file: string, directory: string): Promise<string> {
+/** Unpacks a file into a new folder, of which `prefix` is the path but for its end. Throws `invalid` where it is no whole backup. */
+export async function unpack(file: string, prefix: string): Promise<string> {
   if (!statSync(file).isFile()) throw new AppError("invalid", "it is no file");
-  const folder = mkdtempSync(join(directory, "restore-"));
+  const folder = mkdtempSync(prefix);
   try {
     await extract({ file, cwd: folder, strict: true, preserveOwner: false, filter: isOfCopy });
     return folder;

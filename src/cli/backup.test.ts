@@ -12,6 +12,7 @@ import {
   statSync,
   symlinkSync,
   truncateSync,
+  utimesSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -315,6 +316,37 @@ test("a restore that did not come to its end keeps the service from starting, un
   assert.equal(run(directory, `restore ${file}`).status, 0);
   const service = await startService(t, directory, { DATA_DIR: "data" });
   assert.equal((await service.get("/api/devices")).total, 1);
+});
+
+test("backup and restore remove what such commands left that were killed, and nothing else", async (t) => {
+  const { directory, file } = await withBackup(t);
+  const paths = (folder: string, names: readonly string[]) => names.map((name) => join(directory, folder, name));
+  const left = [
+    ...paths("backups", ["ha-ingestor-20261124T070000Z.tar.gz.part", "ha-ingestor-looked-at-a1B2c3"]),
+    ...paths("data", ["backup-20261124T070000Z", "restore-unpacked-a1B2c3"]),
+  ];
+  const others = [
+    ...paths("backups", ["ha-ingestor-20261124T070000Z.tar.gz", "ha-ingestor.tar.gz.part", "restore-photos"]),
+    ...paths("data", ["backup-mine", "restore-backup"]),
+  ];
+  // Of commands that may be under way.
+  const fresh = [
+    ...paths("backups", ["ha-ingestor-20261124T080000Z.tar.gz.part", "ha-ingestor-looked-at-x1B2c3"]),
+    ...paths("data", ["backup-20261124T080000Z"]),
+  ];
+  for (const path of [...left, ...others, ...fresh]) {
+    if (path.includes(".tar.gz")) writeFileSync(path, "packed");
+    else mkdirSync(path);
+    if (!fresh.includes(path)) utimesSync(path, 0, Date.now() / 1000 - 13 * 3600);
+  }
+  assert.equal(run(directory, "backup").status, 0);
+  assert.equal(run(directory, `restore --dry-run ${file}`).status, 0);
+  assert.equal(run(directory, `restore ${file}`).status, 0);
+  assert.deepEqual(left.filter(existsSync), []);
+  assert.deepEqual(
+    [...others, ...fresh].filter((path) => !existsSync(path)),
+    [],
+  );
 });
 
 test("backup has the database of the home also where DATABASE_URL puts it elsewhere, and no token", async (t) => {

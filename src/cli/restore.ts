@@ -2,7 +2,8 @@ import { existsSync, readdirSync, rmSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { type About, type Contents, checkDatabases, readAbout } from "../backup/about.ts";
 import { TIMESERIES } from "../backup/data-files.ts";
-import { UNPACKED, unpack } from "../backup/pack.ts";
+import { removeForgotten } from "../backup/forgotten.ts";
+import { unpack } from "../backup/pack.ts";
 import { replaceData } from "../backup/replace.ts";
 import type { Config } from "../config.ts";
 import { prepareDirectory } from "../data-directory.ts";
@@ -13,6 +14,11 @@ import { inWords } from "./backup.ts";
 import { holdDirectories } from "./hold.ts";
 import { assertThere } from "./there.ts";
 
+/** A folder in the data directory with what was unpacked. Who holds that may remove it: its command was ended. */
+const UNPACKED = "restore-unpacked-";
+/** The same beside a file that is only looked at. */
+const LOOKED_AT = "ha-ingestor-looked-at-";
+
 /**
  * `restore [--dry-run] FILE`: puts a backup in the place of what the data directory holds, which is moved aside. The
  * service must be stopped. `--dry-run` unpacks and checks the file beside itself and leaves everything as it is.
@@ -21,7 +27,9 @@ export async function restore([file]: readonly string[], config: Config, { dryRu
   if (file === undefined) throw new AppError("invalid", "Cannot restore: say which file, as backup wrote it");
   assertThere("restore", file);
   if (dryRun) {
-    const { copy, about, contents } = await checked(file, dirname(resolve(file)), config);
+    const beside = dirname(resolve(file));
+    removeForgotten(beside, new RegExp(`^${LOOKED_AT}\\w{6}$`), Date.now());
+    const { copy, about, contents } = await checked(file, join(beside, LOOKED_AT), config);
     rmSync(copy, { recursive: true });
     console.log(`"${file}" is whole: ${inWords(contents)}, made by ${about.made_by} at ${about.created_at}`);
     return;
@@ -29,10 +37,10 @@ export async function restore([file]: readonly string[], config: Config, { dryRu
   prepareDirectory(config.dataDir, "DATA_DIR");
   prepareDirectory(dirname(config.metadataFile), "DATABASE_URL");
   using _held = holdDirectories(config, "restore");
-  for (const name of readdirSync(config.dataDir).filter((entry) => UNPACKED.test(entry))) {
+  for (const name of readdirSync(config.dataDir).filter((entry) => entry.startsWith(UNPACKED))) {
     rmSync(join(config.dataDir, name), { recursive: true });
   }
-  const { copy, about, contents } = await checked(file, config.dataDir, config);
+  const { copy, about, contents } = await checked(file, join(config.dataDir, UNPACKED), config);
   const before = replaceData(copy, config);
   rmSync(copy, { recursive: true });
   console.log(`Restored ${inWords(contents)}, as they were at ${about.created_at}`);
@@ -46,11 +54,11 @@ interface Checked {
   readonly contents: Contents;
 }
 
-/** Unpacks into a folder of `directory`; a damaged file of the archive is named, and keeps nothing else from coming back. */
-async function checked(file: string, directory: string, config: Config): Promise<Checked> {
+/** Unpacks into a folder whose path begins with `prefix`; a damaged file of the archive is named, and keeps nothing else from coming back. */
+async function checked(file: string, prefix: string, config: Config): Promise<Checked> {
   let copy: string | undefined;
   try {
-    copy = await unpack(file, directory);
+    copy = await unpack(file, prefix);
     const about = readAbout(copy);
     const contents = checkDatabases(copy);
     const findings = existsSync(join(copy, TIMESERIES)) ? verifyArchive(copy, config.sqlite) : [];
