@@ -2,6 +2,7 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { AppError, messageOf } from "../domain/errors.ts";
+import { isKnown, type Migration } from "../lib/migrate.ts";
 import { ABOUT, DATABASES, METADATA, TIMESERIES, WEBHOOKS } from "./data-files.ts";
 
 /** Of what `ABOUT` says; another one is refused. */
@@ -57,6 +58,16 @@ export function checkDatabases(folder: string): Contents {
     webhooks: count(WEBHOOKS, "SELECT count(*) AS count FROM webhooks"),
     samples: withCopy(folder, TIMESERIES, countSamples) ?? 0,
   };
+}
+
+/** Throws `invalid` where a database is of a later version, which would keep the service from starting. */
+export function assertKnownRevisions(folder: string, migrations: Readonly<Record<string, readonly Migration[]>>): void {
+  for (const [name, known] of Object.entries(migrations)) {
+    withCopy(folder, name, (database) => {
+      if (!isKnown(database, known))
+        throw new AppError("invalid", `its ${name} is of a newer version than this program`);
+    });
+  }
 }
 
 /** Undefined where the copy has no such database. */

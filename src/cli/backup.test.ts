@@ -284,6 +284,25 @@ test("restore refuses what is no whole backup, and changes nothing", async (t) =
   assert.deepEqual(kept(), before);
 });
 
+test("restore refuses a backup of a newer version, which this one could not start on", async (t) => {
+  const { directory, file } = await withBackup(t);
+  for (const name of ["metadata.db", "timeseries.db", "webhooks.db"]) {
+    const folder = join(directory, name);
+    mkdirSync(folder);
+    spawnSync("tar", ["-xzf", file, "-C", folder]);
+    const database = new DatabaseSync(join(folder, name));
+    database.exec("INSERT INTO schema_migrations (revision, name) VALUES ('999', 'later')");
+    database.close();
+    const newer = join(directory, `${name}.tar.gz`);
+    create({ cwd: folder, gzip: true, file: newer, sync: true }, readdirSync(folder));
+    for (const words of ["restore", "restore --dry-run"]) {
+      const { status, stderr } = run(directory, `${words} ${newer}`);
+      const says = `: its ${name} is of a newer version than this program; nothing was changed\n`;
+      assert.ok(status === 1 && stderr.endsWith(says), stderr);
+    }
+  }
+});
+
 test("restore takes nothing out of a backup but what backup puts there, and no links", async (t) => {
   const { directory, file } = await withBackup(t);
   const folder = join(directory, "own");

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, rmSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
-import { type About, type Contents, checkDatabases, readAbout } from "../backup/about.ts";
-import { TIMESERIES } from "../backup/data-files.ts";
+import { type About, assertKnownRevisions, type Contents, checkDatabases, readAbout } from "../backup/about.ts";
+import { METADATA, TIMESERIES, WEBHOOKS } from "../backup/data-files.ts";
 import { removeForgotten } from "../backup/forgotten.ts";
 import { unpack } from "../backup/pack.ts";
 import { replaceData } from "../backup/replace.ts";
@@ -9,7 +9,10 @@ import type { Config } from "../config.ts";
 import { prepareDirectory } from "../data-directory.ts";
 import { AppError, messageOf } from "../domain/errors.ts";
 import { isSystemRefusal } from "../lib/system-refusal.ts";
+import { homeMigrations } from "../metadata/migrate.ts";
 import { verifyArchive } from "../timeseries/archive/parquet/verify.ts";
+import { storeMigrations } from "../timeseries/hot/database.ts";
+import { webhookMigrations } from "../webhooks/database.ts";
 import { inWords } from "./backup.ts";
 import { holdDirectories } from "./hold.ts";
 import { assertThere } from "./there.ts";
@@ -60,6 +63,11 @@ async function checked(file: string, prefix: string, config: Config): Promise<Ch
   try {
     copy = await unpack(file, prefix);
     const about = readAbout(copy);
+    assertKnownRevisions(copy, {
+      [METADATA]: homeMigrations(),
+      [TIMESERIES]: storeMigrations(),
+      [WEBHOOKS]: webhookMigrations(),
+    });
     const contents = checkDatabases(copy);
     const findings = existsSync(join(copy, TIMESERIES)) ? verifyArchive(copy, config.sqlite) : [];
     for (const { path, fault } of findings) {

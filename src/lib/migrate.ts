@@ -37,6 +37,12 @@ export function currentRevision(db: DatabaseSync): string | null {
   return typeof row?.revision === "string" ? row.revision : null;
 }
 
+/** Whether a database stands at one of these migrations or before them all; if not, a newer version has made it. */
+export function isKnown(db: DatabaseSync, migrations: readonly Migration[]): boolean {
+  const current = currentRevision(db);
+  return current === null || migrations.some(({ revision }) => revision === current);
+}
+
 /**
  * Applies what is missing up to and including `target` (default: all), each step in a transaction of its own. A step
  * that fails leaves the revision before it and throws, and so does a database of a version that is newer. Returns the
@@ -44,7 +50,7 @@ export function currentRevision(db: DatabaseSync): string | null {
  */
 export function upgrade(db: DatabaseSync, migrations: readonly Migration[], target?: string): string[] {
   const current = currentRevision(db) ?? "";
-  if (current !== "" && !migrations.some(({ revision }) => revision === current)) {
+  if (!isKnown(db, migrations)) {
     const message = `Its revision "${current}" is unknown to this version: start the newer one that made it`;
     throw Object.assign(new Error(message), { code: NEWER_REVISION });
   }

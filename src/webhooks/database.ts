@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { AppError, messageOf } from "../domain/errors.ts";
 import { damageOf, moveAside } from "../lib/damaged-database.ts";
-import { readMigrations, upgrade } from "../lib/migrate.ts";
+import { type Migration, readMigrations, upgrade } from "../lib/migrate.ts";
 
 /** SQLite's own settings, as SQLITE_TIMEOUT, SQLITE_CACHE_SIZE and SQLITE_SYNCHRONOUS say them. */
 export interface SqliteSettings {
@@ -17,6 +17,11 @@ export const DATABASE_FILE = "webhooks.db";
 export const KEY_FILE = "webhooks.key";
 /** Reads are short and indexed, so a small cache is enough; the kernel has its own. */
 const CACHE_KIB_MAX = 4_096;
+
+/** Of webhooks.db. */
+export function webhookMigrations(): readonly Migration[] {
+  return readMigrations(join(import.meta.dirname, "migrations"));
+}
 
 /**
  * Opens the database for writing, makes it when there is none and brings its schema up to date. A damaged file is
@@ -32,7 +37,7 @@ export function openWebhookDatabase(file: string, settings: SqliteSettings): Dat
     database.exec("PRAGMA foreign_keys = ON");
     const kibibytes = settings.cacheSize < 0 ? -settings.cacheSize : settings.cacheSize * 4;
     database.exec(`PRAGMA cache_size = ${-Math.min(CACHE_KIB_MAX, Math.round(kibibytes))}`);
-    upgrade(database, readMigrations(join(import.meta.dirname, "migrations")));
+    upgrade(database, webhookMigrations());
     return database;
   } catch (cause) {
     database?.close();

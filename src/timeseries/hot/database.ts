@@ -1,7 +1,7 @@
 import { statSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { readMigrations, upgrade } from "../../lib/migrate.ts";
+import { type Migration, readMigrations, upgrade } from "../../lib/migrate.ts";
 import { packOldHours } from "../rollups/old-hours.ts";
 
 /** SQLite's own settings, as SQLITE_TIMEOUT, SQLITE_CACHE_SIZE and SQLITE_SYNCHRONOUS say them. */
@@ -32,7 +32,10 @@ const INCREMENTAL = 2;
 /** Pages of one step, during which no samples are committed. */
 const GIVE_BACK_PAGES = 2_048;
 
-const MIGRATIONS = join(import.meta.dirname, "migrations");
+/** Of timeseries.db. */
+export function storeMigrations(): readonly Migration[] {
+  return readMigrations(join(import.meta.dirname, "migrations"));
+}
 
 /** The connection that writes: makes the file when there is none and brings its schema up to date. */
 export function openForWriting(file: string, settings: SqliteSettings): DatabaseSync {
@@ -47,7 +50,7 @@ export function openForWriting(file: string, settings: SqliteSettings): Database
     db.exec(`PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
     db.exec("PRAGMA temp_store = MEMORY");
     applySettings(db, settings);
-    upgrade(db, readMigrations(MIGRATIONS));
+    upgrade(db, storeMigrations());
     packOldHours(db);
     return db;
   } catch (error) {
