@@ -51,6 +51,18 @@ test("main() makes the directories of DATA_DIR and DATABASE_URL, and ends with 0
   assert.deepEqual(await ended, [0, null], told.said);
 });
 
+test("main() ends where the archive cannot be opened, with what is in its way", (t) => {
+  const dir = temporary(t);
+  writeFileSync(join(dir, "archive"), "no directory");
+  const { status, signal, stderr } = spawnSync(process.execPath, [join(import.meta.dirname, "main.ts")], {
+    env: { ...ALONE, DATA_DIR: dir, LOG_LEVEL: "fatal", DATA_API_PORT: "0", SPORTS_DATA_PORT: "0" },
+    encoding: "utf8",
+    timeout: 30_000,
+  });
+  assert.deepEqual([status, signal], [1, null]);
+  assert.match(stderr, /^Cannot start: EEXIST: .*archive'; see the files of DATA_DIR and the rights to them\n$/);
+});
+
 test("main() records what it needs itself every SYSTEM_METRICS_SECONDS", async (t) => {
   const { told, until } = run(t, temporary(t), { SYSTEM_METRICS_SECONDS: "1" });
   await until('"api":"sports"');

@@ -154,11 +154,13 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     rollupsMended: () => rollups.changed([...days, ...(parquet?.files().flatMap(daysOf) ?? [])]),
   });
 
+  // A thread that is left behind would keep a program that could not start from ending.
+  await using opening = new AsyncDisposableStack();
+  opening.defer(() => committer.terminate());
   let stored: StoredState;
   try {
     stored = await committer.load();
   } catch (cause) {
-    await committer.terminate();
     const message = `Cannot open the time-series store in "${directory}": ${messageOf(cause)}`;
     const isNewer = (cause as { code?: unknown }).code === NEWER_REVISION;
     throw isNewer ? new AppError("unavailable", message, { cause }) : new Error(message, { cause });
@@ -386,6 +388,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     await committer.close();
   }
 
+  opening.move();
   return {
     series: (key, name, at) => catalog.series(key, name, at),
     find: (key) => catalog.find(key),
