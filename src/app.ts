@@ -6,7 +6,7 @@ import { createApi, createSportsApi, type ServerOptions } from "./api/server.ts"
 import { copyData } from "./backup/copy.ts";
 import { assertNotRestoring } from "./backup/replace.ts";
 import { type Config, isLoopback } from "./config.ts";
-import { keepDemoApart, prepareDirectory } from "./data-directory.ts";
+import { assertUsable, keepDemoApart, missingDatabases, prepareDirectory } from "./data-directory.ts";
 import { AppError, messageOf } from "./domain/errors.ts";
 import type { HomeConfig } from "./domain/home.ts";
 import type { DemoKind } from "./domain/setup.ts";
@@ -67,6 +67,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
   const log = component("main");
   prepareDirectory(config.dataDir, "DATA_DIR");
   prepareDirectory(dirname(config.metadataFile), "DATABASE_URL");
+  assertUsable(config);
 
   await using stack = new AsyncDisposableStack();
   stack.use(lock(config.dataDir, "DATA_DIR"));
@@ -74,6 +75,10 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
   const metadataDirectory = dirname(config.metadataFile);
   // Two services on one database of the home would each take the other's writes for its own.
   if (resolve(metadataDirectory) !== resolve(config.dataDir)) stack.use(lock(metadataDirectory, "DATABASE_URL"));
+  for (const name of missingDatabases(config)) {
+    const remedy = "If there was one, stop this and put it back, or restore a backup (docs/backup.md)";
+    log.warn(`There is no ${name} beside the other databases of "${config.dataDir}": a new one begins. ${remedy}`);
+  }
   const home = await openHome({
     file: config.metadataFile,
     settings: config.sqlite,

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { keepDemoApart } from "./data-directory.ts";
+import { assertUsable, keepDemoApart, missingDatabases } from "./data-directory.ts";
 
 function directory(t: TestContext): string {
   const path = mkdtempSync(join(tmpdir(), "data-directory-test-"));
@@ -39,4 +40,48 @@ test("keepDemoApart() keeps a home out of the demo's directory, which may be loo
   assert.equal(keepDemoApart(path, { ...DEMO, isRecorded: true }), false);
   assert.throws(() => keepDemoApart(path, HOME), { code: "conflict", message: /which is the demo's/ });
   assert.equal(keepDemoApart(path, NO_HOME), true);
+});
+
+test("assertUsable() names all that this user cannot use, in one message", (t) => {
+  const dataDir = directory(t);
+  const place = { dataDir, metadataFile: join(dataDir, "metadata.db") };
+  assert.doesNotThrow(() => assertUsable(place));
+  for (const name of ["lock.db", "timeseries.db", "metadata.db"]) writeFileSync(join(dataDir, name), "");
+  assert.doesNotThrow(() => assertUsable(place));
+  mkdirSync(join(dataDir, "webhooks.db"));
+  const isDirectory = {
+    code: "unavailable",
+    message: /^Cannot use "[^"]*webhooks\.db" as user [^:]+: no file; /,
+  };
+  assert.throws(() => assertUsable(place), isDirectory);
+  rmSync(join(dataDir, "webhooks.db"), { recursive: true });
+
+  if (process.platform === "win32") return;
+  // Root may do everything, so a process of somebody else has to ask.
+  const isRoot = process.getuid?.() === 0;
+  for (const name of ["owner.json", "timeseries.db-shm"]) {
+    writeFileSync(join(dataDir, name), "");
+    chmodSync(join(dataDir, name), isRoot ? 0o600 : 0o400);
+  }
+  if (isRoot) for (const name of ["lock.db", "timeseries.db", "metadata.db"]) chmodSync(join(dataDir, name), 0o666);
+  chmodSync(dataDir, 0o777);
+  const ask = `
+    const { assertUsable } = await import(${JSON.stringify(join(import.meta.dirname, "data-directory.ts"))});
+    if (${isRoot}) process.setuid(65534);
+    assertUsable(${JSON.stringify(place)});`;
+  const { stderr } = spawnSync(process.execPath, ["--input-type=module", "--eval", ask], { encoding: "utf8" });
+  const denied = ["owner.json", "timeseries.db-shm"].map((name) => `"${join(dataDir, name)}"`).join(", ");
+  assert.match(
+    stderr,
+    new RegExp(`Cannot use ${denied} as user [^:]+: permission denied; give all of "${dataDir}" to `),
+  );
+});
+
+test("missingDatabases() tells of those that are missing or empty beside others, not of a new directory", (t) => {
+  const dataDir = directory(t);
+  const place = { dataDir, metadataFile: join(dataDir, "metadata.db") };
+  assert.deepEqual(missingDatabases(place), []);
+  writeFileSync(join(dataDir, "metadata.db"), "a database");
+  writeFileSync(join(dataDir, "webhooks.db"), "");
+  assert.deepEqual(missingDatabases(place), ["timeseries.db", "webhooks.db"]);
 });

@@ -1,8 +1,9 @@
-import { accessSync, constants, existsSync, writeFileSync } from "node:fs";
+import { accessSync, constants, existsSync, statSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
-import { DEMO_MARK } from "./backup/data-files.ts";
+import { DATABASES, type DataPlace, DEMO_MARK, pathOf, WEBHOOK_KEY } from "./backup/data-files.ts";
 import { AppError, messageOf } from "./domain/errors.ts";
 import { isCorruption } from "./lib/damaged-database.ts";
+import { LOCK_FILES } from "./lib/directory-lock.ts";
 import { makeDirectory } from "./lib/make-directory.ts";
 import { isSystemRefusal } from "./lib/system-refusal.ts";
 import { userName } from "./lib/user-name.ts";
@@ -17,6 +18,48 @@ export function prepareDirectory(directory: string, setting: string): void {
     const message = `Cannot write to the directory "${directory}" as user ${userName()}: ${messageOf(cause)}; ${remedy}`;
     throw new AppError("unavailable", message, { cause });
   }
+}
+
+/**
+ * Throws `unavailable` where there is something that this user cannot use, such as what a run as another one left: all
+ * of it in one message, since SQLite names no file.
+ */
+export function assertUsable(place: DataPlace): void {
+  const written = [
+    ...LOCK_FILES.map((name) => join(place.dataDir, name)),
+    ...DATABASES.flatMap((name) => ["", "-wal", "-shm"].map((suffix) => pathOf(name, place) + suffix)),
+  ];
+  const key = join(place.dataDir, WEBHOOK_KEY);
+  // That DATABASE_URL names no file is told where it is opened.
+  const own = [...written, key].filter((path) => path !== place.metadataFile);
+  const noFiles = own.filter((path) => statSync(path, { throwIfNoEntry: false })?.isFile() === false);
+  const denied = [
+    ...written.filter((path) => isDenied(path, constants.R_OK | constants.W_OK)),
+    ...[key].filter((path) => isDenied(path, constants.R_OK)),
+  ];
+  const user = userName();
+  const cannot = (paths: readonly string[], why: string): AppError => {
+    const names = paths.map((path) => `"${path}"`).join(", ");
+    return new AppError("unavailable", `Cannot use ${names} as user ${user}: ${why}`);
+  };
+  if (noFiles.length > 0) throw cannot(noFiles, "no file; move it out of the way");
+  const remedy = `give all of "${place.dataDir}" to this user (chown -R)`;
+  if (denied.length > 0) throw cannot(denied, `permission denied; ${remedy}`);
+}
+
+function isDenied(path: string, mode: number): boolean {
+  try {
+    accessSync(path, mode);
+    return false;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EACCES";
+  }
+}
+
+/** The databases that are missing, or empty, beside others that are there: new ones begin in their place. */
+export function missingDatabases(place: DataPlace): string[] {
+  const isThere = (name: string) => (statSync(pathOf(name, place), { throwIfNoEntry: false })?.size ?? 0) > 0;
+  return DATABASES.some(isThere) ? DATABASES.filter((name) => !isThere(name)) : [];
 }
 
 /** Where the demo's values lie unless DATA_DIR says otherwise; earlier versions left no mark in it. */

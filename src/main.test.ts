@@ -209,7 +209,7 @@ test("main() ends with one line where something is in the way of a file", async 
   mkdirSync(join(dir, "data/timeseries.db"), { recursive: true });
   const { ended, told } = run(t, dir, { DATA_DIR: "data", LOG_LEVEL: "fatal" });
   assert.deepEqual(await ended, [1, null]);
-  assert.match(told.said, /^Cannot start: Cannot open the time-series store in ".*data": .*; see [^\n]*\n$/);
+  assert.match(told.said, /^Cannot use "[^"]*data\/timeseries\.db" as user [^:]+: no file; [^\n]*\n$/);
 });
 
 test("main() ends with one line where the system makes no directory", { timeout: 30_000 }, async (t) => {

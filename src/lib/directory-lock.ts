@@ -12,6 +12,11 @@ export interface LockOwner {
   readonly since: string;
 }
 
+const LOCK = "lock.db";
+const OWNER = "owner.json";
+/** What `lockDirectory` keeps in a directory. */
+export const LOCK_FILES: readonly string[] = [LOCK, OWNER];
+
 /** Another process holds the directory. */
 export class DirectoryHeld extends Error {
   readonly owner: LockOwner | null;
@@ -30,8 +35,8 @@ export class DirectoryHeld extends Error {
  * `owner.json` beside it is for the message only.
  */
 export function lockDirectory(directory: string): Disposable {
-  const file = join(directory, "lock.db");
-  const ownerFile = join(directory, "owner.json");
+  const file = join(directory, LOCK);
+  const ownerFile = join(directory, OWNER);
   let database: DatabaseSync | undefined;
   try {
     database = new DatabaseSync(file);
