@@ -30,9 +30,10 @@ export async function pack(copy: string, folder: string, now = Date.now()): Prom
     await pipeline(packed, createWriteStream(unfinished, { flags: "wx", mode: 0o600, flush: true }));
     renameSync(unfinished, file);
     return file;
-  } catch (error) {
+  } catch (cause) {
     rmSync(unfinished, { force: true });
-    throw error;
+    if (!isSystemRefusal(cause)) throw cause;
+    throw new AppError("unavailable", `Cannot write "${file}": ${messageOf(cause)}`, { cause });
   }
 }
 
@@ -45,7 +46,9 @@ export async function unpack(file: string, prefix: string): Promise<string> {
     return folder;
   } catch (cause) {
     rmSync(folder, { recursive: true, force: true });
-    if (isSystemRefusal(cause)) throw cause;
+    if (isSystemRefusal(cause)) {
+      throw new AppError("unavailable", `Cannot unpack "${file}" into "${folder}": ${messageOf(cause)}`, { cause });
+    }
     throw new AppError("invalid", `${basename(file)} cannot be unpacked: ${messageOf(cause)}`, { cause });
   }
 }

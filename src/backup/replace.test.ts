@@ -32,28 +32,42 @@ function files(names: readonly string[], text: string): Record<string, string> {
   return Object.fromEntries(names.map((name) => [name, text]).sort());
 }
 
-/** Puts `text` in place of what is there; the power goes before the renaming of that number, counted from 0. */
-function restore(dataDir: string, text: string, now: number, cutAt = Number.POSITIVE_INFINITY) {
+/** Renamings that fail, counted from 0, for a reason that passes; or from one on everything, as when the power goes. */
+type Trouble = { readonly refused: number } | { readonly powerUntil: number };
+
+/** Puts `text` in place of what is there. */
+function restore(dataDir: string, text: string, now: number, trouble: Trouble = { refused: -1 }) {
   const copy = join(dataDir, "copy");
   rmSync(copy, { recursive: true, force: true });
   write(copy, COPY, text);
   let renamed = 0;
-  fs.renameSync = (from, to) => {
-    if (renamed === cutAt) throw new Error("the power is gone");
-    renamed++;
-    renameSync(from, to);
+  let isDead = false;
+  const living = <T extends unknown[]>(work: (...given: T) => void) => {
+    return (...given: T): void => {
+      if (isDead) throw new Error("the power is gone");
+      work(...given);
+    };
   };
-  // What the disk has by then is another matter, and would take seconds.
-  fs.fsyncSync = () => {};
+  Object.assign(fs, {
+    rmSync: living(rmSync),
+    renameSync: living((from: string, to: string) => {
+      const number = renamed++;
+      if ("refused" in trouble && number === trouble.refused) throw new Error("busy");
+      isDead = "powerUntil" in trouble && number === trouble.powerUntil;
+      if (isDead) throw new Error("the power is gone");
+      renameSync(from, to);
+    }),
+    // What the disk has by then is another matter, and would take seconds.
+    fsyncSync() {},
+  });
   syncBuiltinESMExports();
   try {
     return replaceData(copy, { dataDir, metadataFile: join(dataDir, "metadata.db") }, now);
   } catch (error) {
-    assert.match(String(error), /the power is gone/);
+    assert.match(String(error), "refused" in trouble ? /: busy; nothing was changed$/ : /the power is gone$/);
     return "cut off" as const;
   } finally {
-    fs.renameSync = renameSync;
-    fs.fsyncSync = fsyncSync;
+    Object.assign(fs, { rmSync, renameSync, fsyncSync });
     syncBuiltinESMExports();
     rmSync(copy, { recursive: true });
   }
@@ -74,12 +88,12 @@ test("replaceData() keeps what was there in one folder, wherever and however oft
     for (let second = 0; second < renamings; second++) {
       rmSync(dataDir, { recursive: true, force: true });
       write(dataDir, OLD, "old");
-      assert.equal(restore(dataDir, "first", 1_000_000, first), "cut off");
-      if (first === 0) assert.deepEqual(read(dataDir), files(OLD, "old"));
+      assert.equal(restore(dataDir, "first", 1_000_000, { powerUntil: first }), "cut off");
+      if (first === 0) assert.doesNotThrow(() => assertNotRestoring(dataDir));
       else
         assert.throws(() => assertNotRestoring(dataDir), /run it again .* is in ".*before-restore-19700101T001640Z"$/);
       // Going on takes fewer renamings, so it may come to its end.
-      const isOver = restore(dataDir, "second", 2_000_000, second) !== "cut off";
+      const isOver = restore(dataDir, "second", 2_000_000, { powerUntil: second }) !== "cut off";
       const before = restore(dataDir, "third", 3_000_000);
       assert.doesNotThrow(() => assertNotRestoring(dataDir));
 
@@ -98,7 +112,7 @@ test("replaceData() keeps what was there in one folder, wherever and however oft
 test("replaceData() deletes nothing that its owner put back after it was cut off", (t) => {
   const dataDir = temporary(t);
   write(dataDir, OLD, "old");
-  assert.equal(restore(dataDir, "first", 1_000_000, OLD.length + 2), "cut off");
+  assert.equal(restore(dataDir, "first", 1_000_000, { powerUntil: OLD.length + 2 }), "cut off");
   const before = join(dataDir, "before-restore-19700101T001640Z");
   for (const name of readdirSync(before)) {
     rmSync(join(dataDir, name), { recursive: true, force: true });
@@ -106,4 +120,17 @@ test("replaceData() deletes nothing that its owner put back after it was cut off
   }
   assert.equal(restore(dataDir, "second", 2_000_000), before);
   assert.deepEqual(read(before), files(OLD, "old"));
+});
+
+test("replaceData() leaves everything as it was where something cannot be moved aside, such as a mount", (t) => {
+  const dataDir = temporary(t);
+  write(dataDir, OLD, "old");
+  for (let refused = 1; refused <= OLD.length; refused++) {
+    assert.equal(restore(dataDir, "new", 1_000_000, { refused }), "cut off");
+    assert.deepEqual(read(dataDir), files(OLD, "old"));
+    assert.deepEqual(
+      readdirSync(dataDir).filter((name) => name.startsWith("before")),
+      [],
+    );
+  }
 });

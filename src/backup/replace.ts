@@ -12,7 +12,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { basename, join } from "node:path";
-import { AppError } from "../domain/errors.ts";
+import { AppError, messageOf } from "../domain/errors.ts";
 import { isObject } from "../lib/is-object.ts";
 import { ARCHIVE, DATABASES, type DataPlace, FILES, freeName, pathOf, RESTORING, SETTINGS } from "./data-files.ts";
 
@@ -45,18 +45,23 @@ export function replaceData(copy: string, place: DataPlace, now = Date.now()): s
   for (const entry of readdirSync(copy, { recursive: true, withFileTypes: true })) {
     if (entry.isFile()) toDisk(join(entry.parentPath, entry.name));
   }
-  const underWay = restoreUnderWay(dataDir) ?? {
+  const begun = restoreUnderWay(dataDir);
+  const underWay = begun ?? {
     before: freeName(now, (stamp) => `before-restore-${stamp}`, dataDir),
     found: REPLACED.filter((name) => existsSync(pathOfReplaced(name, place))),
   };
   sayUnderWay(dataDir, underWay);
   const before = join(dataDir, underWay.before);
   if (!existsSync(before)) mkdirSync(before, { mode: 0o700 });
-  for (const name of REPLACED) {
-    const path = pathOfReplaced(name, place);
-    const isKept = !underWay.found.includes(name) || existsSync(join(before, name));
-    if (isKept) rmSync(path, { recursive: true, force: true });
-    else moveIfThere(path, join(before, name));
+  try {
+    moveAside(underWay, place);
+  } catch (cause) {
+    if (begun !== null) throw cause;
+    for (const name of REPLACED) moveIfThere(join(before, name), pathOfReplaced(name, place));
+    rmSync(before, { recursive: true });
+    rmSync(join(dataDir, RESTORING));
+    const why = `what is there cannot be moved: ${messageOf(cause)}`;
+    throw new AppError("conflict", `Cannot restore into "${dataDir}": ${why}; nothing was changed`, { cause });
   }
   const wanted = existsSync(pathOf(SETTINGS, place)) ? FILES.filter((name) => name !== SETTINGS) : FILES;
   for (const name of [...wanted, ARCHIVE]) moveIfThere(join(copy, name), pathOf(name, place));
@@ -64,6 +69,15 @@ export function replaceData(copy: string, place: DataPlace, now = Date.now()): s
   if (readdirSync(before).length > 0) return before;
   rmSync(before, { recursive: true });
   return null;
+}
+
+function moveAside({ before, found }: UnderWay, place: DataPlace): void {
+  for (const name of REPLACED) {
+    const path = pathOfReplaced(name, place);
+    const kept = join(place.dataDir, before, name);
+    if (!found.includes(name) || existsSync(kept)) rmSync(path, { recursive: true, force: true });
+    else moveIfThere(path, kept);
+  }
 }
 
 /** Throws `conflict` where a restore has not come to its end: the service would begin anew in what is left. */

@@ -44,8 +44,12 @@ export async function restore([file]: readonly string[], config: Config, { dryRu
     rmSync(join(config.dataDir, name), { recursive: true });
   }
   const { copy, about, contents } = await checked(file, join(config.dataDir, UNPACKED), config);
-  const before = replaceData(copy, config);
-  rmSync(copy, { recursive: true });
+  let before: string | null;
+  try {
+    before = replaceData(copy, config);
+  } finally {
+    rmSync(copy, { recursive: true });
+  }
   console.log(`Restored ${inWords(contents)}, as they were at ${about.created_at}`);
   if (before !== null) console.log(`What was there is in "${before}" now: delete it when you are sure`);
 }
@@ -76,7 +80,8 @@ async function checked(file: string, prefix: string, config: Config): Promise<Ch
     return { copy, about, contents };
   } catch (cause) {
     if (copy !== undefined) rmSync(copy, { recursive: true, force: true });
-    if (isSystemRefusal(cause)) throw cause;
+    if (isSystemRefusal(cause))
+      throw new AppError("unavailable", `${messageOf(cause)}; nothing was changed`, { cause });
     throw new AppError("invalid", `Cannot restore "${file}": ${messageOf(cause)}; nothing was changed`, { cause });
   }
 }
