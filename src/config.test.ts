@@ -60,6 +60,28 @@ const FAULTS: [string, Record<string, string>, RegExp][] = [
   ],
   ["no time to answer", { WEBHOOK_TIMEOUT_SECONDS: "0" }, /WEBHOOK_TIMEOUT_SECONDS="0": must be a number from 0.1/],
   ["a URL under another name", { HASS_URL: "ftp://ha", HASS_TOKEN: "x" }, /HASS_URL="ftp:\/\/ha": must be an address/],
+  [
+    "the store's file as that of the home",
+    { DATABASE_URL: "sqlite:///data/timeseries.db" },
+    /DATABASE_URL="sqlite:\/\/\/data\/timeseries\.db": is a file of this program for something else: name another/,
+  ],
+  [
+    "a lock as the file of the home",
+    { DATABASE_URL: "sqlite:////elsewhere/lock.db" },
+    /DATABASE_URL=.*: is a file of this program for/,
+  ],
+  ["what only shells expand", { DATA_DIR: "~/data" }, /DATA_DIR="~\/data": "~" is for shells: write the whole path/],
+  ["a switch that is none", { API_AUTH: "of" }, /API_AUTH="of": must be true or false, or on or off/],
+  [
+    "a key in an address, which it does not repeat",
+    { WEATHER_BASE_URL: "http://h/w?appid=s3cret" },
+    /^(?!.*s3cret).*WEATHER_BASE_URL="http:\/\/h\/w\?…": must not have parameters/s,
+  ],
+  [
+    "an InfluxDB without a scheme",
+    { TIMESERIES_ENGINE: "influxdb", INFLUXDB_URL: "influx:8086", INFLUXDB_BUCKET: "b" },
+    /INFLUXDB_URL="…": must be an address with http or https/,
+  ],
   ["parameters of scores", { SPORTS_BASE_URL: "http://h/s?key=x" }, /SPORTS_BASE_URL=.*: must not have parameters/],
   [
     "a misspelt token, and names it",
@@ -166,6 +188,11 @@ test("readConfig() says which settings have no effect beside others", () => {
   assert.match(read({ TZ: "Mars/Phobos" }).notes.join(), /TZ="Mars\/Phobos" is no time zone/);
   for (const zone of ["UTC", "Europe/Amsterdam", ":Asia/Kathmandu", "EST5EDT"])
     assert.deepEqual(read({ TZ: zone }).notes, []);
+});
+
+test("readConfig() says which values have quotes around them, and shows no secret", () => {
+  const { notes } = read({ HA_URL: "http://ha", HA_TOKEN: `"s3cret"`, WEATHER_PROVIDER: "off", LOG_FORMAT: "json" });
+  assert.deepEqual(notes, ["HA_TOKEN has quotes around it that belong to its value: leave them out"]);
 });
 
 test("readConfig() takes addresses and names as HOST", () => {

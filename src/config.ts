@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { isIP } from "node:net";
-import { join, resolve } from "node:path";
+import { basename, join, resolve } from "node:path";
+import { FILES, METADATA } from "./backup/data-files.ts";
 import { readFilter, readMirrors } from "./config-file.ts";
 import { AppError, messageOf } from "./domain/errors.ts";
 import type { Limits } from "./domain/retention.ts";
@@ -11,6 +12,7 @@ import { HOME_ASSISTANT_FILE, readHomeAssistantFile } from "./home-assistant-fil
 import type { FilterRules } from "./ingest/filter-rules.ts";
 import { DAYS_MAX, limitsFault } from "./ingest/retention-rules.ts";
 import { isTimeZone } from "./lib/calendar.ts";
+import { LOCK_FILES } from "./lib/directory-lock.ts";
 import { databaseFile } from "./metadata/database.ts";
 import { parseLeague } from "./sources/sports/leagues.ts";
 import {
@@ -20,7 +22,7 @@ import {
   tokenFault,
   urlFault,
 } from "./timeseries/forward/target-settings.ts";
-import { variablesWithoutEffect } from "./variables.ts";
+import { quotedVariables, variablesWithoutEffect } from "./variables.ts";
 import { createAddressRules, portOf } from "./webhooks/address-rules.ts";
 import { DEFAULT_RETRY_SECONDS } from "./webhooks/retry.ts";
 
@@ -164,7 +166,7 @@ export function readConfig(environment: Environment, defaults: { dataDir: string
     if (value === undefined) return fallback;
     if (["true", "1", "yes", "on"].includes(value)) return true;
     if (["false", "0", "no", "off"].includes(value)) return false;
-    fault(name, value, "must be true or false");
+    fault(name, value, "must be true or false, or on or off");
     return fallback;
   };
   const list = (name: string): string[] =>
@@ -191,6 +193,8 @@ export function readConfig(environment: Environment, defaults: { dataDir: string
 
   const dataDir = resolve(text("DATA_DIR") ?? defaults.dataDir);
   const databaseUrl = text("DATABASE_URL");
+  if (text("DATA_DIR")?.startsWith("~"))
+    fault("DATA_DIR", text("DATA_DIR")!, '"~" is for shells: write the whole path');
   const attempt = <T>(read: () => T, otherwise: T): T => {
     try {
       return read();
@@ -200,6 +204,13 @@ export function readConfig(environment: Environment, defaults: { dataDir: string
       return otherwise;
     }
   };
+  const metadataFile = attempt(
+    () => (databaseUrl === null ? join(dataDir, METADATA) : databaseFile(databaseUrl)),
+    join(dataDir, METADATA),
+  );
+  // Either would be taken for the other, or for damaged.
+  const isTaken = LOCK_FILES.includes(basename(metadataFile)) || takenNames(dataDir).includes(metadataFile);
+  if (isTaken) fault("DATABASE_URL", databaseUrl!, "is a file of this program for something else: name another");
   const supervisorToken = text("SUPERVISOR_TOKEN", "HASSIO_TOKEN");
   const haUrlName = HA_URL_NAMES.find((name) => text(name) !== null) ?? "HA_URL";
   const haUrl = text(haUrlName);
@@ -262,7 +273,7 @@ export function readConfig(environment: Environment, defaults: { dataDir: string
   const timeZone = text("TZ");
   if (timeZone !== null && !isTimeZone(timeZone.replace(/^:/, "")))
     notes.push(`TZ=${JSON.stringify(timeZone)} is no time zone like "Europe/Amsterdam": the log may be in UTC`);
-  notes.push(...variablesWithoutEffect(environment));
+  notes.push(...variablesWithoutEffect(environment), ...quotedVariables(environment));
 
   const engine = text("TIMESERIES_ENGINE")?.toLowerCase() ?? "parquet";
   if (engine !== "parquet" && engine !== "influxdb") fault("TIMESERIES_ENGINE", engine, "must be parquet or influxdb");
@@ -276,7 +287,7 @@ export function readConfig(environment: Environment, defaults: { dataDir: string
     const remedy = urlFault(url);
     if (url === "")
       faults.push("INFLUXDB_URL is not set: the address of InfluxDB, which TIMESERIES_ENGINE=influxdb needs");
-    else if (remedy !== null) fault("INFLUXDB_URL", URL.parse(url)?.host ?? "…", remedy);
+    else if (remedy !== null) fault("INFLUXDB_URL", URL.parse(url)?.host || "…", remedy);
     const bucket = text("INFLUXDB_BUCKET");
     const database = text("INFLUXDB_DATABASE");
     if (bucket === null && database === null) {
@@ -351,7 +362,7 @@ export function readConfig(environment: Environment, defaults: { dataDir: string
     dataApiPort,
     sportsDataPort,
     dataDir,
-    metadataFile: attempt(() => (databaseUrl === null ? join(dataDir, "metadata.db") : databaseFile(databaseUrl)), ""),
+    metadataFile,
     sqlite: {
       busyTimeoutSeconds: number("SQLITE_TIMEOUT", 30, 0, 3600, false),
       cacheSize: number("SQLITE_CACHE_SIZE", -64_000, -4_000_000, 1_000_000),
@@ -397,6 +408,11 @@ export function readConfig(environment: Environment, defaults: { dataDir: string
   return Object.freeze(config);
 }
 
+/** Files of the data directory that are not the database of the home. */
+function takenNames(dataDir: string): string[] {
+  return [...FILES, "api-token"].filter((name) => name !== METADATA).map((name) => join(dataDir, name));
+}
+
 /** Where Home Assistant's own pages and webhooks are for whoever reaches its API by the Supervisor. */
 const SUPERVISED_HOME = "http://homeassistant:8123";
 
@@ -424,7 +440,7 @@ function httpUrl(name: string, value: string | null): string | null {
   // Not repeated: it would stand in the log.
   if (url?.username || url?.password) throw new AppError("invalid", `${name} must not carry a user or a password`);
   if (url?.search || url?.hash)
-    throw new AppError("invalid", `${name}=${JSON.stringify(value)}: must not have parameters`);
+    throw new AppError("invalid", `${name}="${url.origin}${url.pathname}?…": must not have parameters`);
   if (value === null || url?.protocol === "http:" || url?.protocol === "https:") return value;
   throw new AppError("invalid", `${name}=${JSON.stringify(value)}: must be an address with http or https`);
 }

@@ -67,6 +67,13 @@ export function variablesWithoutEffect(environment: Environment): string[] {
     });
 }
 
+/** A line for each variable with quotes around it, as Docker's --env-file leaves them, where shells and systemd do not. */
+export function quotedVariables(environment: Environment): string[] {
+  return VARIABLES.filter((name) => /^(["']).*\1$/s.test(environment[name]?.trim() ?? "")).map(
+    (name) => `${name} has quotes around it that belong to its value: leave them out`,
+  );
+}
+
 /** Null: not meant for us, as far as its name tells. */
 function reasonOf(name: string, environment: Environment): string | null {
   const replacement = REPLACED[name];
