@@ -4,7 +4,7 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { assertUsable, keepDemoApart, missingDatabases } from "./data-directory.ts";
+import { assertUsable, explained, keepDemoApart, missingDatabases } from "./data-directory.ts";
 
 function directory(t: TestContext): string {
   const path = mkdtempSync(join(tmpdir(), "data-directory-test-"));
@@ -84,4 +84,12 @@ test("missingDatabases() tells of those that are missing or empty beside others,
   writeFileSync(join(dataDir, "metadata.db"), "a database");
   writeFileSync(join(dataDir, "webhooks.db"), "");
   assert.deepEqual(missingDatabases(place), ["timeseries.db", "webhooks.db"]);
+});
+
+test("explained() names the remedy of a full disk also where a step has given back what it had taken", () => {
+  const full = Object.assign(new Error("database or disk is full"), { errcode: 13 });
+  const { message } = explained("start", new Error("Cannot open: it is full", { cause: full })) as Error;
+  assert.match(message, /^Cannot start: Cannot open: it is full; free some room on that disk/);
+  const denied = Object.assign(new Error("EACCES"), { code: "EACCES", syscall: "open" });
+  assert.match((explained("start", denied) as Error).message, /^Cannot start: EACCES; see the files of DATA_DIR/);
 });

@@ -4,6 +4,7 @@ import { DATABASES, type DataPlace, DEMO_MARK, pathOf, WEBHOOK_KEY } from "./bac
 import { AppError, messageOf } from "./domain/errors.ts";
 import { isCorruption } from "./lib/damaged-database.ts";
 import { LOCK_FILES } from "./lib/directory-lock.ts";
+import { isFullDisk } from "./lib/full-disk.ts";
 import { makeDirectory } from "./lib/make-directory.ts";
 import { isSystemRefusal } from "./lib/system-refusal.ts";
 import { userName } from "./lib/user-name.ts";
@@ -108,6 +109,9 @@ export function keepDemoApart(directory: string, run: Run): boolean {
 export function explained(task: string, error: unknown): unknown {
   const isMendable = isSystemRefusal(error) || (error instanceof Error && isCorruption(error.cause));
   if (error instanceof AppError || !isMendable) return error;
-  const remedy = "see the files of DATA_DIR and the rights to them";
+  // A step that failed for want of room has given back by now what it had taken of it.
+  const remedy = isFullDisk(error)
+    ? "free some room on that disk, by removing other files than those of DATA_DIR"
+    : "see the files of DATA_DIR and the rights to them";
   return new AppError("unavailable", `Cannot ${task}: ${messageOf(error)}; ${remedy}`, { cause: error });
 }

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
+import { messageOf } from "../domain/errors.ts";
 import { transaction } from "./transaction.ts";
 
 /** One step of a schema: `001_store.up.sql` and `001_store.down.sql` are revision "001". */
@@ -83,7 +84,7 @@ function inTransaction(db: DatabaseSync, purpose: string, work: () => void): voi
     transaction(db, work);
   } catch (cause) {
     // SQLite's code goes along, since a caller may wait for a full disk or a lock to pass.
-    throw Object.assign(new Error(purpose, { cause }), codesOf(cause));
+    throw Object.assign(new Error(`${purpose}: ${messageOf(cause)}`, { cause }), codesOf(cause));
   }
 }
 

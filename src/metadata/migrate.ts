@@ -3,7 +3,6 @@ import { DatabaseSync } from "node:sqlite";
 import { AppError } from "../domain/errors.ts";
 import { currentRevision, downgrade, type Migration, readMigrations, upgrade } from "../lib/migrate.ts";
 import { transaction } from "../lib/transaction.ts";
-import { sqliteReason } from "./database.ts";
 
 /**
  * What `migrate current | upgrade | downgrade | stamp` do, by the names that people use for revisions. All take any
@@ -116,9 +115,7 @@ function step(database: DatabaseSync, migrations: readonly Migration[], run: () 
   } catch (error) {
     const { message, cause } = error as Error;
     const stays = nameOf(migrations, positionOf(database, migrations));
-    throw new AppError("conflict", `${message}: ${sqliteReason(cause)}; the database stays at revision ${stays}`, {
-      cause,
-    });
+    throw new AppError("conflict", `${message}; the database stays at revision ${stays}`, { cause });
   }
 }
 
