@@ -23,7 +23,8 @@ export interface About {
   readonly made_by: string;
   /** ISO 8601. */
   readonly created_at: string;
-  readonly contents: Contents;
+  /** As it was packed. */
+  readonly contents?: Contents;
 }
 
 export function writeAbout(folder: string, about: Omit<About, "format">): void {

@@ -3,7 +3,6 @@ import { basename, join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { create, extract } from "tar";
 import { AppError, messageOf } from "../domain/errors.ts";
-import { makeDirectory } from "../lib/make-directory.ts";
 import { isSystemRefusal } from "../lib/system-refusal.ts";
 import { ABOUT, ARCHIVE, FILES, freeName } from "./data-files.ts";
 import { removeForgotten } from "./forgotten.ts";
@@ -14,9 +13,8 @@ const GZIP_LEVEL = 1;
 /** A file that is not packed to its end. */
 const UNFINISHED = /^ha-ingestor-\d{8}T\d{6}Z\.tar\.gz\.part$/;
 
-/** Packs a copy into a file of a folder, which is made; answers its path. It holds secrets: only its owner may read it. */
+/** Packs a copy into a file of a folder; answers its path. It holds secrets: only its owner may read it. */
 export async function pack(copy: string, folder: string, now = Date.now()): Promise<string> {
-  makeDirectory(folder);
   removeForgotten(folder, UNFINISHED, now);
   const file = join(
     folder,

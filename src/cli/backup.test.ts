@@ -303,6 +303,31 @@ test("restore refuses a backup of a newer version, which this one could not star
   }
 });
 
+test("restore names what was packed and is not there any more, and its dry run takes that for not whole", async (t) => {
+  const { directory, file } = await withBackup(t);
+  const folder = join(directory, "own");
+  mkdirSync(folder);
+  spawnSync("tar", ["-xzf", file, "-C", folder]);
+  const again = join(directory, "again.tar.gz");
+  create(
+    { cwd: folder, gzip: true, file: again, sync: true },
+    readdirSync(folder).filter((name) => name !== "timeseries.db"),
+  );
+  const fault = "FAULT  0 samples are there, of 100 that were packed\n";
+  const looked = run(directory, `restore --dry-run ${again}`);
+  assert.deepEqual([looked.status, looked.stdout], [1, fault]);
+  assert.match(looked.stderr, /^".*again\.tar\.gz" is not whole, as named above: 1 devices, .*, 0 samples, made by HA/);
+  const restored = run(directory, `restore ${again}`);
+  assert.ok(restored.status === 0 && restored.stdout.startsWith(fault), restored.stdout);
+});
+
+test("backup says before it copies anything that it cannot write into the folder", async (t) => {
+  const { directory, file } = await withBackup(t);
+  const { status, stderr } = run(directory, `backup --to ${file}`);
+  assert.equal(status, 1);
+  assert.match(stderr, /^Cannot write to the directory ".*tar\.gz" as user .*; choose another --to, or give the user/);
+});
+
 test("restore takes nothing out of a backup but what backup puts there, and no links", async (t) => {
   const { directory, file } = await withBackup(t);
   const folder = join(directory, "own");

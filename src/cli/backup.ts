@@ -5,6 +5,7 @@ import { copyData } from "../backup/copy.ts";
 import { DATABASES, pathOf } from "../backup/data-files.ts";
 import { pack } from "../backup/pack.ts";
 import type { Config } from "../config.ts";
+import { prepareDirectory } from "../data-directory.ts";
 import { AppError, messageOf } from "../domain/errors.ts";
 import { DirectoryHeld, lockDirectory } from "../lib/directory-lock.ts";
 import { archivedFiles } from "../timeseries/archive/parquet/verify.ts";
@@ -22,12 +23,14 @@ export async function backup(_words: readonly string[], config: Config, { to }: 
   if (!DATABASES.some((name) => existsSync(pathOf(name, config)))) {
     throw new AppError("not_found", `Cannot back up: "${config.dataDir}" has no database; see DATA_DIR`);
   }
+  const folder = resolve(to ?? "backups");
+  prepareDirectory(folder, "--to");
   const createdAt = new Date();
   const copy = join(config.dataDir, await copyOf(config));
   try {
     const contents = whole(copy);
     writeAbout(copy, { made_by: `HA Ingestor ${VERSION}`, created_at: createdAt.toISOString(), contents });
-    const file = await pack(copy, resolve(to ?? "backups"), createdAt.getTime());
+    const file = await pack(copy, folder, createdAt.getTime());
     console.log(`Wrote "${file}" (${megabytes(statSync(file).size)} MB): ${inWords(contents)}`);
   } finally {
     rmSync(copy, { recursive: true, force: true });

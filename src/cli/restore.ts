@@ -32,9 +32,11 @@ export async function restore([file]: readonly string[], config: Config, { dryRu
   if (dryRun) {
     const beside = dirname(resolve(file));
     removeForgotten(beside, new RegExp(`^${LOOKED_AT}\\w{6}$`), Date.now());
-    const { copy, about, contents } = await checked(file, join(beside, LOOKED_AT), config);
+    const { copy, about, contents, faults } = await checked(file, join(beside, LOOKED_AT), config);
     rmSync(copy, { recursive: true });
-    console.log(`"${file}" is whole: ${inWords(contents)}, made by ${about.made_by} at ${about.created_at}`);
+    const what = `${inWords(contents)}, made by ${about.made_by} at ${about.created_at}`;
+    if (faults > 0) throw new AppError("invalid", `"${file}" is not whole, as named above: ${what}`);
+    console.log(`"${file}" is whole: ${what}`);
     return;
   }
   prepareDirectory(config.dataDir, "DATA_DIR");
@@ -59,6 +61,8 @@ interface Checked {
   readonly copy: string;
   readonly about: About;
   readonly contents: Contents;
+  /** How many were named. */
+  readonly faults: number;
 }
 
 /** Unpacks into a folder whose path begins with `prefix`; a damaged file of the archive is named, and keeps nothing else from coming back. */
@@ -73,15 +77,28 @@ async function checked(file: string, prefix: string, config: Config): Promise<Ch
       [WEBHOOKS]: webhookMigrations(),
     });
     const contents = checkDatabases(copy);
-    const findings = existsSync(join(copy, TIMESERIES)) ? verifyArchive(copy, config.sqlite) : [];
-    for (const { path, fault } of findings) {
-      if (fault !== null) console.log(`FAULT  ${path.slice(copy.length + 1)}: ${fault}`);
-    }
-    return { copy, about, contents };
+    const faults = [...lacking(contents, about.contents), ...damagedFiles(copy, config)];
+    for (const fault of faults) console.log(`FAULT  ${fault}`);
+    return { copy, about, contents, faults: faults.length };
   } catch (cause) {
     if (copy !== undefined) rmSync(copy, { recursive: true, force: true });
     if (isSystemRefusal(cause))
       throw new AppError("unavailable", `${messageOf(cause)}; nothing was changed`, { cause });
     throw new AppError("invalid", `Cannot restore "${file}": ${messageOf(cause)}; nothing was changed`, { cause });
   }
+}
+
+function damagedFiles(copy: string, config: Config): string[] {
+  if (!existsSync(join(copy, TIMESERIES))) return [];
+  const findings = [...verifyArchive(copy, config.sqlite)];
+  return findings.flatMap(({ path, fault }) => (fault === null ? [] : `${path.slice(copy.length + 1)}: ${fault}`));
+}
+
+/** What was packed and is not there any more, as where somebody has packed the file again without a database. */
+function lacking(found: Contents, packed: Contents | undefined): string[] {
+  const names = Object.keys(found) as (keyof Contents)[];
+  return names.flatMap((name) => {
+    const count = packed?.[name] ?? 0;
+    return found[name] < count ? `${found[name]} ${name} are there, of ${count} that were packed` : [];
+  });
 }
