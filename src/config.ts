@@ -410,7 +410,9 @@ export function readConfig(environment: Environment, defaults: { dataDir: string
 
 /** Files of the data directory that are not the database of the home. */
 function takenNames(dataDir: string): string[] {
-  return [...FILES, "api-token"].filter((name) => name !== METADATA).map((name) => join(dataDir, name));
+  return [...FILES, "api-token", HOME_ASSISTANT_FILE]
+    .filter((name) => name !== METADATA)
+    .map((name) => join(dataDir, name));
 }
 
 /** Where Home Assistant's own pages and webhooks are for whoever reaches its API by the Supervisor. */

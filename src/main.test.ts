@@ -7,7 +7,7 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
-import { run, temporary } from "./testing/program.ts";
+import { ALONE, run, temporary } from "./testing/program.ts";
 import { createSimulatedHome } from "./testing/simulated-home/simulated-home.ts";
 
 const REPOSITORY = join(import.meta.dirname, "..");
