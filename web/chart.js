@@ -35,7 +35,11 @@ export function drawChart(element, buckets, { isMeter, unit, span }) {
         { ...edge, label: "max" },
         { ...line, label: "mean", width: 2 },
       ];
-  const axis = { stroke: colour("--soft"), grid: { stroke: colour("--line") }, ticks: { stroke: colour("--line") } };
+  const axis = {
+    stroke: colour("--soft"),
+    grid: { stroke: colour("--line"), width: 1 },
+    ticks: { stroke: colour("--line"), width: 1 },
+  };
   const options = {
     width: element.clientWidth,
     height: HEIGHT,

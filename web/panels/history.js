@@ -11,6 +11,8 @@ const SPANS = /** @type {const} */ ([
 ]);
 const DAY_MS = 86_400_000;
 const POINTS = 800;
+/** Of a meter: bars that can be told apart. */
+const BARS = 100;
 const FIGURES = "mean,min,max,change,durations";
 /** Texts that say that there is no value. */
 const NONE = ["unavailable", "unknown"];
@@ -85,7 +87,7 @@ export function createHistory(ask, draw) {
       if (chosen === null) return null;
       const end = Date.now();
       span = [end - days * DAY_MS, end];
-      const query = `start=${span[0]}&end=${end}&points=${POINTS}&types=${FIGURES}`;
+      const query = `start=${span[0]}&end=${end}&points=${isMeter(chosen) ? BARS : POINTS}&types=${FIGURES}`;
       return `api/v1/statistics?entity_id=${encodeURIComponent(chosen.entity_id)}&${query}`;
     },
 
