@@ -13,6 +13,7 @@ import type { Context, Need, Scenario } from "./scenario.ts";
 import { backfill } from "./scenarios/backfill.ts";
 import { changes } from "./scenarios/changes.ts";
 import { events } from "./scenarios/events.ts";
+import { firstRun } from "./scenarios/first-run.ts";
 import { grammar, grammarOf1 } from "./scenarios/grammar.ts";
 import { history } from "./scenarios/history.ts";
 import { influxdbIntegration } from "./scenarios/influxdb-integration.ts";
@@ -33,6 +34,7 @@ const NEWEST = "2026.11.0";
 /** In order: the history of all entities comes after what makes history, the outages last. */
 const SCENARIOS: readonly Scenario[] = [
   registries,
+  firstRun,
   live,
   events,
   specialValues,
