@@ -8,7 +8,7 @@ import { VERSION } from "./version.ts";
 
 const USAGE = `HA Ingestor: the memory of a smart home.
 
-  npm start                      the service (HA_URL and HA_TOKEN name the Home Assistant)
+  npm start                      the service (Home Assistant: HA_URL and HA_TOKEN, or entered in the dashboard)
   npm run demo                   the whole system on a simulated home
   npm start -- --check-config    the effective configuration, secrets masked
   npm start -- --version

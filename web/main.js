@@ -71,6 +71,7 @@ function newestChanges() {
 /** Of another entity, or another span. */
 async function askPast() {
   delete answers.history;
+  failures.delete("history");
   draw();
   await question("history");
   draw();
@@ -110,7 +111,7 @@ async function question(name) {
 
 /** @param {Question} name */
 function isDue(name) {
-  if (name === "history" && !answers.history) return true;
+  if (name === "history" && !answers.history && !failures.has(name)) return true;
   if (tick % QUESTIONS[name][1] !== 0) return false;
   if (name !== "events" || !answers.events || eventsAsOf === "") return true;
   if (lookedFor && tick % SEARCH_TICKS !== 0) return false;
