@@ -214,6 +214,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
       auth: config.apiAuth ? "on" : "off",
       allowedHosts: config.allowedHosts,
       corsOrigins: config.corsOrigins,
+      ingress: config.ingress,
     },
     log: options.log.child({ component: "api" }, { level: "warn" }),
     version: options.version,

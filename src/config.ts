@@ -36,6 +36,8 @@ export interface Config {
   readonly haVerifySsl: boolean;
   /** Who says where Home Assistant is; null: nobody yet. */
   readonly haSetBy: SetBy | null;
+  /** The address of Home Assistant's ingress; null where no Supervisor runs us. */
+  readonly ingress: string | null;
   readonly host: string;
   /** 0 picks a free port. */
   readonly dataApiPort: number;
@@ -358,6 +360,7 @@ export function readConfig(environment: Environment, defaults: { dataDir: string
     haTokenFile: text(...HA_TOKEN_NAMES) === null ? text("HA_TOKEN_FILE") : null,
     haVerifySsl: flag("HA_VERIFY_SSL", access?.verifySsl ?? true),
     haSetBy,
+    ingress: supervisorToken ? INGRESS : null,
     host,
     dataApiPort,
     sportsDataPort,
@@ -414,6 +417,9 @@ function takenNames(dataDir: string): string[] {
     .filter((name) => name !== METADATA)
     .map((name) => join(dataDir, name));
 }
+
+/** Where the Supervisor passes requests of Home Assistant's users on, on every installation. */
+const INGRESS = "172.30.32.2";
 
 /** Where Home Assistant's own pages and webhooks are for whoever reaches its API by the Supervisor. */
 const SUPERVISED_HOME = "http://homeassistant:8123";

@@ -52,6 +52,7 @@ test("readConfig() takes what was entered where the environment names no Home As
   assert.equal(environment.haSetBy, "environment");
   assert.match(environment.notes.join("\n"), /home-assistant\.json has no effect: HA_URL says/);
   const supervised = read({ SUPERVISOR_TOKEN: "x" });
-  assert.deepEqual([supervised.haSetBy, supervised.haToken], ["supervisor", "x"]);
+  assert.deepEqual([supervised.haSetBy, supervised.haToken, supervised.ingress], ["supervisor", "x", "172.30.32.2"]);
+  assert.equal(config.ingress, null);
   assert.equal(readConfig({}, { dataDir: join(dir, "none") }).haSetBy, null);
 });

@@ -311,3 +311,24 @@ test("a name is judged by itself, whatever name was taken or refused before it",
   for (const host of names) statuses.push((await api.inject({ url: "/api/areas", headers: { host } })).statusCode);
   assert.deepEqual(statuses, [200, 403, 200, 403, 403, 200, 200]);
 });
+
+test("who comes by Home Assistant's ingress needs no token, and may use any name; nobody else", async (t) => {
+  const headers = { "x-ingress-path": "/api/hassio_ingress/abc", host: "home.example:8123" };
+  const ask = async (access: AccessOptions, remoteAddress: string, more: Record<string, string> = headers) => {
+    const api = await createApi(apiOptions({ access }));
+    t.after(() => api.close());
+    return (await api.inject({ url: "/api/devices", headers: more, remoteAddress })).statusCode;
+  };
+  const ingress = "172.30.32.2";
+  for (const access of [OUTSIDE, LOOPBACK]) {
+    const refused = access === OUTSIDE ? 401 : 403;
+    assert.equal(await ask({ ...access, ingress }, ingress), 200);
+    assert.equal(await ask({ ...access, ingress }, `::ffff:${ingress}`), 200);
+    assert.equal(await ask({ ...access, ingress }, ingress, { host: headers.host }), refused);
+    assert.equal(await ask({ ...access, ingress }, "172.30.32.1"), refused);
+    assert.equal(await ask({ ...access, ingress: null }, ingress), refused);
+    assert.equal(await ask(access, ingress), refused);
+  }
+  // A page of elsewhere is not made one of ours by it.
+  assert.equal(await ask({ ...OUTSIDE, ingress }, ingress, { ...headers, origin: "http://evil.example" }), 403);
+});

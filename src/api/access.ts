@@ -14,6 +14,8 @@ export interface AccessOptions {
   readonly allowedHosts: readonly string[];
   /** Origins of foreign pages that may call, e.g. "https://dash.example"; "*" is refused. */
   readonly corsOrigins: readonly string[];
+  /** The address of Home Assistant's ingress, where its users are logged in already: who comes from there needs no token. */
+  readonly ingress?: string | null;
 }
 
 declare module "fastify" {
@@ -88,7 +90,7 @@ export function createAdmit(options: AccessOptions): Admit {
     if (request.headers.host === undefined && request.raw.httpVersion === "1.1") {
       throw new AppError("invalid", 'Cannot read the request: its header "Host" is missing');
     }
-    if (options.token === null) checkHost(request);
+    if (options.token === null && !isByIngress(request, options)) checkHost(request);
     checkOrigin(request, reply);
   };
 }
@@ -115,7 +117,10 @@ export function installAccess(app: FastifyInstance, options: AccessOptions, admi
       return reply.code(204).send();
     }
     const given = givenTokens(request);
-    request.isKnown = expected === null || given.some((token) => timingSafeEqual(digest(token), expected));
+    request.isKnown =
+      expected === null ||
+      isByIngress(request, options) ||
+      given.some((token) => timingSafeEqual(digest(token), expected));
     if (request.isKnown || request.routeOptions.config.public) return;
     throw new AppError(
       "unauthorized",
@@ -124,6 +129,16 @@ export function installAccess(app: FastifyInstance, options: AccessOptions, admi
         : "The token is not the one of this service",
     );
   });
+}
+
+/**
+ * Whether Home Assistant passes a user's request on. The header says so, and the address that nobody else did.
+ *
+ * Source: https://developers.home-assistant.io/docs/apps/presentation#ingress
+ */
+function isByIngress({ headers, socket }: FastifyRequest, { ingress = null }: AccessOptions): boolean {
+  if (ingress === null || headers["x-ingress-path"] === undefined) return false;
+  return socket.remoteAddress?.replace(/^::ffff:/, "") === ingress;
 }
 
 /** A browser asking, without a token, whether it may ask. */
