@@ -5,7 +5,7 @@ import type { SeriesNumber } from "../domain/series.ts";
 import type { BucketFigures, StatisticsAnswer } from "../domain/statistics.ts";
 import type { ChangeReader } from "../domain/store.ts";
 import { HOUR_MICROS } from "../lib/calendar.ts";
-import { joined } from "./spans.ts";
+import { extend, joined } from "./spans.ts";
 import { partLeftOut, wholeHoursApart } from "./whole-hours.ts";
 
 /** Home Assistant's word for an entity whose device or service does not answer. */
@@ -64,7 +64,7 @@ export async function readAvailability(
       const { known, outages, lost } = found.get(part[i]!)!;
       for (const [hour, bucket] of buckets.entries()) {
         const [start, end] = [borders[hour]!, borders[hour + 1]!];
-        if (unknown[i]?.has(hour)) lost.push({ start, end });
+        if (unknown[i]?.has(hour)) extend(lost, { start, end });
         if (bucket === null) continue;
         const unavailable = unavailableIn(bucket);
         // Of many texts only some are told by name.
@@ -73,8 +73,8 @@ export async function readAvailability(
           broken.push({ series: part[i]!, start, end, count: bucket.count });
           continue;
         }
-        known.push({ start, end });
-        if (unavailable > 0) outages.push({ start, end });
+        extend(known, { start, end });
+        if (unavailable > 0) extend(outages, { start, end });
       }
     }
     await turn();
@@ -171,7 +171,7 @@ async function readBroken(
         const end = Math.min(ts[at + 1] ?? hour.end, silence, hour.end);
         const start = Math.max(since, hour.start);
         if (end <= start) continue;
-        known.push({ start, end });
+        extend(known, { start, end });
         if (value === UNAVAILABLE) outages.push({ start, end });
       }
     }

@@ -1,5 +1,12 @@
 import type { Micros, Span } from "../domain/sample.ts";
 
+/** Adds one that comes after all others; where it begins as the last one ends, that is made longer. */
+export function extend(spans: Span[], { start, end }: Span): void {
+  const last = spans.at(-1);
+  if (last?.end === start) spans[spans.length - 1] = { start: last.start, end };
+  else spans.push({ start, end });
+}
+
 /** In order, with those that touch as one: so are all lists of spans from here on. */
 export function joined(spans: readonly Span[]): Span[] {
   const apart: Span[] = [];

@@ -7,7 +7,7 @@ import fc from "fast-check";
 import type { Micros, Value } from "../../domain/sample.ts";
 import type { SeriesNumber } from "../../domain/series.ts";
 import type { BucketFigures, GroupsRequest, Stay } from "../../domain/statistics.ts";
-import { PERIODS, periodBorders } from "../../lib/calendar.ts";
+import { PERIODS, type Period, periodBorders } from "../../lib/calendar.ts";
 import { silentLog } from "../../lib/log.ts";
 import { openStore, type Store } from "../store.ts";
 import { figuresOf } from "./brute-force.ts";
@@ -217,7 +217,8 @@ test("groups() counts each moment of a series where it was then, wherever its sa
         const borders = periodBorders(period, T0 + start, T0 + start + length, timeZone);
         const until = clock.now;
         const members = numbers.map((series, i) => ({ series, stays: staysOf(wentTo[i]!) }));
-        const request = { borders, until, groups: GROUPS, members };
+        const byDays = isByDays(period);
+        const request = { borders, until, byDays, groups: GROUPS, members };
         const { series, warnings, unknown } = await figuresBothWays(opened.store, request);
         assert.deepEqual([warnings, unknown.every(({ size }) => size === 0)], [[], true]);
         const partOf = (i: number, from: Micros, to: Micros): BucketFigures | null =>
@@ -237,7 +238,7 @@ test("groups() counts each moment of a series where it was then, wherever its sa
           assert.deepEqual(buckets.map(rounded), wanted.map(rounded), `group ${g} by ${period}`);
         }
         // All groups together are the home.
-        const home = await opened.store.statistics({ series: numbers, borders, until, group: true });
+        const home = await opened.store.statistics({ series: numbers, borders, until, byDays, group: true });
         const together = borders.slice(1).map((_, bucket) => added(series.map((buckets) => buckets[bucket]!)));
         assert.deepEqual(together.map(rounded), home.series[0]!.map(rounded));
         // A second group all the time, as of a second label, changes nothing in the others.
@@ -262,6 +263,8 @@ test("groups() counts each moment of a series where it was then, wherever its sa
 
 const MOVED = T0 + 12 * HOUR + HOUR / 3;
 /** From group 0 to group 1. */
+const isByDays = (period: Period) => period !== "5minute" && period !== "hour";
+
 const move = (series: SeriesNumber, at = MOVED) => ({
   series,
   stays: [
@@ -287,8 +290,9 @@ for (const timeZone of ["UTC", "Asia/Kolkata"])
     await store.seal();
     const ask = async (period: "5minute" | "hour" | "day" | "month") => {
       const borders = periodBorders(period, T0, T0 + 2 * DAY, timeZone);
-      const request = { borders, until: clock.now, groups: 2, members: [move(plain), move(meter)] };
-      const home = await store.statistics({ series: [plain, meter], borders, until: clock.now, group: true });
+      const asked = { borders, until: clock.now, byDays: isByDays(period) };
+      const request = { ...asked, groups: 2, members: [move(plain), move(meter)] };
+      const home = await store.statistics({ ...asked, series: [plain, meter], group: true });
       const answer = await figuresBothWays(store, request);
       const together = borders.slice(1).map((_, bucket) => added(answer.series.map((buckets) => buckets[bucket]!)));
       assert.deepEqual(together.map(rounded), home.series[0]!.map(rounded));
