@@ -1,5 +1,5 @@
 import { AppError } from "../domain/errors.ts";
-import type { HomeReader } from "../domain/home-store.ts";
+import type { EntityRow, HomeReader } from "../domain/home-store.ts";
 import { type Series, STATE_FIELD, STATE_MEASUREMENT } from "../domain/series.ts";
 import type { SampleReader } from "../domain/store.ts";
 import type { HistoryPart } from "./history-page.ts";
@@ -46,25 +46,48 @@ export function partsOf(question: Question, samples: SampleReader, home: Pick<Ho
   return asked.flatMap((name) => partsOfEntity(name, wanted ?? new Set([STATE_FIELD]), samples, home));
 }
 
+/** What a live entity of the home is known by. */
+type Live = Pick<EntityRow, "id" | "entity_id">;
+
+/** The series of a live entity. Another one's may still be found by its name, if that was called so before. */
+export function seriesOfLive({ id, entity_id }: Live, samples: SampleReader): readonly Series[] {
+  if (id === null) return samples.seriesOfEntity(entity_id).filter(({ name }) => name === entity_id);
+  const own = samples.seriesOfSubject(STATE_MEASUREMENT, id);
+  // Where they are not known by the registry's id, they go by the name.
+  return own.length > 0 ? own : samples.seriesOfSubject(STATE_MEASUREMENT, entity_id);
+}
+
 export function partsOfEntity(
   name: string,
   wanted: ReadonlySet<string>,
   samples: SampleReader,
   home: Pick<HomeReader, "entity">,
 ): HistoryPart[] {
-  let all = samples.seriesOfEntity(name);
-  let current = all[0]?.name ?? name;
-  if (all.length === 0) {
-    // Asked by the registry's id. Where its series are not known by that, they go by the name.
-    all = samples.seriesOfSubject(STATE_MEASUREMENT, name);
-    const row = home.entity(name);
-    if (!row && all.length === 0) throw new AppError("not_found", `Cannot find entity "${name}"`);
-    // The name of one that was removed may be another's now.
-    if (row?.removed_at === null) {
-      current = row.entity_id;
-      if (all.length === 0 && current !== name) all = samples.seriesOfEntity(current);
-    }
-  }
+  const row = home.entity(name);
+  if (row?.removed_at === null) return partsOfLive(name, row, wanted, samples);
+  const byName = samples.seriesOfEntity(name);
+  // Asked by the registry's id of one that was removed: its name may be another's now.
+  const all = byName.length > 0 ? byName : samples.seriesOfSubject(STATE_MEASUREMENT, name);
+  if (!row && all.length === 0) throw new AppError("not_found", `Cannot find entity "${name}"`);
+  return partsOfSeries(name, byName[0]?.name ?? name, wanted, all);
+}
+
+/** `name`: as asked. */
+export function partsOfLive(
+  name: string,
+  live: Live,
+  wanted: ReadonlySet<string>,
+  samples: SampleReader,
+): HistoryPart[] {
+  return partsOfSeries(name, live.entity_id, wanted, seriesOfLive(live, samples));
+}
+
+function partsOfSeries(
+  name: string,
+  current: string,
+  wanted: ReadonlySet<string>,
+  all: readonly Series[],
+): HistoryPart[] {
   const head = { entity_id: name, ...(current === name ? {} : { current_entity_id: current }) };
   const parts = all.filter(isWanted(wanted)).map((series) => ({ name, head, field: series.field, series }));
   const lacksState = (wanted.has("*") || wanted.has(STATE_FIELD)) && parts[0]?.field !== STATE_FIELD;

@@ -10,6 +10,7 @@ import { isoFromMicros, nowMicros } from "../lib/time.ts";
 import type { Api } from "./api.ts";
 import { type Availability, readAvailability } from "./availability.ts";
 import { readCounts, sumOf } from "./change-counts.ts";
+import { seriesOfLive } from "./parts.ts";
 import { periodSpan, queryPeriod } from "./period.ts";
 import {
   answers,
@@ -102,9 +103,8 @@ export function reliabilityRoutes(
   gaps: () => readonly Gap[],
   now: () => number = nowMicros,
 ): void {
-  const seriesOf = (entityId: string): SeriesNumber[] =>
-    samples
-      .seriesOfEntity(entityId)
+  const seriesOf = (entity: EntityRow): SeriesNumber[] =>
+    seriesOfLive(entity, samples)
       .filter(({ field }) => field === STATE_FIELD)
       .map(({ number }) => number);
 
@@ -178,7 +178,7 @@ export function reliabilityRoutes(
       const span = boundedSpan(periodSpan(period, asked, now(), "1h"), now());
       const told = new Set<string>();
       const entities = await allEntities(home, { platform });
-      const series = entities.flatMap(({ entity_id }) => seriesOf(entity_id));
+      const series = entities.flatMap(seriesOf);
       const counts = await readCounts(samples, series, span, told);
       const total = sumOf(counts.values());
       const found = [...(await readAvailability(samples, series, span, gaps(), told)).values()];
@@ -207,14 +207,14 @@ function boundedSpan({ start, end }: Span, now: Micros): Span {
   throw new AppError("invalid", "The span is longer than 31 days: ask for a shorter one");
 }
 
-async function recordsOf(home: Home, seriesOf: (entityId: string) => SeriesNumber[]): Promise<DeviceRecord[]> {
+async function recordsOf(home: Home, seriesOf: (entity: EntityRow) => SeriesNumber[]): Promise<DeviceRecord[]> {
   const byDevice = Map.groupBy(await allEntities(home, {}), ({ device_id }) => device_id);
   const records: DeviceRecord[] = [];
   let cursor: string | undefined;
   do {
     const page = home.devices({ limit: LIST_LIMIT_MAX, cursor });
     for (const device of page.rows) {
-      const series = (byDevice.get(device.device_id) ?? []).flatMap(({ entity_id }) => seriesOf(entity_id));
+      const series = (byDevice.get(device.device_id) ?? []).flatMap(seriesOf);
       records.push({ device, series });
     }
     cursor = page.nextCursor ?? undefined;

@@ -1,12 +1,12 @@
 import { setImmediate as turn } from "node:timers/promises";
 import { AppError } from "../domain/errors.ts";
-import type { HomeReader } from "../domain/home-store.ts";
+import type { EntityRow, HomeReader } from "../domain/home-store.ts";
 import { type Series, type SeriesNumber, STATE_FIELD, STATE_MEASUREMENT } from "../domain/series.ts";
 import type { StatisticsReader } from "../domain/statistics.ts";
 import type { SampleReader } from "../domain/store.ts";
 import { entityFilterOf, entityFilters } from "./entity-filter.ts";
 import type { HistoryPart } from "./history-page.ts";
-import { ENTITIES_MAX, partsOf, partsOfEntity, type Question } from "./parts.ts";
+import { ENTITIES_MAX, partsOf, partsOfEntity, partsOfLive, type Question } from "./parts.ts";
 import { LIST_LIMIT_MAX, listOf } from "./schemas.ts";
 
 /** Series that are added up for a group in one question. */
@@ -30,13 +30,18 @@ export interface Choice extends Question {
 /** Where the entities of a choice are looked up. */
 type Home = Pick<HomeReader, "entity" | "entities" | "searchEntities">;
 
+/** An entity that the filters match. */
+interface Chosen extends Pick<EntityRow, "id" | "entity_id"> {
+  readonly isLive: boolean;
+}
+
 /**
- * What the entities that the filters match are asked for by; `invalid` when they are more than `max`. Others get their
- * turn between pages: there may be 100,000.
+ * The entities that the filters match; `invalid` when they are more than `max`. Others get their turn between pages: there
+ * may be 100,000.
  */
-async function filtered(choice: Choice, home: Home, max: number, includeRemoved: boolean): Promise<string[]> {
+async function filtered(choice: Choice, home: Home, max: number, includeRemoved: boolean): Promise<Chosen[]> {
   const filter = { ...entityFilterOf(choice), q: choice.q, includeRemoved, limit: LIST_LIMIT_MAX };
-  const names: string[] = [];
+  const chosen: Chosen[] = [];
   let cursor: string | undefined;
   do {
     const asked = { ...filter, cursor };
@@ -45,13 +50,11 @@ async function filtered(choice: Choice, home: Home, max: number, includeRemoved:
       const remedy = 'narrow them, or add "group_by"';
       throw new AppError("invalid", `The filters match ${page.total} entities, ${max} are the most: ${remedy}`);
     }
-    // The name of a removed one may be another's now.
-    for (const { entity_id, id, removed_at } of page.rows)
-      names.push(removed_at === null ? entity_id : (id ?? entity_id));
+    for (const { entity_id, id, removed_at } of page.rows) chosen.push({ entity_id, id, isLive: removed_at === null });
     cursor = page.nextCursor ?? undefined;
     if (cursor !== undefined) await turn();
   } while (cursor !== undefined);
-  return names;
+  return chosen;
 }
 
 const FILTERS = [...(Object.keys(entityFilters) as (keyof typeof entityFilters)[]), "q"] as const;
@@ -82,9 +85,14 @@ export async function chosenParts(
     throw new AppError("invalid", `Say what to read: ${ways}`);
   }
   if (!hasFilter(choice)) return partsOf(choice, samples, home);
-  const names = await filtered(choice, home, max, includeRemoved);
+  const chosen = await filtered(choice, home, max, includeRemoved);
   const fields = new Set(choice.fields === undefined ? [STATE_FIELD] : listOf(choice.fields));
-  return names.flatMap((name) => partsOfEntity(name, fields, samples, home));
+  return chosen.flatMap(({ entity_id, id, isLive }) =>
+    // The name of a removed one may be another's now.
+    isLive
+      ? partsOfLive(entity_id, { entity_id, id }, fields, samples)
+      : partsOfEntity(id ?? entity_id, fields, samples, home),
+  );
 }
 
 /** What groups add up: also what was removed, so that figures of the past stay what they were. */
