@@ -41,6 +41,13 @@ test("an entity without samples has not those of the one that was called so befo
     const head = { entity_id: name, ...(name === "uuid2" ? { current_entity_id: "sensor.power" } : {}) };
     assert.deepEqual(series, [{ ...head, field: "state", unit: null, samples: [] }]);
   }
+  const at = `at=${T0 / 1000}`;
+  const { states } = (await api.inject(`/api/v1/states?${at}&entity_id=sensor.power,sensor.power_old`)).json();
+  assert.deepEqual(
+    states.map((state: { entity_id: string }) => state.entity_id),
+    ["sensor.power_old"],
+  );
+  assert.equal((await api.inject(`/api/v1/states/sensor.power?${at}`)).statusCode, 404);
   const statistics = await get("/api/v1/statistics?device_id=spare");
   assert.deepEqual(statistics.series[0].buckets, []);
   const group = await get("/api/v1/statistics?device_id=spare&group_by=home&types=count&period=day");

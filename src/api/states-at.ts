@@ -1,8 +1,10 @@
 import { type Gap, silenceOf } from "../domain/gaps.ts";
+import type { HomeReader } from "../domain/home-store.ts";
 import type { Micros, Value } from "../domain/sample.ts";
 import { type Series, STATE_FIELD } from "../domain/series.ts";
 import type { SampleReader } from "../domain/store.ts";
 import { isoFromMicros } from "../lib/time.ts";
+import { seriesOfLive } from "./parts.ts";
 import type { StateBody } from "./state-json.ts";
 
 /** Series that are asked for at once; others get their turn in between. */
@@ -28,6 +30,7 @@ export interface StatesAt {
  */
 export async function readStatesAt(
   samples: SampleReader,
+  home: Pick<HomeReader, "entity">,
   entityIds: readonly string[],
   gaps: readonly Gap[],
   at: Micros,
@@ -35,7 +38,7 @@ export async function readStatesAt(
   size: number,
 ): Promise<StatesAt> {
   const warnings = new Set<string>();
-  const series = new Map(entityIds.map((entityId) => [entityId, samples.seriesOfEntity(entityId)]));
+  const series = new Map(entityIds.map((entityId) => [entityId, seriesOfName(entityId, samples, home)]));
   const ofState = [...series].flatMap(([entityId, all]) => {
     const found = all.find(({ field }) => field === STATE_FIELD);
     return found === undefined ? [] : [[entityId, found] as const];
@@ -65,6 +68,13 @@ export async function readStatesAt(
   }
   const rows = page.map(({ entityId, state }) => body(entityId, state, attributes.get(state.series.subject) ?? []));
   return { rows, total: states.length, warnings };
+}
+
+/** Of who goes by the name; of who had it before where nobody does. */
+function seriesOfName(entityId: string, samples: SampleReader, home: Pick<HomeReader, "entity">): readonly Series[] {
+  const found = samples.seriesOfEntity(entityId);
+  const row = found.length > 0 && found[0]!.name !== entityId ? home.entity(entityId) : undefined;
+  return row?.removed_at === null ? seriesOfLive(row, samples) : found;
 }
 
 /** From when on Home Assistant told nothing for the last time up to a moment. */

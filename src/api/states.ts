@@ -65,7 +65,7 @@ const AT_LIMITS =
 export function stateRoutes(
   api: Api,
   states: CurrentStates,
-  home: Pick<HomeReader, "entityIdsOfArea">,
+  home: Pick<HomeReader, "entityIdsOfArea" | "entity">,
   samples: SampleReader,
   gaps: () => readonly Gap[],
 ): void {
@@ -97,7 +97,7 @@ export function stateRoutes(
           rows,
           total,
           warnings: told,
-        } = await readStatesAt(samples, wanted, gaps(), parseMoment("at", query.at), after, limit + 1);
+        } = await readStatesAt(samples, home, wanted, gaps(), parseMoment("at", query.at), after, limit + 1);
         const page = rows.slice(0, limit);
         const nextCursor = rows.length > limit ? encodeCursor(["states", filter], page.at(-1)!.entity_id) : null;
         return { ...listBody("states", { rows: page, total, nextCursor }, limit), ...warned(told) };
@@ -125,7 +125,7 @@ export function stateRoutes(
     async ({ params, query }) => {
       if (query.at !== undefined) {
         const asked = parseMoment("at", query.at);
-        const { rows, warnings: told } = await readStatesAt(samples, [params.entity_id], gaps(), asked, "", 1);
+        const { rows, warnings: told } = await readStatesAt(samples, home, [params.entity_id], gaps(), asked, "", 1);
         if (rows[0]) return { ...rows[0], ...warned(told) };
         throw new AppError("not_found", `Cannot find a state of entity "${params.entity_id}" at ${query.at}`);
       }
