@@ -393,6 +393,23 @@ test("backup and restore remove what such commands left that were killed, and no
   );
 });
 
+test("backup says which settings must be those of the service, where that cannot be asked", async (t) => {
+  const directory = temporary(t);
+  const service = await startService(t, directory, { DATA_DIR: "data", API_TOKEN: "right" });
+  const DATA_API_PORT = service.port;
+  const cases: [Record<string, string>, RegExp][] = [
+    [{ DATA_API_PORT }, /: a token is needed; API_TOKEN or API_TOKEN_FILE must be that of the service\n$/],
+    [{ DATA_API_PORT, API_TOKEN: "other" }, /: it has another token; API_TOKEN or API_TOKEN_FILE must be that of the/],
+    [{ DATA_API_PORT, HOST: "127.0.0.2" }, /ECONNREFUSED .*; HOST and DATA_API_PORT must be those of the service\n$/],
+  ];
+  for (const [environment, says] of cases) {
+    const { status, stderr } = run(directory, "backup", environment);
+    assert.equal(status, 1);
+    assert.match(stderr, says);
+  }
+  assert.equal(run(directory, "backup", { DATA_API_PORT, API_TOKEN: "right" }).status, 0);
+});
+
 test("backup has the database of the home also where DATABASE_URL puts it elsewhere, and no token", async (t) => {
   const directory = temporary(t);
   const elsewhere = { DATA_DIR: "data", DATABASE_URL: "sqlite:///home/metadata.db" };

@@ -12,6 +12,8 @@ export interface ServiceRequest {
   readonly holder: string;
 }
 
+const UNAUTHORIZED = 401;
+
 /** POSTs to the running service at DATA_API_PORT and resolves with its answer; `unavailable` says why there is none. */
 export async function askService(config: Config, { task, path, holder }: ServiceRequest): Promise<object> {
   const host = isLoopback(config.host) && config.host.includes(":") ? `[${config.host}]` : config.host;
@@ -25,8 +27,12 @@ export async function askService(config: Config, { task, path, holder }: Service
   }).catch((cause: unknown) => {
     // `fetch` says "fetch failed"; the reason is its cause.
     const why = messageOf((cause as { cause?: unknown }).cause ?? cause);
-    throw cannot(`${why}; DATA_API_PORT must be that of the service`, cause);
+    throw cannot(`${why}; HOST and DATA_API_PORT must be those of the service`, cause);
   });
+  if (response.status === UNAUTHORIZED) {
+    const which = token === null ? "a token is needed" : "it has another token";
+    throw cannot(`${which}; API_TOKEN or API_TOKEN_FILE must be that of the service`);
+  }
   const body: unknown = await response.json().catch(() => null);
   if (response.ok && typeof body === "object" && body !== null) return body;
   throw cannot(String((body as { message?: unknown } | null)?.message ?? `status ${response.status}`));
