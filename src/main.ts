@@ -52,6 +52,8 @@ async function main(): Promise<void> {
     clearTimeout(late);
   }
   log.info("Stopped");
+  // At once: while Node takes itself down a further signal would end it, and the stop be told as a failure.
+  process.exit();
 }
 
 /**
