@@ -160,14 +160,24 @@ test("main() brings samples to the disk first at a stop, not behind what metadat
   assert.deepEqual(await ended, [0, null]);
 });
 
-test("main() stops once where a signal comes twice, as from a terminal and from npm", async (t) => {
+test("main() stops once where a signal comes again and again, as from a terminal and from npm", async (t) => {
   const { child, ended, told, until } = run(t, temporary(t), { DATA_DIR: "data" });
   await until('"api":"sports"');
   child.kill("SIGINT");
   await until("Stopping");
-  child.kill("SIGINT");
+  // Also while Node takes itself down.
+  const again = setInterval(() => child.kill("SIGINT"), 1);
+  t.after(() => clearInterval(again));
   assert.deepEqual(await ended, [0, null], told.said);
   assert.match(told.said, /"Stopped"/);
+});
+
+test("main() stops in order where the signal comes while it starts", async (t) => {
+  const { child, ended, told, until } = run(t, temporary(t), { DATA_DIR: "data" });
+  await until("starts");
+  child.kill("SIGTERM");
+  assert.deepEqual(await ended, [0, null], told.said);
+  assert.match(told.said, /"Stopping"[\s\S]*"Stopped"/);
 });
 
 test("npm start ends with the program when npm is told to, and leaves nothing behind", async (t) => {

@@ -2,7 +2,7 @@ import { parseArgs } from "node:util";
 import { describeConfig } from "./config.ts";
 import { AppError, messageOf } from "./domain/errors.ts";
 import { collectWhenQuiet } from "./lib/collect-garbage.ts";
-import { createLog } from "./lib/log.ts";
+import { createLog, type Logger } from "./lib/log.ts";
 import { begin, type Plan, planOf } from "./run.ts";
 import { VERSION } from "./version.ts";
 
@@ -33,23 +33,18 @@ async function main(): Promise<void> {
   if (values["check-config"]) return console.log(describeConfig(first.config));
   const root = createLog({ level: first.config.logLevel, format: first.config.logFormat });
   const log = root.child({ component: "main" });
+  // Before anything is said: whoever reads it may stop the program at once.
+  const stop = stopSignal(log);
   log.info(`HA Ingestor ${VERSION} starts${values.demo ? " as a DEMO on a simulated home: no value is real" : ""}`);
   for (const note of first.config.notes) log.warn(note);
 
-  let stopped: Promise<undefined> | undefined;
   for (let plan: Plan | undefined = first; plan !== undefined; ) {
     const next = Promise.withResolvers<Plan>();
     const run = await begin(plan, root, next.resolve);
-    if (stopped === undefined) collectWhenQuiet();
-    stopped ??= stopSignal();
-    plan = await Promise.race([stopped, next.promise]);
-    log.info(plan === undefined ? "Stopping" : "Starting again");
-    const late = setTimeout(() => {
-      log.error(`The stop took longer than ${STOP_MS / 1000} s; ending now`);
-      process.exit(1);
-    }, STOP_MS).unref();
+    if (plan === first) collectWhenQuiet();
+    plan = await Promise.race([stop, next.promise]);
+    if (plan !== undefined) log.info("Starting again");
     await run.end();
-    clearTimeout(late);
   }
   log.info("Stopped");
   // At once: while Node takes itself down a further signal would end it, and the stop be told as a failure.
@@ -57,12 +52,24 @@ async function main(): Promise<void> {
 }
 
 /**
- * Comes back at the first signal to stop. Further ones change nothing: Ctrl-C reaches a program below npm twice, from
- * the terminal and from npm, and a stop that is cut short would be told as a crash at the next start.
+ * Comes back at the first signal to stop; one that comes while the program starts is heeded when it has. Further ones
+ * change nothing: Ctrl-C reaches a program below npm twice, from the terminal and from npm, and a stop that is cut short
+ * would be told as a crash at the next start.
  */
-function stopSignal(): Promise<undefined> {
+function stopSignal(log: Logger): Promise<undefined> {
   return new Promise((resolve) => {
-    for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(signal, () => resolve(undefined));
+    let isStopping = false;
+    const stop = (): void => {
+      if (isStopping) return;
+      isStopping = true;
+      log.info("Stopping");
+      setTimeout(() => {
+        log.error(`The stop took longer than ${STOP_MS / 1000} s; ending now`);
+        process.exit(1);
+      }, STOP_MS).unref();
+      resolve(undefined);
+    };
+    for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(signal, stop);
   });
 }
 
