@@ -50,8 +50,8 @@ export interface AppOptions {
 }
 
 export interface App {
-  /** The addresses that are listened on. */
-  readonly urls: { readonly data: string; readonly sports: string };
+  /** The ports that are listened on. */
+  readonly ports: { readonly data: number; readonly sports: number };
   /** What callers must bring; null: nothing. */
   readonly apiToken: string | null;
   /** Ends in the order of the data: no new events, then what is known to the disk, then the doors. */
@@ -268,11 +268,11 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
   // What follows, the first snapshot of the home, takes the most memory of all, and so far nobody waits.
   await webhooks.rest();
   collectGarbage();
-  const urls = {
+  const addresses = {
     data: await listen(data, config.host, config.dataApiPort, "DATA_API_PORT"),
     sports: await listen(sportsApi, config.host, config.sportsDataPort, "SPORTS_DATA_PORT"),
   };
-  for (const [api, url] of Object.entries(urls)) log.info({ api, url, port: Number(new URL(url).port) }, "Listening");
+  for (const [api, address] of Object.entries(addresses)) log.info({ api, ...address }, "Listening");
 
   const saving = setInterval(() => void saveStates(), SAVE_STATES_MS);
   const unwatchToken = watchToken(config.haTokenFile, session.useToken, log);
@@ -281,7 +281,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
 
   const running = stack.move();
   return {
-    urls,
+    ports: { data: addresses.data.port, sports: addresses.sports.port },
     apiToken: token,
     async close() {
       clearInterval(saving);
@@ -342,7 +342,8 @@ interface Listener {
   readonly server: { address(): AddressInfo | string | null };
 }
 
-async function listen(api: Listener, host: string, port: number, setting: string): Promise<string> {
+/** `port` 0: a free one. */
+async function listen(api: Listener, host: string, port: number, setting: string) {
   try {
     await api.listen({ host, port });
   } catch (cause) {
@@ -352,7 +353,7 @@ async function listen(api: Listener, host: string, port: number, setting: string
   }
   const address = api.server.address() as AddressInfo;
   const name = address.family === "IPv6" ? `[${address.address}]` : address.address;
-  return `http://${name}:${address.port}`;
+  return { url: `http://${name}:${address.port}`, port: address.port };
 }
 
 /** Rules by area, label, device or integration would match nothing before the home is known, and spare nothing. */

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { run, temporary } from "./testing/program.ts";
@@ -69,6 +71,24 @@ test("the demo takes the service's place for a while, with data of its own, and 
   await awaitAnswer("/api/v1/setup", ({ demo }) => demo === "dashboard");
   child.kill("SIGTERM");
   assert.deepEqual(await ended, [0, null], told.said);
+});
+
+/** Whether this user can listen there, and nobody does. */
+async function isFree(port: number): Promise<boolean> {
+  const server = createServer().listen(port, "127.0.0.1");
+  const isListening = await once(server, "listening").then(
+    () => true,
+    () => false,
+  );
+  server.close();
+  return isListening;
+}
+
+test("a program at port 80, which addresses leave out, starts again there", async (t) => {
+  if (!(await isFree(80))) return t.skip("port 80 is not to be had here");
+  const { ask, awaitAnswer } = await begin(t, { DATA_DIR: "data", DATA_API_PORT: "80" });
+  assert.equal((await ask("POST", "/api/v1/setup/demo")).status, 202);
+  await awaitAnswer("/api/v1/setup", ({ demo }) => demo === "dashboard");
 });
 
 test("a configuration that became faulty meanwhile is told, and the program goes on as it is", async (t) => {

@@ -27,8 +27,6 @@ function demoInPlaceOf({ dataDir }: Config): Plan {
   return { config: readConfig({ ...process.env, ...replaced }, { dataDir: directory }), demo: "dashboard" };
 }
 
-const portIn = (url: string): number => Number(new URL(url).port);
-
 export interface Run {
   end(): Promise<void>;
 }
@@ -63,10 +61,10 @@ export async function begin(plan: Plan, root: Logger, next: (plan: Plan) => void
   function restart(as: Restart): void {
     const following = as === "demo" ? demoInPlaceOf(config) : planOf(null);
     // Whoever has a page open finds the program where it was, and the same token opens it.
-    const { urls, apiToken } = app;
-    const [dataApiPort, sportsDataPort] = [portIn(urls.data), portIn(urls.sports)];
+    const { ports, apiToken } = app;
+    const kept = { dataApiPort: ports.data, sportsDataPort: ports.sports, apiToken };
     // After the answer to whoever asked for it.
-    setImmediate(next, { ...following, config: { ...following.config, dataApiPort, sportsDataPort, apiToken } });
+    setImmediate(next, { ...following, config: { ...following.config, ...kept } });
   }
 
   return {
