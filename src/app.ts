@@ -44,6 +44,8 @@ export interface AppOptions {
   readonly version: string;
   /** The home is simulated; everything says so. */
   readonly demo: DemoKind | null;
+  /** Why what was asked for in place of this run could not begin; null: nothing was. */
+  readonly fault: string | null;
   readonly log: Logger;
   /** Ends this run and begins another, as `SetupOptions` say. */
   readonly restart: (as: Restart) => void;
@@ -260,6 +262,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
       targets: store.forwarding.status,
       weather: () => weather?.status() ?? null,
       rulesFault: rules.fault,
+      startFault: options.fault,
     },
   });
   stack.defer(() => data.close());

@@ -3,7 +3,7 @@ import { describeConfig } from "./config.ts";
 import { AppError, messageOf } from "./domain/errors.ts";
 import { collectWhenQuiet } from "./lib/collect-garbage.ts";
 import { createLog, type Logger } from "./lib/log.ts";
-import { begin, type Plan, planOf } from "./run.ts";
+import { begin, type Plan, planOf, type Run } from "./run.ts";
 import { VERSION } from "./version.ts";
 
 const USAGE = `HA Ingestor: the memory of a smart home.
@@ -40,7 +40,16 @@ async function main(): Promise<void> {
 
   for (let plan: Plan | undefined = first; plan !== undefined; ) {
     const next = Promise.withResolvers<Plan>();
-    const run = await begin(plan, root, next.resolve);
+    let run: Run;
+    try {
+      run = await begin(plan, root, next.resolve);
+    } catch (error) {
+      if (plan.former === undefined || !(error instanceof AppError)) throw error;
+      const fault = messageOf(error);
+      log.error(`Going on as before: ${fault}`);
+      plan = { ...plan.former, fault };
+      continue;
+    }
     if (plan === first) collectWhenQuiet();
     plan = await Promise.race([stop, next.promise]);
     if (plan !== undefined) log.info("Starting again");

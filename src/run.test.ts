@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
@@ -89,6 +89,25 @@ test("a program at port 80, which addresses leave out, starts again there", asyn
   const { ask, awaitAnswer } = await begin(t, { DATA_DIR: "data", DATA_API_PORT: "80" });
   assert.equal((await ask("POST", "/api/v1/setup/demo")).status, 202);
   await awaitAnswer("/api/v1/setup", ({ demo }) => demo === "dashboard");
+});
+
+test("where the demo cannot begin, the program goes on as it was, says why, and begins it later", async (t) => {
+  const { ask, awaitAnswer, child, ended, told, dir } = await begin(t, { DATA_DIR: "data" });
+  const inTheWay = join(dir, "data/data-demo");
+  writeFileSync(inTheWay, "");
+  assert.equal((await ask("POST", "/api/v1/setup/demo")).status, 202);
+  const { notes } = await awaitAnswer("/ready", (body) => String(body.notes) !== "");
+  assert.match(String(notes), /^The program goes on as it was: Cannot write to the directory ".*data-demo"/);
+  assert.equal((await ask("GET", "/api/v1/setup")).body.is_open, true);
+  rmSync(inTheWay);
+  assert.equal((await ask("POST", "/api/v1/setup/demo")).status, 202);
+  await awaitAnswer("/api/v1/setup", ({ demo }) => demo === "dashboard");
+  assert.deepEqual(
+    (await ask("GET", "/ready")).body.notes.filter((note: string) => note.includes("goes on")),
+    [],
+  );
+  child.kill("SIGTERM");
+  assert.deepEqual(await ended, [0, null], told.said);
 });
 
 test("a configuration that became faulty meanwhile is told, and the program goes on as it is", async (t) => {

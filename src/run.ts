@@ -13,6 +13,10 @@ import { VERSION } from "./version.ts";
 export interface Plan {
   readonly config: Config;
   readonly demo: DemoKind | null;
+  /** Why what was asked for in place of it could not begin. */
+  readonly fault?: string;
+  /** What ran before: it goes on where this cannot begin. */
+  readonly former?: Plan;
 }
 
 /** Throws `invalid` for a configuration with faults. */
@@ -36,7 +40,7 @@ export interface Run {
  * Rejects with an AppError for what the user can mend.
  */
 export async function begin(plan: Plan, root: Logger, next: (plan: Plan) => void): Promise<Run> {
-  const { demo } = plan;
+  const { demo, fault = null } = plan;
   let { config } = plan;
   let home: { close(): Promise<void> } | undefined;
   if (demo !== null) {
@@ -50,7 +54,7 @@ export async function begin(plan: Plan, root: Logger, next: (plan: Plan) => void
   }
   let app: App;
   try {
-    app = await startApp(config, { version: VERSION, demo, log: root, restart });
+    app = await startApp(config, { version: VERSION, demo, fault, log: root, restart });
   } catch (error) {
     await home?.close();
     const remedy = fullDiskRemedy(config.dataDir);
@@ -64,7 +68,11 @@ export async function begin(plan: Plan, root: Logger, next: (plan: Plan) => void
     const { ports, apiToken } = app;
     const kept = { dataApiPort: ports.data, sportsDataPort: ports.sports, apiToken };
     // After the answer to whoever asked for it.
-    setImmediate(next, { ...following, config: { ...following.config, ...kept } });
+    setImmediate(next, {
+      ...following,
+      config: { ...following.config, ...kept },
+      former: { demo, config: { ...plan.config, ...kept } },
+    });
   }
 
   return {

@@ -690,6 +690,7 @@ test("GET /ready answers 503 with every reason, and notes beside them", async (t
       gaps: () => GAPS,
       backfill: () => ({ filling: 2, questions: 3, rows: 200, samples: 100, failures: 1, rollups: 7 }),
       rulesFault: () => "Unknown key exclud",
+      startFault: "Cannot use the demo's directory",
       targets: () => [],
       weather: () => null,
       engine: "parquet",
@@ -706,6 +707,7 @@ test("GET /ready answers 503 with every reason, and notes beside them", async (t
       "The database of the home is unhealthy: file is not a database",
     ],
     notes: [
+      "The program goes on as it was: Cannot use the demo's directory",
       "The rules of ha-ingestor.yaml are not followed, those before it are: Unknown key exclud",
       "A gap is being filled from Home Assistant's history (crash, 50 % of its span)",
       "The home is being read",

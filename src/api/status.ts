@@ -28,6 +28,8 @@ export interface StatusSources {
   weather(): WeatherStatus | null;
   /** Why the rules in ha-ingestor.yaml are not those in force; null: they are. */
   rulesFault(): string | null;
+  /** Why what was asked for in place of this run could not begin; null: nothing was. */
+  readonly startFault: string | null;
   /** The archive engine's name, e.g. "parquet". */
   readonly engine: string;
 }
@@ -186,6 +188,7 @@ export function readiness(home: Pick<HomeReader, "health">, status: StatusSource
   const filling = status.backfill()?.filling ?? null;
   const fault = status.rulesFault();
   const notes = [
+    ...(status.startFault === null ? [] : [`The program goes on as it was: ${status.startFault}`]),
     ...(fault === null ? [] : [`The rules of ha-ingestor.yaml are not followed, those before it are: ${fault}`]),
     ...status.gaps().flatMap((gap) => (gap.id === filling ? [backfillNote(gap)] : [])),
     ...(ingest.synchronizing ? ["The home is being read"] : []),

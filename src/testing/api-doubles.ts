@@ -643,6 +643,7 @@ export function apiOptions(more: Partial<Omit<ApiOptions, keyof Driven>> = {}): 
       gaps: () => GAPS,
       backfill: () => undefined,
       rulesFault: () => null,
+      startFault: null,
       targets: () => [],
       weather: () => null,
       engine: "parquet",
