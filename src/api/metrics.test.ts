@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect } from "node:net";
+import { PerformanceObserver } from "node:perf_hooks";
 import { test } from "node:test";
 import { apiOptions } from "../testing/api-doubles.ts";
 import { createApi } from "./server.ts";
@@ -85,6 +86,15 @@ test("/metrics counts connections that were dropped because there were too many"
     ),
   );
   assert.equal(await dropped(), "1");
+});
+
+test("a second API listens to nothing of the process's again: that is never let go, nor what it was made for", async (t) => {
+  await (await createApi(apiOptions())).close();
+  const observe = t.mock.method(PerformanceObserver.prototype, "observe");
+  const again = await createApi(apiOptions());
+  t.after(() => again.close());
+  assert.match((await again.inject("/metrics")).body, /^ha_ingestor_nodejs_gc_duration_seconds_count/m);
+  assert.equal(observe.mock.callCount(), 0);
 });
 
 test("assertExposition() notices what Prometheus would refuse", () => {

@@ -26,12 +26,8 @@ export function metricsRoutes(
   sports?: () => SportsStatus,
 ): void {
   const registry = new Registry();
-  collectDefaultMetrics({ register: registry, prefix: PREFIX });
-  // These sums of others are gauges, which may not be called so: tools take them for counters.
-  for (const what of ["handles", "requests", "resources"]) {
-    registry.removeSingleMetric(`${PREFIX}nodejs_active_${what}_total`);
-  }
-
+  // From the start: they count what happens from then on.
+  metricsOfProcess();
   webhookMetrics(registry, PREFIX, webhooks);
   if (sports) sportsMetrics(registry, PREFIX, sports);
 
@@ -154,6 +150,24 @@ export function metricsRoutes(
         response: answers({ 200: plain("text/plain", "Counters and gauges") }),
       },
     },
-    async (_request, reply) => reply.type(registry.contentType).send(await registry.metrics()),
+    async (_request, reply) =>
+      reply.type(registry.contentType).send(await Registry.merge([metricsOfProcess(), registry]).metrics()),
   );
+}
+
+let ofProcess: Registry | undefined;
+
+/**
+ * Made once: they are the process's, whichever run of the program asks, and what they listen to is never let go, nor
+ * would be the run that it was made for.
+ */
+function metricsOfProcess(): Registry {
+  if (ofProcess !== undefined) return ofProcess;
+  ofProcess = new Registry();
+  collectDefaultMetrics({ register: ofProcess, prefix: PREFIX });
+  // These sums of others are gauges, which may not be called so: tools take them for counters.
+  for (const what of ["handles", "requests", "resources"]) {
+    ofProcess.removeSingleMetric(`${PREFIX}nodejs_active_${what}_total`);
+  }
+  return ofProcess;
 }
