@@ -34,6 +34,8 @@ export interface Config {
   /** Where the token was read from, so that another one there is noticed; null when it was given itself. */
   readonly haTokenFile: string | null;
   readonly haVerifySsl: boolean;
+  /** What HA_VERIFY_SSL says, which counts for a Home Assistant that is entered, too; null: nothing. */
+  readonly haVerifySslSet: boolean | null;
   /** Who says where Home Assistant is; null: nobody yet. */
   readonly haSetBy: SetBy | null;
   /** The address of Home Assistant's ingress; null where no Supervisor runs us. */
@@ -227,6 +229,7 @@ export function readConfig(environment: Environment, defaults: { dataDir: string
       `${HOME_ASSISTANT_FILE} has no effect: ${isSet ? haUrlName : "the Supervisor"} says where Home Assistant is`,
     );
   const access = haSetBy === "dashboard" ? entered : null;
+  const haVerifySsl = flag("HA_VERIFY_SSL", access?.verifySsl ?? true);
   if (access !== null) checkUrl(HOME_ASSISTANT_FILE, access.url, fault);
   const haOrigin = originOfHome(haUrl ?? (supervisorToken ? SUPERVISED_HOME : (access?.url ?? null)));
   if (haUrl && !haToken && !supervisorToken) {
@@ -358,7 +361,8 @@ export function readConfig(environment: Environment, defaults: { dataDir: string
     haUrl: haUrl ?? (supervisorToken ? "http://supervisor/core" : (access?.url ?? null)),
     haToken: haToken ?? supervisorToken ?? access?.token ?? null,
     haTokenFile: text(...HA_TOKEN_NAMES) === null ? text("HA_TOKEN_FILE") : null,
-    haVerifySsl: flag("HA_VERIFY_SSL", access?.verifySsl ?? true),
+    haVerifySsl,
+    haVerifySslSet: text("HA_VERIFY_SSL") === null ? null : haVerifySsl,
     haSetBy,
     ingress: supervisorToken ? INGRESS : null,
     host,

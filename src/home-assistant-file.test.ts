@@ -45,7 +45,9 @@ test("readConfig() takes what was entered where the environment names no Home As
   assert.deepEqual([config.haUrl, config.haToken, config.haVerifySsl], [ACCESS.url, "s3cret", false]);
   assert.deepEqual([config.haSetBy, config.haOrigin], ["dashboard", "home.example:8123"]);
   assert.doesNotMatch(describeConfig(config), /s3cret/);
-  assert.equal(read({ HA_VERIFY_SSL: "true" }).haVerifySsl, true);
+  assert.equal(config.haVerifySslSet, null);
+  const set = read({ HA_VERIFY_SSL: "true" });
+  assert.deepEqual([set.haVerifySsl, set.haVerifySslSet], [true, true]);
 
   const environment = read({ HA_URL: "http://other:8123", HA_TOKEN: "x" });
   assert.deepEqual([environment.haUrl, environment.haToken, environment.haVerifySsl], ["http://other:8123", "x", true]);

@@ -1,12 +1,17 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { type AddressInfo, connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { pipeline } from "node:stream";
 import { type TestContext, test } from "node:test";
+import { createServer } from "node:tls";
 import { AppError } from "./domain/errors.ts";
 import { HOME_ASSISTANT_FILE, readHomeAssistantFile } from "./home-assistant-file.ts";
 import { silentLog } from "./lib/log.ts";
 import { createSetup, type Restart, type SetupOptions } from "./setup.ts";
+import { CERTIFICATE, KEY } from "./testing/certificate.ts";
 import { createSimulatedHome } from "./testing/simulated-home/simulated-home.ts";
 
 async function begin(
@@ -18,9 +23,9 @@ async function begin(
   const dataDir = mkdtempSync(join(tmpdir(), "ha-ingestor-setup-"));
   t.after(() => rmSync(dataDir, { recursive: true, force: true }));
   const restarts: Restart[] = [];
-  const { haUrl = null, haVerifySsl = true, haSetBy = null, ...options } = more;
+  const { haUrl = null, haVerifySsl = true, haVerifySslSet = null, haSetBy = null, ...options } = more;
   const setup = createSetup({
-    config: { dataDir, haUrl, haVerifySsl, haSetBy },
+    config: { dataDir, haUrl, haVerifySsl, haVerifySslSet, haSetBy },
     demo: null,
     isOfDemo: false,
     isConnected: () => false,
@@ -51,6 +56,23 @@ test("connect() keeps nothing of what does not let us in", async (t) => {
   assert.equal(existsSync(join(dataDir, HOME_ASSISTANT_FILE)), false);
   assert.deepEqual(restarts, []);
   await setup.connect(access);
+});
+
+test("connect() tries with what HA_VERIFY_SSL says, which counts when the program has started again", async (t) => {
+  const set = await begin(t, { haVerifySslSet: true });
+  const { port } = new URL(set.access.url);
+  const server = createServer({ cert: CERTIFICATE, key: KEY }, (socket) => {
+    const toHome = connect(Number(port), "127.0.0.1");
+    pipeline(socket, toHome, socket, () => undefined);
+  });
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  t.after(() => server.close());
+  const url = `https://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  await assert.rejects(set.setup.connect({ ...set.access, url, verifySsl: false }), /set HA_VERIFY_SSL=false/);
+  assert.deepEqual(set.restarts, []);
+  const unset = await begin(t, { haVerifySslSet: false });
+  await unset.setup.connect({ ...set.access, url, verifySsl: true });
+  assert.deepEqual(readHomeAssistantFile(unset.dataDir), { url, token: "right", verifySsl: false });
 });
 
 test("connect() tries one at a time, and no demo starts meanwhile", async (t) => {

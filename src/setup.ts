@@ -10,7 +10,7 @@ import { tokenFault } from "./timeseries/forward/target-settings.ts";
 export type Restart = "service" | "demo";
 
 export interface SetupOptions {
-  readonly config: Pick<Config, "dataDir" | "haUrl" | "haVerifySsl" | "haSetBy">;
+  readonly config: Pick<Config, "dataDir" | "haUrl" | "haVerifySsl" | "haVerifySslSet" | "haSetBy">;
   readonly demo: DemoKind | null;
   /** Whether the data directory is the demo's, and only looked at: no home can be recorded there. */
   readonly isOfDemo: boolean;
@@ -29,7 +29,7 @@ const SET_ELSEWHERE = {
 };
 
 export function createSetup({ config, demo, isOfDemo, isConnected, restart, log }: SetupOptions): Setup {
-  const { dataDir, haUrl, haVerifySsl, haSetBy } = config;
+  const { dataDir, haUrl, haVerifySsl, haVerifySslSet, haSetBy } = config;
   let isTrying = false;
   let isEnding = false;
 
@@ -70,7 +70,8 @@ export function createSetup({ config, demo, isOfDemo, isConnected, restart, log 
       if (tokenFault(access.token) !== null) throw new AppError("invalid", HA_TOKEN_REMEDY);
       isTrying = true;
       try {
-        const found = await tryAndKeep(access);
+        // As the next run will: it would not get in where this did otherwise.
+        const found = await tryAndKeep({ ...access, verifySsl: haVerifySslSet ?? access.verifySsl });
         refuse(what, closed());
         end("service");
         log.info(`Home Assistant ${found.version} was entered in the dashboard; starting again with it`);

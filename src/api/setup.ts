@@ -53,7 +53,10 @@ export function setupRoutes(api: Api, setup: Setup): void {
           }),
           token: Type.String({ minLength: 1, maxLength: TOKEN_LENGTH_MAX, description: "A long-lived access token" }),
           verify_ssl: Type.Optional(
-            Type.Boolean({ default: true, description: "False accepts a certificate that nobody vouches for" }),
+            Type.Boolean({
+              default: true,
+              description: "False accepts a certificate that nobody vouches for; HA_VERIFY_SSL counts before it",
+            }),
           ),
         }),
         response: answers(
