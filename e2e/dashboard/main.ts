@@ -102,6 +102,10 @@ async function sourceOf(program: Program, league: string): Promise<string | unde
 /** What was: a number is drawn, a text has its times. */
 async function past(page: Page) {
   const choose = (entity: string) => card(page, "History").getByLabel("Entity").fill(entity);
+  await check("takes an id that is pasted as a whole", async () => {
+    await choose("light.hallway_light");
+    await card(page, "History").locator("bdi", { hasText: "Hallway Light" }).waitFor();
+  });
   await check("offers entities by their names", async () => {
     await choose("climate temp");
     await page.locator("#entities option[value='sensor.bedroom_climate_temperature']").waitFor({ state: "attached" });
@@ -156,6 +160,11 @@ async function away(browser: Browser, program: Program) {
   const page = await open(browser, program.url, []);
   await check("before: the card of Home Assistant", () => shows(page, "Home Assistant", "connected"));
   await check("before: the card of storage", () => card(page, "Storage").waitFor());
+  const looked = card(page, "The last changes").getByRole("searchbox");
+  await looked.fill("hallway");
+  const chosen = card(page, "History").getByLabel("Entity");
+  await chosen.fill("light.hallway_light");
+  await card(page, "History").locator("bdi", { hasText: "Hallway Light" }).waitFor();
   await program.stop("SIGTERM");
   await check("says that the service does not answer", () =>
     page.getByRole("status").getByText("the service does not answer").waitFor(),
@@ -168,6 +177,14 @@ async function away(browser: Browser, program: Program) {
   await program.start();
   await check("comes back by itself", () => page.getByRole("status").getByText("ready", { exact: true }).waitFor());
   await check("with all of its cards", () => card(page, "Storage").waitFor({ timeout: AWAY_MS }));
+  await check("and with what was looked for in their fields", async () => {
+    await looked.waitFor();
+    report.equal(
+      "the fields",
+      [await looked.inputValue(), await chosen.inputValue()],
+      ["hallway", "light.hallway_light"],
+    );
+  });
   await page.close();
 }
 

@@ -48,9 +48,9 @@ const row = (event) => [
 
 /**
  * The newest state changes, as they were recorded, of all or of what is looked for.
- * @param {any} answer of /api/v1/events @param {(text: string) => void} lookFor
+ * @param {any} answer of /api/v1/events @param {string} lookedFor @param {(text: string) => void} lookFor
  */
-export function changes(answer, lookFor) {
+export function changes(answer, lookedFor, lookFor) {
   if (!answer) return null;
   const changed = (/** @type {InputEvent} */ { target }) =>
     lookFor(/** @type {HTMLInputElement} */ (target).value.trim());
@@ -59,7 +59,7 @@ export function changes(answer, lookFor) {
   return card(
     "The last changes",
     html`<label class="search">Of <input type="search" maxlength="200" placeholder="a name, an id or a state"
-        onInput=${changed} /></label>
+        defaultValue=${lookedFor} onInput=${changed} /></label>
     ${(answer.warnings ?? []).map((/** @type {string} */ text) => html`<p class="soft">${text}</p>`)}
     ${table(["Time", "Entity", "Before", "Now", "By"], answer.events.map(row), isCut ? "" : "There is none in the last 24 hours.")}
     ${isCut ? html`<p class="soft">Only the newest changes were looked at; what is older is not shown.</p>` : null}`,

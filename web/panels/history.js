@@ -38,18 +38,18 @@ export function createHistory(ask, draw) {
   /** @param {string} text */
   async function type(text) {
     typed = text;
-    if (offered.has(text)) {
-      chosen = offered.get(text);
-      ask();
-      return;
-    }
     if (text === "") return;
-    const { entities } = await read(`api/entities?limit=20&q=${encodeURIComponent(text)}`).catch(() => ({
-      entities: [],
-    }));
-    if (typed !== text) return;
-    offered = new Map(entities.map((/** @type {any} */ entity) => [entity.entity_id, entity]));
-    draw();
+    if (!offered.has(text)) {
+      const { entities } = await read(`api/entities?limit=20&q=${encodeURIComponent(text)}`).catch(() => ({
+        entities: [],
+      }));
+      if (typed !== text) return;
+      offered = new Map(entities.map((/** @type {any} */ entity) => [entity.entity_id, entity]));
+    }
+    // Taken from the list, or pasted as a whole.
+    chosen = offered.get(text) ?? chosen;
+    if (offered.has(text)) ask();
+    else draw();
   }
 
   /** One function for all renderings: called when the element appears, and when it goes. @param {HTMLElement | null} element */
@@ -98,14 +98,14 @@ export function createHistory(ask, draw) {
         "History",
         html`<form class="pick" onSubmit=${(/** @type {SubmitEvent} */ event) => event.preventDefault()}>
           <label>Entity <input list="entities" placeholder="a name or an id" maxlength="200" autocomplete="off"
-            onInput=${(/** @type {any} */ { target }) => type(target.value.trim())} /></label>
+            defaultValue=${typed} onInput=${(/** @type {any} */ { target }) => type(target.value.trim())} /></label>
           <datalist id="entities">${[...offered.values()].map(({ entity_id, name }) => html`<option value=${entity_id}>${name}</option>`)}</datalist>
           <label>Span <select onChange=${(/** @type {any} */ { target }) => {
             days = Number(target.value);
             ask();
           }}>${SPANS.map(([words, value]) => html`<option value=${value} selected=${value === days}>${words}</option>`)}</select></label>
         </form>
-        ${answer ? body(answer) : html`<p class="soft">${chosen ? "Asking…" : "Choose an entity to see its past."}</p>`}`,
+        ${answer ? html`<p><bdi>${chosen.name ?? chosen.entity_id}</bdi></p>${body(answer)}` : html`<p class="soft">${chosen ? "Asking…" : "Choose an entity to see its past."}</p>`}`,
         { wide: true },
       );
     },
