@@ -26,6 +26,11 @@ export function createAction(draw) {
       draw();
     },
 
+    /** What came of the last is over. */
+    forget() {
+      outcome = null;
+    },
+
     messages: () => html`<p role="status" class="soft">${busy ?? (outcome?.isRefusal ? "" : outcome?.text)}</p>
       ${outcome?.isRefusal ? html`<p role="alert">${outcome.text}</p>` : null}`,
   };

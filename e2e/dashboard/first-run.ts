@@ -9,6 +9,8 @@ import { card, check, open, report, SHOWN_MS, shows } from "./tools.ts";
 interface Home {
   readonly url: string;
   readonly token: string;
+  refuseConnections(refuse: boolean): Promise<void>;
+  cutSockets(): void;
 }
 
 const FIRST = "Connect Home Assistant";
@@ -41,6 +43,16 @@ export async function firstRun(browser: Browser, program: Program, home: Home, p
     await enter(page, home.url, home.token);
     await shows(page, "Home Assistant", "connected");
     await card(page, FIRST).waitFor({ state: "detached" });
+  });
+  await check("says nothing of it any more when Home Assistant is away later", async () => {
+    await home.refuseConnections(true);
+    home.cutSockets();
+    const away = card(page, "Home Assistant is not connected");
+    await away.waitFor();
+    const said = await away.textContent();
+    await home.refuseConnections(false);
+    await away.waitFor({ state: "detached" });
+    if (said?.includes("begins now")) throw new Failure(`it says "${said}"`);
   });
   await check("fills the first start from its history", () =>
     waitUntil(

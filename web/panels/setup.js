@@ -63,7 +63,12 @@ export function setup(setup, action) {
       { wide: true },
     );
   }
-  if (!setup?.is_open) return null;
+  if (!setup) return null;
+  if (!setup.is_open) {
+    // What was said once of a Home Assistant that was entered is no news of the next time that it is away.
+    action.forget();
+    return null;
+  }
   return setup.set_by === null
     ? card("Connect Home Assistant", firstRun(action), { wide: true })
     : card("Home Assistant is not connected", changed(action, setup.url), { wide: true });
