@@ -589,6 +589,7 @@ for (const name of [
   "timeseries.db.corrupt-20261201T000000Z",
   "before-restore-20261201T000000Z/archive/2026/11/2026-11-24.parquet",
   "backups/ha-ingestor-20261201T000000Z.tar.gz",
+  "data-demo/archive/2026/11/2026-11-24.parquet",
 ]) {
   test(`${name} lies aside: it counts for the budget, and no samples are dropped for it`, async (t) => {
     const directory = temporary(t);

@@ -310,7 +310,7 @@ export function createRetention(options: RetentionOptions): RetentionWork {
     const { bytes, asideBytes } = usage;
     if (policy.budgetBytes === 0 || bytes <= policy.budgetBytes) return [];
     const found = `The data directory takes ${megabytes(bytes)}, over its budget of ${megabytes(policy.budgetBytes)}`;
-    const aside = `${megabytes(asideBytes)} of that lie aside (*.corrupt-*, before-restore-*, backups)`;
+    const aside = `${megabytes(asideBytes)} of that lie aside (*.corrupt-*, before-restore-*, backups, data-demo)`;
     if (!isOverBudget(usage)) return [`${found}: ${aside}. No samples are dropped for them: move them elsewhere`];
     const lacking = archive.files().filter((file) => !mayGo(file, rollupsFrom));
     return [

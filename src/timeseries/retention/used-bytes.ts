@@ -7,12 +7,12 @@ const BLOCK_BYTES = 512;
 
 /** A damaged database that was moved aside, and its -wal and -shm; a backup. */
 const FILE_ASIDE = /\.corrupt-\d{8}T\d{6}Z(-wal|-shm)?$|^ha-ingestor-\d{8}T\d{6}Z\.tar\.gz(\.part)?$/;
-/** What was there before a restore; a copy for a backup under way; what is unpacked for a restore. */
-const FOLDER_ASIDE = /^(before-restore-\d{8}T\d{6}Z|backup-\d{8}T\d{6}Z|restore-\w{6})$/;
+/** What was there before a restore; a copy for a backup under way; what is unpacked for a restore; a demo's own data. */
+const FOLDER_ASIDE = /^(before-restore-\d{8}T\d{6}Z|backup-\d{8}T\d{6}Z|restore-\w{6}|data-demo)$/;
 
 export interface UsedBytes {
   readonly bytes: number;
-  /** Of these, those of files that lie aside: damaged ones, what was there before a restore, backups. */
+  /** Of these, those of files that lie aside: damaged ones, what was there before a restore, backups, a demo. */
   readonly asideBytes: number;
 }
 
@@ -21,7 +21,7 @@ export async function usedBytes(folder: string): Promise<number> {
   return (await usageOf(folder)).bytes;
 }
 
-/** The same, with the part of it that is no data any more. */
+/** The same, with the part of it that is none of the data. */
 export async function usageOf(folder: string): Promise<UsedBytes> {
   const entries: Dirent[] = await readdir(folder, { recursive: true, withFileTypes: true }).catch(gone([]));
   let bytes = 0;
