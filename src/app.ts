@@ -231,9 +231,11 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     home.saveStates().catch((error: unknown) => log.warn(`Cannot save current states: ${messageOf(error)}`));
   const rules = watchRules(config, ingest.reload, log);
   const isConnected = (): boolean => session.status().state === "connected";
+  const ending = new AbortController();
+  const { signal } = ending;
   const data = await createApi({
     ...server,
-    setup: createSetup({ config, demo: options.demo, isOfDemo, isConnected, restart: options.restart, log }),
+    setup: createSetup({ config, demo: options.demo, isOfDemo, isConnected, signal, restart: options.restart, log }),
     home,
     states: home.states,
     samples: store,
@@ -266,6 +268,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     },
   });
   stack.defer(() => data.close());
+  stack.defer(() => ending.abort());
   const sportsApi = await createSportsApi(server);
   stack.defer(() => sportsApi.close());
   // What follows, the first snapshot of the home, takes the most memory of all, and so far nobody waits.

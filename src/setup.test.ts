@@ -29,6 +29,7 @@ async function begin(
     demo: null,
     isOfDemo: false,
     isConnected: () => false,
+    signal: new AbortController().signal,
     restart: (as) => restarts.push(as),
     log: silentLog(),
     ...options,

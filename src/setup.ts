@@ -15,6 +15,8 @@ export interface SetupOptions {
   /** Whether the data directory is the demo's, and only looked at: no home can be recorded there. */
   readonly isOfDemo: boolean;
   isConnected(): boolean;
+  /** Aborts when the run ends: a Home Assistant that does not answer would hold up its end. */
+  readonly signal: AbortSignal;
   /**
    * Ends this run, once answers that are on their way are out, and begins another. Throws an AppError where the
    * configuration does not let it begin; then this one goes on.
@@ -28,7 +30,7 @@ const SET_ELSEWHERE = {
   supervisor: "The Supervisor says where Home Assistant is",
 };
 
-export function createSetup({ config, demo, isOfDemo, isConnected, restart, log }: SetupOptions): Setup {
+export function createSetup({ config, demo, isOfDemo, isConnected, signal, restart, log }: SetupOptions): Setup {
   const { dataDir, haUrl, haVerifySsl, haVerifySslSet, haSetBy } = config;
   let isTrying = false;
   let isEnding = false;
@@ -52,7 +54,7 @@ export function createSetup({ config, demo, isOfDemo, isConnected, restart, log 
   }
 
   async function tryAndKeep(access: HomeAssistantAccess): Promise<FoundHome> {
-    const found = await tryAccess(access);
+    const found = await tryAccess(access, { signal });
     try {
       await writeHomeAssistantFile(dataDir, access);
     } catch (cause) {

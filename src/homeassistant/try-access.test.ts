@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
+import { type AddressInfo, createServer as createSilentServer } from "node:net";
 import { type TestContext, test } from "node:test";
 import { createSimulatedHome } from "../testing/simulated-home/simulated-home.ts";
 import { NO_ANSWER, startScriptedHome } from "./scripted-home.ts";
@@ -39,6 +40,19 @@ test("tryAccess() rejects with `unavailable` where no Home Assistant answers, an
   const url = `http://127.0.0.1:${(other.address() as AddressInfo).port}`;
   await assert.rejects(tryAccess({ url, token: "right", verifySsl: true }), { code: "unavailable", message: /404/ });
   assert.equal(requests, 1);
+});
+
+test("tryAccess() ends at once when its signal aborts", async (t) => {
+  const silent = createSilentServer().listen(0, "127.0.0.1");
+  await once(silent, "listening");
+  t.after(() => silent.close());
+  const ending = new AbortController();
+  silent.on("connection", () => ending.abort());
+  const url = `http://127.0.0.1:${(silent.address() as AddressInfo).port}`;
+  const begun = performance.now();
+  const attempt = tryAccess({ url, token: "right", verifySsl: true }, { signal: ending.signal });
+  await assert.rejects(attempt, { code: "unavailable", message: "The program is stopping" });
+  assert.ok(performance.now() - begun < 5_000);
 });
 
 test("tryAccess() ends where Home Assistant says nothing", async (t) => {

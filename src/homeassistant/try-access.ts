@@ -19,9 +19,12 @@ const NOBODY: HomeAssistantListener = {
 
 /**
  * Connects once, as a session does, and leaves. Rejects with `invalid` for what is no address and for a token that is
- * refused, with `unavailable` where no Home Assistant answers.
+ * refused, with `unavailable` where no Home Assistant answers, and once `signal` aborts.
  */
-export async function tryAccess(access: HomeAssistantAccess, timing: Partial<Timing> = {}): Promise<FoundHome> {
+export async function tryAccess(
+  access: HomeAssistantAccess,
+  { signal, ...timing }: Partial<Timing> & { readonly signal?: AbortSignal } = {},
+): Promise<FoundHome> {
   const { promise, resolve, reject } = Promise.withResolvers<HomeConnection>();
   const log = silentLog();
   const attempt = openConnection({
@@ -40,11 +43,17 @@ export async function tryAccess(access: HomeAssistantAccess, timing: Partial<Tim
       else reject(new AppError("invalid", `Home Assistant refuses HA_TOKEN ("${end.detail}")`));
     },
   });
+  const stop = (): void => {
+    reject(new AppError("unavailable", "The program is stopping"));
+    void attempt.close();
+  };
+  signal?.addEventListener("abort", stop);
   try {
     const connection = await promise;
     const { locationName } = await connection.readConfig();
     return { version: connection.haVersion, name: locationName, isAdmin: connection.isAdmin };
   } finally {
+    signal?.removeEventListener("abort", stop);
     await attempt.close();
   }
 }
