@@ -169,8 +169,10 @@ const tokenForm = () => html`<section class="wide" aria-label="Token">
   </form>
 </section>`;
 
+const serviceNow = () => Date.now() + aheadMs;
+
 function page() {
-  const now = Date.now() + aheadMs;
+  const now = serviceNow();
   const { health, stats } = answers;
   return html`<header>
       <h1>HA Ingestor</h1>
@@ -191,7 +193,7 @@ function page() {
     </footer>`;
 }
 
-const past = createHistory(askPast, draw);
+const past = createHistory(askPast, draw, serviceNow);
 const settingUp = createAction(draw);
 const following = createAction(draw);
 

@@ -40,6 +40,11 @@ test("POST /api/v1/setup/home-assistant takes an address and a token, and certif
   ]) {
     assert.equal((await api.inject({ method: "POST", url: URL, payload: wrong })).statusCode, 400);
   }
+  for (const token of ["s3cret".repeat(1_000), 53_000_123, ["s3cret"]]) {
+    const refused = await api.inject({ method: "POST", url: URL, payload: { ...payload, token } });
+    assert.equal(refused.statusCode, 400);
+    assert.doesNotMatch(refused.body, /s3cret|53000123/);
+  }
   // As a page of another origin would, in the browser of whoever runs the program.
   const headers = { origin: "http://evil.example" };
   assert.equal((await api.inject({ method: "POST", url: URL, payload, headers })).statusCode, 403);

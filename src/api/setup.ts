@@ -51,7 +51,12 @@ export function setupRoutes(api: Api, setup: Setup): void {
             description: "As HA_URL",
             examples: ["http://homeassistant.local:8123"],
           }),
-          token: Type.String({ minLength: 1, maxLength: TOKEN_LENGTH_MAX, description: "A long-lived access token" }),
+          token: Type.String({
+            minLength: 1,
+            maxLength: TOKEN_LENGTH_MAX,
+            description: "A long-lived access token",
+            writeOnly: true,
+          }),
           verify_ssl: Type.Optional(
             Type.Boolean({
               default: true,

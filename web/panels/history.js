@@ -18,10 +18,11 @@ const FIGURES = "mean,min,max,change,durations";
 const NONE = ["unavailable", "unknown"];
 
 /**
- * The past of one entity that is chosen. `ask` asks for it anew, `draw` draws the page.
- * @param {() => void} ask @param {() => void} draw
+ * The past of one entity that is chosen. `ask` asks for it anew, `draw` draws the page, `now` is the service's
+ * clock in epoch milliseconds.
+ * @param {() => void} ask @param {() => void} draw @param {() => number} now
  */
-export function createHistory(ask, draw) {
+export function createHistory(ask, draw, now) {
   /** What the list offers, by entity_id. @type {Map<string, any>} */
   let offered = new Map();
   /** @type {any} */
@@ -85,7 +86,7 @@ export function createHistory(ask, draw) {
     /** Null: nothing is chosen. */
     path() {
       if (chosen === null) return null;
-      const end = Date.now();
+      const end = now();
       span = [end - days * DAY_MS, end];
       const query = `start=${span[0]}&end=${end}&points=${isMeter(chosen) ? BARS : POINTS}&types=${FIGURES}`;
       return `api/v1/statistics?entity_id=${encodeURIComponent(chosen.entity_id)}&${query}`;
