@@ -36,12 +36,14 @@ export function createReading({ memory, catalog, days, disk, tier }: ReadingOpti
     return includeStart ? merge(memory.before(series, start), within) : within;
   }
 
-  function forDisk(request: ReadRequest): DayRequest {
+  /** What the disk may have of a request; `inMemory` is what memory has of it. */
+  function forDisk(request: ReadRequest, inMemory: SampleColumns): DayRequest {
     const { series, start, end, limit, charactersMax } = request;
     const { firstTs, lastTs } = catalog.entry(series) ?? NO_TIMES;
     const question = { series, start, end, limit, charactersMax };
     if (Number.isNaN(firstTs)) return { ...question, days: [], daysBefore: [] };
-    const isBeforeHere = !request.includeStart || memory.before(series, start).ts[0]! > memory.arrivedTo;
+    const [first = Number.NaN] = inMemory.ts;
+    const isBeforeHere = !request.includeStart || (first < start && first > memory.arrivedTo);
     return {
       ...question,
       days: start > memory.arrivedTo ? [] : daysWithin(days(), Math.max(start, firstTs), Math.min(end, lastTs + 1)),
@@ -60,7 +62,7 @@ export function createReading({ memory, catalog, days, disk, tier }: ReadingOpti
   /** What memory, log and day tables have for each request; more than it asked for where they overlap. */
   async function readHot(requests: readonly ReadRequest[]): Promise<ReadColumns[]> {
     const inMemory = requests.map(fromMemory);
-    const onDisk = requests.map(forDisk);
+    const onDisk = requests.map((request, i) => forDisk(request, inMemory[i]!));
     const asked = onDisk.filter((request) => request.days.length + request.daysBefore.length > 0);
     const found = asked.length === 0 ? [] : await readDisk(asked);
     let next = 0;

@@ -590,6 +590,7 @@ for (const name of [
   "before-restore-20261201T000000Z/archive/2026/11/2026-11-24.parquet",
   "backups/ha-ingestor-20261201T000000Z.tar.gz",
   "data-demo/archive/2026/11/2026-11-24.parquet",
+  "restore-unpacked-a1B2c3/archive/2026/11/2026-11-24.parquet",
 ]) {
   test(`${name} lies aside: it counts for the budget, and no samples are dropped for it`, async (t) => {
     const directory = temporary(t);

@@ -7,8 +7,8 @@ const BLOCK_BYTES = 512;
 
 /** A damaged database that was moved aside, and its -wal and -shm; a backup. */
 const FILE_ASIDE = /\.corrupt-\d{8}T\d{6}Z(-wal|-shm)?$|^ha-ingestor-\d{8}T\d{6}Z\.tar\.gz(\.part)?$/;
-/** What was there before a restore; a copy for a backup under way; what is unpacked for a restore; a demo's own data. */
-const FOLDER_ASIDE = /^(before-restore-\d{8}T\d{6}Z|backup-\d{8}T\d{6}Z|restore-\w{6}|data-demo)$/;
+/** What was there before a restore; a copy for a backup under way; what is unpacked for a restore, by earlier versions too; a demo's data. */
+const FOLDER_ASIDE = /^(before-restore-\d{8}T\d{6}Z|backup-\d{8}T\d{6}Z|restore-(unpacked-)?\w{6}|data-demo)$/;
 
 export interface UsedBytes {
   readonly bytes: number;
