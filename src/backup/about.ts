@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { AppError, messageOf } from "../domain/errors.ts";
 import { isKnown, type Migration } from "../lib/migrate.ts";
-import { ABOUT, DATABASES, METADATA, TIMESERIES, WEBHOOKS } from "./data-files.ts";
+import { sha256Of } from "../lib/sha256-of.ts";
+import { ABOUT, DATABASES, FILES, METADATA, TIMESERIES, WEBHOOKS } from "./data-files.ts";
 
 /** Of what `ABOUT` says; another one is refused. */
 const FORMAT = 1;
@@ -25,10 +26,14 @@ export interface About {
   readonly created_at: string;
   /** As it was packed. */
   readonly contents?: Contents;
+  /** The checksums of its `FILES`; those of the archive are in timeseries.db. */
+  readonly sha256?: Readonly<Record<string, string>>;
 }
 
-export function writeAbout(folder: string, about: Omit<About, "format">): void {
-  writeFileSync(join(folder, ABOUT), `${JSON.stringify({ format: FORMAT, ...about }, null, 2)}\n`);
+export function writeAbout(folder: string, about: Omit<About, "format" | "sha256">): void {
+  const files = FILES.filter((name) => existsSync(join(folder, name)));
+  const sha256 = Object.fromEntries(files.map((name) => [name, sha256Of(join(folder, name))]));
+  writeFileSync(join(folder, ABOUT), `${JSON.stringify({ format: FORMAT, ...about, sha256 }, null, 2)}\n`);
 }
 
 /** Throws `invalid` where a folder holds no copy, one without any database, or one of a later version. */
@@ -46,6 +51,16 @@ export function readAbout(folder: string): About {
     throw new AppError("invalid", "it has no database, so nothing would be left of what is there");
   }
   return about as About;
+}
+
+/** What is missing of a copy, or is not as it was packed: in a text of a database SQLite notices no other letter. */
+export function changedFiles(folder: string, { sha256 }: About): string[] {
+  return FILES.flatMap((name) => {
+    const packed = sha256?.[name];
+    if (packed === undefined) return [];
+    if (!existsSync(join(folder, name))) return `${name} is not there, though it was packed`;
+    return sha256Of(join(folder, name)) === packed ? [] : `${name} is not as it was packed`;
+  });
 }
 
 /** Reads the databases of a copy to their last page and counts what is in them; throws `invalid` for a damaged one. */

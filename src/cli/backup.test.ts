@@ -313,12 +313,33 @@ test("restore names what was packed and is not there any more, and its dry run t
     { cwd: folder, gzip: true, file: again, sync: true },
     readdirSync(folder).filter((name) => name !== "timeseries.db"),
   );
-  const fault = "FAULT  0 samples are there, of 100 that were packed\n";
+  const fault =
+    "FAULT  timeseries.db is not there, though it was packed\nFAULT  0 samples are there, of 100 that were packed\n";
   const looked = run(directory, `restore --dry-run ${again}`);
   assert.deepEqual([looked.status, looked.stdout], [1, fault]);
   assert.match(looked.stderr, /^".*again\.tar\.gz" is not whole, as named above: 1 devices, .*, 0 samples, made by HA/);
   const restored = run(directory, `restore ${again}`);
   assert.ok(restored.status === 0 && restored.stdout.startsWith(fault), restored.stdout);
+});
+
+test("restore names what is not as it was packed, also where SQLite finds nothing wrong with it", async (t) => {
+  const { directory, file } = await withBackup(t);
+  const folder = join(directory, "own");
+  mkdirSync(folder);
+  spawnSync("tar", ["-xzf", file, "-C", folder]);
+  const database = readFileSync(join(folder, "metadata.db"));
+  const letter = database.lastIndexOf('"manufacturer":"Test Co"');
+  assert.ok(letter > 0, "the row's JSON is there as text");
+  database[letter + 2]! ^= 1;
+  writeFileSync(join(folder, "metadata.db"), database);
+  rmSync(join(folder, "webhooks.key"));
+  const again = join(directory, "again.tar.gz");
+  create({ cwd: folder, gzip: true, file: again, sync: true }, readdirSync(folder));
+  const faults = "FAULT  metadata.db is not as it was packed\nFAULT  webhooks.key is not there, though it was packed\n";
+  const looked = run(directory, `restore --dry-run ${again}`);
+  assert.deepEqual([looked.status, looked.stdout], [1, faults]);
+  const restored = run(directory, `restore ${again}`);
+  assert.ok(restored.status === 0 && restored.stdout.startsWith(faults), restored.stdout);
 });
 
 test("backup says before it copies anything that it cannot write into the folder", async (t) => {

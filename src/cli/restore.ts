@@ -1,6 +1,13 @@
 import { existsSync, readdirSync, rmSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
-import { type About, assertKnownRevisions, type Contents, checkDatabases, readAbout } from "../backup/about.ts";
+import {
+  type About,
+  assertKnownRevisions,
+  type Contents,
+  changedFiles,
+  checkDatabases,
+  readAbout,
+} from "../backup/about.ts";
 import { METADATA, TIMESERIES, WEBHOOKS } from "../backup/data-files.ts";
 import { removeForgotten } from "../backup/forgotten.ts";
 import { unpack } from "../backup/pack.ts";
@@ -76,8 +83,9 @@ async function checked(file: string, prefix: string, config: Config): Promise<Ch
       [TIMESERIES]: storeMigrations(),
       [WEBHOOKS]: webhookMigrations(),
     });
+    const changed = changedFiles(copy, about);
     const contents = checkDatabases(copy);
-    const faults = [...lacking(contents, about.contents), ...damagedFiles(copy, config)];
+    const faults = [...changed, ...lacking(contents, about.contents), ...damagedFiles(copy, config)];
     for (const fault of faults) console.log(`FAULT  ${fault}`);
     return { copy, about, contents, faults: faults.length };
   } catch (cause) {

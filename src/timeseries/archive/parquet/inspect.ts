@@ -1,10 +1,6 @@
-import { createHash } from "node:crypto";
-import { closeSync, openSync, readSync } from "node:fs";
 import { openFile, tailOf } from "./file-reader.ts";
 import type { FileFacts } from "./file-writer.ts";
 import { type Row, rowsOfFile } from "./sorted-rows.ts";
-
-const CHUNK_BYTES = 1_048_576;
 
 /**
  * Reads a whole file of the archive and answers what it is. Throws, saying what is wrong, on any file that cannot be
@@ -28,16 +24,4 @@ export function inspectFile(path: string): Omit<FileFacts, "sha256"> {
   }
   if (rows !== file.index.rows) throw new Error(`it has ${rows} rows and should have ${file.index.rows}`);
   return { rows, minTs, maxTs, bytes: file.bytes, tail: tailOf(path) };
-}
-
-export function sha256Of(path: string): string {
-  const hash = createHash("sha256");
-  const chunk = new Uint8Array(CHUNK_BYTES);
-  const fd = openSync(path, "r");
-  try {
-    for (let count = readSync(fd, chunk); count > 0; count = readSync(fd, chunk)) hash.update(chunk.subarray(0, count));
-  } finally {
-    closeSync(fd);
-  }
-  return hash.digest("hex");
 }

@@ -5,6 +5,7 @@ import type { Aggregate, ArchivedSeries } from "../../../domain/archive.ts";
 import { messageOf } from "../../../domain/errors.ts";
 import type { Micros, SampleColumns } from "../../../domain/sample.ts";
 import type { SeriesKey, SeriesNumber } from "../../../domain/series.ts";
+import { sha256Of } from "../../../lib/sha256-of.ts";
 import { serveCommands } from "../../../lib/worker-rpc.ts";
 import { type PackedSamples, SamplePacker } from "../../hot/columns.ts";
 import { merge } from "../../hot/memory.ts";
@@ -12,7 +13,6 @@ import { TextRoom } from "../../text-room.ts";
 import { Condenser } from "../condense.ts";
 import { notedChecksum } from "./checksum.ts";
 import { type FileReader, type FileTail, type GroupValues, openFile, type Stretch } from "./file-reader.ts";
-import { sha256Of } from "./inspect.ts";
 
 export interface ReaderOptions {
   /** The folder of the archive's files. */

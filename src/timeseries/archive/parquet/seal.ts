@@ -3,12 +3,13 @@ import type { DatabaseSync } from "node:sqlite";
 import { messageOf } from "../../../domain/errors.ts";
 import type { SeriesNumber } from "../../../domain/series.ts";
 import { makeDirectory } from "../../../lib/make-directory.ts";
+import { sha256Of } from "../../../lib/sha256-of.ts";
 import { DATABASE_FILE, openForReading, type SqliteSettings } from "../../hot/database.ts";
 import type { Day } from "../../hot/day.ts";
 import { notedChecksum } from "./checksum.ts";
 import { type FileReader, openFile } from "./file-reader.ts";
 import { createFileWriter, type FileFacts, type SeriesWords } from "./file-writer.ts";
-import { inspectFile, sha256Of } from "./inspect.ts";
+import { inspectFile } from "./inspect.ts";
 import { ARCHIVE_FOLDER } from "./paths.ts";
 import { mergeRows, rowsOfDay, rowsOfFile } from "./sorted-rows.ts";
 

@@ -1,9 +1,10 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { messageOf } from "../../../domain/errors.ts";
+import { sha256Of } from "../../../lib/sha256-of.ts";
 import { DATABASE_FILE, openForReading, type SqliteSettings } from "../../hot/database.ts";
 import { archiveFiles, notedChecksum } from "./checksum.ts";
-import { inspectFile, sha256Of } from "./inspect.ts";
+import { inspectFile } from "./inspect.ts";
 import { type Manifest, readManifest } from "./manifest.ts";
 import { ARCHIVE_FOLDER, parquetFiles } from "./paths.ts";
 
