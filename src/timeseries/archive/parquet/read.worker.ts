@@ -119,11 +119,18 @@ function stretchesOf(file: FileReader, series: ArchivedSeries): readonly Stretch
 }
 
 /**
- * Of each file the row group that was read last, while one question is answered: series next to each other share it,
- * also where each of them is looked for in the files of several days.
+ * Of each file the row group that was read last, while questions come one after the other: series next to each other
+ * share it, also where each of them is looked for in the files of several days, or asked for by itself.
  */
 const unpacked = new Map<FileReader, GroupValues>();
 const UNPACKED_MAX = 8;
+const KEEP_UNPACKED_MS = 100;
+let forgetting: NodeJS.Timeout | undefined;
+
+function keepUnpacked(): void {
+  clearTimeout(forgetting);
+  forgetting = setTimeout(() => unpacked.clear(), KEEP_UNPACKED_MS);
+}
 
 function valuesOf(file: FileReader, stretch: Stretch): GroupValues {
   const known = unpacked.get(file);
@@ -291,18 +298,12 @@ const commands: ReaderCommands = {
   isWhole,
   content: (files) => files.map(contentOf),
   read(questions) {
-    try {
-      return questions.map(readOne);
-    } finally {
-      unpacked.clear();
-    }
+    keepUnpacked();
+    return questions.map(readOne);
   },
   aggregate(questions) {
-    try {
-      return questions.map(aggregateOne);
-    } finally {
-      unpacked.clear();
-    }
+    keepUnpacked();
+    return questions.map(aggregateOne);
   },
   close() {
     for (const path of [...open.keys()]) close(path);
