@@ -1,7 +1,8 @@
 import type { Span } from "../domain/sample.ts";
 import type { SeriesNumber } from "../domain/series.ts";
 import type { ChangeReader } from "../domain/store.ts";
-import { partLeftOut, wholeHoursApart } from "./whole-hours.ts";
+import { HOUR_MICROS } from "../lib/calendar.ts";
+import { partLeftOut, wholeApart } from "./whole-hours.ts";
 
 /** How many samples each series has in a span, from rollups where there are any; 0 where that is not known any more. */
 export async function readCounts(
@@ -17,7 +18,7 @@ export async function readCounts(
   }
   // Begins or ends within an hour whose samples are not kept: the others are known for all that.
   for (const one of unknown) counts.set(one, 0);
-  for (const part of wholeHoursApart(span)) {
+  for (const part of wholeApart(span, HOUR_MICROS)) {
     const found = await countsOf(samples, unknown, part);
     for (const [one, count] of found.counts) counts.set(one, counts.get(one)! + count);
     const leftOut = found.unknown.length > 0 ? partLeftOut(part) : undefined;

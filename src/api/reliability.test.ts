@@ -262,57 +262,69 @@ test("of days whose samples are dropped all is told but what hours do not say", 
   );
 });
 
-test("reliability is what a look at every second says", async (t) => {
-  const { get, furnish, put, store } = await started(t);
-  let state = 7;
-  const random = (below: number): number => {
-    state = (state * 16_807) % 2_147_483_647;
-    return state % below;
-  };
-  const devices = Array.from({ length: 6 }, (_, d): [string, string, string[]] => [
-    `d${d}`,
-    `maker${d % 3}`,
-    Array.from({ length: 1 + (d % 3) }, (_, e) => `sensor.d${d}_${e}`),
-  ]);
-  await furnish(devices);
-  const seconds = 5 * 3600;
-  const unavailableAt = new Map<string, Uint8Array>();
-  for (const entityId of devices.flatMap(([, , entities]) => entities)) {
-    const times = [...new Set([0, ...Array.from({ length: 40 }, () => random(seconds))])].sort((a, b) => a - b);
-    const samples = times.map((at, i): [number, Value] => [
-      at,
-      i % 2 === 1 ? "unavailable" : ["on", 3, "x"][random(3)]!,
+for (const { of, from, to, changes } of [
+  { of: "hours", from: 0, to: 5 * 3600, changes: 40 },
+  { of: "days", from: 50_000, to: 6 * 86_400 - 7_777, changes: 12 },
+]) {
+  test(`reliability of ${of} is what a look at every second says`, async (t) => {
+    const never = 1_000_000_000;
+    const { get, furnish, put, store } = await started(t, [], {
+      now: () => T0 + 240 * HOUR,
+      archive: { hotDays: 1, firstMs: never },
+    });
+    let state = 7;
+    const random = (below: number): number => {
+      state = (state * 16_807) % 2_147_483_647;
+      return state % below;
+    };
+    const devices = Array.from({ length: 6 }, (_, d): [string, string, string[]] => [
+      `d${d}`,
+      `maker${d % 3}`,
+      Array.from({ length: 1 + (d % 3) }, (_, e) => `sensor.d${d}_${e}`),
     ]);
-    put(entityId, samples);
-    const out = new Uint8Array(seconds);
-    for (const [i, [at, value]] of samples.entries()) {
-      if (value === "unavailable") out.fill(1, at, samples[i + 1]?.[0] ?? seconds);
-    }
-    unavailableAt.set(entityId, out);
-  }
-  await store.fold();
-  const { body } = await get(`/api/devices/reliability?${span(5)}`);
-  for (const row of body.reliability_data as Row[]) {
-    let [out, outages, longest] = [0, 0, 0];
-    const own = devices.filter(([, maker]) => maker === row.manufacturer);
-    for (const [, , entities] of own) {
-      let run = 0;
-      for (let second = 0; second < seconds; second++) {
-        const isOut = entities.every((entityId) => unavailableAt.get(entityId)![second] === 1);
-        if (isOut && run === 0) outages++;
-        run = isOut ? run + 1 : 0;
-        out += isOut ? 1 : 0;
-        longest = Math.max(longest, run);
+    await furnish(devices);
+    const unavailableAt = new Map<string, Uint8Array>();
+    for (const entityId of devices.flatMap(([, , entities]) => entities)) {
+      const times = [...new Set([0, ...Array.from({ length: changes }, () => random(to))])].sort((a, b) => a - b);
+      const samples = times.map((at, i): [number, Value] => [
+        at,
+        i % 2 === 1 ? "unavailable" : ["on", 3, "x"][random(3)]!,
+      ]);
+      put(entityId, samples);
+      const out = new Uint8Array(to);
+      for (const [i, [at, value]] of samples.entries()) {
+        if (value === "unavailable") out.fill(1, at, samples[i + 1]?.[0] ?? to);
       }
+      unavailableAt.set(entityId, out);
     }
-    assert.deepEqual(
-      [row.unavailable_percentage, row.outages, row.longest_outage_seconds],
-      [Math.round((out / (seconds * own.length)) * 10_000) / 100, outages, longest],
-      String(row.manufacturer),
-    );
-  }
-  assert.equal(body.reliability_data.length, 3);
-});
+    await store.fold();
+    await store.rollUp();
+    await store.seal();
+    const milliseconds = (second: number): number => T0 / 1000 + second * 1000;
+    const { body } = await get(`/api/devices/reliability?start=${milliseconds(from)}&end=${milliseconds(to)}`);
+    for (const row of body.reliability_data as Row[]) {
+      let [out, outages, longest] = [0, 0, 0];
+      const own = devices.filter(([, maker]) => maker === row.manufacturer);
+      for (const [, , entities] of own) {
+        let run = 0;
+        for (let second = from; second < to; second++) {
+          const isOut = entities.every((entityId) => unavailableAt.get(entityId)![second] === 1);
+          if (isOut && run === 0) outages++;
+          run = isOut ? run + 1 : 0;
+          out += isOut ? 1 : 0;
+          longest = Math.max(longest, run);
+        }
+      }
+      assert.deepEqual(
+        [row.unavailable_percentage, row.outages, row.longest_outage_seconds],
+        [Math.round((out / ((to - from) * own.length)) * 10_000) / 100, outages, longest],
+        String(row.manufacturer),
+      );
+    }
+    assert.equal(body.reliability_data.length, 3);
+    assert.equal(body.warnings, undefined);
+  });
+}
 
 const REFUSED: readonly [path: string, status: number, message: RegExp][] = [
   ["/api/devices/reliability?group_by=area", 400, /group_by/],

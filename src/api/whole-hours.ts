@@ -1,12 +1,15 @@
-import type { Span } from "../domain/sample.ts";
+import type { Micros, Span } from "../domain/sample.ts";
 import { HOUR_MICROS } from "../lib/calendar.ts";
 import { isoFromMicros } from "../lib/time.ts";
 
-/** The whole hours of a span, as rollups have them, and what is left of the hours in which it begins and ends; ascending. */
-export function wholeHoursApart({ start, end }: Span): Span[] {
-  const first = Math.ceil(start / HOUR_MICROS) * HOUR_MICROS;
-  const last = Math.floor(end / HOUR_MICROS) * HOUR_MICROS;
-  const borders = [start, ...new Set([first, last].filter((hour) => hour > start && hour < end)), end];
+/**
+ * The whole hours of a span, or days in UTC, as rollups have them, and what is left of those in which it begins and ends;
+ * ascending. `step`: how long one is.
+ */
+export function wholeApart({ start, end }: Span, step: Micros): Span[] {
+  const first = Math.ceil(start / step) * step;
+  const last = Math.floor(end / step) * step;
+  const borders = [start, ...new Set([first, last].filter((border) => border > start && border < end)), end];
   return borders.slice(1).map((border, i) => ({ start: borders[i]!, end: border }));
 }
 
