@@ -19,6 +19,8 @@ import { createWhatIsLeft, type WhatIsLeftOptions } from "./what-is-left.ts";
 const DAYS_AT_ONCE = 100;
 /** Samples that are handed to it from memory in one question; a single series may have more. */
 const MEMORY_SAMPLES_AT_ONCE = 20_000;
+/** Series whose samples are looked for at the same time: few, since each may have millions of letters. */
+const MADE_AT_ONCE = 4;
 /** Times that a question is planned because a day's table went to the archive, or its rollups were built, under it. */
 const TRIES_MAX = 5;
 const RETRY_MS = 20;
@@ -88,8 +90,10 @@ export function createAnswers(options: AnswersOptions): Answers {
       rows.set(group, row);
       return row;
     };
-    for (const [i, number] of series.entries()) {
-      const question = { ...(await make(number)), rows: groups === null ? [] : groups.of[i]!.map(rowOf) };
+    let made: Q[] = [];
+    for (let i = 0; i < series.length; i++) {
+      if (i % MADE_AT_ONCE === 0) made = await Promise.all(series.slice(i, i + MADE_AT_ONCE).map(make));
+      const question = { ...made[i % MADE_AT_ONCE]!, rows: groups === null ? [] : groups.of[i]!.map(rowOf) };
       questions.push(question);
       samples += question.memory?.ts.length ?? 0;
       const isFull = questions.length >= SERIES_AT_ONCE || samples >= MEMORY_SAMPLES_AT_ONCE;
