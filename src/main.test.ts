@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, cpSync, existsSync, lstatSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { test } from "node:test";
+import { type TestContext, test } from "node:test";
 import { ALONE, run, temporary } from "./testing/program.ts";
 import { createSimulatedHome } from "./testing/simulated-home/simulated-home.ts";
 
@@ -19,6 +19,50 @@ test("start.mjs says of an older Node what is needed, and where it comes from", 
   const { status, stderr } = spawnSync(process.execPath, ["--import", preload, start], { encoding: "utf8" });
   assert.equal(status, 1);
   assert.match(stderr, /^HA Ingestor needs Node\.js 26, and this is 20\.20\.2: "npm ci" brings it [^\n]*\n$/);
+});
+
+/** Runs link-node.mjs where the Node that came along is this script of the shell, with npm's link to it or without. */
+function linkNode(t: TestContext, script: string, isLinked: boolean, version = "20.20.2") {
+  const root = temporary(t);
+  const bundled = `node-${process.platform}-${process.arch}/bin/node`;
+  const link = join(root, "node_modules/.bin/node");
+  mkdirSync(join(root, "node_modules", dirname(bundled)), { recursive: true });
+  mkdirSync(dirname(link));
+  writeFileSync(join(root, "node_modules", bundled), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+  if (isLinked) symlinkSync(`../${bundled}`, link);
+  const here = `Object.defineProperty(process.versions, "node", { value: "${version}" })`;
+  const preload = `data:text/javascript,${encodeURIComponent(here)}`;
+  const { status, stderr } = spawnSync(
+    process.execPath,
+    ["--import", preload, join(import.meta.dirname, "link-node.mjs")],
+    { cwd: root, encoding: "utf8" },
+  );
+  return { status, stderr, isLinked: lstatSync(link, { throwIfNoEntry: false }) !== undefined, link };
+}
+
+test("link-node.mjs makes the link that npm 9 removes, and leaves one that is there", (t) => {
+  for (const isLinked of [false, true]) {
+    const after = linkNode(t, "echo v26.10.0", isLinked);
+    assert.deepEqual([after.status, after.stderr], [0, ""]);
+    assert.equal(spawnSync(after.link, { encoding: "utf8" }).stdout, "v26.10.0\n");
+  }
+});
+
+test("link-node.mjs says why the Node that came along does not run, and what helps", (t) => {
+  const lacks = "echo node: error while loading shared libraries: libatomic.so.1: no such file >&2; exit 127";
+  const told = linkNode(t, lacks, true);
+  assert.deepEqual([told.status, told.isLinked], [1, false]);
+  assert.match(
+    told.stderr,
+    /^The Node\.js that came along does not run here \(.*libatomic.*\): .*apt install libatomic1/,
+  );
+  assert.match(linkNode(t, "exit 1", true).stderr, /does not run here \(.*\): install Node\.js 26 yourself\n$/);
+});
+
+test("link-node.mjs leaves the scripts the system's Node where that is new enough", (t) => {
+  const told = linkNode(t, "echo Bad luck >&2; exit 1", true, "26.0.0");
+  assert.deepEqual([told.status, told.isLinked], [0, false]);
+  assert.match(told.stderr, /\(Bad luck\): Node\.js 26\.0\.0 of this system is used in its place\n$/);
 });
 
 test("start.mjs starts although it cannot note that the compile cache is filled", (t) => {
