@@ -54,7 +54,7 @@ const REPLACED: Readonly<Record<string, string | null>> = {
 
 /** What begins so is meant for us. */
 const OURS = /^(HA|HASS|INFLUXDB|SPORTS|SQLITE|WEATHER|WEBHOOK)_/;
-/** deploy/docker-compose.yml takes it. */
+/** deploy/docker-compose.influxdb.yml takes it. */
 const OF_INFLUXDB = "INFLUXDB_ADMIN_PASSWORD";
 
 /** A line for each variable that is set and changes nothing, so that a misspelt one does not pass for none. */
