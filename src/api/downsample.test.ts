@@ -86,6 +86,20 @@ test("GET /api/v1/history?points= thins out all pages of a series, and keeps the
   assert.ok(found.some(([ts, value]) => ts === 20_000_000 && value === 500));
 });
 
+for (const { when, start } of [
+  { when: "are still to come, as those of a forecast", start: Date.now() + 3_600_000 },
+  { when: "end long before the span", start: Date.UTC(2026, 0, 1) },
+]) {
+  test(`GET /api/v1/history?points= spends its points on where the samples are, also where they ${when}`, async (t) => {
+    const { samples, get } = await started(t);
+    const hour = Array.from({ length: 3_600 }, (_, i): [Micros, Value] => [(start + i * 1_000) * 1_000, i % 7]);
+    samples.add("sensor.hall", "state", "°C", hour);
+    const { body } = await get(`start=${start}&end=${start + 100 * 86_400_000}&points=500`);
+    const { length } = body.series[0].samples;
+    assert.ok(length > 300 && length <= 500, `${length}`);
+  });
+}
+
 test("GET /api/v1/history?points= refuses what would be too long, and thins out long texts of which few stay", async (t) => {
   const { samples, get } = await started(t);
   const texts = Array.from({ length: 400 }, (_, i): [Micros, Value] => [i * 1_000_000, `${i}`.padEnd(60_000, "x")]);

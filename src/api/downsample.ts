@@ -14,8 +14,6 @@ export const POINTS_MIN = PER_SLOT;
 
 export interface Thinning extends Omit<ReadRequest, "limit"> {
   readonly points: number;
-  /** The present: where the span ends later, slots are not kept for what has not happened yet. */
-  readonly until: Micros;
 }
 
 /** What is left for an answer: samples that may be read, and characters of the texts that it is made of. */
@@ -31,10 +29,11 @@ export function createBudget(): Budget {
 /** Reads a series and thins it out to `points`, within a budget that it uses up; throws `invalid` where that is too small. */
 export async function readDownsampled(
   samples: SampleReader,
-  { points, until, ...request }: Thinning,
+  { points, ...request }: Thinning,
   budget: Budget,
 ): Promise<ReadColumns> {
-  const end = Math.max(request.start + 1, Math.min(request.end, until));
+  const newest = samples.last(request.series)?.ts ?? request.start;
+  const end = Math.max(request.start, Math.min(request.end - 1, newest)) + 1;
   const thinning = new Downsampler({ start: request.start, end }, points);
   const warnings = new Set<string>();
   for await (const part of readParts(samples, request)) {
@@ -114,7 +113,7 @@ export class Downsampler {
 
   #put(sample: Sample): void {
     const share = (sample.ts - this.#start) / Math.max(1, this.#span.end - this.#start);
-    // A clock that is ahead gives samples after the end.
+    // One that came after the end was decided on.
     const index = Math.min(this.#slots.length - 1, Math.floor(share * this.#slots.length));
     let slot = this.#slots[index];
     if (slot === undefined) {

@@ -118,7 +118,7 @@ export function historyRoutes(
           throw new AppError("invalid", 'Give either "points", for all in one answer, or "limit" and "cursor"');
         }
         const span = parseSpan(query.start, query.end, now());
-        const thinning = { ...span, includeStart: query.include_start === true, points: query.points, until: now() };
+        const thinning = { ...span, includeStart: query.include_start === true, points: query.points };
         return answerOf(await thinnedOut(samples, partsOf(question, samples, home), thinning), null);
       }
       const page = await readPage(samples, {

@@ -57,6 +57,8 @@ export interface ReadRequest extends Span {
 export interface SampleReader {
   /** Answers in the order of the requests. */
   read(requests: readonly ReadRequest[]): Promise<readonly ReadColumns[]>;
+  /** The newest sample by time that is known, from memory. Undefined for an empty series. */
+  last(series: SeriesNumber): LastSample | undefined;
   /**
    * The series of an entity by its present name or, when no entity goes by it now, by an old one: all fields, in
    * the order "state" first, then by name. Empty when the name is unknown. A reused name means its present owner.
@@ -69,10 +71,7 @@ export interface SampleReader {
 }
 
 /** What answers questions about the changes of many entities at once. */
-export interface ChangeReader extends SampleReader, StatisticsReader {
-  /** The newest sample by time that is known, from memory. Undefined for an empty series. */
-  last(series: SeriesNumber): LastSample | undefined;
-}
+export type ChangeReader = SampleReader & StatisticsReader;
 
 export interface StoreStatus {
   /**

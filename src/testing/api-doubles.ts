@@ -314,6 +314,10 @@ export function createSamplesDouble(): SamplesDouble {
         return { ...cut, ts: found.map(([ts]) => ts), values: found.map(([, value]) => value) };
       });
     },
+    last(series) {
+      const [ts, value] = all[series]!.samples.at(-1) ?? [];
+      return ts === undefined ? undefined : { ts, value: value! };
+    },
     async statistics({ series, borders, until, group }) {
       if (group) throw new Error("Groups are tested on a real store");
       const buckets = borders.slice(1).map((end, i) => ({ start: borders[i]!, end: Math.min(end, until) }));
