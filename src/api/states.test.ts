@@ -139,6 +139,17 @@ test("GET /api/v1/states?at= warns where a file could not be read", async (t) =>
   assert.equal((await get("")).warnings, undefined);
 });
 
+test("GET /api/v1/states?at= says of a moment that is still to come that its states are what is known now", async (t) => {
+  const { options, get } = await started(t);
+  options.samples.add("light.hall", "state", null, [[AT, "off"]]);
+  const warnings = ["9998-01-01T00:00:00.000000Z is still to come: these are the states as far as they are known now"];
+  const list = await get("?at=9998-01-01T00:00:00Z");
+  assert.deepEqual([list.states[0].state, list.warnings], ["off", warnings]);
+  const one = await get("/light.hall?at=9998-01-01T00:00:00Z");
+  assert.deepEqual([one.state, one.warnings], ["off", warnings]);
+  assert.equal((await get(`?at=${Date.now()}`)).warnings, undefined);
+});
+
 test("GET /api/v1/states?at= says when what was in force began, and no more than is known", async (t) => {
   const { options, get } = await started(t);
   recorded(options.samples);

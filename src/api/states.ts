@@ -2,8 +2,10 @@ import { AppError } from "../domain/errors.ts";
 import type { Gap } from "../domain/gaps.ts";
 import type { CurrentStates, State } from "../domain/home.ts";
 import type { HomeReader } from "../domain/home-store.ts";
+import type { Micros } from "../domain/sample.ts";
 import { STATE_MEASUREMENT } from "../domain/series.ts";
 import type { SampleReader } from "../domain/store.ts";
+import { isoFromMicros, nowMicros } from "../lib/time.ts";
 import type { Api } from "./api.ts";
 import { decodeCursor, encodeCursor } from "./cursors.ts";
 import {
@@ -59,7 +61,8 @@ const at = queryText(
 const AT_LIMITS =
   "With `at` they are put together from what was recorded: numbers as they are written shortest, attributes that have a " +
   "history, unit and classes as they are now, no context, last_reported as last_updated; names and areas are the " +
-  "present ones. While Home Assistant was down, as its gap tells, no state is known.";
+  "present ones. While Home Assistant was down, as its gap tells, no state is known. Of a moment that is still to come " +
+  "they are what is known of it now, and a warning says so.";
 
 /** The current state of every entity, from memory, and those of any moment, from what was recorded. */
 export function stateRoutes(
@@ -68,6 +71,7 @@ export function stateRoutes(
   home: Pick<HomeReader, "entityIdsOfArea" | "entity">,
   samples: SampleReader,
   gaps: () => readonly Gap[],
+  now: () => Micros = nowMicros,
 ): void {
   api.get(
     "/api/v1/states",
@@ -91,16 +95,20 @@ export function stateRoutes(
       const after = cursor === undefined ? "" : String(decodeCursor(["states", filter], cursor));
       if (query.at !== undefined) {
         const names = query.entity_id === undefined ? samples.knownNames(STATE_MEASUREMENT) : listOf(query.entity_id);
+        const asked = parseMoment("at", query.at);
         const matches = matcher(filter, home);
         const wanted = names.filter((entityId) => matches({ entityId, attributes: {} }));
         const {
           rows,
           total,
           warnings: told,
-        } = await readStatesAt(samples, home, wanted, gaps(), parseMoment("at", query.at), after, limit + 1);
+        } = await readStatesAt(samples, home, wanted, gaps(), asked, after, limit + 1);
         const page = rows.slice(0, limit);
         const nextCursor = rows.length > limit ? encodeCursor(["states", filter], page.at(-1)!.entity_id) : null;
-        return { ...listBody("states", { rows: page, total, nextCursor }, limit), ...warned(told) };
+        return {
+          ...listBody("states", { rows: page, total, nextCursor }, limit),
+          ...warned([...told, ...toCome(asked, now())]),
+        };
       }
       const chosen = query.entity_id === undefined ? states.values() : pick(states, listOf(query.entity_id));
       const { rows, total } = firstByName(chosen, matcher(filter, home), after, limit + 1);
@@ -126,7 +134,7 @@ export function stateRoutes(
       if (query.at !== undefined) {
         const asked = parseMoment("at", query.at);
         const { rows, warnings: told } = await readStatesAt(samples, home, [params.entity_id], gaps(), asked, "", 1);
-        if (rows[0]) return { ...rows[0], ...warned(told) };
+        if (rows[0]) return { ...rows[0], ...warned([...told, ...toCome(asked, now())]) };
         throw new AppError("not_found", `Cannot find a state of entity "${params.entity_id}" at ${query.at}`);
       }
       const state = states.get(params.entity_id);
@@ -134,6 +142,11 @@ export function stateRoutes(
       return stateBody(state);
     },
   );
+}
+
+/** A mistyped year gives a home that looks like one of then. */
+function toCome(at: Micros, now: Micros): string[] {
+  return at > now ? [`${isoFromMicros(at)} is still to come: these are the states as far as they are known now`] : [];
 }
 
 function* pick(states: CurrentStates, entityIds: readonly string[]): Generator<State> {
