@@ -72,7 +72,10 @@ export interface Course {
   goWithout(series: SeriesNumber, days: ReadonlySet<Day>): void;
   /** By row of the answer the buckets of which nothing is known of one of its series, or more. */
   unknown(): ReadonlySet<number>[];
-  /** Whether days that are answered by rollups were built since, maybe with parts that are cut elsewhere. */
+  /**
+   * Whether days that are answered by rollups were built since, maybe with parts that are cut elsewhere, or samples that
+   * memory had went to tables that the question does not look into.
+   */
   isOutdated(): boolean;
   /** Those, and what is said of days that are left out. */
   allWarnings(): string[];
@@ -85,6 +88,7 @@ export async function planCourse(options: CourseOptions, request: Question, unre
   const start = borders[0]!;
   const end = borders[borders.length - 1]!;
   const relied = new Map<Day, RolledDay | undefined>();
+  const tablesThen = new Set(tables());
   const apart = new Map<SeriesNumber, Way>();
   /** Of series that go apart, by the days: a rule dropped those of many series alike. */
   const ways = new Map<string, Way>();
@@ -145,12 +149,19 @@ export async function planCourse(options: CourseOptions, request: Question, unre
       .map((day) => ({ day, lacksMemoryAlone: !isNotAddedUp(day) }));
   }
 
+  function hasNewTable(): boolean {
+    return tables().some((day) => day * DAY_MICROS < end && !tablesThen.has(day));
+  }
+
   const first = wayWithout(NO_DAYS, NO_DAYS);
   const isFine = first.tooCoarse.length === 0;
   const withoutHours = isFine ? NO_DAYS : await daysWithoutHours(first.tooCoarse);
   // Days may have gone to other tiers meanwhile.
   const way = isFine ? first : wayWithout(NO_DAYS, withoutHours);
   rely(way.stretches);
+  const before = archivedBefore();
+  // What came late to these is looked for where memory has some.
+  for (const { day, lacksMemoryAlone } of before) if (lacksMemoryAlone) relied.set(day, rolled.get(day));
   const silences = options.silences();
   // Cheaper to hand to another thread than a list; and once, where both are the same.
   const columns = new Float64Array(borders);
@@ -169,7 +180,7 @@ export async function planCourse(options: CourseOptions, request: Question, unre
         (day) => !isArchived(day) && lacksRollups(day),
       ),
     },
-    archivedBefore: archivedBefore(),
+    archivedBefore: before,
     warnings,
     unread,
     wayOf: (series) => apart.get(series) ?? way,
@@ -191,7 +202,7 @@ export async function planCourse(options: CourseOptions, request: Question, unre
       }
       return unknown;
     },
-    isOutdated: () => [...relied].some(([day, then]) => rolled.get(day) !== then),
+    isOutdated: () => hasNewTable() || [...relied].some(([day, then]) => rolled.get(day) !== then),
     allWarnings: () => [
       ...warnings,
       ...leftOut(way, [...ways.values()], { some: apart.size, all: request.series.length }),

@@ -579,6 +579,53 @@ for (const tier of ["memory", "tables"])
     assert.deepEqual(await answers(), before);
   });
 
+/** More series than are asked for at once: what memory has of the others is looked up later. */
+function manySeries(store: Store, samples: Samples): SeriesNumber[] {
+  return Array.from({ length: 200 }, (_, i) => {
+    const number = store.series({ measurement: "state", subject: `n${i}`, field: "state" }, `sensor.n${i}`, T0);
+    for (const [ts, value] of samples) store.append(number, ts, value);
+    return number;
+  });
+}
+
+for (const { figure, wanted } of [
+  { figure: "mean", wanted: 7.5 },
+  { figure: "count", wanted: 1 },
+] as const) {
+  test(`the ${figure} has the samples that come to the first table of their day while a question is answered`, async () => {
+    await using opened = await openOne({ now: T0 + DAY + HOUR, timeZone: "UTC" });
+    const { store } = opened;
+    const series = manySeries(store, [
+      [T0 + DAY - HOUR, 7],
+      [T0 + DAY + HOUR / 2, 8],
+    ]);
+    const question = { series, borders: [T0 + DAY, T0 + DAY + HOUR], until: T0 + DAY + HOUR, group: false };
+    const answers = [store.figure(question, figure), store.statistics(question)] as const;
+    await store.fold();
+    const [alone, all] = [await answers[0], await answers[1]];
+    assert.deepEqual(new Set(alone.series.map(([bucket]) => bucket)), new Set([wanted]));
+    assert.deepEqual(new Set(all.series.map(([bucket]) => bucket![figure])), new Set([wanted]));
+  });
+}
+
+test("figures know what is in force since a late sample that is folded while a question is answered", async () => {
+  await using opened = await openOne({ now: T0 + 2 * DAY, timeZone: "UTC" });
+  const { store } = opened;
+  const series = manySeries(store, [[T0 + HOUR, 1]]);
+  await store.fold();
+  await store.rollUp();
+  await store.seal();
+  // The archived day has a table again, and its rollups all that is in it.
+  for (const one of series) store.append(one, T0 + 2 * HOUR, 2);
+  await store.fold();
+  await store.rollUp();
+  for (const one of series) store.append(one, T0 + 3 * HOUR, 3);
+  const start = T0 + DAY + HOUR;
+  const answer = store.figure({ series, borders: [start, start + HOUR], until: T0 + 2 * DAY, group: false }, "mean");
+  await store.fold();
+  assert.deepEqual(new Set((await answer).series.map(([mean]) => mean)), new Set([3]));
+});
+
 test("a 5-minute bucket of a day that has only hours is left out, with a warning", async () => {
   const clock = { now: T0 + DAY, timeZone: "UTC" };
   await using opened = await openOne(clock);
