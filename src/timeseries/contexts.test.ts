@@ -339,6 +339,17 @@ test("of a flood that tells nothing some are remembered, and all of what tells s
   assert.ok(later > 90, `${later} of 100`);
 });
 
+test("of what comes slowly every context is remembered, however much has come", async () => {
+  let now = 0;
+  const { contexts } = inMemory(() => now);
+  const changes = Array.from({ length: 7_000 }, (_, i) => ({ series: 1, ts: T0 + i * 100_000 }));
+  for (const [i, change] of changes.entries()) {
+    now += 100;
+    contexts.note(change, context(`id${i}`), false);
+  }
+  assert.equal((await contexts.of(changes)).indexOf(undefined), -1);
+});
+
 test("the disk is not asked for contexts of what came since the start, as long as all of them are here", async () => {
   const { contexts, asked } = inMemory(undefined, undefined, undefined, 100 * SECOND);
   const at = (seconds: number): ChangeKey => ({ series: 1, ts: seconds * SECOND });
