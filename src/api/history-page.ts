@@ -1,6 +1,6 @@
 import { AppError } from "../domain/errors.ts";
 import type { Micros, ReadColumns, SampleColumns, Span } from "../domain/sample.ts";
-import type { Series } from "../domain/series.ts";
+import type { Series, SeriesNumber } from "../domain/series.ts";
 import type { ReadRequest, SampleReader } from "../domain/store.ts";
 import { decodeCursor, encodeCursor, type ListAsked, nameInCursor } from "./cursors.ts";
 import { fromInForceAt } from "./in-force-at-start.ts";
@@ -34,6 +34,8 @@ interface Position {
   readonly name: string;
   readonly field: string;
   readonly after: Micros | null;
+  /** What the part was then: its name may be another one's by now. */
+  readonly series: SeriesNumber | null;
 }
 
 export interface ReadPart {
@@ -60,7 +62,14 @@ export async function readPage(samples: SampleReader, page: PageQuestion): Promi
   const from = page.cursor === undefined ? null : positionOf(page, page.cursor);
   const span = from ?? page.span;
   const cursorAt = (part: HistoryPart, after: Micros | null): string =>
-    encodeCursor(page.question, [span.start, span.end, nameInCursor(part.name), nameInCursor(part.field), after]);
+    encodeCursor(page.question, [
+      span.start,
+      span.end,
+      nameInCursor(part.name),
+      nameInCursor(part.field),
+      after,
+      part.series?.number ?? null,
+    ]);
   let next = from === null ? 0 : indexOf(page.parts, from);
   /** Where the part that is next goes on; null: it begins. */
   let after = from?.after ?? null;
@@ -144,20 +153,22 @@ function firstOf(columns: ReadColumns, count: number): ReadColumns {
 
 function positionOf(page: PageQuestion, cursor: string): Position {
   // Its digest says that we made it for this very query, so its shape is known.
-  const [start, end, name, field, after] = decodeCursor(page.question, cursor) as [
+  const [start, end, name, field, after, series] = decodeCursor(page.question, cursor) as [
     number,
     number,
     string,
     string,
     number | null,
+    number | null,
   ];
-  return { start, end, name, field, after };
+  return { start, end, name, field, after, series };
 }
 
-/** A series can have gone since the last page; then nothing says where to go on. */
-function indexOf(parts: readonly HistoryPart[], { name, field }: Position): number {
+/** A series can have gone since the last page, or gone to another name; then nothing says where to go on. */
+function indexOf(parts: readonly HistoryPart[], { name, field, after, series }: Position): number {
   const index = parts.findIndex((part) => nameInCursor(part.field) === field && nameInCursor(part.name) === name);
-  if (index === -1)
+  const isWithin = after !== null;
+  if (index === -1 || (isWithin && parts[index]!.series?.number !== series))
     throw new AppError("conflict", "Cannot go on from this cursor: its series is gone; read again from the start");
   return index;
 }

@@ -303,6 +303,22 @@ test("GET /api/v1/history keeps the span of the first page, whatever the time is
   assert.equal(two!.start, recent[0]![0] + 1);
 });
 
+test("GET /api/v1/history goes on within no other series: between two pages, entities may exchange their names", async (t) => {
+  const { samples, get } = await started(t);
+  for (const name of ["sensor.one", "sensor.two"]) {
+    samples.add(name, "state", null, seconds([1, 2, 3, 4]));
+  }
+  const query = `entity_id=sensor.one,sensor.two&start=${START}&end=${END}`;
+  const within = (await get(`${query}&limit=2`)).body.next_cursor;
+  const between = (await get(`${query}&limit=4`)).body.next_cursor;
+  samples.names.set("sensor.one", "sensor.two");
+  samples.names.set("sensor.two", "sensor.one");
+  const refused = await get(`${query}&cursor=${within}`);
+  assert.equal(refused.status, 409);
+  const { body } = await get(`${query}&cursor=${between}`);
+  assert.equal(body.series[0]!.samples.length, 4);
+});
+
 test("GET /api/v1/history goes on from a cursor with its parameters in another order", async (t) => {
   const { samples, get } = await started(t);
   samples.add("sensor.hall", "state", null, seconds([1, 2, 3]));

@@ -108,7 +108,7 @@ export function historyRoutes(
           ),
           cursor,
         }),
-        response: answers({ 200: HistoryAnswer }, 404),
+        response: answers({ 200: HistoryAnswer }, 404, 409),
       },
     },
     async ({ query }) => {
