@@ -31,13 +31,19 @@ const CASES: readonly (readonly [name: string, games: readonly Game[], at: numbe
 for (const [name, games, at, from, to] of CASES) {
   test(`nextWaitMs() with ${name} is ${from} to ${to} s`, () => {
     for (const random of [0, 0.5, 0.999]) {
-      const seconds = nextWaitMs(games, at, () => random) / 1000;
+      const seconds = nextWaitMs(games, [], at, () => random) / 1000;
       assert.ok(seconds >= from - 0.001 && seconds <= to + 0.001, `${seconds} s`);
     }
-    assert.ok(Math.abs(nextWaitMs(games, at, () => 0) / 1000 - from) < 0.001);
+    assert.ok(Math.abs(nextWaitMs(games, [], at, () => 0) / 1000 - from) < 0.001);
   });
 }
 
 test("urgencyOf() leaves a game alone that has not begun for hours", () => {
   assert.equal(urgencyOf(gameOf(), KICKOFF + 4 * HOUR), "idle");
+});
+
+test("nextWaitMs() heeds a remembered game that is shown as if it had not begun", () => {
+  const remembered = [{ game: gameOf(), condition: "delayed" }] as const;
+  const seconds = nextWaitMs([gameOf()], remembered, KICKOFF + 4 * HOUR, () => 0.5) / 1000;
+  assert.ok(seconds >= 55 && seconds <= 65, `${seconds} s`);
 });

@@ -1,4 +1,4 @@
-import type { Game } from "../../domain/game.ts";
+import type { Game, TrackedGame } from "../../domain/game.ts";
 import { conditionOf, isUnderWay } from "../../domain/game-condition.ts";
 import type { Micros } from "../../domain/sample.ts";
 
@@ -15,8 +15,7 @@ const EXPECTED_FOR = HOUR;
 export type Urgency = "live" | "break" | "soon" | "idle";
 
 /** Whether a game is worth a look between the rounds over all days: it is played, or about to be. */
-export function urgencyOf(game: Game, now: Micros): Urgency {
-  const condition = conditionOf(game);
+export function urgencyOf(game: Game, now: Micros, condition = conditionOf(game)): Urgency {
   if (isUnderWay(condition)) {
     return condition === "live" && !BREAKS.test(game.statusName ?? "") ? "live" : "break";
   }
@@ -29,9 +28,18 @@ export function urgencyOf(game: Game, now: Micros): Urgency {
 /**
  * How long to wait before the next look at a league, in milliseconds: 15 to 30 s while a game is played or overdue, a
  * minute in breaks, 5 minutes within two hours of a start, else 30 to 60 minutes; never beyond the next such limit.
+ * `games` are as last shown, and `remembered` what is known of those that were being played.
  */
-export function nextWaitMs(games: readonly Game[], now: Micros, random: () => number): number {
-  const urgencies = new Set(games.map((game) => urgencyOf(game, now)));
+export function nextWaitMs(
+  games: readonly Game[],
+  remembered: readonly Pick<TrackedGame, "game" | "condition">[],
+  now: Micros,
+  random: () => number,
+): number {
+  const urgencies = new Set([
+    ...games.map((game) => urgencyOf(game, now)),
+    ...remembered.map(({ game, condition }) => urgencyOf(game, now, condition)),
+  ]);
   if (urgencies.has("live")) return 15 * SECOND + random() * 15 * SECOND;
   const starts = games.flatMap((game) =>
     conditionOf(game) === "scheduled" && game.timeValid && game.start !== null && game.start > now

@@ -253,3 +253,24 @@ test("createPoller() has finals confirmed, or contradicted, or left alone", asyn
     [],
   );
 });
+
+/** What the provider shows in place of a game that is being played, for a minute from `minute` on. */
+const HICCUPS: readonly (readonly [name: string, minute: number, shown: readonly Game[]])[] = [
+  ["leaves a game out", 40, []],
+  ["contradicts itself", 40, [liveGame(0, 7, { statusName: "SCHEDULED" })]],
+  ["shows it as it was before its start", 186, [gameOf()]],
+];
+for (const [name, from, shown] of HICCUPS) {
+  test(`createPoller() keeps the pace of a game that is played where an answer ${name}`, async () => {
+    const run = await simulate({
+      shows: (at, day) => {
+        const minute = (at - KICKOFF) / MINUTE;
+        return minute >= from && minute < from + 1 ? shown : course(at, day);
+      },
+      from: KICKOFF - HOUR,
+      until: KICKOFF + 4 * HOUR,
+    });
+    assert.ok(count(run, from + 1, from + 4) >= 6, `${count(run, from + 1, from + 4)} in the three minutes after it`);
+    assert.ok(run.asked.some(({ minute, day }) => minute > from && minute <= from + 1 && day === gameDay(KICKOFF)));
+  });
+}

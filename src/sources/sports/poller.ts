@@ -37,6 +37,8 @@ const PLAYED_WITHIN = 12 * 3_600_000_000;
 const MISSED_WITHIN = 30 * 86_400_000_000;
 /** So many of those days are asked for in one round, the newest. */
 const MISSED_DAYS_MAX = 7;
+/** A game that was being played is worth a look at its pace so long after no answer had it. */
+const ABSENT_WITHIN = 3_600_000_000;
 
 export interface PollerOptions {
   readonly provider: ScoreProvider;
@@ -128,7 +130,8 @@ export function createPoller(options: PollerOptions): ScoreFeed {
     const spoken = await askSecond(one, outage);
 
     const followed = [...currentOf(one), ...spoken].filter((game) => listener.follows(game));
-    const urgent = pollSeconds === null ? nextWaitMs(followed, now(), random) : pollSeconds * 1000;
+    const remembered = underWay(one.league);
+    const urgent = pollSeconds === null ? nextWaitMs(followed, remembered, now(), random) : pollSeconds * 1000;
     if (one.failures === 0) return urgent;
     const untilFirst = Math.max(one.firstAt - monotonic(), 0);
     return spoken.length > 0 ? Math.min(urgent, untilFirst) : untilFirst;
@@ -180,9 +183,23 @@ export function createPoller(options: PollerOptions): ScoreFeed {
     for (const day of one.days.keys()) if (!watched.includes(day)) one.days.delete(day);
     if (isRound) return watched;
     const isUrgent = (game: Game): boolean => listener.follows(game) && urgencyOf(game, now()) !== "idle";
-    const busy = watched.filter((day) => one.days.get(day)?.some(isUrgent));
+    const played = new Set(
+      underWay(one.league).flatMap(({ game }) => (game.start === null ? [] : gameDay(game.start))),
+    );
+    const busy = watched.filter((day) => played.has(day) || one.days.get(day)?.some(isUrgent));
     if (pollSeconds !== null) return [...new Set([...around, ...busy])];
     return busy.length > 0 ? busy : around;
+  }
+
+  /** An answer that leaves a game out, or shows it wrongly for a moment, must not end the looks at it. */
+  function underWay(league: LeagueId): readonly TrackedGame[] {
+    const at = now();
+    return listener
+      .known(league)
+      .filter(
+        ({ game, condition, seenAt }) =>
+          isUnderWay(condition) && at - seenAt <= ABSENT_WITHIN && listener.follows(game),
+      );
   }
 
   /** Days, besides the three, of followed games whose end is not known: whoever was away for days learns it there. */
