@@ -1,8 +1,9 @@
 import { AppError, messageOf } from "../domain/errors.ts";
-import { readLeague, readTeamName } from "../domain/team-names.ts";
-import type { Registered, WebhookInput, Webhooks } from "../domain/webhook.ts";
+import { foldName, readLeague, readTeamName } from "../domain/team-names.ts";
+import type { Registered, WebhookInput, WebhookRow, Webhooks } from "../domain/webhook.ts";
 import type { Logger } from "../lib/log.ts";
-import type { Sports } from "./sports.ts";
+import { FOLLOWED_MAX } from "./followed.ts";
+import type { Sports, WatchedTeam } from "./sports.ts";
 
 /** How long until a team is looked for again that the source could not be asked about. */
 const AGAIN_MS = 60_000;
@@ -31,7 +32,10 @@ export function followTeamsOf<W extends Webhooks>(
       try {
         const rows = await webhooks.list();
         clearTimeout(again);
-        const named = rows.flatMap(({ team, league }) => (team === null ? [] : [{ team, league }]));
+        const named = teamsIn(rows);
+        const tooMany = named.length - FOLLOWED_MAX;
+        if (tooMany > 0)
+          log.warn(`${tooMany} teams of webhooks are not followed: ${FOLLOWED_MAX} are named before them`);
         if (!(await sports.watch(named))) again = setTimeout(refresh, againMs).unref();
       } catch (error) {
         log.warn(`Cannot follow the teams of webhooks: ${messageOf(error)}`);
@@ -60,9 +64,16 @@ export function followTeamsOf<W extends Webhooks>(
   async function withWarning(work: Promise<Registered>, change: Partial<WebhookInput>): Promise<Registered> {
     const registered = await work;
     if (change.team == null && change.league == null) return registered;
-    const warning = await warningOf(sports, registered.webhook, lookUpMs);
+    const warning = (await roomFor(registered.webhook)) ?? (await warningOf(sports, registered.webhook, lookUpMs));
     if (warning === null) return registered;
     return { ...registered, warning: registered.warning === null ? warning : `${registered.warning}; ${warning}` };
+  }
+
+  async function roomFor(webhook: WebhookRow): Promise<string | null> {
+    if (webhook.team === null) return null;
+    const names = teamsIn(await webhooks.list()).map(nameOf);
+    if (names.indexOf(nameOf(webhook)) < FOLLOWED_MAX) return null;
+    return `webhooks name ${FOLLOWED_MAX} teams already, so that this one is not followed for its sake`;
   }
 
   refresh();
@@ -73,6 +84,17 @@ export function followTeamsOf<W extends Webhooks>(
     update: (id, change) => withWarning(andRefresh(update(id, change)), change),
     delete: (id) => andRefresh(webhooks.delete(id)),
   };
+}
+
+/** The teams that webhooks name, each once, in the order in which they were registered. */
+function teamsIn(rows: readonly WebhookRow[]): readonly WatchedTeam[] {
+  const named = rows.flatMap(({ team, league }) => (team === null ? [] : [{ team, league }]));
+  return [...new Map(named.map((one) => [nameOf(one), one])).values()];
+}
+
+/** The form in which names are compared. */
+function nameOf({ team, league }: Pick<WebhookRow, "team" | "league">): string {
+  return foldName(`${league ?? ""}:${team}`);
 }
 
 /** Team and league in the form in which events have them: a league's path of ESPN is our id where there is one. */

@@ -13,6 +13,7 @@ import { SEQUENCES } from "../testing/game-sequences.ts";
 import { eventText, finalGame, liveGame, SEA, SF, teamOf } from "../testing/games.ts";
 import { startReceiver } from "../webhooks/testing.ts";
 import { openWebhooks } from "../webhooks/webhooks.ts";
+import { FOLLOWED_MAX } from "./followed.ts";
 import { createSports, type Sports } from "./sports.ts";
 import { followTeamsOf } from "./webhook-teams.ts";
 
@@ -186,6 +187,30 @@ test("followTeamsOf() asks again for teams that the source could not be asked ab
     () => "it did not ask again",
   );
   assert.deepEqual(asked, [0, 1, 1]);
+});
+
+test("followTeamsOf() follows each team once, however many webhooks name it, and warns where there are too many", async (t) => {
+  const { board, receiver, webhooks, sports } = await setup(t, []);
+  board.showTeams(NFL, [SF, SEA]);
+  let asked: readonly { readonly team: string }[] = [];
+  const watch = async (teams: typeof asked) => {
+    asked = teams;
+    return true;
+  };
+  const teams = followTeamsOf(webhooks(), { ...sports(), watch }, log);
+  const register = (team: string) => teams.register({ url: receiver.url, events: ["score_changed"], team });
+  await Promise.all(Array.from({ length: FOLLOWED_MAX }, () => register("nfl:sea")));
+  assert.equal((await register("nfl:sf")).warning, null);
+  await until(
+    () => asked.length === 2,
+    () => `it asks for ${asked.length} teams`,
+  );
+  assert.deepEqual(asked.map(({ team }) => team).sort(), ["nfl:sea", "nfl:sf"]);
+
+  const more = Array.from({ length: FOLLOWED_MAX - 2 }, (_, i) => register(`hockey/ahl:team ${i}`));
+  assert.ok((await Promise.all(more)).every(({ warning }) => warning === null));
+  assert.match((await register("nfl:49ers")).warning!, /200 teams already/);
+  assert.equal((await register("NFL:SF")).warning, null);
 });
 
 test("followTeamsOf() refuses leagues that there are not, and warns of teams that are not there yet", async (t) => {
