@@ -113,8 +113,10 @@ export function gameStatusRoutes(api: Api, sports: SportsSources, now: () => Mic
     },
   );
 
-  /** From the games that are known, without asking anybody; only else by the provider's list. */
+  /** A followed team, else one of the games that are known, without asking anybody; only else by the provider's list. */
   async function find(name: string, league: LeagueId | undefined): Promise<Team> {
+    const followed = sports.followedTeam(name, league);
+    if (followed) return followed;
     const wanted = foldName(name);
     const found = new Map<string, Team>();
     for (const { game, tracked } of everyGame(sports)) {

@@ -385,6 +385,38 @@ test("GET /schedule/{team} says when the provider cannot be asked", async (t) =>
   assert.match(warning, /cannot be asked/);
 });
 
+const LAD = teamOf("19", "LAD", "Los Angeles Dodgers", "mlb");
+const GIANTS = teamOf("26", "SF", "San Francisco Giants", "mlb");
+/** Of a name that two leagues have, while all that is known of games is a Dodgers' one against the Giants. */
+const SAME_NAME: readonly (readonly [followed: readonly string[], asked: string, expected: string])[] = [
+  [["nfl:sf", "mlb:lad"], "sf", "nfl"],
+  [["mlb:lad", "nfl:sf"], "mlb:sf", "mlb"],
+  [["mlb:lad"], "lad", "mlb"],
+  [["mlb:sf"], "sf", "mlb"],
+  [["mlb:san francisco giants"], "sf", "mlb"],
+];
+for (const [teams, asked, expected] of SAME_NAME) {
+  for (const isSeen of [true, false]) {
+    const name = `GET /ha/game-status/${asked} is of ${expected} where ${teams} are followed`;
+    test(`${name}${isSeen ? "" : " and no game is known"}`, async (t) => {
+      const double = await createSportsDouble({
+        configured: teams.map((team) => ({ league: team.split(":")[0]!, text: team.split(":")[1]! })),
+        teams: { nfl: [SF, SEA], mlb: [LAD, GIANTS] },
+      });
+      if (isSeen) {
+        const game = liveGame(1, 0, { league: "mlb", start: NOW, home: { team: LAD }, away: { team: GIANTS } });
+        await double.see("mlb", [game], NOW - MINUTE);
+      }
+      const api = await createApi({ ...apiOptions(), sports: double.sources });
+      t.after(() => api.close());
+      for (const route of ["ha/game-status", "ha/game-context"]) {
+        const { league } = (await api.inject(`/api/v1/${route}/${asked}`)).json();
+        assert.equal(league, expected, route);
+      }
+    });
+  }
+}
+
 test("GET /games/{id}/timeline has the final score and how long it took", async (t) => {
   const double = await createSportsDouble({ configured: [{ league: "nfl", text: "*" }] });
   const start = NOW - 3 * HOUR;

@@ -335,6 +335,8 @@ export interface TeamStore {
    * text names a league that there is not, or another than `league`.
    */
   team(text: string, league?: LeagueId): Promise<Team>;
+  /** The same of the followed teams alone, from memory. */
+  followedTeam(text: string, league?: LeagueId): Team | undefined;
   followed(): readonly FollowedTeam[];
   /** Durable when it resolves. Following twice is following once. `invalid` beyond FOLLOWED_MAX. */
   follow(league: LeagueId, text: string): Promise<FollowedTeam>;

@@ -22,7 +22,9 @@ export interface FollowedOptions {
 
 /** Who is followed: by the configuration, over HTTP, and because a webhook names the team. */
 export interface Followed {
+  /** Without those that webhooks name. */
   list(): readonly FollowedTeam[];
+  all(): readonly FollowedTeam[];
   leagues(): readonly LeagueId[];
   /** Whether one of the two plays. A team that is still known as text only is found by this, too. */
   follows(game: Game): boolean;
@@ -88,6 +90,7 @@ export function createFollowed(options: FollowedOptions): Followed {
 
   return {
     list: () => unique([...configured, ...own]),
+    all: everyone,
     leagues: () => [...new Set(everyone().map(({ league }) => league))],
     follows(game) {
       for (const entries of [configured, own, watched]) {

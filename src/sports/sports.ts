@@ -1,5 +1,6 @@
 import { AppError, messageOf } from "../domain/errors.ts";
 import {
+  type FollowedTeam,
   type Game,
   type GameEvent,
   type GameStore,
@@ -135,14 +136,15 @@ export async function createSports(options: SportsOptions): Promise<Sports> {
     return [...new Map(teams.map((team) => [team.id, team])).values()];
   }
 
-  function followedTeam(text: string): Team | undefined {
+  function followedTeam(text: string, league?: LeagueId): Team | undefined {
     const wanted = foldName(text);
-    const ids = new Set(followed.list().flatMap(({ league, id }) => (id === null ? [] : [teamKey({ league, id })])));
-    for (const league of followed.leagues()) {
-      const team = seenTeams(league).find(
-        (one) => ids.has(teamKey(one)) && (one.id === text || namesOf(one).some((name) => foldName(name) === wanted)),
-      );
-      if (team) return team;
+    const entries = followed.all().filter((entry) => league === undefined || entry.league === league);
+    const leagues = new Set(entries.map((entry) => entry.league));
+    const seen = new Map([...leagues].flatMap(seenTeams).map((one) => [teamKey(one), one]));
+    for (const entry of entries) {
+      if (entry.id === null) continue;
+      const one = seen.get(`${entry.league}:${entry.id}`) ?? teamOf(entry, entry.id);
+      if ([entry.text, ...namesOf(one)].some((name) => foldName(name) === wanted)) return one;
     }
     return undefined;
   }
@@ -235,6 +237,7 @@ export async function createSports(options: SportsOptions): Promise<Sports> {
     parseLeague: source.parseLeague,
     teams: teamsOf,
     team,
+    followedTeam,
     followed: followed.list,
     followedLeagues: followed.leagues,
     async follow(league, text) {
@@ -275,6 +278,12 @@ export async function createSports(options: SportsOptions): Promise<Sports> {
     }),
     close: () => feed.close(),
   };
+}
+
+/** What is known of a followed team that has not been seen playing. */
+function teamOf({ league, abbreviation, name, text }: FollowedTeam, id: string): Team {
+  const names = { abbreviation: abbreviation ?? text, name: name ?? abbreviation ?? text };
+  return { league, id, ...names, shortName: null, location: null, logo: null, color: null, alternateColor: null };
 }
 
 /** "score_changed: SF 7 at SEA 3 (nfl:401547403)", "game_canceled: SF at SEA (nfl:401547403)" */
