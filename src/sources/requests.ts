@@ -1,5 +1,6 @@
 import { messageOf } from "../domain/errors.ts";
 import { SourceFailure, type SourceFault } from "../domain/game.ts";
+import { parseHttpDate } from "../lib/http-date.ts";
 
 /** A college slate has about 1.2 MB. */
 export const ANSWER_BYTES_MAX = 10 * 1024 * 1024;
@@ -147,14 +148,14 @@ function refusal(response: Response): SourceFailure {
 
 /** By the provider's own clock, since ours may be wrong. */
 function freshFor(headers: Headers): number {
-  const until = Date.parse(headers.get("expires") ?? "") - Date.parse(headers.get("date") ?? "");
+  const until = parseHttpDate(headers.get("expires") ?? "") - parseHttpDate(headers.get("date") ?? "");
   return Number.isFinite(until) ? Math.min(Math.max(until, 0), FRESH_MAX_MS) : 0;
 }
 
 /** Seconds or a date. */
 function retryAfterMs(header: string | null): number | null {
   if (header === null) return null;
-  const ms = /^\d+$/.test(header) ? Number(header) * 1000 : Date.parse(header) - Date.now();
+  const ms = /^\d+$/.test(header) ? Number(header) * 1000 : parseHttpDate(header) - Date.now();
   return Number.isFinite(ms) ? Math.min(Math.max(ms, 0), RETRY_AFTER_MAX_MS) : null;
 }
 

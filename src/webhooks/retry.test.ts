@@ -53,6 +53,8 @@ const RETRY_AFTER: readonly [string | undefined, string | undefined, number | nu
   ["99999999999999999999", undefined, null],
   ["Tue, 24 Nov 2026 12:01:00 GMT", undefined, 60_000],
   ["Tue, 24 Nov 2026 12:01:00 GMT", "Tue, 24 Nov 2026 12:00:30 GMT", 30_000],
+  ["Tuesday, 24-Nov-26 12:01:00 GMT", undefined, 60_000],
+  ["Tue Nov 24 12:01:00 2026", "Tue Nov 24 12:00:30 2026", 30_000],
   ["Tue, 24 Nov 2020 12:01:00 GMT", undefined, 0],
   ["Tue, 99 Nov 2020", undefined, null],
 ];

@@ -1,3 +1,5 @@
+import { parseHttpDate } from "../lib/http-date.ts";
+
 /** When a failed delivery is tried again. */
 
 /** Seconds after each failed attempt, as Standard Webhooks proposes: ten attempts in about three days. */
@@ -49,9 +51,8 @@ function longest(schedule: readonly number[]): number {
 export function parseRetryAfter(value: string | undefined, answeredAt: string | undefined, now: number): number | null {
   const text = value?.trim() ?? "";
   if (/^\d{1,10}$/.test(text)) return Math.min(Number(text) * 1000, RETRY_AFTER_MAX_MS);
-  if (!/^[A-Za-z]{3}, /.test(text)) return null;
-  const until = Date.parse(text);
+  const until = parseHttpDate(text);
   if (Number.isNaN(until)) return null;
-  const from = Date.parse(answeredAt ?? "");
+  const from = parseHttpDate(answeredAt ?? "");
   return Math.max(0, Math.min(until - (Number.isNaN(from) ? now : from), RETRY_AFTER_MAX_MS));
 }

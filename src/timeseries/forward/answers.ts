@@ -1,3 +1,5 @@
+import { parseHttpDate } from "../../lib/http-date.ts";
+
 /** What became of a batch of lines, by the answer of the server. */
 export type WriteOutcome =
   | {
@@ -145,6 +147,6 @@ function objectOf(body: string): Readonly<Record<string, unknown>> | undefined {
 function retryAfterMs(header: string | null, now: number): number | null {
   if (header === null) return null;
   const seconds = Number(header);
-  const wait = header.trim() !== "" && Number.isFinite(seconds) ? seconds * 1000 : Date.parse(header) - now;
+  const wait = header.trim() !== "" && Number.isFinite(seconds) ? seconds * 1000 : parseHttpDate(header) - now;
   return Number.isNaN(wait) ? null : Math.min(RETRY_AFTER_MAX_MS, Math.max(0, wait));
 }
