@@ -375,6 +375,28 @@ test("/openapi.json describes games and teams as they are answered", async (t) =
   }
 });
 
+for (const schedules of [{ "25": [gameOf({ id: "5", start: NOW, season: 2026 })] }, {}, null]) {
+  const told = schedules === null ? "is out of order" : `tells ${Object.values(schedules).flat().length} games`;
+  test(`GET /schedule/{team} is of one season where the provider ${told}`, async (t) => {
+    const double = await createSportsDouble({
+      configured: [{ league: "nfl", text: "sf" }],
+      teams: { nfl: [SF, SEA] },
+      schedules,
+    });
+    const seen = [2025, 2026].map((season, i) => {
+      const start = NOW - (400 - i * 390) * 24 * HOUR;
+      return finalGame(3, 10, { id: `${season}`, start, season });
+    });
+    await double.see("nfl", seen, NOW);
+    const api = await createApi({ ...apiOptions(), sports: double.sources });
+    t.after(() => api.close());
+    const present = (await api.inject("/api/v1/schedule/sf")).json();
+    assert.deepEqual([present.season, present.record, present.statistics.points_for], [2026, "1-0", 10]);
+    const former = (await api.inject("/api/v1/schedule/sf?season=2025")).json();
+    assert.deepEqual([former.season, former.record], [2025, "1-0"]);
+  });
+}
+
 test("GET /schedule/{team} says when the provider cannot be asked", async (t) => {
   const double = await createSportsDouble({ configured: [{ league: "nfl", text: "sf" }], schedules: null });
   await double.see("nfl", [finalGame(1, 2, { start: NOW - HOUR })], NOW);

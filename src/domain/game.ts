@@ -318,7 +318,10 @@ export interface GameStore {
   game(reference: string): KnownGame | undefined;
   /** Games of the followed leagues' last scoreboards, whoever plays. */
   current(): Iterable<Game>;
-  /** The season of a team: the provider's schedule where it can be had, joined with what is known here. */
+  /**
+   * The season of a team, null for the present one: the provider's schedule where it can be had, joined with what is
+   * known here.
+   */
   schedule(team: Team, season: number | null): Promise<{ readonly games: readonly Game[]; readonly complete: boolean }>;
 }
 

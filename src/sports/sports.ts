@@ -219,19 +219,21 @@ export async function createSports(options: SportsOptions): Promise<Sports> {
     game,
     current: () => feed.current(),
     async schedule(of, season) {
-      const own = [...book.ofLeague(of.league)]
+      const known = [...book.ofLeague(of.league)]
         .map((tracked) => tracked.game)
-        .filter((one) => one.home.team.id === of.id || one.away.team.id === of.id)
-        .filter((one) => season === null || one.season === season);
+        .filter((one) => one.home.team.id === of.id || one.away.team.id === of.id);
+      let told: readonly Game[] | null = null;
       try {
-        const told = await source.schedule(of, season);
-        // What is remembered here is newer than a schedule, which is asked for once an hour.
-        const all = new Map([...told, ...own].map((one) => [one.id, one]));
-        return { games: [...all.values()], complete: true };
+        told = await source.schedule(of, season);
       } catch (error) {
         if (!(error instanceof SourceFailure)) throw error;
-        return { games: own, complete: false };
       }
+      const all = new Map((told ?? []).map((one) => [one.id, one]));
+      // Games of years are remembered, and the provider's present season is the one of what it tells.
+      const wanted = season ?? lastSeason(told ?? []) ?? lastSeason(known);
+      // What is remembered here is newer than a schedule, which is asked for once an hour.
+      for (const one of known) if (one.season === wanted || all.has(one.id)) all.set(one.id, one);
+      return { games: [...all.values()], complete: told !== null };
     },
     leagues: source.leagues,
     parseLeague: source.parseLeague,
@@ -291,6 +293,13 @@ function lineOf({ type, game, score }: GameEvent): string {
   const [away, home] = [game.away.team.abbreviation, game.home.team.abbreviation];
   const sides = score ? `${away} ${score.away} at ${home} ${score.home}` : `${away} at ${home}`;
   return `${type}: ${sides} (${gameKey(game)})`;
+}
+
+function lastSeason(games: readonly Game[]): number | null {
+  return games.reduce<number | null>(
+    (last, { season }) => (season === null ? last : Math.max(last ?? season, season)),
+    null,
+  );
 }
 
 /** Not only this question fails, but any other would, too. */
