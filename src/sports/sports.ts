@@ -12,7 +12,6 @@ import {
   type SportsStatus,
   type Team,
   type TeamStore,
-  teamKey,
 } from "../domain/game.ts";
 import { findTeam, findTeamOfSome, foldName, namesOf, readTeamName, type TeamName } from "../domain/team-names.ts";
 import type { Outbox } from "../domain/webhook.ts";
@@ -138,12 +137,9 @@ export async function createSports(options: SportsOptions): Promise<Sports> {
 
   function followedTeam(text: string, league?: LeagueId): Team | undefined {
     const wanted = foldName(text);
-    const entries = followed.all().filter((entry) => league === undefined || entry.league === league);
-    const leagues = new Set(entries.map((entry) => entry.league));
-    const seen = new Map([...leagues].flatMap(seenTeams).map((one) => [teamKey(one), one]));
-    for (const entry of entries) {
-      if (entry.id === null) continue;
-      const one = seen.get(`${entry.league}:${entry.id}`) ?? teamOf(entry, entry.id);
+    for (const entry of followed.all()) {
+      if (entry.id === null || (league !== undefined && entry.league !== league)) continue;
+      const one = history.lastSeen(entry.league, entry.id) ?? teamOf(entry, entry.id);
       if ([entry.text, ...namesOf(one)].some((name) => foldName(name) === wanted)) return one;
     }
     return undefined;
@@ -185,11 +181,14 @@ export async function createSports(options: SportsOptions): Promise<Sports> {
     const league = at < 1 ? undefined : source.parseLeague(reference.slice(0, at));
     const id = reference.slice(at + 1);
     if (at >= 0 && league === undefined) return undefined;
-    const fits = (one: Game): boolean => one.id === id && (league === undefined || one.league === league);
-    const tracked = [...book.all()].filter((one) => fits(one.game));
-    const newest = tracked.sort((a, b) => (b.game.start ?? 0) - (a.game.start ?? 0))[0];
-    if (newest) return { game: newest.game, tracked: newest };
-    const current = [...feed.current()].find(fits);
+    const tracked =
+      league === undefined
+        ? [...book.all()]
+            .filter((one) => one.game.id === id)
+            .sort((a, b) => (b.game.start ?? 0) - (a.game.start ?? 0))[0]
+        : book.get(gameKey({ league, id }));
+    if (tracked) return { game: tracked.game, tracked };
+    const current = [...feed.current()].find((one) => one.id === id && (league === undefined || one.league === league));
     return current && { game: current, tracked: null };
   }
 

@@ -8,6 +8,8 @@ import { findTeamOfSome, foldName, namesOf } from "../domain/team-names.ts";
 export interface TeamHistory {
   /** Takes the names of both sides; games come in the order in which they were seen. */
   learn(game: Game): void;
+  /** The team with this id as it was last seen playing. */
+  lastSeen(league: LeagueId, id: string): Team | undefined;
   /** Former names of a team that nobody else has now, in every form in which users write them. */
   formerNamesOf(team: Team): string[];
   /** The team, as it is now, that was once called so. */
@@ -36,6 +38,7 @@ export function createTeamHistory(): TeamHistory {
       learn(game.home.team);
       learn(game.away.team);
     },
+    lastSeen: (league, id) => known.get(teamKey({ league, id }))?.at(-1),
     formerNamesOf(team) {
       const former = (known.get(teamKey(team)) ?? []).slice(0, -1);
       if (former.length === 0) return [];
