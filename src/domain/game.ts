@@ -235,6 +235,8 @@ export interface ScoreListener {
   /** Another source may speak for a game that the first one no longer tells of: what is known of it. */
   known(league: LeagueId): readonly TrackedGame[];
   take(scoreboard: Scoreboard): Promise<void>;
+  /** What `sourceChanged` was last told of a league, also before a restart. */
+  isFailing(league: LeagueId): boolean;
   /** A league's source began or ceased to fail. */
   sourceChanged(league: LeagueId, status: LeagueStatus): Promise<void>;
 }

@@ -90,6 +90,8 @@ export interface OutboxCommit {
   readonly games?: readonly StoredGame[];
   /** Ids of games to forget. */
   readonly forgottenGames?: readonly string[];
+  /** Leagues whose source begins or ceases to fail. */
+  readonly sources?: readonly { readonly league: string; readonly failing: boolean }[];
   readonly events: readonly NewEvent[];
 }
 
@@ -103,6 +105,8 @@ export interface Outbox {
    */
   commit(commit: OutboxCommit): Promise<void>;
   storedGames(): Promise<readonly StoredGame[]>;
+  /** The leagues whose source failed, as far as was committed. */
+  failingSources(): Promise<readonly string[]>;
   followedTeams(): Promise<readonly StoredTeam[]>;
   /** The whole list, in place of the former one. */
   saveFollowedTeams(teams: readonly StoredTeam[]): Promise<void>;

@@ -378,6 +378,24 @@ for (const [state, fault, reason] of FAULTS) {
   });
 }
 
+test("createSports() tells of a source that is back over a restart, and of one that still fails no second time", async (t) => {
+  const { board, outbox, start } = await bench(t);
+  const told = () => outbox.events.map(({ type }) => type);
+  board.fault = { status: 502 };
+  await start();
+  await until(() => told().length === 1);
+  const sports = await start();
+  await until(() => sports.status().leagues[0]!.failuresInARow >= 4);
+  assert.deepEqual(told(), ["source_degraded"]);
+  board.fault = null;
+  await start();
+  await until(() => told().length === 2);
+  assert.equal(told()[1], "source_recovered");
+  const last = await start();
+  await until(() => last.status().leagues[0]!.state === "empty");
+  assert.equal(told().length, 2);
+});
+
 test("createSports() ends without waiting for a source that hangs", async (t) => {
   const { board, start } = await bench(t);
   board.fault = { hang: true };

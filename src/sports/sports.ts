@@ -70,6 +70,7 @@ export async function createSports(options: SportsOptions): Promise<Sports> {
   /** Followed names that fit no team, which the log says once. */
   const namesOfNone = new Set<string>();
   const counters = { scoreboards: 0, events: 0, games_forgotten: 0 };
+  const failing = new Set(await outbox.failingSources());
   const followed = createFollowed({
     stored: await outbox.followedTeams(),
     configured,
@@ -114,7 +115,13 @@ export async function createSports(options: SportsOptions): Promise<Sports> {
     follows: followed.follows,
     known: book.ofLeague,
     take,
-    sourceChanged: (_league, status) => outbox.commit({ events: [sourceEvent(status, nowMicros())] }),
+    isFailing: (league) => failing.has(league),
+    async sourceChanged(league, status) {
+      const isFailing = status.failuresInARow > 0;
+      await outbox.commit({ sources: [{ league, failing: isFailing }], events: [sourceEvent(status, nowMicros())] });
+      if (isFailing) failing.add(league);
+      else failing.delete(league);
+    },
   });
 
   /** The provider's list, else the teams that were seen playing. */

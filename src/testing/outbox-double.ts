@@ -13,6 +13,7 @@ export interface OutboxDouble extends Outbox {
 export function createOutboxDouble(): OutboxDouble {
   const games = new Map<string, string>();
   const keys = new Set<string>();
+  const failing = new Set<string>();
   let teams: readonly StoredTeam[] = [];
   const refuse = (): void => {
     if (double.broken) throw new AppError("unavailable", "Cannot commit: the disk is full");
@@ -27,6 +28,7 @@ export function createOutboxDouble(): OutboxDouble {
       double.commits.push(commit);
       for (const { id, json } of commit.games ?? []) games.set(id, json);
       for (const id of commit.forgottenGames ?? []) games.delete(id);
+      for (const source of commit.sources ?? []) failing[source.failing ? "add" : "delete"](source.league);
       for (const event of commit.events) {
         if (event.key !== undefined && keys.has(event.key)) continue;
         if (event.key !== undefined) keys.add(event.key);
@@ -34,6 +36,7 @@ export function createOutboxDouble(): OutboxDouble {
       }
     },
     storedGames: async () => [...games].map(([id, json]) => ({ id, json })),
+    failingSources: async () => [...failing],
     followedTeams: async () => teams,
     async saveFollowedTeams(list) {
       refuse();

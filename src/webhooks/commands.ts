@@ -103,6 +103,9 @@ export function createWebhookCommands(options: CommandsOptions) {
   );
   const forgetGame = database.prepare("DELETE FROM games WHERE id = ?");
   const allGames = database.prepare("SELECT id, json FROM games ORDER BY id");
+  const putFailing = database.prepare("INSERT OR IGNORE INTO failing_sources VALUES (?)");
+  const forgetFailing = database.prepare("DELETE FROM failing_sources WHERE league = ?");
+  const allFailing = database.prepare("SELECT league FROM failing_sources ORDER BY league");
   const allTeams = database.prepare("SELECT id, json FROM teams ORDER BY position");
   const clearTeams = database.prepare("DELETE FROM teams");
   const putTeam = database.prepare("INSERT INTO teams VALUES (?, ?, ?)");
@@ -357,7 +360,7 @@ export function createWebhookCommands(options: CommandsOptions) {
   const pruning = setInterval(prune, PRUNE_EVERY_MS);
 
   return {
-    async commit({ games = [], forgottenGames = [], events: list }: OutboxCommit): Promise<void> {
+    async commit({ games = [], forgottenGames = [], sources = [], events: list }: OutboxCommit): Promise<void> {
       if (list.length > EVENTS_PER_COMMIT_MAX) {
         throw new RangeError(`A commit takes ${EVENTS_PER_COMMIT_MAX} events, not ${list.length}`);
       }
@@ -365,12 +368,14 @@ export function createWebhookCommands(options: CommandsOptions) {
       await write(() => {
         for (const { id, json } of games) putGame.run(id, json);
         for (const id of forgottenGames) forgetGame.run(id);
+        for (const { league, failing } of sources) (failing ? putFailing : forgetFailing).run(league);
         insertEvents(list, added);
       });
       dispatch(added);
     },
     storedGames: (_: null): StoredGame[] =>
       allGames.all().map(({ id, json }) => ({ id: id as string, json: json as string })),
+    failingSources: (_: null): string[] => allFailing.all().map(({ league }) => league as string),
     followedTeams: (_: null): StoredTeam[] =>
       allTeams.all().map(({ id, json }) => ({ id: id as string, json: json as string })),
     async saveFollowedTeams(teams: readonly StoredTeam[]): Promise<void> {

@@ -78,7 +78,9 @@ test("openWebhooks() sends from its own thread, and goes on after a restart", as
   const { receiver, open } = await setup(t);
   const first = await open();
   const { webhook } = await first.register({ url: receiver.url, events: ["score_changed"], secret: SECRET });
-  await first.commit({ events: [scoreEvent("1", 7)], games: [{ id: "nfl:1", json: "{}" }] });
+  const sources = ["nfl", "nhl"].map((league) => ({ league, failing: true }));
+  await first.commit({ events: [scoreEvent("1", 7)], games: [{ id: "nfl:1", json: "{}" }], sources });
+  await first.commit({ events: [], sources: [{ league: "nhl", failing: false }] });
   await first.saveFollowedTeams([
     { id: "nfl:25", json: "b" },
     { id: "nhl:1", json: "a" },
@@ -93,6 +95,7 @@ test("openWebhooks() sends from its own thread, and goes on after a restart", as
     [webhook.id],
   );
   assert.deepEqual(await second.storedGames(), [{ id: "nfl:1", json: "{}" }]);
+  assert.deepEqual(await second.failingSources(), ["nfl"]);
   assert.deepEqual(
     (await second.followedTeams()).map(({ id }) => id),
     ["nfl:25", "nhl:1"],

@@ -181,6 +181,7 @@ export async function openWebhooks(options: WebhookOptions): Promise<OpenWebhook
   return {
     commit,
     storedGames: () => ask("read the games", "storedGames", null),
+    failingSources: () => ask("read which sources fail", "failingSources", null),
     followedTeams: () => ask("read the followed teams", "followedTeams", null),
     saveFollowedTeams: (teams) => ask("store the followed teams", "saveFollowedTeams", teams),
     register: (input: WebhookInput) => changed(ask("register the webhook", "register", input)),

@@ -69,6 +69,7 @@ async function simulate({ shows, second, from, until, pollSeconds }: Simulation)
           for (const { type, score } of events) run.events.push(eventText(type, score));
         }
       },
+      isFailing: () => false,
       async sourceChanged(_league, { state, source }) {
         run.told.push(`${state} ${source}`);
       },

@@ -331,7 +331,7 @@ export function createPoller(options: PollerOptions): ScoreFeed {
       reason: null,
       source: null,
       failures: 0,
-      told: false,
+      told: listener.isFailing(league),
       lastSuccessAt: null,
       nextPollAt: null,
     };
