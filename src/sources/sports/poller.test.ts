@@ -165,15 +165,33 @@ test("createPoller() goes further and further away from a source that fails, tel
   assert.ok(count(run, 14 * 60, 14 * 60 + 31) >= 1, "it is found again within half an hour");
 });
 
-test("createPoller() takes what came before a failure of one day", async () => {
+for (const fault of ["bad_request", "down", "malformed"] as const) {
+  test(`createPoller() goes on with a day's games where others are ${fault}, and says so`, async () => {
+    const today = gameDay(KICKOFF);
+    const run = await simulate({
+      shows: (at, day) => (day === today ? course(at, day) : fault),
+      from: KICKOFF - MINUTE,
+      until: KICKOFF + 4 * HOUR,
+    });
+    assert.equal(run.events.length, 6);
+    assert.equal(run.events.at(-1), "game_ended 0:7");
+    assert.deepEqual([...run.states], [fault]);
+    assert.deepEqual(run.told, []);
+    assert.ok(count(run, 1, 90) >= 220, `${count(run, 1, 90)} live`);
+    const others = run.asked.filter(({ day }) => day !== today);
+    assert.ok(others.length <= 2 * 10, `${others.length} for the other days`);
+  });
+}
+
+test("createPoller() takes what came before a source begins to refuse", async () => {
   const today = gameDay(KICKOFF);
   const run = await simulate({
-    shows: (at, day) => (day === today ? course(at, day) : "bad_request"),
+    shows: (at, day) => (day === today ? course(at, day) : "limited"),
     from: KICKOFF - MINUTE,
     until: KICKOFF + 2 * HOUR,
   });
   assert.ok(run.events.includes("game_started 0:0"));
-  assert.ok(run.states.has("bad_request"));
+  assert.ok(run.told.includes("limited espn") || run.told.includes("limited null"), run.told.join());
 });
 
 /** Shown under its own day alone, as ESPN does: 0:7 while we look, then out of sight for days, 0:14 at the end. */

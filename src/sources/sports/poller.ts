@@ -11,6 +11,7 @@ import {
   type ScoreListener,
   type ScoreProvider,
   SourceFailure,
+  type SourceFault,
   type TrackedGame,
 } from "../../domain/game.ts";
 import { conditionOf, isUnderWay } from "../../domain/game-condition.ts";
@@ -39,6 +40,9 @@ const MISSED_WITHIN = 30 * 86_400_000_000;
 const MISSED_DAYS_MAX = 7;
 /** A game that was being played is worth a look at its pace so long after no answer had it. */
 const ABSENT_WITHIN = 3_600_000_000;
+
+/** Not of one day alone, whatever the source answers for others. */
+const OF_THE_SOURCE: ReadonlySet<SourceFault> = new Set(["blocked", "limited"]);
 
 export interface PollerOptions {
   readonly provider: ScoreProvider;
@@ -69,6 +73,8 @@ interface Running {
   reason: string | null;
   source: string | null;
   failures: number;
+  /** Why a day of the last round has no answer though others have one; null: all have. */
+  dayFault: SourceFailure | null;
   told: boolean;
   lastSuccessAt: Micros | null;
   nextPollAt: Micros | null;
@@ -146,14 +152,15 @@ export function createPoller(options: PollerOptions): ScoreFeed {
     }
     try {
       const isRound = isRoundDue(one);
-      const games = await readDays(one, daysToAsk(one, isRound));
+      const { games, fault } = await readDays(one, daysToAsk(one, isRound));
       if (isRound) one.roundAt = monotonic();
+      noteDayFault(one, isRound ? fault : (fault ?? one.dayFault));
       one.backoff.reset();
       one.failures = 0;
       one.firstAt = 0;
       one.lastSuccessAt = now();
       one.source = provider.name;
-      settle(one, games === 0 ? "empty" : "ok", null);
+      settle(one, one.dayFault?.fault ?? (games === 0 ? "empty" : "ok"), one.dayFault?.message ?? null);
       if (one.told) await tell(one, false);
     } catch (error) {
       if (!(error instanceof SourceFailure)) throw error;
@@ -165,6 +172,13 @@ export function createPoller(options: PollerOptions): ScoreFeed {
       log.warn(`Cannot read the scores of ${league} (${error.fault}): ${error.message}`);
       if (one.failures >= FAILURES_TO_TELL && !one.told) await tell(one, true);
     }
+  }
+
+  function noteDayFault(one: Running, fault: SourceFailure | null): void {
+    if (fault !== null && fault.message !== one.dayFault?.message) {
+      log.warn(`Cannot read some scores of ${one.league} (${fault.fault}): ${fault.message}`);
+    }
+    one.dayFault = fault;
   }
 
   async function tell(one: Running, told: boolean): Promise<void> {
@@ -215,13 +229,21 @@ export function createPoller(options: PollerOptions): ScoreFeed {
     return [...days].sort().slice(-MISSED_DAYS_MAX);
   }
 
-  /** Takes what the days hold, each game once; the number of games. What came before a failure is taken all the same. */
-  async function readDays(one: Running, days: readonly GameDay[]): Promise<number> {
+  /**
+   * Takes what the days hold, each game once; the number of games. Days that have no answer though an earlier one had
+   * are left alone until the next round, so that they cost the games of the others nothing. What came before a failure
+   * of the source as a whole is taken all the same.
+   */
+  async function readDays(
+    one: Running,
+    days: readonly GameDay[],
+  ): Promise<{ readonly games: number; readonly fault: SourceFailure | null }> {
     const { league, stop } = one;
     const requestedAt = now();
     const found = new Map<string, Game>();
     let failure: unknown;
-    for (const day of days) {
+    let fault: SourceFailure | null = null;
+    for (const [i, day] of days.entries()) {
       try {
         const answer = await provider.scoreboard(league, day, stop.signal);
         circuit.succeeded();
@@ -235,8 +257,14 @@ export function createPoller(options: PollerOptions): ScoreFeed {
           warnOnce(`truncated ${league}`, `${league} has more games on a day than one answer holds`);
         }
       } catch (error) {
-        failure = error;
-        break;
+        if (i === 0 || !(error instanceof SourceFailure) || OF_THE_SOURCE.has(error.fault)) {
+          failure = error;
+          break;
+        }
+        counters.failures++;
+        fault = new SourceFailure(error.fault, `On ${day}: ${error.message}`, { cause: error });
+        // As one without games, lest each further look be a round.
+        if (!one.days.has(day)) one.days.set(day, []);
       }
     }
     const games = [...found.values()];
@@ -245,7 +273,7 @@ export function createPoller(options: PollerOptions): ScoreFeed {
       await listener.take({ league, games, requestedAt, receivedAt: now(), confirmations });
     }
     if (failure !== undefined) throw failure;
-    return [...one.days.values()].reduce((sum, { length }) => sum + length, 0);
+    return { games: [...one.days.values()].reduce((sum, { length }) => sum + length, 0), fault };
   }
 
   /** What the second source says of games that have just ended. */
@@ -331,6 +359,7 @@ export function createPoller(options: PollerOptions): ScoreFeed {
       reason: null,
       source: null,
       failures: 0,
+      dayFault: null,
       told: listener.isFailing(league),
       lastSuccessAt: null,
       nextPollAt: null,
