@@ -365,6 +365,50 @@ test("a test does not wait for another that failed", async (t) => {
   await until(() => webhooks.commands.delivery(id).state === "delivered");
 });
 
+for (const [status, header, isWhole] of [
+  [429, "120", true],
+  [503, "120", true],
+  [500, "120", false],
+  [429, "0", false],
+] as const) {
+  const others = isWhole ? "nothing but tests" : "other games";
+  test(`a receiver that answers ${status} with Retry-After ${header} gets ${others} meanwhile`, async (t) => {
+    const place = await setup(t);
+    const clock = createTestClock();
+    place.receiver.answer = (_request, response) => response.writeHead(status, { "retry-after": header }).end();
+    await using webhooks = open(place, { clock, retrySeconds: [3_600] });
+    const { webhook } = await webhooks.commands.register({ url: place.receiver.url, events: GAMES, secret: SECRET });
+    const get = () => webhooks.commands.get(webhook.id);
+    await webhooks.commands.commit({ events: [scoreEvent("1", 1)] });
+    await until(() => get().failed_calls === 1 && clock.waits().length === (isWhole ? 2 : 1));
+    assert.equal(get().on_hold !== null, isWhole);
+    assert.equal(webhooks.commands.status(null).onHold, isWhole ? 1 : 0);
+    place.receiver.answer = (_request, response) => response.writeHead(204).end();
+    await webhooks.commands.commit({ events: [scoreEvent("2", 2), scoreEvent("3", 3)] });
+    const { id } = await webhooks.commands.sendTest(webhook.id);
+    await until(() => webhooks.commands.delivery(id).state === "delivered");
+    assert.equal(get().waiting, isWhole ? 3 : 1);
+    clock.advance(120_000);
+    await until(() => get().waiting === 1);
+    assert.equal(get().on_hold, null);
+  });
+}
+
+test("what waits because its receiver asked for it is tried at once where its webhook is enabled", async (t) => {
+  const place = await setup(t);
+  const clock = createTestClock();
+  place.receiver.answer = (_request, response) => response.writeHead(503, { "retry-after": "86400" }).end();
+  await using webhooks = open(place, { clock });
+  const { webhook } = await webhooks.commands.register({ url: place.receiver.url, events: GAMES, secret: SECRET });
+  await webhooks.commands.commit({ events: [scoreEvent("1", 1)] });
+  await until(() => webhooks.commands.get(webhook.id).on_hold !== null);
+  await webhooks.commands.commit({ events: [scoreEvent("2", 2)] });
+  place.receiver.answer = (_request, response) => response.writeHead(204).end();
+  await webhooks.commands.setEnabled({ id: webhook.id, enabled: true });
+  await until(() => webhooks.commands.get(webhook.id).waiting === 0);
+  assert.deepEqual(clock.waits(), []);
+});
+
 test("replay() sends the same id and body once more", async (t) => {
   const place = await setup(t);
   await using webhooks = open(place);

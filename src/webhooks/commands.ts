@@ -25,7 +25,7 @@ import {
   WAITING_PER_WEBHOOK_MAX,
   type WaitingDelivery,
 } from "./deliveries.ts";
-import { createDispatcher, type Verdict } from "./dispatcher.ts";
+import { createDispatcher, URGENT_LANE, type Verdict } from "./dispatcher.ts";
 import { EVENTS_PER_COMMIT_MAX, openEvents } from "./events.ts";
 import { type EventFacts, foldFacts, type WebhookFilter } from "./filters.ts";
 import type { Journal } from "./journal.ts";
@@ -38,7 +38,7 @@ import {
   ROTATION_OVERLAP_MICROS,
   WEBHOOKS_MAX,
 } from "./registrations.ts";
-import { nextWait } from "./retry.ts";
+import { nextWait, pauseAfter } from "./retry.ts";
 import { generateSecret, keyOfSecret, type Vault } from "./secrets.ts";
 import type { Sender, SendOutcome } from "./send.ts";
 import { signedHeaders } from "./signing.ts";
@@ -239,7 +239,8 @@ export function createWebhookCommands(options: CommandsOptions) {
     const gone = outcome.status === STATUS_GONE;
     const waitMs = arrived || gone ? null : nextWait({ ...outcome, attempts: number }, retrySeconds, random);
     const added = newAdded();
-    const verdict: Verdict = waitMs === null ? { state: "ended" } : { state: "again", waitMs };
+    const pauseMs = pauseAfter(outcome);
+    const verdict: Verdict = waitMs === null ? { state: "ended", pauseMs } : { state: "again", waitMs, pauseMs };
     const disabled = await write(() => {
       deliveries.record({
         deliveryId: delivery.id,
@@ -319,7 +320,7 @@ export function createWebhookCommands(options: CommandsOptions) {
       disabled_reason: unreadable
         ? "its secret was sealed with another key: give it a new one (rotate)"
         : registration.disabledReason,
-      on_hold: registration.origin === held?.origin ? held.reason : null,
+      on_hold: holdOf(registration),
       waiting: dispatcher.waitingOf(registration.id),
       total_calls: registration.successes,
       failed_calls: registration.failures,
@@ -330,6 +331,11 @@ export function createWebhookCommands(options: CommandsOptions) {
       created_at: isoFromMicros(registration.createdAt),
       updated_at: isoFromMicros(registration.updatedAt),
     };
+  }
+
+  function holdOf({ id, origin }: Registration): string | null {
+    if (origin === held?.origin) return held.reason;
+    return dispatcher.isPaused(id) ? "its receiver asked to be left alone for a while (Retry-After)" : null;
   }
 
   function assertRoom(): void {
@@ -461,7 +467,7 @@ export function createWebhookCommands(options: CommandsOptions) {
         const { sequence } = events.insert(event)!;
         added.events++;
         // Whoever tests again has changed something, and need not wait for a test that failed before.
-        queue({ webhookId: id, sequence, cause: "test", lane: `test ${sequence}`, at }, added);
+        queue({ webhookId: id, sequence, cause: "test", lane: `${URGENT_LANE}${sequence}`, at }, added);
       });
       dispatch(added);
       return firstOf(added);
@@ -524,7 +530,7 @@ export function createWebhookCommands(options: CommandsOptions) {
         .toArray().length,
       onHold: registrations.all
         .values()
-        .filter(({ enabled, origin }) => enabled && origin === held?.origin)
+        .filter((registration) => registration.enabled && holdOf(registration) !== null)
         .toArray().length,
       waiting: dispatcher.waiting,
       inFlight: dispatcher.inFlight,

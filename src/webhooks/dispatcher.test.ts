@@ -50,6 +50,30 @@ function setup(more: Partial<DispatcherOptions> = {}) {
   return { dispatcher, clock, sent, answer };
 }
 
+test("a pause outlasts what waits for its webhook, concerns no other, and ends once", async () => {
+  const verdict = { state: "ended", pauseMs: 1_000 } as const;
+  const { dispatcher, clock, sent, answer } = setup({ record: async () => verdict });
+  dispatcher.add([delivery("a", "1")]);
+  await answer(sent[0]!);
+  assert.equal(dispatcher.waiting, 0);
+  dispatcher.add([delivery("a", "2"), delivery("b", "1")]);
+  assert.deepEqual(
+    sent.map(({ webhookId }) => webhookId),
+    ["a", "b"],
+  );
+  assert.equal(dispatcher.isPaused("a"), true);
+  dispatcher.add([delivery("a", "3"), delivery("a", "test 1")]);
+  assert.equal(sent.at(-1)!.lane, "test 1");
+  await answer(sent.at(-1)!, ARRIVED);
+  clock.advance(1_000);
+  // One at a time.
+  assert.equal(sent.at(-1)!.lane, "2");
+  assert.equal(dispatcher.isPaused("a"), false);
+  dispatcher.forget("a");
+  dispatcher.add([delivery("a", "4")]);
+  assert.equal(sent.at(-1)!.lane, "4");
+});
+
 test("webhooks that fail never hold so many requests that others wait", () => {
   const { dispatcher, sent } = setup();
   dispatcher.add(several(1_000, (index) => `failing ${index}`));

@@ -13,14 +13,20 @@ const SPREAD_MS = 2_000;
 /** The disk takes no outcome: how long until it is asked again. */
 const RECORD_AGAIN_MS = 1_000;
 
+/** A lane that begins so is one of its owner's who wants to know now: it is sent though its webhook pauses. */
+export const URGENT_LANE = "test ";
+
 /** The receiver as it is at this moment; undefined when it is gone or disabled. */
 export interface Receiver {
   readonly origin: string;
   readonly failing: boolean;
 }
 
-/** What follows an attempt. */
-export type Verdict = { readonly state: "ended" } | { readonly state: "again"; readonly waitMs: number };
+/** What follows an attempt. `pauseMs`: the receiver asks for so long without any request for its webhook. */
+export type Verdict = { readonly pauseMs?: number } & (
+  | { readonly state: "ended" }
+  | { readonly state: "again"; readonly waitMs: number }
+);
 
 export interface DispatcherOptions {
   receiver(webhookId: string): Receiver | undefined;
@@ -43,11 +49,13 @@ export interface Dispatcher {
   add(deliveries: Iterable<WaitingDelivery>, restored?: boolean): void;
   /** A webhook was enabled, disabled or changed. */
   wake(webhookId: string): void;
-  /** Its failures say nothing any more: what waits for another attempt is tried at once, in its order. */
+  /** Its failures say nothing any more: what waits for another attempt, or pauses, is tried at once, in its order. */
   hurry(webhookId: string): void;
   /** Forgets everything that waits for a webhook; answers on the way change nothing any more. */
   forget(webhookId: string): void;
   waitingOf(webhookId: string): number;
+  /** Its receiver asked to be left alone for a while, which is not over. */
+  isPaused(webhookId: string): boolean;
   readonly waiting: number;
   readonly inFlight: number;
   /** Sends nothing more, gives what is under way `graceMs` to end and then breaks it off. */
@@ -66,6 +74,10 @@ interface Line {
   readonly lanes: Map<string, Lane>;
   /** Lanes whose first delivery is due, in the order in which they became so. */
   readonly due: Lane[];
+  /** Calls off the wait for the end of a pause. */
+  endPause: (() => void) | undefined;
+  /** It has paused since anything began to wait: one request at a time, so that its receiver need not ask again. */
+  gentle: boolean;
   inFlight: number;
   waiting: number;
   forgotten: boolean;
@@ -88,7 +100,16 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
   function lineOf(webhookId: string): Line {
     let line = lines.get(webhookId);
     if (!line) {
-      line = { webhookId, lanes: new Map(), due: [], inFlight: 0, waiting: 0, forgotten: false };
+      line = {
+        webhookId,
+        lanes: new Map(),
+        due: [],
+        endPause: undefined,
+        gentle: false,
+        inFlight: 0,
+        waiting: 0,
+        forgotten: false,
+      };
       lines.set(webhookId, line);
     }
     return line;
@@ -138,19 +159,22 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     for (const line of ready) {
       if (inFlight >= IN_FLIGHT_MAX) break;
       const receiver = options.receiver(line.webhookId);
-      if (line.due.length === 0 || receiver === undefined) ready.delete(line);
+      const next = line.endPause ? line.due.findIndex(({ key }) => key.startsWith(URGENT_LANE)) : 0;
+      const lane = line.due[next];
+      if (lane === undefined || receiver === undefined) ready.delete(line);
       else if (mayStart(line, receiver)) {
         // To the end of the queue, where this loop comes to it again after the others had their turn.
         ready.delete(line);
         ready.add(line);
-        start(line, line.due.shift()!, receiver);
+        line.due.splice(next, 1);
+        start(line, lane, receiver);
       }
     }
     pumping = false;
   }
 
   function mayStart(line: Line, { origin, failing }: Receiver): boolean {
-    if (line.inFlight >= (failing ? 1 : IN_FLIGHT_PER_WEBHOOK_MAX)) return false;
+    if (line.inFlight >= (failing || line.gentle ? 1 : IN_FLIGHT_PER_WEBHOOK_MAX)) return false;
     if (failing && failingInFlight >= IN_FLIGHT_FAILING_MAX) return false;
     return (origins.get(origin) ?? 0) < IN_FLIGHT_PER_ORIGIN_MAX;
   }
@@ -192,8 +216,25 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     pump();
   }
 
+  /** What the receiver said last counts. */
+  function pause(line: Line, ms: number): void {
+    line.endPause?.();
+    line.gentle = true;
+    line.endPause = after(ms, () => {
+      line.endPause = undefined;
+      ready.add(line);
+      pump();
+      leaveIfIdle(line);
+    });
+  }
+
+  function leaveIfIdle(line: Line): void {
+    if (line.lanes.size === 0 && line.inFlight === 0 && !line.endPause) lines.delete(line.webhookId);
+  }
+
   function settle(line: Line, lane: Lane, verdict: Verdict): void {
     if (line.forgotten) return;
+    if (verdict.pauseMs) pause(line, verdict.pauseMs);
     if (verdict.state === "again") {
       lane.deliveries[0] = { ...lane.deliveries[0]!, attempts: lane.deliveries[0]!.attempts + 1 };
       waitFor(line, lane, verdict.waitMs);
@@ -205,7 +246,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     if (lane.deliveries.length > 0) makeDue(line, lane);
     else {
       line.lanes.delete(lane.key);
-      if (line.lanes.size === 0 && line.inFlight === 0) lines.delete(line.webhookId);
+      leaveIfIdle(line);
     }
   }
 
@@ -219,6 +260,10 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     hurry(webhookId) {
       const line = lines.get(webhookId);
       if (!line) return;
+      line.endPause?.();
+      line.endPause = undefined;
+      line.gentle = false;
+      if (line.due.length > 0) ready.add(line);
       for (const lane of line.lanes.values()) {
         if (lane.callOff === undefined) continue;
         lane.callOff();
@@ -231,11 +276,13 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
       const line = lines.get(webhookId);
       if (!line) return;
       line.forgotten = true;
+      line.endPause?.();
       for (const lane of line.lanes.values()) lane.callOff?.();
       waiting -= line.waiting;
       ready.delete(line);
       lines.delete(webhookId);
     },
+    isPaused: (webhookId) => lines.get(webhookId)?.endPause !== undefined,
     waitingOf: (webhookId) => lines.get(webhookId)?.waiting ?? 0,
     get waiting() {
       return waiting;
@@ -245,7 +292,10 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     },
     async stop(graceMs) {
       stopped = true;
-      for (const line of lines.values()) for (const lane of line.lanes.values()) lane.callOff?.();
+      for (const line of lines.values()) {
+        line.endPause?.();
+        for (const lane of line.lanes.values()) lane.callOff?.();
+      }
       const ended = Promise.all(underWay);
       const late = setTimeout(() => stopping.abort(), graceMs);
       await ended;

@@ -43,6 +43,15 @@ export function nextWait(failure: Failure, schedule: readonly number[], random: 
   return Math.round(Math.max(step, Math.min(least, RETRY_AFTER_MAX_MS)));
 }
 
+/** With these Retry-After speaks of the whole receiver, not of the one request (RFC 9110, RFC 6585). */
+const OF_THE_RECEIVER = new Set([429, 503]);
+
+/** Milliseconds for which a receiver asks for no request at all. */
+export function pauseAfter({ status, retryAfterMs }: Omit<Failure, "attempts">): number {
+  const isMeant = status !== null && OF_THE_RECEIVER.has(status);
+  return isMeant ? Math.min(retryAfterMs ?? 0, RETRY_AFTER_MAX_MS) : 0;
+}
+
 function longest(schedule: readonly number[]): number {
   return Math.max(0, ...schedule) * 1000;
 }
