@@ -352,6 +352,25 @@ test("what waits for another attempt is tried at once where its webhook is enabl
   assert.deepEqual(other.received.map(({ json }) => json.sequence).toSorted(), [1, 2, 3]);
 });
 
+test("the disk knows what is tried at once, should the program end before it was", async (t) => {
+  const place = await setup(t);
+  const clock = createTestClock();
+  place.receiver.answer = (_request, response) => response.writeHead(500).end();
+  await using webhooks = open(place, { clock, retrySeconds: [3_600, 3_600, 3_600] });
+  const { webhook } = await webhooks.commands.register({ url: place.receiver.url, events: GAMES, secret: SECRET });
+  const { id } = webhook;
+  const nextAttempts = () =>
+    webhooks.commands
+      .deliveries({ webhookId: id, limit: 10 })
+      .rows.map(({ next_attempt_at }) => next_attempt_at !== null);
+  await webhooks.commands.commit({ events: [scoreEvent("1", 1), scoreEvent("2", 2)] });
+  await until(() => clock.waits().length === 2);
+  assert.deepEqual(nextAttempts(), [true, true]);
+  place.receiver.answer = () => undefined;
+  await webhooks.commands.setEnabled({ id, enabled: true });
+  assert.deepEqual(nextAttempts(), [false, false]);
+});
+
 test("a test does not wait for another that failed", async (t) => {
   const place = await setup(t);
   const clock = createTestClock();

@@ -424,6 +424,7 @@ export function createWebhookCommands(options: CommandsOptions) {
           change.description === undefined ? before.description : checkDescription(change.description);
         const url = change.url === undefined ? before.url : rules.checkUrl(change.url).href;
         moved = url !== before.url;
+        if (moved) deliveries.hurry(id);
         registrations.update(id, { url, filter, description }, changeTime(id));
       });
       if (moved) dispatcher.hurry(id);
@@ -438,7 +439,10 @@ export function createWebhookCommands(options: CommandsOptions) {
       dispatcher.forget(id);
     },
     async setEnabled({ id, enabled }: { id: string; enabled: boolean }): Promise<WebhookRow> {
-      await changed(id, () => registrations.setEnabled(id, enabled, enabled ? null : "by its owner", changeTime(id)));
+      await changed(id, () => {
+        registrations.setEnabled(id, enabled, enabled ? null : "by its owner", changeTime(id));
+        if (enabled) deliveries.hurry(id);
+      });
       if (enabled) dispatcher.hurry(id);
       return rowOf(registrations.get(id));
     },

@@ -70,6 +70,8 @@ export interface Deliveries {
   record(result: AttemptResult): void;
   /** Everything that waits, in order of delivery. */
   waiting(): IterableIterator<WaitingDelivery>;
+  /** What waits for another attempt of a webhook is due at once. */
+  hurry(webhookId: string): void;
   message(deliveryId: number): Message | undefined;
   /** What a replay of it needs; throws `not_found`. */
   source(deliveryId: number): { readonly webhookId: string; readonly sequence: number; readonly orderKey: string };
@@ -105,6 +107,7 @@ export function openDeliveries(database: DatabaseSync): Deliveries {
        (SELECT at FROM attempts WHERE delivery = d.id AND number = d.attempts) AS failed_at
      FROM deliveries d WHERE state = 'waiting' ORDER BY id`,
   );
+  const hurry = database.prepare("UPDATE deliveries SET next_at = NULL WHERE webhook = ? AND state = 'waiting'");
   const message = database.prepare(
     "SELECT e.id, e.type, e.at, e.body FROM deliveries d JOIN events e ON e.sequence = d.event WHERE d.id = ?",
   );
@@ -182,6 +185,8 @@ export function openDeliveries(database: DatabaseSync): Deliveries {
         };
       }
     },
+
+    hurry: (webhookId) => void hurry.run(webhookId),
 
     message(deliveryId) {
       const found = message.get(deliveryId);
