@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { rmSync, statSync } from "node:fs";
+import type { ServerResponse } from "node:http";
 import { type TestContext, test } from "node:test";
 import type { AppError } from "../domain/errors.ts";
 import type { ResolvedAddress } from "./address-rules.ts";
@@ -369,6 +370,27 @@ test("the disk knows what is tried at once, should the program end before it was
   place.receiver.answer = () => undefined;
   await webhooks.commands.setEnabled({ id, enabled: true });
   assert.deepEqual(nextAttempts(), [false, false]);
+});
+
+test("a webhook that is disabled by several answers at once is told of once", async (t) => {
+  const place = await setup(t);
+  const other = await startReceiver();
+  t.after(() => other.close());
+  const held: ServerResponse[] = [];
+  place.receiver.answer = (_request, response) => void held.push(response);
+  await using webhooks = open(place);
+  const { webhook } = await webhooks.commands.register({ url: place.receiver.url, events: GAMES, secret: SECRET });
+  await webhooks.commands.register({ url: other.url, events: ["webhook_disabled"], secret: SECRET });
+  await webhooks.commands.commit({ events: ["1", "2", "3", "4"].map((game) => scoreEvent(game, 1)) });
+  await until(() => held.length === 4);
+  for (const response of held) response.writeHead(410).end();
+  await until(() => webhooks.commands.get(webhook.id).failed_calls === 4);
+  await until(() => webhooks.commands.status(null).waiting === 0);
+  assert.deepEqual(
+    other.received.map(({ json }) => json.event),
+    ["webhook_disabled"],
+  );
+  assert.equal(webhooks.warnings.length, 1);
 });
 
 test("a test does not wait for another that failed", async (t) => {

@@ -241,24 +241,28 @@ export function createWebhookCommands(options: CommandsOptions) {
     const added = newAdded();
     const pauseMs = pauseAfter(outcome);
     const verdict: Verdict = waitMs === null ? { state: "ended", pauseMs } : { state: "again", waitMs, pauseMs };
-    const disabled = await write(() => {
-      deliveries.record({
-        deliveryId: delivery.id,
-        number,
-        at,
-        durationMs: Math.round(outcome.durationMs * 10) / 10,
-        status: outcome.status,
-        error: outcome.error,
-        excerpt: outcome.excerpt,
-        state: arrived ? "delivered" : waitMs === null ? "failed" : "waiting",
-        nextAt: waitMs === null ? null : at + waitMs * 1000,
-      });
-      registrations.countCall(webhookId, outcome.error, at);
-      const reason = arrived || waitMs !== null ? undefined : reasonToDisable(webhookId, gone, at);
-      if (reason !== undefined) disableWithEvent(webhookId, reason, at, added);
-      return reason;
-    }, true);
-    registrations.refresh(webhookId);
+    let disabled: string | undefined;
+    try {
+      disabled = await write(() => {
+        deliveries.record({
+          deliveryId: delivery.id,
+          number,
+          at,
+          durationMs: Math.round(outcome.durationMs * 10) / 10,
+          status: outcome.status,
+          error: outcome.error,
+          excerpt: outcome.excerpt,
+          state: arrived ? "delivered" : waitMs === null ? "failed" : "waiting",
+          nextAt: waitMs === null ? null : at + waitMs * 1000,
+        });
+        registrations.countCall(webhookId, outcome.error, at);
+        const reason = arrived || waitMs !== null ? undefined : reasonToDisable(webhookId, gone, at);
+        if (reason !== undefined) disableWithEvent(webhookId, reason, at, added);
+        return reason;
+      }, true);
+    } finally {
+      registrations.refresh(webhookId);
+    }
     if (arrived) counters.delivered++;
     else counters.failedAttempts++;
     if (!arrived && waitMs === null) counters.deadLetters++;
@@ -267,7 +271,9 @@ export function createWebhookCommands(options: CommandsOptions) {
     return verdict;
   }
 
+  /** Undefined also where it is disabled already: several answers may come at once. */
   function reasonToDisable(webhookId: string, gone: boolean, at: Micros): string | undefined {
+    if (!registrations.all.get(webhookId)?.enabled) return undefined;
     if (gone) return "its receiver answered 410: gone for good";
     const failingSince = registrations.all.get(webhookId)?.failingSince ?? null;
     if (failingSince === null || at - failingSince < DISABLE_AFTER_MICROS) return undefined;
@@ -276,9 +282,10 @@ export function createWebhookCommands(options: CommandsOptions) {
 
   /** The others that ask for it hear of a webhook that is no longer served. */
   function disableWithEvent(webhookId: string, reason: string, at: Micros, added: Added): void {
-    const registration = registrations.all.get(webhookId);
-    if (!registration?.enabled) return;
+    const registration = registrations.get(webhookId);
     registrations.setEnabled(webhookId, false, reason, changeTime(webhookId));
+    // In memory at once: the next answer may be in the same transaction.
+    registrations.refresh(webhookId);
     insertEvents(
       [
         {
