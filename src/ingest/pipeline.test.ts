@@ -491,6 +491,28 @@ test("a created entity that is renamed before any list has it keeps what it was 
   assert.equal(s.states.get("sensor.first"), undefined);
 });
 
+test("a created entity that is renamed to the name of one that came and went before any list loses nothing of either", async () => {
+  await using s = createScenario();
+  await s.connectLive();
+  s.homeAssistant.registries.entity = [entry("sensor.wanted", "id9")];
+  s.event("create", "sensor.wanted", 1);
+  s.change(state("sensor.wanted", "1", { updated: 1.1 }));
+  s.event("remove", "sensor.wanted", 1.2);
+  s.remove("sensor.wanted", 1.2);
+  s.event("create", "sensor.first", 1.3);
+  s.change(state("sensor.first", "2", { updated: 1.4 }));
+  s.event("update", "sensor.wanted", 1.5, "sensor.first");
+  s.remove("sensor.first", 1.6);
+  s.change(state("sensor.wanted", "2", { updated: 1.7 }));
+  await s.until(() => s.states.get("sensor.wanted")?.state === "2", "the list");
+  assert.deepEqual(s.model.samples("id9"), [
+    [1.1, 1],
+    [1.2, null],
+    [1.4, 2],
+    [1.7, 2],
+  ]);
+});
+
 test("a created entry that the list does not hold any more lets its states go", async () => {
   await using s = createScenario();
   await s.connectLive();

@@ -260,18 +260,22 @@ export function createIngest(options: IngestOptions): Ingest {
 
   /** Takes what waited for the id of an entity that is known by now, or that no list will tell. */
   const releaseAwaiting = (): void => {
-    for (const [entityId, changes] of awaiting) {
-      if (discovery.awaits(entityId)) continue;
-      awaiting.delete(entityId);
-      awaitingChanges -= changes.length;
-      for (const change of changes) take(change);
-    }
+    for (const entityId of awaiting.keys()) if (!discovery.awaits(entityId)) release(entityId);
+  };
+
+  const release = (entityId: string): void => {
+    const changes = awaiting.get(entityId) ?? [];
+    awaiting.delete(entityId);
+    awaitingChanges -= changes.length;
+    for (const change of changes) take(change);
   };
 
   /** No list will have the name under which these changes came. */
   const moveAwaiting = (from: string, to: string): void => {
     const changes = awaiting.get(from);
     if (!changes) return;
+    // Those of an announced entity that had the name before are let go of, as where no list has it any more.
+    release(to);
     awaiting.delete(from);
     const moved = changes.map((change) => ({
       ...change,
