@@ -629,6 +629,17 @@ test("events that get lost are noticed by the next one of the entity, as one gap
   await assertHoldsTruth(recorder.store, home);
 });
 
+test("an entity that is renamed in the moment in which it is created is no event that got lost", async (t) => {
+  await using home = await createSimulatedHome(PROMPT);
+  await using recorder = await startRecorder(home, { directory: temporaryDirectory(t) });
+  await recorder.closed();
+  home.addEntity({ entityId: "sensor.first_name", kind: still("sensor", "1"), integration: "demo", name: "New" });
+  home.rename("sensor.first_name", "sensor.second_name");
+  await recorder.caughtUp();
+  assert.equal(recorder.store.gaps.list().length, 1);
+  await assertHoldsTruth(recorder.store, home);
+});
+
 test("an event that got lost comes back although its entity was renamed or removed since", async (t) => {
   await using home = await createSimulatedHome(PROMPT);
   let losing = 0;

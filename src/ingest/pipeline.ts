@@ -283,6 +283,8 @@ export function createIngest(options: IngestOptions): Ingest {
       newState: change.newState && { ...change.newState, entityId: to },
     }));
     awaiting.set(to, moved);
+    // Nothing is known under the old name, of which the removal follows.
+    leaving.set(from, { subject: from, renamed: true });
   };
 
   /** True when the change has to wait for its entity's registry id. */
@@ -315,6 +317,8 @@ export function createIngest(options: IngestOptions): Ingest {
   const checkChain = ({ entityId, oldState, newState, timeFired }: StateChange): void => {
     if (oldState === null) return;
     const known = states.get(entityId)?.lastUpdated;
+    // Its state came, and waits under the name that it has now.
+    if (known === undefined && leaving.get(entityId)?.renamed) return;
     const at = newState?.lastUpdated ?? timeFired;
     // What is older than the state that is known came twice, or late.
     if (known !== undefined && (oldState.lastUpdated <= known || at <= known)) return;
