@@ -83,6 +83,7 @@ test("replace() tells who was adopted and who left", () => {
     second.adopted.map(({ entityId }) => entityId),
     ["a.c", "a.b"],
   );
+  assert.deepEqual(second.freed, ["a.a"]);
   assert.equal(index.entityIdOf("1"), "a.c");
   assert.equal(index.entityIdOf("2"), undefined);
 });
@@ -102,6 +103,20 @@ test("rename() and remove() touch only the entry that they name", () => {
   assert.equal(index.entityIdOf("1"), "a.c");
   index.remove("1", "a.c");
   assert.equal(index.idOf("a.c"), undefined);
+});
+
+test("replace() tells names that are free since the last list, also where events told so before", () => {
+  const index = createHomeIndex();
+  index.replace("entity", [
+    { id: "1", entity_id: "a.a" },
+    { id: "2", entity_id: "a.b" },
+  ]);
+  index.rename("1", "a.a", "a.c");
+  index.remove("2", "a.b");
+  const { left, freed } = index.replace("entity", [{ id: "1", entity_id: "a.c" }]);
+  assert.deepEqual(left, []);
+  assert.deepEqual(freed, ["a.a", "a.b"]);
+  assert.deepEqual(index.replace("entity", [{ id: "1", entity_id: "a.c" }]).freed, []);
 });
 
 test("replace() takes any rows", () => {

@@ -15,9 +15,11 @@ export interface EntityMoves {
   readonly adopted: readonly AdoptedEntity[];
   /** No longer in the list, or there under another name. */
   readonly left: readonly { readonly id: string; readonly entityId: string; readonly renamed: boolean }[];
+  /** Names that the list before had, and this one has not, whatever events told in between. */
+  readonly freed: readonly string[];
 }
 
-export const NO_MOVES: EntityMoves = { adopted: [], left: [] };
+export const NO_MOVES: EntityMoves = { adopted: [], left: [], freed: [] };
 
 /**
  * What the registries say of entities, in memory: asked for every change that arrives, so that nothing waits for the
@@ -55,6 +57,8 @@ export function createHomeIndex(): HomeIndex {
   const byKind = new Map<RegistryKind, ReadonlyMap<string, RegistryRow>>();
   let byName = new Map<string, EntityEntry>();
   let nameById = new Map<string, string>();
+  /** The names in the last list. */
+  let listed: ReadonlySet<string> = new Set();
   let sources: ReadonlyMap<string, string> = new Map();
   let version = 0;
 
@@ -80,9 +84,11 @@ export function createHomeIndex(): HomeIndex {
     for (const [entityId, { id }] of byName) {
       if (names.get(entityId)?.id !== id) left.push({ id, entityId, renamed: ids.has(id) });
     }
+    const freed = [...listed].filter((entityId) => !names.has(entityId));
+    listed = new Set(names.keys());
     byName = names;
     nameById = ids;
-    return { adopted, left };
+    return { adopted, left, freed };
   };
 
   return {

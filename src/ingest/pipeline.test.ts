@@ -796,6 +796,26 @@ test("entities without registry entry that come and go live reach the database t
   assert.deepEqual(s.home.calls.slice(-2), expected);
 });
 
+test("a state without registry entry under a name that just became free is noted once the database knows it is free", async () => {
+  await using s = createScenario();
+  s.homeAssistant.registries.entity = [entry("sensor.a", "id1")];
+  s.homeAssistant.states = [state("sensor.a", "1", { updated: 1 })];
+  await s.connectLive();
+  await s.told("save");
+  s.homeAssistant.registries.entity = [entry("sensor.b", "id1")];
+  const release = s.hold();
+  s.event("update", "sensor.b", 2, "sensor.a");
+  s.remove("sensor.a", 2);
+  s.change(state("sensor.b", "1", { updated: 2 }));
+  s.change(state("sensor.a", "other", { updated: 2.1 }));
+  // Too early: in the database the name still is that of the entry.
+  await s.told("unregistered some sensor.a");
+  s.home.calls.length = 0;
+  release();
+  await s.told("unregistered some sensor.a");
+  assert.deepEqual(s.home.calls, ["entity 1", "unregistered some sensor.a"]);
+});
+
 test("the database's refusal is tried again and does not hold up samples", async () => {
   await using s = createScenario();
   s.homeAssistant.registries.entity = [entry("sensor.a", "id1")];

@@ -242,6 +242,7 @@ export function createIngest(options: IngestOptions): Ingest {
         filter.invalidate();
         takeMoves(moves, at);
         releaseAwaiting();
+        moves.freed.forEach(noteUnregistered);
         if (moves.adopted.length > 0) gaps?.renamed();
       },
     },
@@ -256,6 +257,15 @@ export function createIngest(options: IngestOptions): Ingest {
     // An entry got its name no later than its last change. In that order, names that were exchanged come out right.
     const named = moves.adopted.map((entity) => ({ entity, at: Math.min(entity.modifiedAt ?? at, at) }));
     for (const { entity, at: since } of named.sort((a, b) => a.at - b.at)) adopt(entity, since, at);
+  };
+
+  /**
+   * A state without registry entry has the name. As it came, the database held the entry that had it before, which no
+   * list had taken from there.
+   */
+  const noteUnregistered = (entityId: string): void => {
+    if (states.get(entityId) === undefined || index.idOf(entityId) !== undefined) return;
+    writes.appeared({ entityId, platform: index.platformOf(entityId) });
   };
 
   /** Takes what waited for the id of an entity that is known by now, or that no list will tell. */
