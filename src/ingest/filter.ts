@@ -38,6 +38,8 @@ export interface EntityFilter extends EntityFilterRules {
   decideGone(entityId: string, facts: EntityFacts): Decision;
   /** The rule for a series; that of an entity goes by its present or last name. */
   retentionOf(series: Pick<Series, "measurement" | "name">): RetentionRule | undefined;
+  /** Whether the include or exclude lists ask where an entity belongs. */
+  readonly asksHome: boolean;
   /** Whether some rule of retention asks where an entity belongs, which is known once the home is. */
   readonly retentionAsksHome: boolean;
   /** The registries changed: belonging may differ. */
@@ -73,6 +75,9 @@ export function createFilter(rules: FilterRules, factsOf: (entityId: string) => 
     retentionOf({ measurement, name }) {
       if (name !== null) return decide(name).retention;
       return compiled.retention.find(({ match, measurements }) => measurements?.has(measurement) ?? !match.any)?.rule;
+    },
+    get asksHome() {
+      return compiled.include.byBelonging || compiled.exclude.byBelonging;
     },
     get retentionAsksHome() {
       return compiled.retention.some(({ match }) => match.byBelonging);

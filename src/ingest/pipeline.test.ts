@@ -697,8 +697,13 @@ test("a filter by area follows the registries while connected", async () => {
   s.homeAssistant.registries.entity = [entry("sensor.a", "id1", { area_id: "kitchen" })];
   s.event("update", "sensor.a", 2);
   await s.until(() => s.ingest.filter.explain("sensor.a").recorded, "the new area");
+  // As after reload(): what is recorded from now on begins with its present state.
+  assert.deepEqual(s.model.samples("id1"), [[1, 1]]);
   s.change(state("sensor.a", "2", { updated: 3 }));
-  assert.deepEqual(s.model.samples("id1"), [[3, 2]]);
+  assert.deepEqual(s.model.samples("id1"), [
+    [1, 1],
+    [3, 2],
+  ]);
   // The entry goes first, its state a moment later: that still ends the series.
   s.homeAssistant.registries.entity = [];
   s.event("remove", "sensor.a", 4);

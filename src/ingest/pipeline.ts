@@ -243,6 +243,7 @@ export function createIngest(options: IngestOptions): Ingest {
         takeMoves(moves, at);
         releaseAwaiting();
         moves.freed.forEach(noteUnregistered);
+        sampleTakenIn();
         if (moves.adopted.length > 0) gaps?.renamed();
       },
     },
@@ -257,6 +258,16 @@ export function createIngest(options: IngestOptions): Ingest {
     // An entry got its name no later than its last change. In that order, names that were exchanged come out right.
     const named = moves.adopted.map((entity) => ({ entity, at: Math.min(entity.modifiedAt ?? at, at) }));
     for (const { entity, at: since } of named.sort((a, b) => a.at - b.at)) adopt(entity, since, at);
+  };
+
+  /** What the filter records from now on, since it has another area or label, begins with its present state. */
+  const sampleTakenIn = (): void => {
+    // A snapshot brings the present states of all.
+    if (!filter.asksHome || queue !== undefined) return;
+    for (const entityId of sampler.leftOut()) {
+      const state = states.get(entityId);
+      if (state && !leaving.has(entityId)) sampler.sample(state);
+    }
   };
 
   /**

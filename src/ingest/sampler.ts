@@ -25,6 +25,8 @@ export interface Sampler {
   /** Home Assistant removed the entity: every series of it that holds a value ends. False as for `sample`. */
   end(entityId: string, at: Micros): boolean;
   forget(entityId: string): void;
+  /** Entities that the filter left out when it was last asked. */
+  leftOut(): string[];
   /** The time of the oldest sample that is held back by a rule; infinity: none is. */
   heldSince(): Micros;
   /** Stores what is held back and whose time has come; with infinity all of it. */
@@ -223,6 +225,7 @@ export function createSampler(
     forget(entityId) {
       entities.delete(entityId);
     },
+    leftOut: () => [...entities].flatMap(([entityId, { recorded }]) => (recorded ? [] : [entityId])),
     heldSince() {
       let since = Number.POSITIVE_INFINITY;
       for (const { held } of thinners.values()) if (held !== undefined) since = Math.min(since, held.ts);
