@@ -55,6 +55,8 @@ export interface HomeConnection {
   readSnapshot(): Promise<HomeSnapshot>;
   /** Null when this HA or token does not give it. */
   readRegistry(kind: RegistryKind): Promise<readonly RegistryRow[] | null>;
+  /** The integration that owns each entity, also those without registry entry; null as for `readRegistry`. */
+  readEntitySources(): Promise<ReadonlyMap<string, string> | null>;
   readStates(): Promise<readonly State[]>;
   /**
    * Every recorded change in the span; `not_found` when this HA has no history. With `before`, an entity's first row

@@ -7,7 +7,15 @@ import { listChanged, listStatistics, readHistory, readStatistics } from "./hist
 import { openLink } from "./link.ts";
 import { isRaw, parseStateChange, type Raw, textOrNull } from "./messages.ts";
 import type { OddMessages } from "./odd-messages.ts";
-import { type Ask, parseConfig, readConfig, readRegistry, readSnapshot, readStates } from "./registries.ts";
+import {
+  type Ask,
+  parseConfig,
+  readConfig,
+  readEntitySources,
+  readRegistry,
+  readSnapshot,
+  readStates,
+} from "./registries.ts";
 import { SUBSCRIPTIONS, type Tell } from "./subscriptions.ts";
 import type { Timing } from "./timing.ts";
 
@@ -194,6 +202,7 @@ export function openConnection(options: ConnectionOptions): { close(): Promise<v
       readConfig: () => readConfig(ask),
       readSnapshot: () => readSnapshot(askBig, odd, now),
       readRegistry: (kind) => readRegistry(askBig, kind, odd),
+      readEntitySources: () => readEntitySources(askBig),
       readStates: () => readStates(askBig, odd),
       readHistory: (entityIds, span, wanted) => readHistory(askBig, entityIds, span, wanted, odd),
       readStatistics: (statisticIds, span) => readStatistics(askBig, statisticIds, span, odd),

@@ -97,7 +97,7 @@ export function parseConfig(raw: unknown): HomeConfig | undefined {
 }
 
 /** The owning integration of every entity, also of those without registry entry. */
-async function readEntitySources(ask: Ask): Promise<ReadonlyMap<string, string> | null> {
+export async function readEntitySources(ask: Ask): Promise<ReadonlyMap<string, string> | null> {
   const raw = await askOrNull(ask, "entity/source");
   if (!isRaw(raw)) return null;
   const sources = new Map<string, string>();

@@ -61,6 +61,23 @@ test("facts() of an entity without registry entry know who owns it", () => {
   assert.deepEqual(index.facts("sun.sun"), { id: null, platform: "sun", devices: [], areas: [], labels: [] });
 });
 
+test("a name that an entry left has no owner until the sources are told anew", () => {
+  const index = createHomeIndex();
+  index.replace("entity", [
+    { id: "1", entity_id: "a.a", platform: "hue" },
+    { id: "2", entity_id: "a.b", platform: "hue" },
+  ]);
+  index.setSources(
+    new Map([
+      ["a.a", "hue"],
+      ["a.b", "hue"],
+    ]),
+  );
+  index.rename("1", "a.a", "a.c");
+  index.remove("2", "a.b");
+  assert.deepEqual([index.platformOf("a.a"), index.platformOf("a.b"), index.platformOf("a.c")], [null, null, "hue"]);
+});
+
 test("replace() tells who was adopted and who left", () => {
   const index = createHomeIndex();
   const first = index.replace("entity", [

@@ -59,7 +59,7 @@ export function createHomeIndex(): HomeIndex {
   let nameById = new Map<string, string>();
   /** The names in the last list. */
   let listed: ReadonlySet<string> = new Set();
-  let sources: ReadonlyMap<string, string> = new Map();
+  let sources = new Map<string, string>();
   let version = 0;
 
   const row = (kind: RegistryKind, id: string | null): RegistryRow | undefined =>
@@ -133,12 +133,13 @@ export function createHomeIndex(): HomeIndex {
     },
     setSources(map) {
       version++;
-      sources = map;
+      sources = new Map(map);
     },
     rename(id, from, to) {
       const entry = byName.get(from);
       if (entry?.id !== id || byName.has(to)) return;
       version++;
+      sources.delete(from);
       byName.delete(from);
       byName.set(to, entry);
       nameById.set(id, to);
@@ -146,6 +147,7 @@ export function createHomeIndex(): HomeIndex {
     remove(id, entityId) {
       if (byName.get(entityId)?.id !== id) return;
       version++;
+      sources.delete(entityId);
       byName.delete(entityId);
       nameById.delete(id);
     },

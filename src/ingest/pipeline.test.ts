@@ -801,6 +801,27 @@ test("entities without registry entry that come and go live reach the database t
   assert.deepEqual(s.home.calls.slice(-2), expected);
 });
 
+test("who owns an entity without registry entry that appears is asked, of several at once, and the filter follows", async (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  await using s = createScenario({ rules: { include: { integrations: ["group"] } } });
+  await s.connectLive();
+  s.homeAssistant.sources = new Map([
+    ["group.a", "group"],
+    ["group.b", "group"],
+  ]);
+  s.change(state("group.a", "on", { updated: 1 }));
+  s.change(state("group.b", "off", { updated: 2 }));
+  s.change(state("sensor.of_a_script", "1", { updated: 3 }));
+  t.mock.timers.tick(200);
+  await s.until(() => s.model.samples("group.b") !== undefined, "the owners");
+  t.mock.timers.tick(200);
+  await s.told("unregistered some group.a(group),group.b(group),sensor.of_a_script");
+  assert.deepEqual(s.model.samples("group.a"), [[1, "on"]]);
+  assert.deepEqual(s.model.samples("group.b"), [[2, "off"]]);
+  assert.equal(s.model.samples("sensor.of_a_script"), undefined);
+  assert.equal(s.asked.filter((what) => what === "sources").length, 1);
+});
+
 test("a state without registry entry under a name that just became free is noted once the database knows it is free", async () => {
   await using s = createScenario();
   s.homeAssistant.registries.entity = [entry("sensor.a", "id1")];

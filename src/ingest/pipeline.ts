@@ -46,6 +46,7 @@ import { createGapKeeper, type GapOptions } from "./gaps.ts";
 import { type AdoptedEntity, createHomeIndex, type EntityMoves } from "./home-index.ts";
 import { createHomeWrites } from "./home-writes.ts";
 import { createSampler, type IngestStore } from "./sampler.ts";
+import { createSourceReader } from "./source-reader.ts";
 
 /** Events that may wait for a snapshot. When more come, those are dropped, and another snapshot is read. */
 export const QUEUE_EVENTS_MAX = 200_000;
@@ -249,6 +250,16 @@ export function createIngest(options: IngestOptions): Ingest {
     },
   });
 
+  const owners = createSourceReader({
+    log,
+    onRead(sources, appeared) {
+      index.setSources(sources);
+      filter.invalidate();
+      appeared.forEach(noteUnregistered);
+      sampleTakenIn();
+    },
+  });
+
   const takeMoves = (moves: EntityMoves, at: Micros): void => {
     for (const { id, entityId, renamed } of moves.left) {
       sampler.forget(entityId);
@@ -271,8 +282,8 @@ export function createIngest(options: IngestOptions): Ingest {
   };
 
   /**
-   * A state without registry entry has the name. As it came, the database held the entry that had it before, which no
-   * list had taken from there.
+   * Tells the database of a state without registry entry, once more: as it came, its owner was not known, or another
+   * entry had its name there, which no list had taken away.
    */
   const noteUnregistered = (entityId: string): void => {
     if (states.get(entityId) === undefined || index.idOf(entityId) !== undefined) return;
@@ -364,6 +375,7 @@ export function createIngest(options: IngestOptions): Ingest {
       if (leaving.delete(entityId)) sampler.forget(entityId);
       if (index.idOf(entityId) === undefined) {
         writes.appeared({ entityId, platform: index.platformOf(entityId) });
+        owners.appeared(entityId);
       }
     }
     if (isLate(change, newState)) {
@@ -561,6 +573,7 @@ export function createIngest(options: IngestOptions): Ingest {
   const end = (current: Session): void => {
     current.ended.abort();
     discovery.disconnected();
+    owners.disconnected();
     // Their connection's snapshot will never come. What they told is in the next one, or in Home Assistant's history.
     counts.dropped += queue?.length ?? 0;
     queue = undefined;
@@ -575,6 +588,7 @@ export function createIngest(options: IngestOptions): Ingest {
       if (session) end(session);
       session = { connection, ended: new AbortController(), complete: false, again: false, asking: false };
       discovery.connected(connection);
+      owners.connected(connection);
       startSynchronizing(session);
     },
     changed(change) {

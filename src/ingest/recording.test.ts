@@ -96,6 +96,7 @@ async function replay(t: TestContext, arriving: "live" | "while the snapshot is 
     readSnapshot: () => readSnapshot(ask, odd, () => 0),
     // The recording has no second lists; what changed meanwhile is in the events.
     readRegistry: () => Promise.resolve(null),
+    readEntitySources: () => Promise.resolve(null),
     readStates: refused,
     readHistory: refused,
     readStatistics: refused,

@@ -265,6 +265,7 @@ export function createScenario(options: { rules?: FilterRules; store?: IngestSto
         }),
       ),
     readRegistry: (kind: RegistryKind) => answer(kind, () => homeAssistant.registries[kind]?.slice() ?? null),
+    readEntitySources: () => answer("sources", () => homeAssistant.sources && new Map(homeAssistant.sources)),
     readStates: () => Promise.reject(new Error("not asked for here")),
     readHistory: () => Promise.reject(new Error("not asked for here")),
     readStatistics: () => Promise.reject(new Error("not asked for here")),
