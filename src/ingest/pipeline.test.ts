@@ -842,6 +842,20 @@ test("a state without registry entry under a name that just became free is noted
   assert.deepEqual(s.home.calls, ["entity 1", "unregistered some sensor.a"]);
 });
 
+test("a state that a bulk upsert gave an entry goes on without one once Home Assistant's list lacks it", async () => {
+  await using s = createScenario();
+  s.homeAssistant.sources = new Map([["sun.sun", "sun"]]);
+  s.homeAssistant.states = [state("sun.sun", "above_horizon", { updated: 1 })];
+  await s.connectLive();
+  await s.told("save");
+  await s.home.applyRegistry("entity", [entry("sun.sun", "sun.sun")]);
+  s.home.calls.length = 0;
+  s.event("update", "light.other", 2);
+  await s.told("unregistered some sun.sun(sun)");
+  assert.deepEqual(s.home.calls, ["entity 0", "unregistered some sun.sun(sun)"]);
+  assert.deepEqual(s.model.calls, []);
+});
+
 test("the database's refusal is tried again and does not hold up samples", async () => {
   await using s = createScenario();
   s.homeAssistant.registries.entity = [entry("sensor.a", "id1")];

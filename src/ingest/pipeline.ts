@@ -147,6 +147,7 @@ export function createIngest(options: IngestOptions): Ingest {
   const feed = createFeed(log);
   const leaving = new Map<string, Leaving>();
   const subjectOf = (entityId: string): string => leaving.get(entityId)?.subject ?? index.idOf(entityId) ?? entityId;
+  const isUnregistered = (name: string): boolean => states.get(name) !== undefined && index.idOf(name) === undefined;
   const sampler = createSampler(store, filter, subjectOf, options.contexts);
   const releasing = setInterval(() => sampler.release(now()), RELEASE_MS);
   releasing.unref();
@@ -164,8 +165,7 @@ export function createIngest(options: IngestOptions): Ingest {
         entityIds: index.entityIds,
         subjectOf: (entityId) => index.idOf(entityId) ?? entityId,
         nameOf(subject) {
-          const isUnregistered = states.get(subject) !== undefined && index.idOf(subject) === undefined;
-          return index.entityIdOf(subject) ?? (isUnregistered ? subject : undefined);
+          return index.entityIdOf(subject) ?? (isUnregistered(subject) ? subject : undefined);
         },
         madeAt: index.madeAt,
         isRecorded(entityId, gone) {
@@ -199,7 +199,10 @@ export function createIngest(options: IngestOptions): Ingest {
     sleep,
     onEntitiesRemoved(ids, at) {
       for (const id of ids) {
-        if (index.entityIdOf(id) === undefined) store.release(STATE_MEASUREMENT, id, at);
+        if (index.entityIdOf(id) !== undefined) continue;
+        // A bulk upsert had given an entry to what has but a state in Home Assistant.
+        if (isUnregistered(id)) noteUnregistered(id);
+        else store.release(STATE_MEASUREMENT, id, at);
       }
     },
   });
@@ -286,8 +289,7 @@ export function createIngest(options: IngestOptions): Ingest {
    * entry had its name there, which no list had taken away.
    */
   const noteUnregistered = (entityId: string): void => {
-    if (states.get(entityId) === undefined || index.idOf(entityId) !== undefined) return;
-    writes.appeared({ entityId, platform: index.platformOf(entityId) });
+    if (isUnregistered(entityId)) writes.appeared({ entityId, platform: index.platformOf(entityId) });
   };
 
   /** Takes what waited for the id of an entity that is known by now, or that no list will tell. */
