@@ -1,5 +1,5 @@
 import type { AreaRow, Page, PageRequest } from "../domain/home-store.ts";
-import { type Condition, type ListQuery, type Queries, readPage } from "./page.ts";
+import { type Condition, containing, inLowerCase, type ListQuery, type Queries, readPage } from "./page.ts";
 import { type Columns, isoOf, textOf, textsOf } from "./reading.ts";
 
 const DEVICE_COUNT = `(SELECT count(*) FROM devices d
@@ -13,9 +13,9 @@ const LIST: ListQuery = {
   counted: "areas a",
   id: "a.area_id",
   sorts: {
-    name: "lower(coalesce(a.name, ''))",
+    name: inLowerCase("a.name"),
     area_id: "a.area_id",
-    floor_name: "lower(coalesce(f.name, ''))",
+    floor_name: inLowerCase("f.name"),
     device_count: DEVICE_COUNT,
     entity_count: ENTITY_COUNT,
     timestamp: "a.updated_at",
@@ -27,13 +27,6 @@ export function readAreas(queries: Queries, request: PageRequest): Page<AreaRow>
   const conditions: Condition[] = request.includeRemoved ? [] : [{ sql: "a.removed_at IS NULL", values: [] }];
   if (request.q) conditions.push(containing(["a.name", "a.area_id"], request.q));
   return readPage(queries, LIST, request, conditions, areaRow);
-}
-
-/** A text within one of the columns, for tables that are too small to keep text for searching. */
-export function containing(columns: readonly string[], q: string): Condition {
-  const pattern = `%${q.replace(/[\\%_]/g, "\\$&")}%`;
-  const sql = columns.map((column) => `${column} LIKE ? ESCAPE '\\'`).join(" OR ");
-  return { sql: `(${sql})`, values: columns.map(() => pattern) };
 }
 
 function areaRow(row: Columns): AreaRow {

@@ -749,6 +749,22 @@ test("areas and integrations come with their counts", async (t) => {
   assert.equal(home.areas({ limit: 9, q: "_" }).total, 0, "q is no pattern");
 });
 
+test("areas and integrations are found and sorted in any case, letters beyond ASCII too", async (t) => {
+  const { home } = await openTestHome(t);
+  const areas = ["Übergang", "übergabe", "ZIMMER", "Flur"].map((name) => ({ area_id: name, name }));
+  await home.applyRegistry("area", areas, AT);
+  await home.applyRegistry("config_entry", [{ entry_id: "1", domain: "oil", title: "Öltank" }], AT);
+  const names = (q: string) => home.areas({ limit: 9, q }).rows.map(({ name }) => name);
+  assert.deepEqual(names("über"), ["übergabe", "Übergang"]);
+  assert.deepEqual(names("ÜBERG"), ["übergabe", "Übergang"]);
+  assert.deepEqual(names("zimmer"), ["ZIMMER"]);
+  assert.equal(home.integrations({ limit: 9, q: "öl" }).total, 1);
+  assert.deepEqual(
+    home.areas({ limit: 9 }).rows.map(({ name }) => name),
+    ["Flur", "ZIMMER", "übergabe", "Übergang"],
+  );
+});
+
 test("entityIdsOfArea() names what is in an area by itself or by its device", async (t) => {
   const { home } = await openTestHome(t);
   await home.applyRegistry("device", [device("d", { area_id: "hall" })], AT);

@@ -1,6 +1,5 @@
 import type { IntegrationAnalytics, IntegrationRow, Page, PageRequest } from "../domain/home-store.ts";
-import { containing } from "./areas.ts";
-import { type Condition, type ListQuery, type Queries, readPage } from "./page.ts";
+import { type Condition, containing, inLowerCase, type ListQuery, type Queries, readPage } from "./page.ts";
 import { type Columns, isoOf, textOf } from "./reading.ts";
 
 const DEVICE_COUNT = `(SELECT count(*) FROM devices d
@@ -14,7 +13,7 @@ const LIST: ListQuery = {
   counted: "integrations i",
   id: "i.entry_id",
   sorts: {
-    title: "lower(coalesce(i.title, ''))",
+    title: inLowerCase("i.title"),
     domain: "coalesce(i.domain, '')",
     entry_id: "i.entry_id",
     state: "coalesce(i.state, '')",

@@ -47,6 +47,8 @@ export interface Queries {
 }
 
 export function createQueries(database: DatabaseSync): Queries {
+  // SQLite's own lower() and LIKE know the letters of ASCII alone.
+  database.function("in_lower_case", { deterministic: true }, (text) => String(text ?? "").toLowerCase());
   const statements = new Map<string, StatementSync>();
   const answers = new Map<string, readonly Columns[]>();
   let rowsHeld = 0;
@@ -164,6 +166,17 @@ function readCursor(cursor: string, asked: string): readonly [string | number, s
   }
   const remedy = "give a next_cursor as it came, with the parameters it came from";
   throw new AppError("invalid", `Cannot continue from cursor "${cursor}": it is none of this list; ${remedy}`);
+}
+
+/** A text in lower case, for tables that are too small to keep it in a column; '' for NULL. */
+export function inLowerCase(column: string): string {
+  return `in_lower_case(${column})`;
+}
+
+/** A text within one of the columns, in any case, for tables that are too small to keep text for searching. */
+export function containing(columns: readonly string[], q: string): Condition {
+  const sql = columns.map((column) => `instr(${inLowerCase(column)}, ?) > 0`).join(" OR ");
+  return { sql: `(${sql})`, values: columns.map(() => q.toLowerCase()) };
 }
 
 /** Equality with a column, when a value is asked for. */
