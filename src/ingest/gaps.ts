@@ -14,7 +14,17 @@ import { type Clocks, watchClocks } from "./clock-watch.ts";
 import { isEntityId } from "./entity-id.ts";
 import { type HomeStart, homeStartSince } from "./home-start.ts";
 import type { AttributeMode } from "./normalize.ts";
-import { ALWAYS, decodePlan, encodePlan, isOutdated, planTargets, renewTargets, type Target } from "./plan.ts";
+import {
+  ALWAYS,
+  type Asked,
+  askedIn,
+  decodePlan,
+  encodePlan,
+  isOutdated,
+  planTargets,
+  renewTargets,
+  type Target,
+} from "./plan.ts";
 import type { Thinning } from "./thinner.ts";
 
 /** What the record of gaps needs; from `app.ts`. */
@@ -62,8 +72,8 @@ export interface GapKeeper {
   dropped(from: Micros): void;
   /** The store turned samples away, from this time on. */
   overflowed(from: Micros): void;
-  /** Entities have come to other names. */
-  renamed(): void;
+  /** These names have come to other entities, or to none. */
+  renamed(entityIds: Iterable<string>): void;
   /** Home Assistant is starting: it was down until a moment ago. */
   starting(): void;
   /** A complete snapshot is applied: from here on everything is heard. */
@@ -144,6 +154,8 @@ export function createGapKeeper(options: GapKeeperOptions): GapKeeper {
   /** The work on gaps; one after the other, also over connections. */
   let work: Promise<void> = Promise.resolve();
   let filling: number | null = null;
+  /** What a plan asks for: names are looked up in it by the thousands, and reading 5,000 targets takes 5 ms. */
+  let read: { readonly text: string; readonly asked: Asked } | undefined;
   /** Gaps that go on until the next snapshot. */
   let open: Gap[] = ledger.list().filter(({ state }) => state === "open");
   /** Home Assistant was met while it started, since the open gaps began. */
@@ -225,10 +237,15 @@ export function createGapKeeper(options: GapKeeperOptions): GapKeeper {
     });
   };
 
-  const isPlanOutdated = (gap: Gap): boolean => {
+  const isPresent = (entityId: string): boolean =>
+    home.states.get(entityId) !== undefined || home.nameOf(home.subjectOf(entityId)) === entityId;
+
+  /** By all its names, or some of them. */
+  const isPlanOutdated = (gap: Gap, names?: Iterable<string>): boolean => {
     const text = ledger.progress(gap.id, "plan");
-    const sources = { present: presentNames(), subjectOf: home.subjectOf };
-    return text !== null && isOutdated(decodePlan(text).targets, sources);
+    if (text === null) return false;
+    if (read?.text !== text) read = { text, asked: askedIn(decodePlan(text).targets) };
+    return isOutdated(read.asked, names ?? read.asked.keys(), { isPresent, subjectOf: home.subjectOf });
   };
 
   /** Names of the plan changed hands since the gap ended: it is made anew, and all of it is read again. */
@@ -287,6 +304,7 @@ export function createGapKeeper(options: GapKeeperOptions): GapKeeper {
         await sleep(ms, signal).catch(() => undefined);
       } finally {
         filling = null;
+        read = undefined;
       }
     }
   };
@@ -362,9 +380,11 @@ export function createGapKeeper(options: GapKeeperOptions): GapKeeper {
       if (overflow !== undefined) return;
       overflow = { gap: begin("queue_overflow", Math.min(from, heard ?? from)), dropped: store.status().dropped };
     },
-    renamed() {
-      const gap = connection && ledger.list().find(({ id }) => id === filling);
-      if (gap === undefined || !isPlanOutdated(gap)) return;
+    renamed(entityIds) {
+      const gap = connection && filling !== null ? ledger.list().find(({ id }) => id === filling) : undefined;
+      if (gap === undefined || !isPlanOutdated(gap, entityIds)) return;
+      // Nothing is filled until the plan was renewed: what comes to other names until then is in there.
+      filling = null;
       ended.abort();
       ended = new AbortController();
       startFilling();

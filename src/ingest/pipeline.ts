@@ -235,7 +235,7 @@ export function createIngest(options: IngestOptions): Ingest {
         if (states.get(from)) leaving.set(from, { subject: id, renamed: true });
         sampler.forget(to);
         store.rename(STATE_MEASUREMENT, id, to, at);
-        gaps?.renamed();
+        gaps?.renamed([from, to]);
       },
       removed(id, entityId, at) {
         // The filter hears of it with the list: until its state is removed, the entity counts as what it was.
@@ -248,7 +248,7 @@ export function createIngest(options: IngestOptions): Ingest {
         releaseAwaiting();
         moves.freed.forEach(noteUnregistered);
         sampleTakenIn();
-        if (moves.adopted.length > 0) gaps?.renamed();
+        if (moves.adopted.length > 0) gaps?.renamed([...moves.adopted, ...moves.left].map(({ entityId }) => entityId));
       },
     },
   });

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
   ALWAYS,
+  askedIn,
   decodePlan,
   encodePlan,
   isOutdated,
@@ -106,12 +107,25 @@ test("planTargets() leaves out what a name has from before its owner, who came t
 
 test("renewTargets() divides names that changed hands after the plan, and leaves the last row with its name", () => {
   const planned = [target("a.x", "1", { expected: at(13) }), target("a.y", "2", { expected: at(14) })];
-  const outdated = (targets: readonly Target[], entries: Readonly<Record<string, string>>) =>
-    isOutdated(targets, { present: new Set(Object.keys(entries)), subjectOf: (entityId) => entries[entityId]! });
+  const outdated = (
+    targets: readonly Target[],
+    entries: Readonly<Record<string, string>>,
+    names: readonly string[] = targets.map(({ entityId }) => entityId),
+  ) =>
+    isOutdated(askedIn(targets), names, {
+      isPresent: (entityId) => Object.hasOwn(entries, entityId),
+      subjectOf: (entityId) => entries[entityId]!,
+    });
   assert.equal(outdated(planned, { "a.x": "1", "a.z": "2" }), false, "a renamed entity takes its history along");
   assert.equal(outdated(planned, { "a.y": "2" }), false, "who is gone is asked for by the name it had");
   const entries = { "a.x": "2", "a.new": "3" };
   assert.equal(outdated(planned, entries), true);
+  assert.equal(outdated(planned, entries, ["a.x"]), true);
+  assert.equal(
+    outdated(planned, entries, ["a.y", "a.new", "a.unasked"]),
+    false,
+    "of these no other rows are asked for",
+  );
   const renewed = renewTargets(planned, (before) => plan(Object.fromEntries(before), entries));
   assert.deepEqual(renewed, [
     target("a.x", "1", { end: at(15), former: true }),

@@ -82,13 +82,30 @@ export function planTargets(sources: PlanSources): Target[] {
   return targets;
 }
 
-/** Whether a name of the targets belongs to someone by now who is not asked for under it. */
+/** By name, whose rows are asked for under it. */
+export type Asked = ReadonlyMap<string, readonly string[]>;
+
+export function askedIn(targets: readonly Target[]): Asked {
+  const asked = new Map<string, string[]>();
+  for (const { entityId, subject } of targets) {
+    const subjects = asked.get(entityId);
+    if (subjects === undefined) asked.set(entityId, [subject]);
+    else subjects.push(subject);
+  }
+  return asked;
+}
+
+/** Whether one of the names belongs to someone by now who is not asked for under it. */
 export function isOutdated(
-  targets: readonly Target[],
-  { present, subjectOf }: Pick<PlanSources, "present" | "subjectOf">,
+  asked: Asked,
+  names: Iterable<string>,
+  { isPresent, subjectOf }: Pick<PlanSources, "subjectOf"> & { readonly isPresent: (entityId: string) => boolean },
 ): boolean {
-  const planned = new Set(targets.map(({ entityId, subject }) => `${entityId} ${subject}`));
-  return targets.some(({ entityId }) => present.has(entityId) && !planned.has(`${entityId} ${subjectOf(entityId)}`));
+  for (const entityId of names) {
+    const subjects = asked.get(entityId);
+    if (subjects !== undefined && isPresent(entityId) && !subjects.includes(subjectOf(entityId))) return true;
+  }
+  return false;
 }
 
 /** The same targets, planned again after names of theirs changed hands. `plan`: by who went by which name then. */
