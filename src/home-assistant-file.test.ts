@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { chmodSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
@@ -25,6 +25,13 @@ test("what was entered is read back, from a file that others cannot read", async
   assert.deepEqual(readHomeAssistantFile(dir), ACCESS);
   assert.deepEqual(readdirSync(dir), [HOME_ASSISTANT_FILE]);
   assert.equal(statSync(join(dir, HOME_ASSISTANT_FILE)).mode & 0o777, 0o600);
+});
+
+test("what cannot be written leaves nothing of the token behind", async (t) => {
+  const dir = temporary(t);
+  mkdirSync(join(dir, HOME_ASSISTANT_FILE));
+  await assert.rejects(writeHomeAssistantFile(dir, ACCESS), { syscall: "rename" });
+  assert.deepEqual(readdirSync(dir), [HOME_ASSISTANT_FILE]);
 });
 
 test("a file of other content is refused by name, without what is in it", (t) => {

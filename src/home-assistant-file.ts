@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { open, rename } from "node:fs/promises";
+import { open, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { AppError, messageOf } from "./domain/errors.ts";
 import type { HomeAssistantAccess } from "./domain/setup.ts";
@@ -41,14 +41,16 @@ function accessIn(content: string): HomeAssistantAccess | null {
 export async function writeHomeAssistantFile(dataDir: string, access: HomeAssistantAccess): Promise<void> {
   const file = join(dataDir, HOME_ASSISTANT_FILE);
   const part = `${file}.part`;
-  const handle = await open(part, "w", 0o600);
   try {
+    await using handle = await open(part, "w", 0o600);
     await handle.chmod(0o600);
     const { url, token, verifySsl } = access;
     await handle.writeFile(`${JSON.stringify({ url, token, verify_ssl: verifySsl }, undefined, 2)}\n`);
     await handle.sync();
-  } finally {
-    await handle.close();
+    await rename(part, file);
+  } catch (error) {
+    // It may hold the token.
+    await rm(part, { force: true });
+    throw error;
   }
-  await rename(part, file);
 }
