@@ -16,6 +16,7 @@ import { createIngest, type Ingest } from "./ingest/pipeline.ts";
 import { isTimeZone } from "./lib/calendar.ts";
 import { collectGarbage } from "./lib/collect-garbage.ts";
 import { DirectoryHeld, lockDirectory } from "./lib/directory-lock.ts";
+import { fullDiskRemedy } from "./lib/full-disk.ts";
 import type { Logger } from "./lib/log.ts";
 import { createLineWriter } from "./lineprotocol/writer.ts";
 import { openHome } from "./metadata/home.ts";
@@ -235,7 +236,10 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
   const { signal } = ending;
   const data = await createApi({
     ...server,
-    setup: createSetup({ config, demo: options.demo, isOfDemo, isConnected, signal, restart: options.restart, log }),
+    setup: createSetup({
+      ...{ config, demo: options.demo, isOfDemo, isConnected, signal, restart: options.restart, log },
+      fullDisk: () => fullDiskRemedy(config.dataDir),
+    }),
     home,
     states: home.states,
     samples: store,

@@ -29,6 +29,7 @@ async function begin(
     demo: null,
     isOfDemo: false,
     isConnected: () => false,
+    fullDisk: () => null,
     signal: new AbortController().signal,
     restart: (as) => restarts.push(as),
     log: silentLog(),
@@ -101,6 +102,19 @@ test("connect() says what keeps it from writing, or from starting again", async 
   const faulty = await begin(t, { restart });
   await assert.rejects(faulty.setup.connect(faulty.access), { code: "invalid", message: /has faults/ });
   assert.equal(faulty.setup.status().closed, null);
+});
+
+test("nothing starts again on a full disk, where what runs could not begin either", async (t) => {
+  const fullDisk = () => "The disk is full";
+  const service = await begin(t, { fullDisk });
+  const cannot = { code: "unavailable", message: /^Cannot (take another|start|end) .*: The disk is full$/ };
+  await assert.rejects(service.setup.connect(service.access), cannot);
+  assert.equal(existsSync(join(service.dataDir, HOME_ASSISTANT_FILE)), false);
+  assert.throws(() => service.setup.startDemo(), cannot);
+  assert.equal(service.setup.status().closed, null);
+  const demo = await begin(t, { demo: "dashboard", fullDisk });
+  assert.throws(() => demo.setup.endDemo(), cannot);
+  assert.deepEqual([...service.restarts, ...demo.restarts], []);
 });
 
 test("no home can be entered where one is set elsewhere or connected, nor in a demo", async (t) => {

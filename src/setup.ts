@@ -15,6 +15,8 @@ export interface SetupOptions {
   /** Whether the data directory is the demo's, and only looked at: no home can be recorded there. */
   readonly isOfDemo: boolean;
   isConnected(): boolean;
+  /** What to say where the disk has no room for a start; null: it has. */
+  fullDisk(): string | null;
   /** Aborts when the run ends: a Home Assistant that does not answer would hold up its end. */
   readonly signal: AbortSignal;
   /**
@@ -30,7 +32,16 @@ const SET_ELSEWHERE = {
   supervisor: "The Supervisor says where Home Assistant is",
 };
 
-export function createSetup({ config, demo, isOfDemo, isConnected, signal, restart, log }: SetupOptions): Setup {
+export function createSetup({
+  config,
+  demo,
+  isOfDemo,
+  isConnected,
+  fullDisk,
+  signal,
+  restart,
+  log,
+}: SetupOptions): Setup {
   const { dataDir, haUrl, haVerifySsl, haVerifySslSet, haSetBy } = config;
   let isTrying = false;
   let isEnding = false;
@@ -53,6 +64,12 @@ export function createSetup({ config, demo, isOfDemo, isConnected, signal, resta
     if (why !== null) throw new AppError("conflict", `Cannot ${what}: ${why}`);
   }
 
+  /** Nothing could begin on a full disk, what runs included: it goes on, and would not come back. */
+  function refuseFullDisk(what: string): void {
+    const fault = fullDisk();
+    if (fault !== null) throw new AppError("unavailable", `Cannot ${what}: ${fault}`);
+  }
+
   async function tryAndKeep(access: HomeAssistantAccess): Promise<FoundHome> {
     const found = await tryAccess(access, { signal });
     try {
@@ -69,6 +86,7 @@ export function createSetup({ config, demo, isOfDemo, isConnected, signal, resta
     async connect(access) {
       const what = "take another Home Assistant";
       refuse(what, closed() ?? (isTrying ? "one is being tried" : null));
+      refuseFullDisk(what);
       if (tokenFault(access.token) !== null) throw new AppError("invalid", HA_TOKEN_REMEDY);
       isTrying = true;
       try {
@@ -86,12 +104,14 @@ export function createSetup({ config, demo, isOfDemo, isConnected, signal, resta
     startDemo() {
       const closedTo = haSetBy === null ? closed() : "there is a Home Assistant to record";
       refuse("start the demo", closedTo ?? (isTrying ? "a Home Assistant is being tried" : null));
+      refuseFullDisk("start the demo");
       end("demo");
       log.info("The demo was started in the dashboard");
     },
 
     endDemo() {
       refuse("end the demo", demo !== "dashboard" ? "it was not started in the dashboard" : isEnding ? closed() : null);
+      refuseFullDisk("end the demo");
       end("service");
       log.info("The demo was ended in the dashboard");
     },

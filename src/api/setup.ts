@@ -94,7 +94,7 @@ export function setupRoutes(api: Api, setup: Setup): void {
         tags,
         summary: "Go on as a demo, until it is ended",
         description: "For a program without a Home Assistant. The demo's data are in a folder of their own.",
-        response: answers({ 202: Starts }, 409),
+        response: answers({ 202: Starts }, 409, 503),
       },
     },
     async (_request, reply) => {
@@ -109,7 +109,7 @@ export function setupRoutes(api: Api, setup: Setup): void {
       schema: {
         tags,
         summary: "End the demo that was started here",
-        response: answers({ 202: Starts }, 409),
+        response: answers({ 202: Starts }, 409, 503),
       },
     },
     async (_request, reply) => {
