@@ -44,6 +44,7 @@ import { lineProtocolRoutes } from "./line-protocol.ts";
 import { metricsRoutes } from "./metrics.ts";
 import { mirrorRoutes } from "./mirrors.ts";
 import { createMonitor } from "./monitor.ts";
+import { keepPendingAnswers } from "./pending-answers.ts";
 import { reliabilityRoutes } from "./reliability.ts";
 import { boundRestOfBody } from "./rest-of-body.ts";
 import { ErrorSchema, exactly } from "./schemas.ts";
@@ -105,7 +106,7 @@ const REQUEST_TIMEOUT_MS = 60_000;
 const HEADERS_TIMEOUT_MS = 15_000;
 /** How often connections are held to the two above. Node's own 30 seconds would be added to either. */
 const TIMEOUTS_CHECK_EVERY_MS = 1_000;
-/** A connection on which nothing moves; the stream's heartbeat is well below. */
+/** A connection on which nothing moves though no answer is being made; the stream's heartbeat is well below. */
 const IDLE_TIMEOUT_MS = 120_000;
 /** Whoever has not read an answer by then, after closing has begun, is cut off. */
 const CLOSE_GRACE_MS = 3_000;
@@ -277,6 +278,7 @@ function createServer({ access, log, demo }: ServerOptions): Api {
   });
   if (demo) server.addHook("onRequest", async (_request, reply) => void reply.headers(demoHeaders));
   boundRestOfBody(server, REQUEST_TIMEOUT_MS);
+  keepPendingAnswers(server);
   installAccess(server, access, admit);
   installErrors(server);
   refuseExpectations(server);

@@ -1,6 +1,9 @@
 import { existsSync, readFileSync } from "node:fs";
+import { request as httpRequest } from "node:http";
+import { isIPv6 } from "node:net";
 import { join } from "node:path";
-import { type Config, isLoopback } from "../config.ts";
+import { text } from "node:stream/consumers";
+import type { Config } from "../config.ts";
 import { AppError, messageOf } from "../domain/errors.ts";
 
 /** A request to the service that owns the data directory. */
@@ -16,26 +19,46 @@ const UNAUTHORIZED = 401;
 
 /** POSTs to the running service at DATA_API_PORT and resolves with its answer; `unavailable` says why there is none. */
 export async function askService(config: Config, { task, path, holder }: ServiceRequest): Promise<object> {
-  const host = isLoopback(config.host) && config.host.includes(":") ? `[${config.host}]` : config.host;
-  const url = `http://${host === "0.0.0.0" || host === "::" ? "127.0.0.1" : host}:${config.dataApiPort}${path}`;
+  const host = isIPv6(config.host) ? `[${config.host}]` : config.host;
+  const url = `http://${host === "0.0.0.0" || host === "[::]" ? "127.0.0.1" : host}:${config.dataApiPort}${path}`;
   const cannot = (why: string, cause?: unknown): AppError =>
     new AppError("unavailable", `Cannot ${task}: ${holder}, and asking it at ${url} failed: ${why}`, { cause });
   const token = tokenOf(config);
-  const response = await fetch(url, {
-    method: "POST",
-    headers: token === null ? {} : { authorization: `Bearer ${token}` },
-  }).catch((cause: unknown) => {
-    // `fetch` says "fetch failed"; the reason is its cause.
-    const why = messageOf((cause as { cause?: unknown }).cause ?? cause);
+  const { status, body } = await post(url, token).catch((cause: unknown) => {
+    // Of a name with several addresses the error is one of all of them, without a text.
+    const why = messageOf(cause) || (cause as { code?: string }).code;
     throw cannot(`${why}; HOST and DATA_API_PORT must be those of the service`, cause);
   });
-  if (response.status === UNAUTHORIZED) {
+  if (status === UNAUTHORIZED) {
     const which = token === null ? "a token is needed" : "it has another token";
     throw cannot(`${which}; API_TOKEN or API_TOKEN_FILE must be that of the service`);
   }
-  const body: unknown = await response.json().catch(() => null);
-  if (response.ok && typeof body === "object" && body !== null) return body;
-  throw cannot(String((body as { message?: unknown } | null)?.message ?? `status ${response.status}`));
+  if (status === 200 && typeof body === "object" && body !== null) return body;
+  throw cannot(String((body as { message?: unknown } | null)?.message ?? `status ${status}`));
+}
+
+/** By hand: `fetch` gives up after five minutes, and asks at no port that a browser would not. */
+function post(url: string, token: string | null): Promise<{ readonly status: number; readonly body: unknown }> {
+  return new Promise((resolve, reject) => {
+    const headers = token === null ? {} : { authorization: `Bearer ${token}` };
+    const asking = httpRequest(url, { method: "POST", headers }, async (response) => {
+      try {
+        resolve({ status: response.statusCode!, body: parsed(await text(response)) });
+      } catch (error) {
+        reject(error);
+      }
+    });
+    asking.on("error", reject).end();
+  });
+}
+
+/** Null for what is no JSON. */
+function parsed(content: string): unknown {
+  try {
+    return JSON.parse(content);
+  } catch {
+    return null;
+  }
 }
 
 function tokenOf({ apiToken, dataDir }: Config): string | null {

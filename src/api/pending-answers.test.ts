@@ -1,0 +1,42 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { type AddressInfo, connect } from "node:net";
+import { type TestContext, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import Fastify from "fastify";
+import { keepPendingAnswers } from "./pending-answers.ts";
+
+const IDLE_MS = 200;
+/** More than the system takes for whoever does not read. */
+const LONG = "x".repeat(32 * 1024 * 1024);
+
+async function listening(t: TestContext): Promise<number> {
+  const app = Fastify({ connectionTimeout: IDLE_MS, forceCloseConnections: true });
+  keepPendingAnswers(app);
+  app.get("/slow", async () => sleep(IDLE_MS * 4, "done"));
+  app.get("/long", async () => LONG);
+  await app.listen({ host: "127.0.0.1", port: 0 });
+  t.after(() => app.close());
+  return (app.server.address() as AddressInfo).port;
+}
+
+test("keepPendingAnswers() keeps a connection whose answer takes longer than one may be idle", async (t) => {
+  const port = await listening(t);
+  const answer = await fetch(`http://127.0.0.1:${port}/slow`);
+  assert.equal(await answer.text(), "done");
+});
+
+test("keepPendingAnswers() cuts off who does not read an answer, or says nothing", async (t) => {
+  const port = await listening(t);
+  for (const request of ["GET /long HTTP/1.1\r\nHost: localhost\r\n\r\n", ""]) {
+    const socket = connect(port, "127.0.0.1").pause();
+    t.after(() => socket.destroy());
+    socket.on("error", () => undefined);
+    socket.write(request);
+    await sleep(IDLE_MS * 4);
+    let received = 0;
+    socket.on("data", (part) => (received += part.length)).resume();
+    await once(socket, "close");
+    assert.ok(received < LONG.length);
+  }
+});
