@@ -25,9 +25,7 @@ export async function askService(config: Config, { task, path, holder }: Service
     new AppError("unavailable", `Cannot ${task}: ${holder}, and asking it at ${url} failed: ${why}`, { cause });
   const token = tokenOf(config);
   const { status, body } = await post(url, token).catch((cause: unknown) => {
-    // Of a name with several addresses the error is one of all of them, without a text.
-    const why = messageOf(cause) || (cause as { code?: string }).code;
-    throw cannot(`${why}; HOST and DATA_API_PORT must be those of the service`, cause);
+    throw cannot(`${messageOf(cause)}; HOST and DATA_API_PORT must be those of the service`, cause);
   });
   if (status === UNAUTHORIZED) {
     const which = token === null ? "a token is needed" : "it has another token";

@@ -24,5 +24,8 @@ export class AppError extends Error {
 
 /** The text of anything that was thrown, without its stack. */
 export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  if (!(error instanceof Error)) return String(error);
+  // Where a name has several addresses and none answers, Node tells how each failed, and nothing of them all.
+  if (error instanceof AggregateError && error.message === "") return error.errors.map(messageOf).join("; ");
+  return error.message;
 }

@@ -116,3 +116,12 @@ test("createScoreRequests() says that nobody is there", async () => {
   const asked = () => requests.get(question(`http://127.0.0.1:${port}/`), never);
   await assert.rejects(asked, /cannot be reached: .*ECONNREFUSED/);
 });
+
+test("createScoreRequests() says how each address of a name failed", async () => {
+  const each = ["192.0.2.1:443", "2001:db8::1:443"].map((address) => new Error(`connect ECONNREFUSED ${address}`));
+  const fetch = async () => Promise.reject(new TypeError("fetch failed", { cause: new AggregateError(each) }));
+  const requests = createScoreRequests({ userAgent: "test", fetch });
+  await assert.rejects(requests.get(question("http://two.example/"), never), {
+    message: "The source cannot be reached: connect ECONNREFUSED 192.0.2.1:443; connect ECONNREFUSED 2001:db8::1:443",
+  });
+});
