@@ -248,7 +248,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     backups: {
       async copyData() {
         await saveStates();
-        return store.whileStill((archived) => copyData(config, () => archived));
+        return store.whileStill((archived) => copyData(config, () => archived, { signal }));
       },
     },
     retention: store,

@@ -17,9 +17,13 @@ export type ListArchive = (timeseriesFile: string) => readonly string[];
 /**
  * Makes a folder in the data directory with a copy of everything in it as it is now, and answers its name. Whoever
  * calls sees to it that no file of the archive changes meanwhile, and removes the folder. The token of the HTTP API is
- * not in it.
+ * not in it. Rejects with `unavailable` when it cannot be written, and once `signal` aborts; nothing is left of it then.
  */
-export async function copyData(place: DataPlace, listArchive: ListArchive, now = Date.now()): Promise<string> {
+export async function copyData(
+  place: DataPlace,
+  listArchive: ListArchive,
+  { now = Date.now(), signal }: { readonly now?: number; readonly signal?: AbortSignal } = {},
+): Promise<string> {
   removeForgotten(place.dataDir, COPY, now);
   const name = freeName(now, (stamp) => `backup-${stamp}`, place.dataDir);
   const folder = join(place.dataDir, name);
@@ -28,7 +32,7 @@ export async function copyData(place: DataPlace, listArchive: ListArchive, now =
   try {
     for (const database of DATABASES) {
       const file = pathOf(database, place);
-      if (existsSync(file)) await copyDatabase(file, join(folder, database));
+      if (existsSync(file)) await copyDatabase(file, join(folder, database), signal);
     }
     for (const file of FILES.filter((name) => !DATABASES.includes(name))) {
       if (existsSync(pathOf(file, place))) await copyFile(pathOf(file, place), join(folder, file));
@@ -41,8 +45,9 @@ export async function copyData(place: DataPlace, listArchive: ListArchive, now =
     return name;
   } catch (cause) {
     rmSync(folder, { recursive: true, force: true });
-    if (!isSystemRefusal(cause)) throw cause;
-    throw new AppError("unavailable", `Cannot copy "${place.dataDir}": ${messageOf(cause)}`, { cause });
+    if (signal?.aborted !== true && !isSystemRefusal(cause)) throw cause;
+    const why = signal?.aborted === true ? "the program is stopping" : messageOf(cause);
+    throw new AppError("unavailable", `Cannot copy "${place.dataDir}": ${why}`, { cause });
   }
 }
 

@@ -13,6 +13,7 @@ const REQUEST = { task: "seal", path: "/internal/seal", holder: "It is in use" }
 async function configOf(t: TestContext, host: string, port: number, answer: string): Promise<Config | null> {
   const server = createServer((request, response) => {
     assert.deepEqual([request.method, request.url], ["POST", REQUEST.path]);
+    if (answer === "") return void request.socket.destroy();
     response.writeHead(answer === "refused" ? 503 : 200).end(answer === "refused" ? '{"message":"No room"}' : answer);
   });
   t.after(() => server.close());
@@ -42,6 +43,8 @@ test("askService() says why there is no answer", async (t) => {
   });
   const other = await configOf(t, "127.0.0.1", 0, "<html>");
   await assert.rejects(askService(other!, REQUEST), /status 200$/);
+  const ended = await configOf(t, "127.0.0.1", 0, "");
+  await assert.rejects(askService(ended!, REQUEST), /failed: it ended before it answered$/);
   const nobody = readConfig({ DATA_API_PORT: "1" }, { dataDir: tmpdir() });
   await assert.rejects(
     askService(nobody, REQUEST),

@@ -25,6 +25,7 @@ export async function askService(config: Config, { task, path, holder }: Service
     new AppError("unavailable", `Cannot ${task}: ${holder}, and asking it at ${url} failed: ${why}`, { cause });
   const token = tokenOf(config);
   const { status, body } = await post(url, token).catch((cause: unknown) => {
+    if ((cause as { code?: unknown }).code === "ECONNRESET") throw cannot("it ended before it answered", cause);
     throw cannot(`${messageOf(cause)}; HOST and DATA_API_PORT must be those of the service`, cause);
   });
   if (status === UNAUTHORIZED) {

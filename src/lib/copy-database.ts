@@ -1,16 +1,20 @@
 import { backup, DatabaseSync } from "node:sqlite";
 
-/** All pages in one step: between two of them another connection may write, and SQLite begins anew. */
-const ALL_PAGES = 2 ** 31 - 1;
+/** A mebibyte of most databases: between two steps the copy can be broken off, also on a slow disk. */
+const STEP_PAGES = 256;
+const BUSY_MS = 1_000;
 
 /**
  * Copies a database as it is at one moment into a new file, which stands for itself (no -wal). Whoever writes to the
- * database meanwhile does not wait for it; the pages are copied in another thread.
+ * database meanwhile does not wait for it; the pages are copied in another thread. Rejects with the signal's reason once
+ * it aborts: what is copied by then is left behind.
  */
-export async function copyDatabase(from: string, to: string): Promise<void> {
-  const source = new DatabaseSync(from, { readOnly: true });
+export async function copyDatabase(from: string, to: string, signal?: AbortSignal): Promise<void> {
+  const source = new DatabaseSync(from, { readOnly: true, timeout: BUSY_MS });
   try {
-    await backup(source, to, { rate: ALL_PAGES });
+    // Reads one moment until it is closed: what another connection writes between two steps would have SQLite begin anew.
+    source.exec("BEGIN; SELECT count(*) FROM sqlite_schema");
+    await backup(source, to, { rate: STEP_PAGES, progress: () => signal?.throwIfAborted() });
   } finally {
     source.close();
   }
