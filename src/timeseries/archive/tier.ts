@@ -136,7 +136,10 @@ export function createArchiveTier(options: TierOptions): ArchiveTier {
     timer = setTimeout(async () => {
       // A run that failed, or that the disk did not allow, is tried again at the next look.
       if (sealedOn !== dayOf(now()) && committer.status().writable) {
-        await seal().catch((error: unknown) => log.error(`${messageOf(error)}; the samples stay in timeseries.db`));
+        await seal().catch((error: unknown) => {
+          // A stop ends it, which is no fault.
+          if (!closed) log.error(`${messageOf(error)}; the samples stay in timeseries.db`);
+        });
       }
       schedule(archiving.checkMs ?? CHECK_MS);
     }, milliseconds).unref();

@@ -3,6 +3,8 @@ import { existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { pino } from "pino";
 import { lockDirectory } from "../../../lib/directory-lock.ts";
 import { ARCHIVING, all, DAY, faults, open, put, type Sample, seriesOf, T0, temporary } from "./testing.ts";
 
@@ -48,6 +50,19 @@ test("seal() moves the days older than HOT_DAYS to files, and read() gives the s
     store = await open(directory, T0 + 5 * DAY + 7);
   }
   assert.deepEqual(faults(directory), []);
+});
+
+test("close() ends a sealing that is under way, which is no fault to log", async (t) => {
+  const directory = temporary(t);
+  const store = await open(directory, T0 + 40 * DAY);
+  await put(store, 0, samplesOf(Array.from({ length: 30 }, (_, day) => day)));
+  await store.close();
+  const lines: string[] = [];
+  const log = pino({ level: "warn" }, { write: (line: string) => void lines.push(line) });
+  const sealing = await open(directory, T0 + 40 * DAY, { log, archive: { ...ARCHIVING, firstMs: 0 } });
+  while (files(directory).length === 0) await sleep(1);
+  await sealing.close();
+  assert.deepEqual(lines, []);
 });
 
 test("late samples of a sealed day are read at once and merged at the next seal; the archived one stays", async (t) => {
