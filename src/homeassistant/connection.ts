@@ -50,6 +50,8 @@ export interface ConnectionOptions {
 /** What can arrive between a subscription and `onReady`, a moment later: several times HA's own queue. */
 const EARLY_EVENTS_MAX = 20_000;
 
+const REASON_LENGTH_MAX = 200;
+
 type EventReader = (event: unknown, receivedAt: Micros) => void;
 
 /** One connection: authenticates, subscribes, then tells the listener what happens. Returns the way to close it. */
@@ -94,7 +96,7 @@ export function openConnection(options: ConnectionOptions): { close(): Promise<v
         link.send({ type: "auth", access_token: options.token });
         break;
       case "auth_invalid":
-        refusal = textOrNull(message.message) ?? "no reason given";
+        refusal = reasonOf(message);
         link.cut("socket_closed", refusal);
         break;
       case "auth_ok":
@@ -107,6 +109,12 @@ export function openConnection(options: ConnectionOptions): { close(): Promise<v
       default:
         oddType(message);
     }
+  }
+
+  /** It stands in the log and in answers, and what answers there need be no Home Assistant: not the token, nor a book. */
+  function reasonOf(message: Raw): string {
+    const reason = textOrNull(message.message) ?? "no reason given";
+    return reason.replaceAll(options.token, "***").slice(0, REASON_LENGTH_MAX);
   }
 
   function receive(message: Raw): void {

@@ -147,6 +147,19 @@ test("onState hears each state, and of a connection before the listener does", a
   assert.deepEqual(heard, ["connecting 0", "connected 0", "waiting 1", "connecting 1", "connected 1", "stopped 2"]);
 });
 
+test("a refusal repeats neither the token nor a text without end", async () => {
+  const message = `Cannot take "wrong-token": ${"no ".repeat(100_000)}`;
+  const ha = await home({ greet: (peer) => peer.send({ type: "auth_invalid", message }) });
+  const started = start(ha.url, { token: "wrong-token" });
+  await until(() => started.session.status().state === "refused", "refusal");
+  const { reason } = started.session.status();
+  assert.match(
+    reason ?? "",
+    /^Home Assistant refuses HA_TOKEN \("Cannot take "\*\*\*": no .{0,200}"\); it is not tried again/,
+  );
+  assert.doesNotMatch(started.lines.join(""), /wrong-token/);
+});
+
 test("a refused token is tried once, named in one line, and replaced by useToken()", async () => {
   const ha = await home();
   const started = start(ha.url, { token: "wrong-token" });
