@@ -226,6 +226,32 @@ test("verify takes a file that was written again before a crash for whole, and b
   assert.match(faults(directory).join(), /2026-11-25\.parquet: /);
 });
 
+test("verify takes what is written again, and what becomes part of a month, while it reads for whole", async (t) => {
+  const directory = temporary(t);
+  {
+    await using store = await open(directory, T0 + 10 * DAY);
+    await put(store, 0, samplesOf([0, 1, 2]));
+    await store.seal();
+  }
+  const late = async (days: number) => {
+    await using store = await open(directory, T0 + days * DAY);
+    await put(store, 1, samplesOf([1]));
+    await store.seal();
+  };
+  const reading = verifyArchive(directory, SETTINGS);
+  const found = [reading.next().value];
+  await late(11);
+  found.push(reading.next().value);
+  await late(100);
+  found.push(...reading);
+  const said = found.map((one) => [one.path.slice(directory.length), one.fault, one.note]);
+  const names = ["/archive/2026/11/2026-11-24.parquet", "/archive/2026/11/2026-11-25.parquet"];
+  assert.deepEqual(
+    said,
+    [...names, "/archive/2026/11/2026-11.parquet"].map((name) => [name, null, null]),
+  );
+});
+
 test("after the loss of timeseries.db the archive's files are listed again at the next seal", async (t) => {
   const directory = temporary(t);
   const first = await open(directory, T0 + 60 * DAY);

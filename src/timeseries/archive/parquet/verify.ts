@@ -34,31 +34,55 @@ export function* verifyFolder(folder: string): Generator<Finding> {
   for (const path of parquetFiles(folder)) yield verifyFile(join(folder, path));
 }
 
-/** The archive of a data directory against its list of files. Only reads, so it may run beside the service. */
+/**
+ * The archive of a data directory against its list of files. Only reads, so it may run beside the service, which writes
+ * files again and makes one of many meanwhile: what is not as it was listed is looked up once more before it is a fault,
+ * and what is listed in the end is verified, too.
+ */
 export function* verifyArchive(directory: string, settings: SqliteSettings): Generator<Finding> {
   const folder = join(directory, ARCHIVE_FOLDER);
-  const { files, obsolete } = manifestOf(join(directory, DATABASE_FILE), settings);
-  for (const listed of files) {
-    const path = join(folder, listed.path);
-    if (!existsSync(path)) {
-      yield { path, rows: 0, bytes: 0, fault: `it is missing; it held ${listed.rows} samples`, note: null };
-      continue;
+  const list = () => manifestOf(join(directory, DATABASE_FILE), settings);
+  const verified = new Set<string>();
+  for (let files = list().files; files.length > 0; files = list().files.filter(({ path }) => !verified.has(path))) {
+    for (const listed of files) {
+      verified.add(listed.path);
+      const found = verifyListed(folder, listed);
+      const present = found.fault === null ? listed : list().files.find(({ path }) => path === listed.path);
+      if (present !== undefined) yield found.fault === null ? found : verifyListed(folder, present);
     }
-    const found = verifyFile(path);
-    yield found.fault === null ? { ...found, ...remarkOf(path, listed.sha256) } : found;
   }
-  const known = new Set([...files.map(({ path }) => path), ...obsolete]);
-  for (const path of existsSync(folder) ? parquetFiles(folder) : []) {
-    if (!known.has(path)) yield { ...verifyFile(join(folder, path)), note: "it is not in the list of files" };
+  const paths = existsSync(folder) ? parquetFiles(folder) : [];
+  const known = list();
+  for (const path of paths.filter((path) => !isKnown(path, known))) {
+    const found = verifyFile(join(folder, path));
+    if (existsSync(join(folder, path)) && !isKnown(path, list()))
+      yield { ...found, note: "it is not in the list of files" };
   }
+}
+
+function isKnown(path: string, { files, obsolete }: Pick<Manifest, "files" | "obsolete">): boolean {
+  return obsolete.includes(path) || files.some((file) => file.path === path);
+}
+
+function verifyListed(folder: string, listed: Manifest["files"][number]): Finding {
+  const path = join(folder, listed.path);
+  if (!existsSync(path)) {
+    return { path, rows: 0, bytes: 0, fault: `it is missing; it held ${listed.rows} samples`, note: null };
+  }
+  const found = verifyFile(path);
+  return found.fault === null ? { ...found, ...remarkOf(path, listed.sha256) } : found;
 }
 
 /** Of a file that can be read. */
 function remarkOf(path: string, listed: string): Pick<Finding, "fault" | "note"> {
-  const sha256 = sha256Of(path);
-  if (sha256 === listed) return { fault: null, note: null };
-  if (sha256 !== notedChecksum(path)) {
-    return { fault: "it can be read, but its checksum is not that of the file written", note: null };
+  try {
+    const sha256 = sha256Of(path);
+    if (sha256 === listed) return { fault: null, note: null };
+    if (sha256 !== notedChecksum(path)) {
+      return { fault: "it can be read, but its checksum is not that of the file written", note: null };
+    }
+  } catch (error) {
+    return { fault: messageOf(error), note: null };
   }
   return { fault: null, note: "it was written again just before a crash, and is listed anew by the next run" };
 }
