@@ -23,7 +23,14 @@ test("readConfig() has the documented defaults", () => {
   assert.equal(config.apiAuth, true);
 });
 
-const FAULTS: [string, Record<string, string>, RegExp][] = [
+test("readConfig() takes no query of HA_URL, which is shown to people", () => {
+  const config = read({ HA_URL: "https://ha.example/core?access_token=s3cret#top", HA_TOKEN: "x" });
+  assert.equal(config.haUrl, "https://ha.example/core");
+  assert.doesNotMatch(describeConfig(config), /s3cret/);
+});
+
+type Fault = [string, Record<string, string>, RegExp];
+const FAULTS: Fault[] = [
   ["a URL without a token", { HA_URL: "http://ha:8123" }, /HA_TOKEN is not set/],
   [
     "a password in a URL",
@@ -37,6 +44,13 @@ const FAULTS: [string, Record<string, string>, RegExp][] = [
   ],
   ["a token without a URL", { HA_TOKEN: "x" }, /HA_URL is not set/],
   ["a URL of another kind", { HA_URL: "ftp://ha", HA_TOKEN: "x" }, /HA_URL="ftp:\/\/ha": must be an address/],
+  ...["ftp://u:secretpw@ha", "u:secretpw@ha", "http://u:secretpw@ha:port"].map(
+    (url): Fault => [
+      `a password in ${url}`,
+      { HA_URL: url, HA_TOKEN: "x" },
+      /^(?!.*secretpw).*HA_URL=".*…@ha.*": must /s,
+    ],
+  ),
   ["a port out of range", { DATA_API_PORT: "70000" }, /DATA_API_PORT="70000": must be a whole number from 0 to 65535/],
   ["a flag that is none", { HA_VERIFY_SSL: "perhaps" }, /HA_VERIFY_SSL="perhaps": must be true or false/],
   ["any origin", { CORS_ORIGINS: "*" }, /CORS_ORIGINS="\*"/],

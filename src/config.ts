@@ -358,7 +358,8 @@ export function readConfig(environment: Environment, defaults: { dataDir: string
   if (keepFault !== null) fault("ROLLUP_RETENTION_DAYS", String(keep.rollupDays), keepFault);
 
   const config: Config = {
-    haUrl: haUrl ?? (supervisorToken ? "http://supervisor/core" : (access?.url ?? null)),
+    // What follows is no part of the address, is shown to people, and may be a token.
+    haUrl: (haUrl ?? (supervisorToken ? "http://supervisor/core" : access?.url))?.replace(/[?#].*$/s, "") ?? null,
     haToken: haToken ?? supervisorToken ?? access?.token ?? null,
     haTokenFile: text(...HA_TOKEN_NAMES) === null ? text("HA_TOKEN_FILE") : null,
     haVerifySsl,
@@ -476,10 +477,12 @@ function checkAllowed(entry: string): readonly string[] {
 
 function checkUrl(name: string, value: string, fault: (name: string, value: string, remedy: string) => void): void {
   const url = URL.parse(value.includes("://") ? value : `http://${value}`);
-  if (!url || !["http:", "https:", "ws:", "wss:"].includes(url.protocol)) {
-    fault(name, value, 'must be an address like "http://homeassistant.local:8123"');
-  } else if (url.username || url.password) {
+  if (url?.username || url?.password) {
     fault(name, `${url.protocol}//…@${url.host}`, "must not carry credentials: put the token into HA_TOKEN");
+  } else if (!url || !["http:", "https:", "ws:", "wss:"].includes(url.protocol)) {
+    // Not quoted where an "@" may hint at a password.
+    const shown = value.includes("@") ? `…${value.slice(value.lastIndexOf("@"))}` : value;
+    fault(name, shown, 'must be an address like "http://homeassistant.local:8123"');
   }
 }
 
