@@ -96,6 +96,18 @@ const CASES: readonly Case[] = [
     status: 403,
   },
   {
+    name: "a page of ours behind a proxy that leaves the port out may call, as its browser says",
+    access: LOOPBACK,
+    headers: { host: "localhost", origin: "https://localhost:8443", "sec-fetch-site": "same-origin" },
+    status: 200,
+  },
+  {
+    name: "a page of another port may not, as its browser says",
+    access: LOOPBACK,
+    headers: { host: "localhost:8006", origin: "http://localhost:3000", "sec-fetch-site": "same-site" },
+    status: 403,
+  },
+  {
     name: "another port is another origin",
     access: LOOPBACK,
     headers: { host: "localhost:8006", origin: "http://localhost:3000" },

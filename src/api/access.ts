@@ -32,6 +32,11 @@ declare module "fastify" {
 }
 
 const CORS_MAX_AGE_SECONDS = 600;
+/**
+ * What a browser says of a page that calls where it comes from, and no page can say itself. Proxies pass it on, and many
+ * of them no whole `Host`: that of Home Assistant's own documentation leaves its port out.
+ */
+const OF_OURS = "same-origin";
 /** Pages of ours load nothing from elsewhere; HA's ingress shows them in a frame of its own origin. */
 const PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src 'self'; frame-ancestors 'self'";
 const SECURITY_HEADERS = {
@@ -73,12 +78,12 @@ export function createAdmit(options: AccessOptions): Admit {
 
   const isAllowedOrigin = (origin: string): boolean => origins.has(origin.toLowerCase());
   const checkOrigin = (request: FastifyRequest, reply: FastifyReply): void => {
-    const { origin, host } = request.headers;
+    const { origin, host, "sec-fetch-site": site } = request.headers;
     if (origin === undefined) return;
     if (isAllowedOrigin(origin)) {
       reply.header("access-control-allow-origin", origin).header("cross-origin-resource-policy", "cross-origin");
       reply.header("access-control-expose-headers", "retry-after, www-authenticate");
-    } else if (host === undefined || URL.parse(origin)?.host !== host.toLowerCase()) {
+    } else if (site !== OF_OURS && (host === undefined || URL.parse(origin)?.host !== host.toLowerCase())) {
       const remedy = "add it to CORS_ORIGINS if it may call";
       throw new AppError("forbidden", `Cannot answer a page of the origin "${origin.slice(0, 100)}": ${remedy}`);
     }
