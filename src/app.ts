@@ -237,8 +237,14 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
   const data = await createApi({
     ...server,
     setup: createSetup({
-      ...{ config, demo: options.demo, isOfDemo, isConnected, signal, restart: options.restart, log },
+      config,
+      demo: options.demo,
+      isOfDemo,
+      isConnected,
       fullDisk: () => fullDiskRemedy(config.dataDir),
+      signal,
+      restart: options.restart,
+      log,
     }),
     home,
     states: home.states,

@@ -6,7 +6,7 @@ import type { BucketFigures } from "../domain/statistics.ts";
 import type { ChangeReader } from "../domain/store.ts";
 import { DAY_MICROS, HOUR_MICROS } from "../lib/calendar.ts";
 import { extend, joined } from "./spans.ts";
-import { partLeftOut, wholeApart } from "./whole-hours.ts";
+import { partLeftOut, wholeApart } from "./whole-apart.ts";
 
 /** Home Assistant's word for an entity whose device or service does not answer. */
 const UNAVAILABLE = "unavailable";

@@ -2,7 +2,7 @@ import type { Span } from "../domain/sample.ts";
 import type { SeriesNumber } from "../domain/series.ts";
 import type { ChangeReader } from "../domain/store.ts";
 import { HOUR_MICROS } from "../lib/calendar.ts";
-import { partLeftOut, wholeApart } from "./whole-hours.ts";
+import { partLeftOut, wholeApart } from "./whole-apart.ts";
 
 /** How many samples each series has in a span, from rollups where there are any; 0 where that is not known any more. */
 export async function readCounts(
