@@ -37,6 +37,7 @@ import { STATE_FIELD, STATE_MEASUREMENT } from "../domain/series.ts";
 import { createBackoff } from "../lib/backoff.ts";
 import type { Logger } from "../lib/log.ts";
 import { nowMicros } from "../lib/time.ts";
+import { createAwaiting } from "./awaiting.ts";
 import { createDiscovery } from "./discovery.ts";
 import { createEntityPoints, type PointStore } from "./entity-points.ts";
 import { createFeed } from "./feed.ts";
@@ -50,8 +51,6 @@ import { createSourceReader } from "./source-reader.ts";
 
 /** Events that may wait for a snapshot. When more come, those are dropped, and another snapshot is read. */
 export const QUEUE_EVENTS_MAX = 200_000;
-/** Changes that may wait for the registry ids of new entities, all entities together. */
-export const AWAITING_CHANGES_MAX = 20_000;
 /** How often Home Assistant is asked whether its start is complete. */
 const STARTING_ASK_MS = 10_000;
 /** Work on a snapshot gives way after so long, so that the socket is read. */
@@ -185,8 +184,7 @@ export function createIngest(options: IngestOptions): Ingest {
   let session: Session | undefined;
   /** Undefined while changes are taken as they arrive. */
   let queue: Queued[] | undefined;
-  const awaiting = new Map<string, StateChange[]>();
-  let awaitingChanges = 0;
+  const awaiting = createAwaiting();
   let lastEventAt: Micros | null = null;
   let homeKnown = false;
   const counts = { changes: 0, filtered: 0, stale: 0, snapshots: 0, dropped: 0, snapshotFailures: 0, awaitedInVain: 0 };
@@ -294,29 +292,19 @@ export function createIngest(options: IngestOptions): Ingest {
 
   /** Takes what waited for the id of an entity that is known by now, or that no list will tell. */
   const releaseAwaiting = (): void => {
-    for (const entityId of awaiting.keys()) if (!discovery.awaits(entityId)) release(entityId);
+    for (const entityId of awaiting.names()) if (!discovery.awaits(entityId)) release(entityId);
   };
 
   const release = (entityId: string): void => {
-    const changes = awaiting.get(entityId) ?? [];
-    awaiting.delete(entityId);
-    awaitingChanges -= changes.length;
-    for (const change of changes) take(change);
+    for (const change of awaiting.remove(entityId)) take(change);
   };
 
   /** No list will have the name under which these changes came. */
   const moveAwaiting = (from: string, to: string): void => {
-    const changes = awaiting.get(from);
-    if (!changes) return;
+    if (!awaiting.has(from)) return;
     // Those of an announced entity that had the name before are let go of, as where no list has it any more.
     release(to);
-    awaiting.delete(from);
-    const moved = changes.map((change) => ({
-      ...change,
-      entityId: to,
-      newState: change.newState && { ...change.newState, entityId: to },
-    }));
-    awaiting.set(to, moved);
+    awaiting.rename(from, to);
     // Nothing is known under the old name, of which the removal follows.
     leaving.set(from, { subject: from, renamed: true });
   };
@@ -325,16 +313,10 @@ export function createIngest(options: IngestOptions): Ingest {
   const mustAwait = (change: StateChange): boolean => {
     const { entityId } = change;
     if (!awaiting.has(entityId) && !discovery.awaits(entityId)) return false;
-    if (awaitingChanges >= AWAITING_CHANGES_MAX) {
-      // Better under the entity_id for now than lost; `adopt` brings both together.
-      counts.awaitedInVain++;
-      return false;
-    }
-    const changes = awaiting.get(entityId);
-    if (changes) changes.push(change);
-    else awaiting.set(entityId, [change]);
-    awaitingChanges++;
-    return true;
+    if (awaiting.add(change)) return true;
+    // Better under the entity_id for now than lost; `adopt` brings both together.
+    counts.awaitedInVain++;
+    return false;
   };
 
   const remove = (change: StateChange): void => {
@@ -396,7 +378,7 @@ export function createIngest(options: IngestOptions): Ingest {
     if (gaps) checkChain(change);
     keep(change);
     // Only now are all of its samples in the store; what waits for its registry id is not.
-    if (awaitingChanges === 0) gaps?.heard(change.timeFired);
+    if (awaiting.size === 0) gaps?.heard(change.timeFired);
   };
 
   const takeQueued = (item: Queued): void => {
@@ -620,7 +602,7 @@ export function createIngest(options: IngestOptions): Ingest {
     },
     disconnected(reason: DisconnectReason, at: Micros) {
       if (!session) return;
-      const unheard = queue !== undefined || awaitingChanges > 0;
+      const unheard = queue !== undefined || awaiting.size > 0;
       end(session);
       gaps?.disconnected(reason, at, unheard);
       log.debug(`Changes are no longer heard: ${reason}`);
@@ -632,7 +614,7 @@ export function createIngest(options: IngestOptions): Ingest {
     },
     overflowed: (from) => gaps?.overflowed(from),
     heardUntil() {
-      const heard = queue === undefined && awaitingChanges === 0 ? (gaps?.heardUntil() ?? null) : null;
+      const heard = queue === undefined && awaiting.size === 0 ? (gaps?.heardUntil() ?? null) : null;
       // What a rule holds back is not on the disk: after a crash Home Assistant is asked for it again.
       return heard === null ? null : Math.min(heard, sampler.heldSince() - 1);
     },
