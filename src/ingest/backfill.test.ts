@@ -416,6 +416,60 @@ test("fill() gives each owner of a name its own rows, and no row that Home Assis
   assert.deepEqual(await samplesOf(store, "gone"), [before, [NOW - 50, 3]]);
 });
 
+test("fill() asks by its last name for one that was renamed and removed since its gap was planned", async (t) => {
+  const { backfill, store, names, gap, signal } = await create(t);
+  // Home Assistant moves a history along with a rename, and leaves it there at a removal.
+  const { connection } = connectionOf({
+    "sensor.last": [row("0", NOW - HOUR - 1), row("1", NOW - 50), row("2", NOW - 40), row(null, NOW - 5)],
+    "sensor.taken": [row("9", NOW - 45)],
+  });
+  for (const [subject, last] of [
+    ["gone", "sensor.last"],
+    ["replaced", "sensor.taken"],
+  ] as const) {
+    const series = store.series({ measurement: "state", subject, field: "state" }, `sensor.${subject}`, NOW - HOUR);
+    store.append(series, NOW - HOUR - 1, 0);
+    store.rename("state", subject, last, NOW - 20);
+    store.release("state", subject, NOW - 5);
+  }
+  store.series({ measurement: "state", subject: "successor", field: "state" }, "sensor.taken", NOW - 4);
+  gap(NOW - HOUR, NOW - 30, [
+    target("sensor.gone", { subject: "gone", expected: NOW - 40 }),
+    target("sensor.replaced", { subject: "replaced", expected: NOW - 45 }),
+  ]);
+  names.delete("gone");
+  names.delete("replaced");
+  await backfill.fill(store.gaps.list()[0]!, connection, signal);
+  const stored = async (subject: string) => (await samplesOf(store, subject)).slice(1);
+  assert.deepEqual(await stored("gone"), [
+    [NOW - 50, 1],
+    [NOW - 40, 2],
+    [NOW - 5, null],
+  ]);
+  // What stands under a name that another has now may be the other's.
+  assert.deepEqual(await stored("replaced"), []);
+  assert.deepEqual(store.gaps.list()[0]!.missingEntities, ["sensor.replaced"]);
+});
+
+test("fill() reads what one left under its planned name, where it was renamed since to one that was used before", async (t) => {
+  const { backfill, store, names, gap, signal } = await create(t);
+  const renamedAt = NOW - 2 * HOUR;
+  const { connection } = connectionOf({
+    "sensor.old": [row("1", NOW - 5 * HOUR), row("2", NOW - 3 * HOUR), row(null, renamedAt)],
+    "sensor.used": [row("8", NOW - 30 * HOUR), row(null, NOW - 20 * HOUR), row("2", renamedAt), row("3", NOW - HOUR)],
+  });
+  gap(NOW - 6 * HOUR, NOW, [target("sensor.old", { subject: "renamed", expected: NOW - HOUR })]);
+  names.set("renamed", "sensor.used");
+  await backfill.fill(store.gaps.list()[0]!, connection, signal);
+  assert.deepEqual(await samplesOf(store, "renamed"), [
+    [NOW - 5 * HOUR, 1],
+    [NOW - 3 * HOUR, 2],
+    [renamedAt, 2],
+    [NOW - HOUR, 3],
+  ]);
+  assert.equal(store.gaps.list()[0]!.state, "filled");
+});
+
 test("fill() divides a name where history has an end of it, whatever the registry says of the time", async (t) => {
   const { backfill, store, gap, signal } = await create(t);
   const removedAt = NOW - 30 * HOUR;

@@ -198,14 +198,9 @@ export function createBackfill(options: BackfillOptions): Backfill {
     const { connection, signal, position } = work;
     await roomInStore(signal);
     const names = new Map(group.map(([index, target]) => [index, presentName(target)]));
+    const asked = new Set(group.flatMap(([index, { entityId }]) => [names.get(index)!, entityId]));
     const askedAt = performance.now();
-    const answer = await ask(
-      connection,
-      [...new Set(names.values())],
-      span,
-      span.start > work.span.start,
-      work.refused,
-    );
+    const answer = await ask(connection, [...asked], span, span.start > work.span.start, work.refused);
     signal.throwIfAborted();
     if (answer.size > 0) position.heard = true;
     const updates = new Map<number, readonly HistoryRow[]>();
@@ -215,9 +210,7 @@ export function createBackfill(options: BackfillOptions): Backfill {
     const took = sliceStart - askedAt;
     for (const [index, target] of group) {
       const name = names.get(index)!;
-      const own = (answer.get(name) ?? []).filter(
-        ({ lastUpdated }) => lastUpdated >= target.start && lastUpdated < target.end,
-      );
+      const own = rowsOf(answer, name, target, span);
       const within = own.filter(({ lastUpdated }) => lastUpdated >= span.start);
       if (within.length === 0) continue;
       counts.rows += within.length;
@@ -240,9 +233,18 @@ export function createBackfill(options: BackfillOptions): Backfill {
     return updates;
   };
 
-  /** An entity that was renamed since the plan was made took its history along. */
+  /**
+   * An entity that was renamed since the plan was made took its history along, and left it under its last name if it is
+   * gone by now.
+   */
   const presentName = ({ former, subject, entityId }: Target): string =>
-    former ? entityId : (nameOf(subject) ?? entityId);
+    former ? entityId : (nameOf(subject) ?? lastNameOf(subject) ?? entityId);
+
+  /** Unless another goes by it now. */
+  const lastNameOf = (subject: string): string | undefined => {
+    const last = store.seriesOfSubject(STATE_MEASUREMENT, subject)[0]?.name;
+    return last != null && store.seriesOfEntity(last)[0]?.subject === subject ? last : undefined;
+  };
 
   const save = (work: Work): void => {
     const { gap, position, span } = work;
@@ -550,6 +552,28 @@ export function createBackfill(options: BackfillOptions): Backfill {
       close(work, since);
     },
   };
+}
+
+/**
+ * A target's own rows. Renamed since the plan was made to a name that was ever used, it left those of before under the
+ * planned one.
+ */
+function rowsOf(
+  answer: ReadonlyMap<string, readonly HistoryRow[]>,
+  name: string,
+  { entityId, start, end }: Target,
+  span: Span,
+): readonly HistoryRow[] {
+  const isOwn = ({ lastUpdated }: HistoryRow): boolean => lastUpdated >= start && lastUpdated < end;
+  const rows = (answer.get(name) ?? []).filter(isOwn);
+  if (name === entityId) return rows;
+  // The end of that name is none of the entity's.
+  const left = (answer.get(entityId) ?? []).filter((row) => row.state !== null && isOwn(row));
+  if (left.length === 0) return rows;
+  const all = [...left, ...rows].sort((a, b) => a.lastUpdated - b.lastUpdated);
+  // Each name has a state that held at the begin.
+  const held = all.findLast(({ state, lastUpdated }) => state !== null && lastUpdated < span.start);
+  return [...(held === undefined ? [] : [held]), ...all.filter(({ lastUpdated }) => lastUpdated >= span.start)];
 }
 
 function rowsIn(updates: ReadonlyMap<number, readonly HistoryRow[]>): number {
