@@ -512,6 +512,12 @@ const CASES: readonly Case[] = [
     has: ["application/json"],
   },
   {
+    name: "a slash at the end of a path changes nothing",
+    url: "/api/devices/?limit=1",
+    status: 200,
+    has: ['"limit":1'],
+  },
+  {
     name: "unknown paths are 404",
     url: "/api/nope",
     status: 404,

@@ -224,7 +224,7 @@ function createServer({ access, log, demo }: ServerOptions): Api {
     // Fastify would load compilers of its own, 9 MB, although others are set below.
     schemaController: { compilersFactory: { buildValidator: noCompiler, buildSerializer: noCompiler } },
     bodyLimit: BODY_BYTES_MAX,
-    routerOptions: { maxParamLength: PATH_PART_LENGTH_MAX },
+    routerOptions: { maxParamLength: PATH_PART_LENGTH_MAX, ignoreTrailingSlash: true },
     requestTimeout: REQUEST_TIMEOUT_MS,
     connectionTimeout: IDLE_TIMEOUT_MS,
     http: {
