@@ -1,6 +1,6 @@
-import { messageOf } from "../domain/errors.ts";
 import { SourceFailure, type SourceFault } from "../domain/game.ts";
 import { parseHttpDate } from "../lib/http-date.ts";
+import { networkReason } from "../lib/network-reason.ts";
 
 /** A college slate has about 1.2 MB. */
 export const ANSWER_BYTES_MAX = 10 * 1024 * 1024;
@@ -117,12 +117,6 @@ export function createRequests(options: RequestOptions): Requests {
       }
     },
   };
-}
-
-/** `fetch` says "fetch failed"; the reason is its cause. */
-function networkReason(error: unknown): string {
-  const { cause } = error as { cause?: unknown };
-  return cause === undefined ? messageOf(error) : messageOf(cause);
 }
 
 const FAULTS: Readonly<Record<number, SourceFault>> = {

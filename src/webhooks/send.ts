@@ -2,6 +2,7 @@ import http from "node:http";
 import https from "node:https";
 import type { LookupFunction } from "node:net";
 import { messageOf } from "../domain/errors.ts";
+import { networkReason } from "../lib/network-reason.ts";
 import { type AddressRules, firstRefusal, originOf, portOf, type Resolve } from "./address-rules.ts";
 import { parseRetryAfter } from "./retry.ts";
 
@@ -166,10 +167,8 @@ function errorOf(status: number): string | null {
   return `answered ${status}`;
 }
 
-/** An error's code tells more than its text where several addresses were tried. */
-function describe(error: Error & { code?: string }): string {
-  const text = error.message === "" ? (error.code ?? error.name) : error.message;
-  return excerptOf(Buffer.from(text));
+function describe(error: Error): string {
+  return excerptOf(Buffer.from(networkReason(error)));
 }
 
 /** Text for people: at most so long, nothing in it that moves a cursor or ends a line. */

@@ -1,5 +1,6 @@
 import { AppError, messageOf as errorMessage } from "../../domain/errors.ts";
 import type { QueryCounts } from "../../domain/forwarding.ts";
+import { networkReason } from "../../lib/network-reason.ts";
 import { messageOf, readAnswer, type WriteOutcome } from "./answers.ts";
 import type { TargetSettings } from "./target-settings.ts";
 
@@ -208,12 +209,4 @@ function groupsOf(answer: unknown): readonly RowGroup[] {
   if (typeof result?.error === "string") throw new AppError("unavailable", result.error);
   const series = (result?.series ?? []) as { tags?: RowGroup["tags"]; values?: readonly Row[] }[];
   return series.map(({ tags = {}, values = [] }) => ({ tags, rows: values }));
-}
-
-/** What undici hides in the cause of "fetch failed". */
-function networkReason(error: unknown): string {
-  const { cause } = error as { cause?: unknown };
-  const { code } = (cause ?? {}) as { code?: unknown };
-  const message = errorMessage(error);
-  return cause === undefined || message !== "fetch failed" ? message : String(code ?? errorMessage(cause));
 }
