@@ -36,8 +36,8 @@ export interface Discovery {
 
 /** Registry events come in crowds. So long a silence ends one; a change must be visible within a second. */
 const QUIET_MS = 200;
-/** No crowd is waited for longer than so. */
-const CROWD_MS_MAX = 600;
+/** No crowd is waited for longer than so: the list takes its time as well, and one that is on its way comes first. */
+const CROWD_MS_MAX = 300;
 const RETRY_FIRST_MS = 1000;
 const RETRY_CAP_MS = 60_000;
 /** Announced entities whose id is waited for; more are taken as having no registry entry until the list is read. */
