@@ -161,7 +161,7 @@ const CASES: readonly Case[] = [
       `{"time":"${iso(NOW - MINUTE)}","home_score":10,"away_score":14,"period":2,"quarter":2,"time_remaining":"3:21","status":"live"}]`,
       '"final_score":null,"duration_minutes":null',
     ],
-    lacks: ["8:00"],
+    lacks: ['"time_remaining":"8:00"'],
   },
   { name: "GET /games/timeline/{id}", url: "/api/v1/games/timeline/401547403?sport=nfl", has: ['"timeline":[{'] },
   {
