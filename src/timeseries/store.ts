@@ -305,6 +305,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
       stored: outgoing,
       commands: committer.forward,
       series: catalog.row,
+      find: catalog.find,
       isArchived: (day) => tier?.isArchived(day) ?? false,
       read: (requests) => reading.read(requests),
       log,

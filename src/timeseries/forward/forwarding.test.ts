@@ -130,6 +130,29 @@ test("a mirror in Home Assistant's layout gets what its own integration writes, 
   assert.equal(double.requests.at(-1)!.authorization, `Basic ${Buffer.from("ha:pw").toString("base64")}`);
 });
 
+test("a mirror in Home Assistant's layout gets attributes beside their state", async (t) => {
+  const { double, directory } = await rig(t, "1.8.3");
+  const { store, ...more } = await open(t, directory, [targetAt(double.url, { layout: "home-assistant" })]);
+  const put = (field: string, ts: number, value: Value): void => {
+    const key = { measurement: "state", subject: "uuid", field };
+    store.append(store.series(key, "sensor.hall", 0), T0 + ts, value);
+  };
+  const describe = (unit: string, ts: number): void => {
+    const state = store.find({ measurement: "state", subject: "uuid", field: "state" })!;
+    store.describe(state, { unit, deviceClass: null, stateClass: null }, T0 + ts);
+  };
+  put("state", 1, 20);
+  describe("°C", 1);
+  put("battery", 1, 90);
+  await store.flush();
+  await settled({ store, ...more });
+  const tags = "domain=sensor,entity_id=hall,source=HA";
+  assert.deepEqual([...new Set(linesOf(double))].sort(), [
+    `°C,${tags} battery=90 ${T0 + 1}000`,
+    `°C,${tags} value=20 ${T0 + 1}000`,
+  ]);
+});
+
 test("a late sample of an archived day is sent where it is the first at its time", async (t) => {
   const { double, directory } = await rig(t);
   const archiving = { archive: { hotDays: 3 }, now: () => T0 + 5 * DAY };

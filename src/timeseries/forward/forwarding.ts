@@ -1,7 +1,7 @@
 import { AppError } from "../../domain/errors.ts";
 import type { Forwarding } from "../../domain/forwarding.ts";
 import type { Micros } from "../../domain/sample.ts";
-import type { Series, SeriesNumber } from "../../domain/series.ts";
+import { type Series, type SeriesKey, type SeriesNumber, STATE_FIELD } from "../../domain/series.ts";
 import type { Logger } from "../../lib/log.ts";
 import type { ForwardCommands } from "../hot/committer.ts";
 import { type Day, dayOf } from "../hot/day.ts";
@@ -48,6 +48,7 @@ export interface ForwardingOptions {
   readonly stored: StoredOutgoing;
   readonly commands: ForwardCommands;
   readonly series: (number: SeriesNumber) => Series | undefined;
+  readonly find: (key: SeriesKey) => SeriesNumber | undefined;
   /** Whether the archive has the day: a late sample of it takes another way there, and may not be the first elsewhere. */
   readonly isArchived: (day: Day) => boolean;
   readonly read: Stored["read"];
@@ -75,7 +76,15 @@ export function createForwarders(options: ForwardingOptions): Forwarders {
 
   const series = (number: SeriesNumber): ForwardedSeries | undefined => {
     const row = options.series(number);
-    return row && { ...row, ...(row.name === null ? NOWHERE : place(row.name)) };
+    if (row === undefined || row.name === null) return row && { ...row, ...NOWHERE };
+    const { unit } = stateOf(row) ?? row;
+    return { ...row, unit, ...place(row.name) };
+  };
+
+  const stateOf = ({ measurement, subject, field }: Series): Series | undefined => {
+    if (field === STATE_FIELD) return undefined;
+    const state = options.find({ measurement, subject, field: STATE_FIELD });
+    return state === undefined ? undefined : options.series(state);
   };
 
   const start = (target: TargetSettings, role: "archive" | "mirror", client: InfluxClient): Forwarder =>
