@@ -130,9 +130,10 @@ test("a mirror in Home Assistant's layout gets what its own integration writes, 
   assert.equal(double.requests.at(-1)!.authorization, `Basic ${Buffer.from("ha:pw").toString("base64")}`);
 });
 
-test("a mirror in Home Assistant's layout gets attributes beside their state", async (t) => {
+test("a mirror in Home Assistant's layout gets attributes and samples that waited under the unit they were in", async (t) => {
   const { double, directory } = await rig(t, "1.8.3");
   const { store, ...more } = await open(t, directory, [targetAt(double.url, { layout: "home-assistant" })]);
+  double.answer = () => RECORDED.down;
   const put = (field: string, ts: number, value: Value): void => {
     const key = { measurement: "state", subject: "uuid", field };
     store.append(store.series(key, "sensor.hall", 0), T0 + ts, value);
@@ -144,12 +145,19 @@ test("a mirror in Home Assistant's layout gets attributes beside their state", a
   put("state", 1, 20);
   describe("°C", 1);
   put("battery", 1, 90);
+  put("state", 2, 68);
+  describe("°F", 2);
+  put("battery", 2, 80);
   await store.flush();
+  await until("the mirror was asked", () => more.status().state === "retrying");
+  double.answer = () => RECORDED.taken;
   await settled({ store, ...more });
   const tags = "domain=sensor,entity_id=hall,source=HA";
   assert.deepEqual([...new Set(linesOf(double))].sort(), [
     `°C,${tags} battery=90 ${T0 + 1}000`,
     `°C,${tags} value=20 ${T0 + 1}000`,
+    `°F,${tags} battery=80 ${T0 + 2}000`,
+    `°F,${tags} value=68 ${T0 + 2}000`,
   ]);
 });
 

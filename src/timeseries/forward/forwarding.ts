@@ -77,8 +77,8 @@ export function createForwarders(options: ForwardingOptions): Forwarders {
   const series = (number: SeriesNumber): ForwardedSeries | undefined => {
     const row = options.series(number);
     if (row === undefined || row.name === null) return row && { ...row, ...NOWHERE };
-    const { unit } = stateOf(row) ?? row;
-    return { ...row, unit, ...place(row.name) };
+    const { unit, formerUnits = [] } = stateOf(row) ?? row;
+    return { ...row, unit, formerUnits, ...place(row.name) };
   };
 
   const stateOf = ({ measurement, subject, field }: Series): Series | undefined => {

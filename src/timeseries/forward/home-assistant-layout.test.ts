@@ -10,6 +10,7 @@ const HALL: ForwardedSeries = {
   ...{ measurement: "state", subject: "uuid", field: "state", name: "sensor.hall" },
   ...{ unit: "°C", deviceClass: "temperature", deviceId: "d1", areaId: "hall" },
 };
+const TAGS = "domain=sensor,entity_id=hall,source=HA";
 
 function fieldsOf(field: string, value: Value): string | null {
   const line = homeAssistantLine({ ...HALL, field }, 1, value);
@@ -92,4 +93,19 @@ test("homeAssistantLine() makes of attributes that are texts what the integratio
     }
   }
   assert.ok(compared > 100, `only ${compared} attributes were compared`);
+});
+
+test("homeAssistantLine() writes under the unit that a value was in", () => {
+  const changed = {
+    ...HALL,
+    unit: "K",
+    formerUnits: [
+      { until: 20, unit: "°C" },
+      { until: 30, unit: "°F" },
+    ],
+  };
+  const units = [10, 19, 20, 29, 30, 40].map((ts) => homeAssistantLine(changed, ts, 1)!.split(",")[0]);
+  assert.deepEqual(units, ["°C", "°C", "°F", "°F", "K", "K"]);
+  const attribute = homeAssistantLine({ ...changed, field: "battery" }, 10, 1);
+  assert.equal(attribute, `°C,${TAGS} battery=1 10000`);
 });

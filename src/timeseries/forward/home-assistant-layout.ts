@@ -44,10 +44,15 @@ export function homeAssistantLine(series: ForwardedSeries, ts: Micros, value: Va
   if (fields.length === 0) return null;
   const [domain = "", objectId = ""] = name.split(".");
   const tags = [["domain", domain], ["entity_id", objectId], SOURCE] as const;
-  return encodeLine(series.unit ?? name, tags, fields, ts);
+  return encodeLine(unitAt(series, ts) ?? name, tags, fields, ts);
 }
 
 const SOURCE = ["source", "HA"] as const;
+
+/** The unit that the value was in, whatever it is by now: samples may have waited for days. */
+function unitAt({ unit, formerUnits = [] }: ForwardedSeries, ts: Micros): string | null {
+  return formerUnits.find(({ until }) => ts < until)?.unit ?? unit;
+}
 
 function fieldsOfState(value: Value): Fields {
   if (value === null || (typeof value === "string" && NO_STATES.has(value))) return [];

@@ -1,6 +1,6 @@
 import { fieldNames, kindOfValue } from "../../domain/native-layout.ts";
 import type { Micros, Value } from "../../domain/sample.ts";
-import type { SeriesKey } from "../../domain/series.ts";
+import type { FormerUnit, SeriesKey } from "../../domain/series.ts";
 import { encodeHead, encodePoint, type FieldValue } from "../../lib/line-protocol.ts";
 import { homeAssistantLine } from "./home-assistant-layout.ts";
 
@@ -16,8 +16,9 @@ export type Layout = (typeof LAYOUTS)[number];
 export interface ForwardedSeries extends SeriesKey {
   /** The entity_id; null for what is no entity. */
   readonly name: string | null;
-  /** Of the state, where the series is an attribute. */
+  /** Of the state, where the series is an attribute; `formerUnits` as well. */
   readonly unit: string | null;
+  readonly formerUnits?: readonly FormerUnit[];
   readonly deviceClass: string | null;
   readonly deviceId: string | null;
   readonly areaId: string | null;
