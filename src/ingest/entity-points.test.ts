@@ -379,6 +379,8 @@ test("placeOf() brings what another program forwards to the entity's own series,
     "a_kind_",
     "area_id_",
     "x y",
+    'a "b\\c',
+    "100%25",
   );
   let entities = 0;
   await fc.assert(

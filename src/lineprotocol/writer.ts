@@ -116,7 +116,7 @@ export function createLineWriter(options: LineWriterOptions): LineWriter {
   let placesVersion = entities.placesVersion();
 
   const seriesOf = ({ measurement, subject, native }: PlainTarget, name: string, ts: Micros): number | undefined => {
-    const field = native === null ? name : fieldOfName(measurement, name).field;
+    const field = native === null ? name : fieldOfName(measurement, plainName(name)).field;
     if (native?.place.records(field) === false) return NOT_RECORDED;
     const key = { measurement, subject, field };
     if (store.find(key) === undefined) {
