@@ -430,6 +430,34 @@ test("placeOf() goes by the registry's id, which survives renames, else by the p
   );
 });
 
+test("placeOf() follows the renames that another program tells, and gives a name to whom it tells last", async (t) => {
+  const { write, store } = await open(t);
+  const tell = (entityId: string, subject: string, seconds: number) =>
+    write(forwarded(entityId, subject, [["state", at(seconds), "on"]]));
+  const ownerOf = (entityId: string) => store.seriesOfEntity(entityId)[0]?.subject;
+  await tell("light.a", "uuid-1", 1);
+  await tell("light.b", "uuid-2", 1);
+  await tell("light.c", "uuid-1", 2);
+  assert.deepEqual(["light.a", "light.c"].map(ownerOf), ["uuid-1", "uuid-1"]);
+  await tell("light.a", "uuid-2", 3);
+  assert.deepEqual(["light.a", "light.b", "light.c"].map(ownerOf), ["uuid-2", "uuid-2", "uuid-1"]);
+  // Names that came before, and what is older than the rename.
+  await tell("light.b", "uuid-2", 4);
+  await tell("light.a", "uuid-1", 5);
+  assert.deepEqual(["light.a", "light.b"].map(ownerOf), ["uuid-1", "uuid-2"]);
+  await tell("light.c", "uuid-1", 4);
+  assert.equal(store.seriesOfSubject(STATE_MEASUREMENT, "uuid-1")[0]?.name, "light.a");
+});
+
+test("placeOf() takes no name from an entity of our own Home Assistant", async (t) => {
+  const { hear, write, store } = await open(t);
+  await write(forwarded("light.old", "uuid-1", [["state", at(1), "on"]]));
+  hear(state("light.bare", "off", 2));
+  await write(forwarded("light.bare", "uuid-1", [["state", at(3), "on"]]));
+  assert.equal(store.seriesOfEntity("light.bare")[0]?.subject, "light.bare");
+  assert.equal(store.seriesOfSubject(STATE_MEASUREMENT, "uuid-1")[0]?.name, "light.old");
+});
+
 test("placeOf() leaves out what the filter leaves out", async (t) => {
   const { write, samples } = await open(t, { exclude: { domains: ["camera"] } });
   await write(forwarded("camera.door", "camera.door", [["state", at(1), "idle"]]));

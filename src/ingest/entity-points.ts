@@ -59,10 +59,10 @@ export function createEntityPoints(options: EntityPointsOptions): EntityPointSin
     const present = index.entityIdOf(registryId);
     if (present !== undefined) return { subject: registryId, name: present };
     const known = store.seriesOfSubject(STATE_MEASUREMENT, registryId)[0];
-    if (known) return { subject: registryId, name: known.name === entityId ? entityId : null };
-    // The id of another Home Assistant, or of ours, which was never reached.
     const isOurs = index.idOf(entityId) !== undefined || states.get(entityId) !== undefined;
-    return isOurs ? placeOf(entityId) : { subject: registryId, name: entityId };
+    // The id of another Home Assistant, or of ours, which was never reached: nobody else tells of its renames.
+    if (!isOurs) return { subject: registryId, name: entityId };
+    return known ? { subject: registryId, name: known.name === entityId ? entityId : null } : placeOf(entityId);
   };
 
   /** What is in force at a time, or begins within the resolution after it. */

@@ -13,6 +13,7 @@ import type {
 } from "../domain/line-protocol.ts";
 import { fieldOfName, valueOfKind } from "../domain/native-layout.ts";
 import type { Micros, Value } from "../domain/sample.ts";
+import { STATE_MEASUREMENT } from "../domain/series.ts";
 import type { SampleSink, StoreStatus } from "../domain/store.ts";
 import { plainName } from "../lib/line-protocol.ts";
 import { nowMicros } from "../lib/time.ts";
@@ -40,7 +41,7 @@ const PAUSE_BYTES = 32 * 1024;
 const SLICE_MS = 8;
 
 /** What lines need of the store. */
-export type LineStore = Pick<SampleSink, "series" | "find" | "append" | "flush"> & { status(): StoreStatus };
+export type LineStore = Pick<SampleSink, "series" | "find" | "append" | "rename" | "flush"> & { status(): StoreStatus };
 
 export interface LineWriterOptions {
   readonly store: LineStore;
@@ -74,8 +75,9 @@ interface NativeTarget {
   /** Null for what is no entity. */
   readonly entityId: string | null;
   readonly place: EntityPlace;
-  /** The request in which it last got samples. */
+  /** The request in which it last got samples, and the newest time of those. */
   lastRequest: number;
+  newest: Micros;
 }
 
 /** Names of fields in our own layout that mark what is neither number nor text. */
@@ -110,8 +112,8 @@ export function createLineWriter(options: LineWriterOptions): LineWriter {
    */
   const pointSeries: number[] = [];
   let pointFields = 0;
-  /** Entities whose series got samples of our own layout. */
-  let appendedTo: string[] = [];
+  /** What got samples of our own layout that are of entities. */
+  let appendedTo: NativeTarget[] = [];
   let request = 0;
   let placesVersion = entities.placesVersion();
 
@@ -133,7 +135,7 @@ export function createLineWriter(options: LineWriterOptions): LineWriter {
     const { entityId, subject } = native;
     const place =
       entityId === null ? { subject, name: null, records: () => true } : entities.placeOf(entityId, subject);
-    const own = { entityId, place, lastRequest: 0 };
+    const own = { entityId, place, lastRequest: 0, newest: 0 };
     return { measurement: plainName(measurement), subject: place.subject, native: own };
   };
 
@@ -161,9 +163,10 @@ export function createLineWriter(options: LineWriterOptions): LineWriter {
     }
     pointSeries[pointFields++] = field.series!;
     store.append(field.series!, ts, value);
-    if (target.entityId === null || target.lastRequest === request) return;
+    if (target.entityId === null) return;
+    if (target.lastRequest !== request) appendedTo.push(target);
+    target.newest = target.lastRequest === request ? Math.max(target.newest, ts) : ts;
     target.lastRequest = request;
-    appendedTo.push(target.entityId);
   };
 
   const parser = createParser<Target>({
@@ -265,7 +268,11 @@ export function createLineWriter(options: LineWriterOptions): LineWriter {
     try {
       await parseAll(body, precision);
     } finally {
-      for (const entityId of appendedTo) entities.appended(entityId);
+      for (const { entityId, place, newest } of appendedTo) {
+        entities.appended(entityId!);
+        // It may go by this name again, after it had another one.
+        if (place.name !== null) store.rename(STATE_MEASUREMENT, place.subject, place.name, newest);
+      }
       counts.points += points;
       counts.faultyLines += faultyLines;
       entityPoints = [];
