@@ -30,6 +30,14 @@ for (const [name, kind] of KINDS) {
   });
 }
 
+test("readAnswer() does not take the page of a proxy for success: nothing of the batch is anywhere", () => {
+  const { kind, ...rest } = read(200, "<html>Log in</html>", { "content-type": "text/html; charset=utf-8" });
+  assert.equal(kind, "stopped");
+  assert.match((rest as { reason: string }).reason, /^200 with a page/);
+  assert.equal(read(200, "", { "content-type": "text/plain" }).kind, "taken");
+  assert.equal(read(202, '{"accepted":1}', { "content-type": "application/json" }).kind, "taken");
+});
+
 test("readAnswer() reads Retry-After as seconds or date, within bounds", () => {
   const after = (value: string) => (read(429, "", { "retry-after": value }) as { afterMs: number | null }).afterMs;
   assert.equal(after("7"), 7_000);

@@ -38,7 +38,11 @@ const REASON_LENGTH_MAX = 1_000;
  * them.
  */
 export function readAnswer(status: number, headers: Headers, body: string, now: number): WriteOutcome {
-  if (status >= 200 && status < 300) return { kind: "taken" };
+  if (status >= 200 && status < 300) {
+    if (!isPage(headers)) return { kind: "taken" };
+    const reason = `${status} with a page, as of a login or a proxy: nothing here takes line protocol`;
+    return { kind: "stopped", reason, missing: false };
+  }
   const message = messageOf(body);
   const reason = `${status}${message === "" ? "" : ` ${message.slice(0, REASON_LENGTH_MAX)}`}`;
   if (status === 413) return { kind: "too large", reason };
@@ -54,6 +58,11 @@ export function readAnswer(status: number, headers: Headers, body: string, now: 
     return { kind: "later", reason, afterMs: retryAfterMs(headers.get("retry-after"), now) };
   }
   return { kind: "stopped", reason, missing: status === 404 && SPEAKS_OF_A_PLACE.test(message) };
+}
+
+/** Something in front of the server, or in its place, answered a browser. */
+function isPage(headers: Headers): boolean {
+  return /^text\/html\b/i.test(headers.get("content-type") ?? "");
 }
 
 /** Proxies answer 404 too, while the server is away. */
