@@ -237,6 +237,8 @@ function readFields(block: Buffer, keyBytes: number): [string, Value][] {
     if (bytes > KEY_BYTES_MAX) throw new LineFault(`max key length exceeded: ${bytes} > ${KEY_BYTES_MAX}`);
     const end = endOfValue(block, equals + 1);
     const name = unescapeName(block.toString("utf8", at, equals));
+    // InfluxDB looks for it before it skips a tab, and takes a field that nobody can ask for.
+    if (name === "") throw new LineFault("missing field key");
     const value = readValue(block, equals + 1, end);
     if (name !== "time") fields.push([name, value]);
     if (fields.length > FIELDS_MAX) throw new LineFault(`max fields exceeded: ${FIELDS_MAX} in one line`);

@@ -248,6 +248,7 @@ export const LINE_CASES: readonly LineCase[] = [
   fault("words", "bad line here now", "invalid field format"),
   fault("a field without a name", "m =1", "missing field key"),
   fault("a second field without a name", "m a=1,=2", "missing field key"),
+  fault("a field without a name behind a tab", "m \t=1", "missing field key"),
   fault("a second field without a value", "m a=1,b=", "missing field value"),
   fault("a second field without an equals sign", "m a=1,b", "invalid field format"),
   fault("a comma behind the last field", "m a=1, 1000", "invalid field format"),
