@@ -449,6 +449,26 @@ test("placeOf() follows the renames that another program tells, and gives a name
   assert.equal(store.seriesOfSubject(STATE_MEASUREMENT, "uuid-1")[0]?.name, "light.a");
 });
 
+test("placeOf() goes on with the series of an entity that got a registry entry at the other program", async (t) => {
+  const { write, samples, store } = await open(t);
+  const tell = (subject: string, seconds: number) =>
+    write(forwarded("sensor.tank", subject, [["state", at(seconds), seconds]]));
+  await tell("sensor.tank", 1);
+  await tell("uuid-tank", 2);
+  // A batch from before that is sent again, and one that was late.
+  await tell("sensor.tank", 1);
+  await tell("sensor.tank", 0);
+  assert.deepEqual(await samples("uuid-tank"), [
+    [at(0), 0],
+    [at(1), 1],
+    [at(2), 2],
+  ]);
+  assert.deepEqual(
+    store.seriesOfEntity("sensor.tank").map(({ subject }) => subject),
+    ["uuid-tank"],
+  );
+});
+
 test("placeOf() takes no name from an entity of our own Home Assistant", async (t) => {
   const { hear, write, store } = await open(t);
   await write(forwarded("light.old", "uuid-1", [["state", at(1), "on"]]));

@@ -61,7 +61,11 @@ export function createEntityPoints(options: EntityPointsOptions): EntityPointSin
     const known = store.seriesOfSubject(STATE_MEASUREMENT, registryId)[0];
     const isOurs = index.idOf(entityId) !== undefined || states.get(entityId) !== undefined;
     // The id of another Home Assistant, or of ours, which was never reached: nobody else tells of its renames.
-    if (!isOurs) return { subject: registryId, name: entityId };
+    if (!isOurs) {
+      // Nor of an entry in the registry that it got meanwhile.
+      if (!known) store.rekey(STATE_MEASUREMENT, entityId, registryId);
+      return { subject: registryId, name: entityId };
+    }
     return known ? { subject: registryId, name: known.name === entityId ? entityId : null } : placeOf(entityId);
   };
 
