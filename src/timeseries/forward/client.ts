@@ -105,6 +105,7 @@ export function createInfluxClient(
     }
     const organizations = await json(`/api/v2/orgs?${parameters({ org: settings.org })}`, {});
     const [first] = ((organizations as { orgs?: unknown }).orgs ?? []) as { id?: unknown }[];
+    if (first === undefined) throw new Error(`the token may not see the organization "${settings.org}"`);
     const everySeconds = (settings.retentionDays ?? 0) * 86_400;
     const retentionRules = everySeconds === 0 ? [] : [{ type: "expire", everySeconds }];
     const body = JSON.stringify({ orgID: first?.id, name: bucket, retentionRules });

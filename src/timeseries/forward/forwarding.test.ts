@@ -338,6 +338,19 @@ test("a missing bucket is made, with the retention that is asked for", async (t)
   assert.equal(linesOf(double).length, 1);
 });
 
+test("a missing bucket is not asked for where the token may not see the organization that it would be in", async (t) => {
+  const { double, directory } = await rig(t);
+  double.answer = () => RECORDED.noBucket;
+  // A token for one bucket alone, as 2.7.12 answers it.
+  double.others = () => ({ status: 200, body: '{"orgs":[]}' });
+  const made = await open(t, directory, [targetAt(double.url)]);
+  await made.put("hall", [[1, 1]]);
+  await until("it is stopped", () => made.status().state === "stopped");
+  const why = 'it is not there and cannot be made: the token may not see the organization "home"';
+  assert.equal(made.status().reason, `404 bucket "none" not found; ${why}`);
+  assert.ok(double.requests.every(({ url }) => url !== "/api/v2/buckets"));
+});
+
 test("a bucket that was deleted, and made again by us or by others, gets the last days once more", async (t) => {
   for (const maker of ["us", "others", "others, and we were started again"]) {
     const { double, directory } = await rig(t);
