@@ -10,7 +10,7 @@ import { type Program, startProgram } from "../program.ts";
 import { waitUntil } from "../wait.ts";
 import { firstRun } from "./first-run.ts";
 import { SCORE, SOURCES, startScoreboards, TEAMS } from "./scoreboards.ts";
-import { card, check, open, report, SHOWN_MS, shows, TOKEN, VIEWS } from "./tools.ts";
+import { card, check, numberOf, open, report, SHOWN_MS, shows, TOKEN, VIEWS, widerThanItself } from "./tools.ts";
 
 /** The dashboard in a real Chromium: what it shows is what the API says, and it says when it knows nothing. */
 
@@ -114,7 +114,7 @@ async function past(page: Page) {
     await choose("sensor.bedroom_climate_temperature");
     const canvas = card(page, "History").locator("canvas");
     await canvas.waitFor();
-    if ((await canvas.evaluate("(canvas) => canvas.width")) === 0) throw new Failure("the chart has no width");
+    if ((await numberOf(canvas, "width")) === 0) throw new Failure("the chart has no width");
     await card(page, "History").locator(".u-over").hover();
     await card(page, "History")
       .getByText(/^-?[\d.]+ °C$/)
@@ -299,8 +299,8 @@ async function views(browser: Browser, program: Program) {
         await route.fulfill({ response, json: { ...(await response.json()), webhooks: [LONG_WEBHOOK] } });
       });
       await shows(page, "Webhooks", "/hook/");
-      const wide = await card(page, "Webhooks").evaluate("(element) => element.scrollWidth - element.clientWidth");
-      if (Number(wide) > 0) throw new Failure(`${wide} pixels too wide`);
+      const wide = await widerThanItself(card(page, "Webhooks"));
+      if (wide > 0) throw new Failure(`${wide} pixels too wide`);
     });
     await page.close();
   }

@@ -1,4 +1,5 @@
-import type { Browser, Page } from "playwright-core";
+import type { Browser, Locator, Page } from "playwright-core";
+import { Failure } from "../failure.ts";
 import { createReport } from "../report.ts";
 
 /** What the scenarios of the dashboard share. */
@@ -16,6 +17,20 @@ export const VIEWS = [
 export const card = (page: Page, title: string) => page.getByRole("region", { name: title, exact: true });
 export const shows = (page: Page, title: string, text: string) =>
   card(page, title).getByText(text).first().waitFor({ timeout: SHOWN_MS });
+
+type Measure = "clientWidth" | "offsetHeight" | "offsetLeft" | "scrollWidth" | "width";
+
+/** A measure of an element in pixels; throws where it has none. */
+export async function numberOf(element: Locator, measure: Measure): Promise<number> {
+  // A function: a text that is one is evaluated, and never called.
+  const value = await element.evaluate((node, name) => (node as unknown as Record<string, unknown>)[name], measure);
+  if (typeof value !== "number") throw new Failure(`Cannot measure ${measure}: it is ${value}`);
+  return value;
+}
+
+/** By how many pixels what is in an element sticks out of it. */
+export const widerThanItself = async (element: Locator) =>
+  (await numberOf(element, "scrollWidth")) - (await numberOf(element, "clientWidth"));
 
 export async function check(what: string, run: () => Promise<unknown>): Promise<void> {
   try {
