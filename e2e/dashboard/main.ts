@@ -8,6 +8,7 @@ import { Failure } from "../failure.ts";
 import { freePort } from "../home-assistant/start.ts";
 import { type Program, startProgram } from "../program.ts";
 import { waitUntil } from "../wait.ts";
+import { charts } from "./charts.ts";
 import { firstRun } from "./first-run.ts";
 import { SCORE, SOURCES, startScoreboards, TEAMS } from "./scoreboards.ts";
 import { card, check, numberOf, open, report, SHOWN_MS, shows, TOKEN, VIEWS, widerThanItself } from "./tools.ts";
@@ -330,6 +331,8 @@ try {
   await program.awaitReady();
   report.scenario("figures");
   await figures(browser, program, home);
+  report.scenario("charts");
+  await charts(browser, program);
   report.scenario("views");
   await views(browser, program);
   report.scenario("between");
