@@ -97,4 +97,20 @@ export async function charts(browser: Browser, program: Program) {
     if (Math.abs(share - 160 / 280) > 0.05) throw new Failure(`160 of 280 is ${share.toFixed(2)} as long`);
     await page.close();
   });
+  await texts(browser, program);
+}
+
+/** Shares are of the whole time, also where an answer does not name all texts. */
+async function texts(browser: Browser, program: Program) {
+  await check("the share of a text is that of the whole time", async () => {
+    const named = Object.fromEntries(Array.from({ length: 30 }, (_, at) => [`text ${at}`, 10]));
+    const page = await pastOf(browser, program, { unit: null, buckets: [{ durations: named, durations_other: 700 }] });
+    const rows = await card(page, "History").locator("tbody tr").allInnerTexts();
+    report.equal(
+      "its rows",
+      [rows[0], rows.at(-1), rows.length].map((row) => String(row).split("\t")),
+      [["text 0", "10 s", "1 %"], ["(all others)", "13 min", "80 %"], ["21"]],
+    );
+    await page.close();
+  });
 }

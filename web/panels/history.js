@@ -13,6 +13,8 @@ const DAY_MS = 86_400_000;
 const POINTS = 800;
 /** Of a meter: bars that can be told apart. */
 const BARS = 100;
+/** How many texts are named, those that were in force the longest. */
+const TEXTS = 20;
 const FIGURES = "mean,min,max,change,durations";
 /** Texts that say that there is no value. */
 const NONE = ["unavailable", "unknown"];
@@ -70,7 +72,7 @@ export function createHistory(ask, draw, now) {
     const isNumber = series.buckets.some((/** @type {any} */ { mean }) => mean !== undefined);
     const warnings = (answer.warnings ?? []).map((/** @type {string} */ text) => html`<p class="soft">${text}</p>`);
     const times = timesOf(series.buckets);
-    if (!isNumber) return html`${shares(times)}${warnings}`;
+    if (!isNumber) return html`${shares(times, othersOf(series.buckets))}${warnings}`;
     shown = series;
     const none = times
       .filter(([text]) => NONE.includes(text))
@@ -126,11 +128,21 @@ function timesOf(buckets) {
   return [...times].sort(([, a], [, b]) => b - a);
 }
 
-/** @param {readonly [text: string, seconds: number][]} times */
-function shares(times) {
-  const all = times.reduce((sum, [, seconds]) => sum + seconds, 0);
-  const rows = times
-    .slice(0, 20)
-    .map(([text, seconds]) => [text, duration(seconds), `${number((seconds / all) * 100)} %`]);
+/** The time of texts that buckets do not name. @param {readonly any[]} buckets */
+const othersOf = (buckets) => buckets.reduce((sum, { durations_other: seconds = 0 }) => sum + seconds, 0);
+
+/** @param {readonly [text: string, seconds: number][]} times @param {number} others seconds of texts without a name */
+function shares(times, others) {
+  const secondsOf = (/** @type {readonly [string, number][]} */ some) =>
+    some.reduce((sum, [, seconds]) => sum + seconds, 0);
+  const all = secondsOf(times) + others;
+  const row = (/** @type {string} */ text, /** @type {number} */ seconds) => [
+    text,
+    duration(seconds),
+    `${number((seconds / all) * 100)} %`,
+  ];
+  const rest = secondsOf(times.slice(TEXTS)) + others;
+  const rows = times.slice(0, TEXTS).map(([text, seconds]) => row(text, seconds));
+  if (rest > 0) rows.push(row("(all others)", rest));
   return table(["State", "For", "#Share"], rows, "Nothing is known of it in that time.");
 }
