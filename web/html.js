@@ -42,7 +42,7 @@ const bidi = (value) => (value === "" ? null : html`<bdi>${value}</bdi>`);
 export function table(columns, rows, none) {
   if (rows.length === 0) return html`<p class="soft">${none}</p>`;
   const kinds = columns.map((name) => (name.startsWith("#") ? "number" : "text"));
-  return html`<table>
+  return html`<table class="rows">
     <thead><tr>${columns.map((name, at) => html`<th scope="col" class=${kinds[at]}>${name.replace("#", "")}</th>`)}</tr></thead>
     <tbody>${rows.map((row) => html`<tr>${row.map((value, at) => html`<td class=${kinds[at]} data-name=${columns[at]?.replace("#", "")}>${bidi(value)}</td>`)}</tr>`)}</tbody>
   </table>`;

@@ -1,13 +1,14 @@
 import type { Browser, Page } from "playwright-core";
 import { Failure } from "../failure.ts";
 import type { Program } from "../program.ts";
-import { card, check, numberOf, open, report, VIEWS } from "./tools.ts";
+import { card, check, numberOf, open, report, VIEWS, widerThanItself } from "./tools.ts";
 
 /** The past of entities that the simulated home does not have: the page is given the answers of the service. */
 
 const HOUR_MS = 3_600_000;
 const FIVE_MINUTES_MS = 300_000;
 const ENTITY = "sensor.of_the_charts";
+const PHONE = VIEWS[2];
 
 type Bucket = Readonly<Record<string, unknown>>;
 
@@ -98,6 +99,7 @@ export async function charts(browser: Browser, program: Program) {
     await page.close();
   });
   await texts(browser, program);
+  await phone(browser, program);
 }
 
 /** Shares are of the whole time, also where an answer does not name all texts. */
@@ -111,6 +113,19 @@ async function texts(browser: Browser, program: Program) {
       [rows[0], rows.at(-1), rows.length].map((row) => String(row).split("\t")),
       [["text 0", "10 s", "1 %"], ["(all others)", "13 min", "80 %"], ["21"]],
     );
+    await page.close();
+  });
+}
+
+async function phone(browser: Browser, program: Program) {
+  await check("phone: the legend of a chart stays together, and no table sticks out of its card", async () => {
+    const page = await pastOf(browser, program, { buckets: [number(1), number(2)] }, PHONE);
+    await page.locator(".u-legend").waitFor();
+    const cards = await page.getByRole("region").all();
+    const wider = await Promise.all(cards.map(widerThanItself));
+    report.equal("pixels too wide", Math.max(...wider), 0);
+    const height = await numberOf(page.locator(".u-legend"), "offsetHeight");
+    if (height > 60) throw new Failure(`it is ${height} pixels high`);
     await page.close();
   });
 }
