@@ -8,7 +8,7 @@ import { Failure } from "../failure.ts";
 import { freePort } from "../home-assistant/start.ts";
 import { type Program, startProgram } from "../program.ts";
 import { waitUntil } from "../wait.ts";
-import { charts } from "./charts.ts";
+import { charts, words } from "./charts.ts";
 import { firstRun } from "./first-run.ts";
 import { SCORE, SOURCES, startScoreboards, TEAMS } from "./scoreboards.ts";
 import { card, check, numberOf, open, report, SHOWN_MS, shows, TOKEN, VIEWS, widerThanItself } from "./tools.ts";
@@ -333,6 +333,7 @@ try {
   await figures(browser, program, home);
   report.scenario("charts");
   await charts(browser, program);
+  await words(browser, program, home);
   report.scenario("views");
   await views(browser, program);
   report.scenario("between");

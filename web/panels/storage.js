@@ -11,7 +11,12 @@ export function storage(storage, health) {
     html`${facts([
       ["Store", state(store?.status, store ? (store.status === "healthy" ? "good" : "bad") : "idle")],
       ["Data directory", bytes(storage.directory_bytes)],
-      ["Growth", forecast ? `${bytes(forecast.bytes_per_year)} a year at this rate` : noForecast],
+      [
+        "Growth",
+        forecast
+          ? `${bytes(forecast.raw_bytes_per_year + forecast.rollup_bytes_per_year)} a year at this rate`
+          : noForecast,
+      ],
     ])}
     ${table(
       ["Tier", "#Rows", "#Size", "#Days", "Oldest"],
