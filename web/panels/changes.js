@@ -27,7 +27,8 @@ function before(event) {
   const { old_state: old } = event;
   if (old === null) return UNKNOWN;
   const since = old.duration_seconds === null ? "" : `, for ${duration(old.duration_seconds)}`;
-  return `${shown(old.state, event)}${since}`;
+  // By itself, so that a state in Hebrew does not turn the words after it.
+  return html`<bdi>${shown(old.state, event)}</bdi>${since}`;
 }
 
 /** Who or what made it, most likely. @param {any} cause */
@@ -40,7 +41,7 @@ function causeOf(cause) {
 /** @param {any} event */
 const row = (event) => [
   timeOf(event.timestamp),
-  event.name ?? event.entity_id,
+  event.name?.trim() || event.entity_id,
   before(event),
   event.new_state === null ? "(removed)" : shown(event.new_state.state, event),
   causeOf(event.cause),
