@@ -274,6 +274,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
       targets: store.forwarding.status,
       weather: () => weather?.status() ?? null,
       rulesFault: rules.fault,
+      unknownNames: ingest.unknownNames,
       startFault: options.fault,
     },
   });

@@ -696,6 +696,7 @@ test("GET /ready answers 503 with every reason, and notes beside them", async (t
       gaps: () => GAPS,
       backfill: () => ({ filling: 2, questions: 3, rows: 200, samples: 100, failures: 1, rollups: 7 }),
       rulesFault: () => "Unknown key exclud",
+      unknownNames: () => ['filter.include.areas: "kitchn"', 'retention[0].labels: "noisi"'],
       startFault: "Cannot use the demo's directory",
       targets: () => [],
       weather: () => null,
@@ -715,6 +716,7 @@ test("GET /ready answers 503 with every reason, and notes beside them", async (t
     notes: [
       "The program goes on as it was: Cannot use the demo's directory",
       "The rules of ha-ingestor.yaml are not followed, those before it are: Unknown key exclud",
+      'The rules of ha-ingestor.yaml name what the home does not have: filter.include.areas: "kitchn", retention[0].labels: "noisi"',
       "A gap is being filled from Home Assistant's history (crash, 50 % of its span)",
       "The home is being read",
       "timeseries.db was damaged",

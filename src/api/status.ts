@@ -28,12 +28,16 @@ export interface StatusSources {
   weather(): WeatherStatus | null;
   /** Why the rules in ha-ingestor.yaml are not those in force; null: they are. */
   rulesFault(): string | null;
+  /** Names in the rules in force that the home does not have, with where they stand. */
+  unknownNames(): readonly string[];
   /** Why what was asked for in place of this run could not begin; null: nothing was. */
   readonly startFault: string | null;
   /** The archive engine's name, e.g. "parquet". */
   readonly engine: string;
 }
 
+/** Unknown names that a note tells of. */
+const NAMES_MAX = 10;
 const MEBIBYTE = 1024 * 1024;
 const megabytes = (bytes: number): number => Math.round((bytes / MEBIBYTE) * 100) / 100;
 const isoOrNull = (micros: number | null): string | null => (micros === null ? null : isoFromMicros(micros));
@@ -171,6 +175,15 @@ function backfillNote(gap: Gap): string {
   return `A gap is being filled from Home Assistant's history (${gap.reason}, ${percent} % of its span)`;
 }
 
+/** A misspelt name matches nothing: everything may be left out, or what should be is not. */
+function unknownNamesNote(names: readonly string[]): string[] {
+  if (names.length === 0) return [];
+  const more = names.length > NAMES_MAX ? ` and ${names.length - NAMES_MAX} more` : "";
+  return [
+    `The rules of ha-ingestor.yaml name what the home does not have: ${names.slice(0, NAMES_MAX).join(", ")}${more}`,
+  ];
+}
+
 /** What keeps the service from its work (`reasons`), and what is worth knowing beside it (`notes`). */
 export function readiness(home: Pick<HomeReader, "health">, status: StatusSources, webhooks: WebhookStatus) {
   const homeAssistant = status.homeAssistant();
@@ -190,6 +203,7 @@ export function readiness(home: Pick<HomeReader, "health">, status: StatusSource
   const notes = [
     ...(status.startFault === null ? [] : [`The program goes on as it was: ${status.startFault}`]),
     ...(fault === null ? [] : [`The rules of ha-ingestor.yaml are not followed, those before it are: ${fault}`]),
+    ...unknownNamesNote(status.unknownNames()),
     ...status.gaps().flatMap((gap) => (gap.id === filling ? [backfillNote(gap)] : [])),
     ...(ingest.synchronizing ? ["The home is being read"] : []),
     ...(store.loss === null ? [] : [store.loss]),

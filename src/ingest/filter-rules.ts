@@ -15,6 +15,11 @@ export const MATCH_LISTS = [
 
 export type MatchList = (typeof MATCH_LISTS)[number];
 
+/** Those of ours, which ask where an entity belongs. */
+export const BELONGING_LISTS = ["areas", "labels", "devices", "integrations"] as const;
+
+export type BelongingList = (typeof BELONGING_LISTS)[number];
+
 /**
  * Lists of entities. `domains`, `entity_globs` and `entities` are Home Assistant's own. `areas`, `labels` and
  * `devices` hold ids or names, `integrations` their domains ("hue").

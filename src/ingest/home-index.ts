@@ -1,6 +1,7 @@
 import type { EntityFacts, RegistryKind, RegistryRow } from "../domain/home.ts";
 import type { Micros } from "../domain/sample.ts";
 import { microsFromSeconds } from "../lib/time.ts";
+import type { BelongingList } from "./filter-rules.ts";
 
 /** An entity that the list holds under a name at which it was not known before. */
 export interface AdoptedEntity {
@@ -42,6 +43,8 @@ export interface HomeIndex {
   /** Who owns the entities that have no registry entry. */
   setSources(sources: ReadonlyMap<string, string>): void;
   platformOf(entityId: string): string | null;
+  /** Whether there is such an area, label, device (by id or name) or integration (by domain); true until it is told. */
+  knows(list: BelongingList, name: string): boolean;
   /** Gives an entry another name before the list tells it; nothing happens when the name belongs to another entry. */
   rename(id: string, from: string, to: string): void;
   /** Takes an entry out before the list tells it, if the name still is that entry's. */
@@ -98,6 +101,15 @@ export function createHomeIndex(): HomeIndex {
     idOf: (entityId) => byName.get(entityId)?.id,
     entityIdOf: (id) => nameById.get(id),
     platformOf,
+    knows(list, name) {
+      const { kind, fields } = NAMED_BY[list];
+      const rows = byKind.get(kind);
+      if (rows === undefined || rows.has(name)) return true;
+      if (rows.values().some((entry) => fields.some((field) => entry[field] === name))) return true;
+      if (list !== "integrations") return false;
+      const owners = byName.values().map(({ row }) => row.platform);
+      return owners.some((owner) => owner === name) || sources.values().some((owner) => owner === name);
+    },
     entityIds: () => byName.keys(),
     madeAt(id) {
       const entry = byName.get(nameById.get(id) ?? "")?.row;
@@ -160,6 +172,14 @@ const ID_FIELDS: Readonly<Record<Exclude<RegistryKind, "entity">, string>> = {
   label: "label_id",
   config_entry: "entry_id",
   device: "id",
+};
+
+/** Where the names of a list stand, beside the ids. */
+const NAMED_BY: Readonly<Record<BelongingList, { readonly kind: RegistryKind; readonly fields: readonly string[] }>> = {
+  areas: { kind: "area", fields: ["name"] },
+  labels: { kind: "label", fields: ["name"] },
+  devices: { kind: "device", fields: ["name", "name_by_user"] },
+  integrations: { kind: "config_entry", fields: ["domain"] },
 };
 
 function text(value: unknown): string | null {

@@ -48,6 +48,7 @@ import { type AdoptedEntity, createHomeIndex, type EntityMoves } from "./home-in
 import { createHomeWrites } from "./home-writes.ts";
 import { createSampler, type IngestStore } from "./sampler.ts";
 import { createSourceReader } from "./source-reader.ts";
+import { unknownNames } from "./unknown-names.ts";
 
 /** Events that may wait for a snapshot. When more come, those are dropped, and another snapshot is read. */
 export const QUEUE_EVENTS_MAX = 200_000;
@@ -99,6 +100,8 @@ export interface Ingest extends HomeAssistantListener {
   facts(entityId: string): EntityFacts;
   /** Other rules from now on; what they newly record begins with its present state. */
   reload(rules: FilterRules): void;
+  /** Names in the rules in force that the home does not have; none until the home is known. */
+  unknownNames(): readonly string[];
   /** The store turned samples away, from this time on. */
   overflowed(from: Micros): void;
   /**
@@ -142,7 +145,8 @@ export function createIngest(options: IngestOptions): Ingest {
   const queueEventsMax = options.queueEventsMax ?? QUEUE_EVENTS_MAX;
   const sleep = options.sleep ?? ((ms, signal) => wait(ms, undefined, { signal }));
   const index = createHomeIndex();
-  const filter = createFilter(options.rules, index.facts);
+  let { rules } = options;
+  const filter = createFilter(rules, index.facts);
   const feed = createFeed(log);
   const leaving = new Map<string, Leaving>();
   const subjectOf = (entityId: string): string => leaving.get(entityId)?.subject ?? index.idOf(entityId) ?? entityId;
@@ -608,7 +612,9 @@ export function createIngest(options: IngestOptions): Ingest {
       log.debug(`Changes are no longer heard: ${reason}`);
     },
     facts: index.facts,
-    reload(rules) {
+    unknownNames: () => (homeKnown ? unknownNames(rules, index) : []),
+    reload(next) {
+      rules = next;
       filter.reload(rules);
       for (const state of states.values()) sampler.sample(state);
     },

@@ -647,6 +647,7 @@ export function apiOptions(more: Partial<Omit<ApiOptions, keyof Driven>> = {}): 
       gaps: () => GAPS,
       backfill: () => undefined,
       rulesFault: () => null,
+      unknownNames: () => [],
       startFault: null,
       targets: () => [],
       weather: () => null,
