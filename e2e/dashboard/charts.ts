@@ -99,6 +99,7 @@ export async function charts(browser: Browser, program: Program) {
     await page.close();
   });
   await texts(browser, program);
+  await holes(browser, program);
   await phone(browser, program);
 }
 
@@ -113,6 +114,17 @@ async function texts(browser: Browser, program: Program) {
       [rows[0], rows.at(-1), rows.length].map((row) => String(row).split("\t")),
       [["text 0", "10 s", "1 %"], ["(all others)", "13 min", "80 %"], ["21"]],
     );
+    await page.close();
+  });
+}
+
+/** A hole in a line has a reason. */
+async function holes(browser: Browser, program: Program) {
+  await check("for how long there was no number, and what there was", async () => {
+    const [unavailable, unrounded] = [{ unavailable: 90 }, { "0.30000000000000004": 60, "0.10000000000000003": 60 }];
+    const buckets = [number(1), { durations: { ...unavailable, ...unrounded }, durations_other: 30 }, number(2)];
+    const page = await pastOf(browser, program, { buckets });
+    await shows(page, "History", "In that time unavailable for 1 min, a text that is no number for 2 min.");
     await page.close();
   });
 }

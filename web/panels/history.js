@@ -72,13 +72,11 @@ export function createHistory(ask, draw, now) {
     const isNumber = series.buckets.some((/** @type {any} */ { mean }) => mean !== undefined);
     const warnings = (answer.warnings ?? []).map((/** @type {string} */ text) => html`<p class="soft">${text}</p>`);
     const times = timesOf(series.buckets);
-    if (!isNumber) return html`${shares(times, othersOf(series.buckets))}${warnings}`;
+    const unnamed = othersOf(series.buckets);
+    if (!isNumber) return html`${shares(times, unnamed)}${warnings}`;
     shown = series;
-    const none = times
-      .filter(([text]) => NONE.includes(text))
-      .map(([text, seconds]) => `${text} for ${duration(seconds)}`);
     return html`<div class="chart" key=${answer} ref=${place}></div>
-      ${none.length > 0 ? html`<p class="soft">In that time ${none.join(", ")}.</p>` : null}${warnings}`;
+      ${holes(times, unnamed)}${warnings}`;
   }
 
   return {
@@ -131,10 +129,21 @@ function timesOf(buckets) {
 /** The time of texts that buckets do not name. @param {readonly any[]} buckets */
 const othersOf = (buckets) => buckets.reduce((sum, { durations_other: seconds = 0 }) => sum + seconds, 0);
 
+/** @param {readonly (readonly [string, number])[]} times */
+const secondsOf = (times) => times.reduce((sum, [, seconds]) => sum + seconds, 0);
+
+/** What was there in place of a number. @param {readonly [text: string, seconds: number][]} times @param {number} unnamed */
+function holes(times, unnamed) {
+  const words = times
+    .filter(([text]) => NONE.includes(text))
+    .map(([text, seconds]) => `${text} for ${duration(seconds)}`);
+  const others = secondsOf(times.filter(([text]) => !NONE.includes(text))) + unnamed;
+  if (others > 0) words.push(`a text that is no number for ${duration(others)}`);
+  return words.length > 0 ? html`<p class="soft">In that time ${words.join(", ")}.</p>` : null;
+}
+
 /** @param {readonly [text: string, seconds: number][]} times @param {number} others seconds of texts without a name */
 function shares(times, others) {
-  const secondsOf = (/** @type {readonly [string, number][]} */ some) =>
-    some.reduce((sum, [, seconds]) => sum + seconds, 0);
   const all = secondsOf(times) + others;
   const row = (/** @type {string} */ text, /** @type {number} */ seconds) => [
     text,
