@@ -109,7 +109,14 @@ export function drawChart(element, buckets, { isMeter, unit, span }) {
     ],
   };
   const values = figures.map(({ label }) => rows.map((row) => row[label] ?? null));
-  return new uPlot(options, [rows.map(({ start }) => start / 1000), ...values], element);
+  const plot = new uPlot(options, [rows.map(({ start }) => start / 1000), ...values], element);
+  // Who hears the page, too, is told what is drawn.
+  const numbers = values.flat().filter((value) => value !== null);
+  if (numbers.length === 0) return plot;
+  const words = [Math.min(...numbers), Math.max(...numbers)].map((value) => shown(exact)(plot, value));
+  plot.ctx.canvas.role = "img";
+  plot.ctx.canvas.ariaLabel = `Chart of what was ${isMeter ? "counted" : "measured"}, from ${words.join(" to ")}`;
+  return plot;
 }
 
 /** Where buckets are left out, nothing is known: the line must not go over it. @param {readonly any[]} buckets */

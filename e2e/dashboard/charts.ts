@@ -86,13 +86,15 @@ export async function charts(browser: Browser, program: Program) {
       at % 9 === 1 ? number(at) : { durations: { unavailable: 300 } },
     );
     const page = await pastOf(browser, program, { buckets });
+    await card(page, "History").getByRole("img", { name: "measured, from 1 Wh to 91 Wh" }).waitFor();
     const columns = (await inked(page)).filter((count) => count > 0).length;
     if (columns < 22) throw new Failure(`11 points have ${columns} columns`);
     await page.close();
   });
-  await check("bars are as long as what they stand for", async () => {
+  await check("bars are as long as what they stand for, and told to those who hear the page", async () => {
     const buckets = [160, 280].map((change) => ({ change, mean: 1000 }));
     const page = await pastOf(browser, program, { buckets, meter: true, periodMs: HOUR_MS });
+    await card(page, "History").getByRole("img", { name: "counted, from 160 Wh to 280 Wh" }).waitFor();
     const bars = (await inked(page)).filter((count) => count > 20).sort((a, b) => a - b);
     const share = (bars[0] ?? 0) / (bars.at(-1) ?? 1);
     if (Math.abs(share - 160 / 280) > 0.05) throw new Failure(`160 of 280 is ${share.toFixed(2)} as long`);
