@@ -120,13 +120,18 @@ async function texts(browser: Browser, program: Program) {
   });
 }
 
-/** A hole in a line has a reason. */
+/** A hole in a line has a reason, and so has a line that is not there. */
 async function holes(browser: Browser, program: Program) {
   await check("for how long there was no number, and what there was", async () => {
     const [unavailable, unrounded] = [{ unavailable: 90 }, { "0.30000000000000004": 60, "0.10000000000000003": 60 }];
     const buckets = [number(1), { durations: { ...unavailable, ...unrounded }, durations_other: 30 }, number(2)];
     const page = await pastOf(browser, program, { buckets });
     await shows(page, "History", "In that time unavailable for 1 min, a text that is no number for 2 min.");
+    await page.close();
+  });
+  await check("a sensor whose figures are left out was not unavailable for all of the time", async () => {
+    const page = await pastOf(browser, program, { buckets: [{ durations: { unavailable: 30 } }] });
+    await shows(page, "History", "In that time unavailable for 30 s.");
     await page.close();
   });
 }

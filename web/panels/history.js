@@ -16,6 +16,7 @@ const BARS = 100;
 /** How many texts are named, those that were in force the longest. */
 const TEXTS = 20;
 const FIGURES = "mean,min,max,change,durations";
+const NO_NUMBER = html`<p class="soft">No number is known of it in that time.</p>`;
 /** Texts that say that there is no value. */
 const NONE = ["unavailable", "unknown"];
 
@@ -73,10 +74,12 @@ export function createHistory(ask, draw, now) {
     const warnings = (answer.warnings ?? []).map((/** @type {string} */ text) => html`<p class="soft">${text}</p>`);
     const times = timesOf(series.buckets);
     const unnamed = othersOf(series.buckets);
-    if (!isNumber) return html`${shares(times, unnamed)}${warnings}`;
+    // What has a unit is a number wherever it is no text, also where no bucket has a mean, as around a change of the unit.
+    const none = holes(times, unnamed);
+    if (!isNumber) return html`${series.unit === null ? shares(times, unnamed) : (none ?? NO_NUMBER)}${warnings}`;
     shown = series;
     return html`<div class="chart" key=${answer} ref=${place}></div>
-      ${holes(times, unnamed)}${warnings}`;
+      ${none}${warnings}`;
   }
 
   return {
