@@ -4,7 +4,7 @@ import type { Browser, Page } from "playwright-core";
 import { Failure } from "../failure.ts";
 import type { Program } from "../program.ts";
 import { waitUntil } from "../wait.ts";
-import { card, check, open, report, SHOWN_MS, shows } from "./tools.ts";
+import { card, check, connected, open, report, SHOWN_MS } from "./tools.ts";
 
 interface Home {
   readonly url: string;
@@ -32,7 +32,7 @@ export async function firstRun(browser: Browser, program: Program, home: Home, p
   await check("starts the demo, which says that it is one", async () => {
     await card(page, FIRST).getByRole("button", { name: "Start the demo" }).click();
     await page.getByText("DEMO", { exact: true }).waitFor();
-    await shows(page, "Home Assistant", "connected");
+    await connected(page);
   });
   await check("ends the demo", async () => {
     await card(page, "Demo").getByRole("button", { name: "End the demo" }).click();
@@ -41,7 +41,7 @@ export async function firstRun(browser: Browser, program: Program, home: Home, p
   });
   await check("connects to the Home Assistant that is entered", async () => {
     await enter(page, home.url, home.token);
-    await shows(page, "Home Assistant", "connected");
+    await connected(page);
     await card(page, FIRST).waitFor({ state: "detached" });
   });
   await check("says nothing of it any more when Home Assistant is away later", async () => {

@@ -11,7 +11,19 @@ import { waitUntil } from "../wait.ts";
 import { charts, words } from "./charts.ts";
 import { firstRun } from "./first-run.ts";
 import { SCORE, SOURCES, startScoreboards, TEAMS } from "./scoreboards.ts";
-import { card, check, numberOf, open, report, SHOWN_MS, shows, TOKEN, VIEWS, widerThanItself } from "./tools.ts";
+import {
+  card,
+  check,
+  connected,
+  numberOf,
+  open,
+  report,
+  SHOWN_MS,
+  shows,
+  TOKEN,
+  VIEWS,
+  widerThanItself,
+} from "./tools.ts";
 
 /** The dashboard in a real Chromium: what it shows is what the API says, and it says when it knows nothing. */
 
@@ -40,7 +52,7 @@ async function figures(browser: Browser, program: Program, home: SimulatedHome) 
     if (await page.getByText("DEMO").isVisible()) throw new Failure("DEMO is shown");
   });
   const { dependencies } = await program.read<{ dependencies: { home_assistant: { version: string } } }>("/health");
-  await check("Home Assistant's state", () => shows(page, "Home Assistant", "connected"));
+  await check("Home Assistant's state", () => connected(page));
   await check("Home Assistant's version", () => shows(page, "Home Assistant", dependencies.home_assistant.version));
   const { home: counts } = await program.read<{ home: { entities: number } }>("/api/v1/stats");
   await check("the count of entities", () => shows(page, "Activity", String(counts.entities)));
@@ -159,7 +171,7 @@ async function following(page: Page) {
 /** Shown figures go when nobody answers any more, and come back. */
 async function away(browser: Browser, program: Program) {
   const page = await open(browser, program.url, []);
-  await check("before: the card of Home Assistant", () => shows(page, "Home Assistant", "connected"));
+  await check("before: the card of Home Assistant", () => connected(page));
   await check("before: the card of storage", () => card(page, "Storage").waitFor());
   const looked = card(page, "The last changes").getByRole("searchbox");
   await looked.fill("hallway");
@@ -193,7 +205,7 @@ async function away(browser: Browser, program: Program) {
 async function between(browser: Browser, program: Program, home: { change(id: string, state: string): void }) {
   const faults: string[] = [];
   const page = await open(browser, program.url, faults);
-  await shows(page, "Home Assistant", "connected");
+  await connected(page);
   const answers = "**/{health,ready,api/v1/**}";
   await page.route(answers, (route) => route.fulfill({ status: 502, json: { error: "bad gateway" } }));
   await check("a proxy's own answers are none of the service's", async () => {
@@ -278,7 +290,7 @@ async function token(browser: Browser, program: Program) {
   });
   await check("shows the home after the right one", async () => {
     await enter(TOKEN);
-    await shows(page, "Home Assistant", "connected");
+    await connected(page);
   });
   await check("and its changes", () => card(page, "The last changes").getByRole("row").nth(1).waitFor());
   report.compare("no error, and no token in an address", { compared: 1, faults });

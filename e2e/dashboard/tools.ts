@@ -18,6 +18,10 @@ export const card = (page: Page, title: string) => page.getByRole("region", { na
 export const shows = (page: Page, title: string, text: string) =>
   card(page, title).getByText(text).first().waitFor({ timeout: SHOWN_MS });
 
+/** Not "Connected since", which is there without a connection. */
+export const connected = (page: Page) =>
+  card(page, "Home Assistant").getByText("connected", { exact: true }).waitFor({ timeout: SHOWN_MS });
+
 type Measure = "clientWidth" | "offsetHeight" | "offsetLeft" | "scrollWidth" | "width";
 
 /** A measure of an element in pixels; throws where it has none. */
