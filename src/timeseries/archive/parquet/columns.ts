@@ -1,4 +1,4 @@
-import type { DecodedArray, SchemaElement } from "hyparquet";
+import type { DecodedArray, PageHeader, SchemaElement } from "hyparquet";
 import { parquetHeader, readPage } from "hyparquet/src/column.js";
 import { convert, DEFAULT_PARSERS } from "hyparquet/src/convert.js";
 import { readDataPageV2 } from "hyparquet/src/datapage.js";
@@ -27,9 +27,9 @@ interface Page {
 export function unpackTimes(bytes: Uint8Array<ArrayBuffer>, rows: number): ArrayLike<Micros> {
   const reader = { view: new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), offset: 0 };
   const { data_page_header_v2: header, compressed_page_size, uncompressed_page_size } = parquetHeader(reader);
-  if (header?.encoding === "DELTA_BINARY_PACKED" && header.num_values >= rows) {
+  if (header?.encoding === "DELTA_BINARY_PACKED" && header.num_values >= rows && header.is_compressed !== false) {
     const page = bytes.subarray(reader.offset, reader.offset + compressed_page_size);
-    const times = unpackDeltas(header.is_compressed === false ? page : decompress(page, uncompressed_page_size), rows);
+    const times = unpackDeltas(decompress(page, uncompressed_page_size), rows);
     if (times !== undefined) return times;
   }
   const { valueAt } = unpack(bytes, "ts", rows);
@@ -63,6 +63,7 @@ function unpack(bytes: Uint8Array<ArrayBuffer>, name: ReadColumn, rows: number):
   let place = 0;
   while (row < rows && reader.offset < bytes.length) {
     const header = parquetHeader(reader);
+    assertPlausible(header, bytes.length - reader.offset, rows - row);
     if (header.type === "DICTIONARY_PAGE") {
       const { data } = readPage(reader, header, decoder, undefined, undefined, 0);
       dictionary = data && convert(data, decoder);
@@ -70,8 +71,12 @@ function unpack(bytes: Uint8Array<ArrayBuffer>, name: ReadColumn, rows: number):
     }
     const page = bytes.subarray(reader.offset, reader.offset + header.compressed_page_size);
     reader.offset += header.compressed_page_size;
+    assertLevels(page, header.data_page_header_v2!);
     const { definitionLevels, dataPage } = readDataPageV2(page, header, decoder);
     const isDictionary = header.data_page_header_v2!.encoding.endsWith("_DICTIONARY");
+    if (isDictionary !== (dictionary !== undefined)) throw damaged();
+    if (dictionary && (dataPage as number[]).some((place) => place >= dictionary!.length)) throw damaged();
+    if (places !== null && countOf(definitionLevels!) !== dataPage.length) throw damaged();
     if (isDictionary) pages.push({ data: dataPage, dictionary });
     else pages.push({ data: convert(dataPage, decoder), dictionary: undefined });
     if (places === null) row += dataPage.length;
@@ -79,6 +84,50 @@ function unpack(bytes: Uint8Array<ArrayBuffer>, name: ReadColumn, rows: number):
   }
   if (row < rows) throw new Error(`its column "${name}" is too short`);
   return { valueAt: valuesOf(pages), places };
+}
+
+/**
+ * Only what zstd packed has a checksum: not the header of a page, nor which of its rows are empty. A bit that changed there
+ * could have a page read for ever, or shift values from row to row. So both have to agree with what is known without them.
+ */
+function assertPlausible(header: PageHeader, bytes: number, rows: number): void {
+  const { type, compressed_page_size: size, data_page_header_v2: data, dictionary_page_header: dictionary } = header;
+  const values = type === "DICTIONARY_PAGE" ? dictionary?.num_values : data?.num_values;
+  if (!(size > 0 && size <= bytes) || values === undefined || values < 0 || values > rows) throw damaged();
+  if (type === "DICTIONARY_PAGE") return;
+  const { num_nulls: nulls, is_compressed, encoding } = data!;
+  if (values === 0 || nulls < 0 || nulls > values || is_compressed === false) throw damaged();
+  if (encoding === undefined || encoding === "BYTE_STREAM_SPLIT") throw damaged();
+}
+
+/** The runs of definition levels have to be as many as there are values: a longer one would be written out as it says. */
+function assertLevels(page: Uint8Array, header: NonNullable<PageHeader["data_page_header_v2"]>): void {
+  const { num_values: values, definition_levels_byte_length: length, repetition_levels_byte_length } = header;
+  if (repetition_levels_byte_length !== 0 || !(length >= 0 && length <= page.length)) throw damaged();
+  let at = 0;
+  let seen = 0;
+  while (at < length) {
+    let run = 0;
+    for (let scale = 1; ; scale *= 128) {
+      const byte = page[at++]!;
+      run += (byte & 127) * scale;
+      if (byte < 128) break;
+    }
+    const count = Math.floor(run / 2);
+    // A run of packed levels has eight in a byte, any other one level for all of them.
+    at += run % 2 === 1 ? count : 1;
+    seen += run % 2 === 1 ? count * 8 : count;
+  }
+  if (length > 0 && (at !== length || seen < values || seen >= values + 8)) throw damaged();
+}
+
+function damaged(): Error {
+  return new Error("the head of a page is not as it was written");
+}
+
+/** How many rows have a value. */
+function countOf(definitionLevels: readonly number[]): number {
+  return definitionLevels.reduce((count, level) => (level === 0 ? count : count + 1), 0);
 }
 
 function valuesOf(pages: readonly Page[]): Unpacked["valueAt"] {

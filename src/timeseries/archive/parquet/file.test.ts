@@ -38,6 +38,32 @@ function write(t: TestContext, rows: readonly Row[]): string {
   return path;
 }
 
+test("no changed bit of the samples gives other samples, or has them read for ever", (t) => {
+  const path = write(
+    t,
+    rowsOf([100, 200], (row) => (row % 5 === 0 ? `on ${row % 3}` : (row % 40) / 4)),
+  );
+  const whole = readFileSync(path);
+  const tail = tailOf(path);
+  const read = (): string => {
+    using file = openFile(path, tail);
+    return JSON.stringify([...rowsOfFile(file, (place) => place)]);
+  };
+  const right = read();
+  for (let bit = 0; bit < 8 * (whole.length - tail.bytes); bit++) {
+    const changed = Buffer.from(whole);
+    changed[bit >>> 3]! ^= 1 << (bit & 7);
+    writeFileSync(path, changed);
+    let found = right;
+    try {
+      found = read();
+    } catch {
+      // It is refused, as it should be.
+    }
+    assert.equal(found, right, `bit ${bit & 7} of byte ${bit >>> 3}`);
+  }
+});
+
 test("openFile() refuses a file of which any byte after its samples is another one", (t) => {
   const path = write(t, rowsOf([3, 200, GROUP_ROWS + 100], mixed));
   const whole = readFileSync(path);
