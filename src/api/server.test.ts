@@ -728,6 +728,17 @@ test("GET /ready answers 503 with every reason, and notes beside them", async (t
   assert.equal(health.json().dependencies.timeseries.status, "unhealthy");
 });
 
+test("GET /ready notes a log that cannot be carried over, before it has no room left", async (t) => {
+  const { status } = apiOptions();
+  const reason = "Cannot fold the log: database or disk is full";
+  const { api } = await started(t, { status: { ...status, store: () => ({ ...STORING, reason }) } });
+  const response = await api.inject("/ready");
+  assert.equal(response.statusCode, 200);
+  assert.deepEqual(response.json().notes, [
+    "Samples reach the disk, but stay in the log, which grows: Cannot fold the log: database or disk is full",
+  ]);
+});
+
 test("createApi() marks a demo in the page, in /health, in the reference and in each answer", async (t) => {
   const { api } = await started(t, { demo: true });
   assert.match((await api.inject("/")).body, /DEMO/);

@@ -184,6 +184,11 @@ function unknownNamesNote(names: readonly string[]): string[] {
   ];
 }
 
+/** In time: once the log has no room any more, samples wait in memory. */
+function foldNote({ writable, reason }: StoreStatus): string[] {
+  return writable && reason !== null ? [`Samples reach the disk, but stay in the log, which grows: ${reason}`] : [];
+}
+
 /** What keeps the service from its work (`reasons`), and what is worth knowing beside it (`notes`). */
 export function readiness(home: Pick<HomeReader, "health">, status: StatusSources, webhooks: WebhookStatus) {
   const homeAssistant = status.homeAssistant();
@@ -207,6 +212,7 @@ export function readiness(home: Pick<HomeReader, "health">, status: StatusSource
     ...status.gaps().flatMap((gap) => (gap.id === filling ? [backfillNote(gap)] : [])),
     ...(ingest.synchronizing ? ["The home is being read"] : []),
     ...(store.loss === null ? [] : [store.loss]),
+    ...foldNote(store),
     ...(store.archive?.healthy === false ? [`The archive is not whole: ${store.archive.reason}`] : []),
     ...status.targets().flatMap(targetNote),
     ...(store.retention?.notes ?? []),
