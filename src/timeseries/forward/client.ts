@@ -108,7 +108,7 @@ export function createInfluxClient(
     if (first === undefined) throw new Error(`the token may not see the organization "${settings.org}"`);
     const everySeconds = (settings.retentionDays ?? 0) * 86_400;
     const retentionRules = everySeconds === 0 ? [] : [{ type: "expire", everySeconds }];
-    const body = JSON.stringify({ orgID: first?.id, name: bucket, retentionRules });
+    const body = JSON.stringify({ orgID: first.id, name: bucket, retentionRules });
     await json("/api/v2/buckets", { method: "POST", body, headers: { "content-type": "application/json" } });
   }
 
