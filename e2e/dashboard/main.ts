@@ -8,7 +8,7 @@ import { Failure } from "../failure.ts";
 import { freePort } from "../home-assistant/start.ts";
 import { type Program, startProgram } from "../program.ts";
 import { waitUntil } from "../wait.ts";
-import { charts, words } from "./charts.ts";
+import { charts } from "./charts.ts";
 import { firstRun } from "./first-run.ts";
 import { SCORE, SOURCES, startScoreboards, TEAMS } from "./scoreboards.ts";
 import {
@@ -24,6 +24,7 @@ import {
   VIEWS,
   widerThanItself,
 } from "./tools.ts";
+import { words } from "./words.ts";
 
 /** The dashboard in a real Chromium: what it shows is what the API says, and it says when it knows nothing. */
 
@@ -345,6 +346,7 @@ try {
   await figures(browser, program, home);
   report.scenario("charts");
   await charts(browser, program);
+  report.scenario("words");
   await words(browser, program, home);
   report.scenario("views");
   await views(browser, program);

@@ -68,11 +68,12 @@ export interface EntityPointSink {
   takePoints(points: readonly EntityPoint[], resolution: Micros): Promise<void>;
   /**
    * Where points of our own layout belong, by the entity_id and the registry's id that they carry (null: none). Their
-   * samples are complete, so whoever has the place appends them.
+   * samples are complete, so whoever has the place appends them. Series of an entity that is told to have got an id since,
+   * and that our own Home Assistant does not know, go on under the id from here on.
    */
   placeOf(entityId: string, registryId: string | null): EntityPlace;
   /** Another number whenever answers of `placeOf` may be others. */
   placesVersion(): number;
-  /** Samples were appended to the series of a place. */
-  appended(entityId: string): void;
+  /** Samples were appended to the series of a place, the newest of them at `newest`: so far the entity had its name. */
+  appended(entityId: string, place: EntityPlace, newest: Micros): void;
 }

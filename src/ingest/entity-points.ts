@@ -174,7 +174,11 @@ export function createEntityPoints(options: EntityPointsOptions): EntityPointSin
       };
     },
     placesVersion: () => index.version + filter.version,
-    appended: onAppended,
+    appended(entityId, { subject, name }, newest) {
+      onAppended(entityId);
+      // It may go by this name again, after it had another one.
+      if (name !== null) store.rename(STATE_MEASUREMENT, subject, name, newest);
+    },
   };
 }
 

@@ -2,23 +2,15 @@ import { AppError } from "../domain/errors.ts";
 import type { AttributeMode } from "./normalize.ts";
 import type { RetentionRule } from "./retention-rules.ts";
 
-/** What entities can be chosen by, in the order in which Home Assistant and then we look. */
-export const MATCH_LISTS = [
-  "entities",
-  "entity_globs",
-  "domains",
-  "areas",
-  "labels",
-  "devices",
-  "integrations",
-] as const;
-
-export type MatchList = (typeof MATCH_LISTS)[number];
-
-/** Those of ours, which ask where an entity belongs. */
+/** Lists of ours: they ask where an entity belongs. */
 export const BELONGING_LISTS = ["areas", "labels", "devices", "integrations"] as const;
 
 export type BelongingList = (typeof BELONGING_LISTS)[number];
+
+/** What entities can be chosen by, in the order in which Home Assistant and then we look. */
+export const MATCH_LISTS = ["entities", "entity_globs", "domains", ...BELONGING_LISTS] as const;
+
+export type MatchList = (typeof MATCH_LISTS)[number];
 
 /**
  * Lists of entities. `domains`, `entity_globs` and `entities` are Home Assistant's own. `areas`, `labels` and

@@ -231,19 +231,19 @@ for (const [what, line] of [
 test("write() asks anew where entities belong once that may have changed, and tells whom it appended to", async (t) => {
   let subject = "light.hall";
   let version = 1;
-  const told: string[] = [];
+  const told: unknown[] = [];
   const { write, values } = await open(t, {
     writer: {
       entities: {
         ...ENTITY_POINTS_DOUBLE,
         placeOf: (name) => ({ subject, name, records: (field) => field !== "secret" }),
         placesVersion: () => version,
-        appended: (entityId) => told.push(entityId),
+        appended: (entityId, place, newest) => told.push([entityId, place.subject, newest]),
       },
     },
   });
   const at = (ms: number): string => `state,entity_id=light.hall value=${ms},secret=${ms} ${ms}000`;
-  await write(`${at(1)}\n${at(2)}`);
+  await write(`${at(2)}\n${at(1)}`);
   subject = "uuid";
   await write(at(3));
   version++;
@@ -251,7 +251,11 @@ test("write() asks anew where entities belong once that may have changed, and te
   assert.deepEqual(await values("state", "light.hall", "state"), [1, 2, 3]);
   assert.deepEqual(await values("state", "uuid", "state"), [4]);
   assert.equal(await values("state", "light.hall", "secret"), undefined);
-  assert.deepEqual(told, ["light.hall", "light.hall", "light.hall"]);
+  assert.deepEqual(told, [
+    ["light.hall", "light.hall", 2],
+    ["light.hall", "light.hall", 3],
+    ["light.hall", "uuid", 4],
+  ]);
 });
 
 test("write() hands entity points of a long body on in parts, in order", async (t) => {

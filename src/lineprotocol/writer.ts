@@ -13,7 +13,6 @@ import type {
 } from "../domain/line-protocol.ts";
 import { fieldOfName, valueOfKind } from "../domain/native-layout.ts";
 import type { Micros, Value } from "../domain/sample.ts";
-import { STATE_MEASUREMENT } from "../domain/series.ts";
 import type { SampleSink, StoreStatus } from "../domain/store.ts";
 import { plainName } from "../lib/line-protocol.ts";
 import { nowMicros } from "../lib/time.ts";
@@ -41,7 +40,7 @@ const PAUSE_BYTES = 32 * 1024;
 const SLICE_MS = 8;
 
 /** What lines need of the store. */
-export type LineStore = Pick<SampleSink, "series" | "find" | "append" | "rename" | "flush"> & { status(): StoreStatus };
+export type LineStore = Pick<SampleSink, "series" | "find" | "append" | "flush"> & { status(): StoreStatus };
 
 export interface LineWriterOptions {
   readonly store: LineStore;
@@ -112,7 +111,7 @@ export function createLineWriter(options: LineWriterOptions): LineWriter {
    */
   const pointSeries: number[] = [];
   let pointFields = 0;
-  /** What got samples of our own layout that are of entities. */
+  /** The entities that got samples of our own layout. */
   let appendedTo: NativeTarget[] = [];
   let request = 0;
   let placesVersion = entities.placesVersion();
@@ -269,9 +268,7 @@ export function createLineWriter(options: LineWriterOptions): LineWriter {
       await parseAll(body, precision);
     } finally {
       for (const { entityId, place, newest } of appendedTo) {
-        entities.appended(entityId!);
-        // It may go by this name again, after it had another one.
-        if (place.name !== null) store.rename(STATE_MEASUREMENT, place.subject, place.name, newest);
+        entities.appended(entityId!, place, newest);
       }
       counts.points += points;
       counts.faultyLines += faultyLines;
