@@ -18,6 +18,7 @@ import { collectGarbage } from "./lib/collect-garbage.ts";
 import { DirectoryHeld, lockDirectory } from "./lib/directory-lock.ts";
 import { fullDiskRemedy } from "./lib/full-disk.ts";
 import type { Logger } from "./lib/log.ts";
+import { shareThread } from "./lib/worker-rpc.ts";
 import { createLineWriter } from "./lineprotocol/writer.ts";
 import { openHome } from "./metadata/home.ts";
 import { createSetup, type Restart } from "./setup.ts";
@@ -82,10 +83,12 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     const remedy = "If there was one, stop this and put it back, or restore a backup (docs/backup.md)";
     log.warn(`There is no ${name} beside the other databases of "${config.dataDir}": a new one begins. ${remedy}`);
   }
+  const writers = shareThread(new URL("./writers.worker.ts", import.meta.url));
   const home = await openHome({
     file: config.metadataFile,
     settings: config.sqlite,
     log: component("metadata"),
+    startWriter: writers("home"),
   });
   stack.defer(() => home.close());
   const demo = options.demo !== null;
@@ -110,6 +113,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     archive: { hotDays: config.hotDays },
     settings: config.sqlite,
     log: component("timeseries"),
+    startWriter: writers("samples"),
     timeZone: () => place().timeZone,
     durableUntil: () => ingesting?.heardUntil() ?? null,
     onOverflow: (from) => ingesting?.overflowed(from),

@@ -40,7 +40,7 @@ if (process.argv[2] === "--fill-compile-cache") {
   await import("./main.ts");
   await import("./testing/demo-home.ts");
   // Outside of a thread they end at once with an error, but compiled they are.
-  for (const file of globSync("src/**/{*.worker,hot/reader,hot/writer,webhooks/send}.ts", { cwd: root }))
+  for (const file of globSync("src/**/{*.worker,hot/reader,webhooks/send}.ts", { cwd: root }))
     await import(join(root, file)).catch(() => {});
 } else {
   if (enabled) {

@@ -5,7 +5,10 @@ const IDLE_MS = 250;
 /** What is worth a collection, beyond what was left by the last one. */
 const GARBAGE_MIN_BYTES = 1_500_000;
 
-/** How often the main thread looks whether it is quiet, and for how much of that time it may have worked then. */
+/**
+ * How often the main thread looks whether it is quiet, and for how much of that time it may have worked then. Its
+ * processor's time counts: on a machine that is busy with others, waiting for it looks like work.
+ */
 const QUIET_CHECK_MS = 10_000;
 const QUIET_PART_MAX = 0.1;
 /** A pause of the main thread must be worth more. */
@@ -43,11 +46,12 @@ export function collectWhenIdle(): () => void {
  */
 export function collectWhenQuiet(checkMs = QUIET_CHECK_MS): void {
   let left = 0;
-  let before = performance.eventLoopUtilization();
+  let before = process.threadCpuUsage();
   setInterval(() => {
-    const { utilization } = performance.eventLoopUtilization(before);
-    before = performance.eventLoopUtilization();
-    if (utilization > QUIET_PART_MAX || getHeapStatistics().total_physical_size - left < MAIN_GROWTH_MIN_BYTES) return;
+    const { user, system } = process.threadCpuUsage(before);
+    before = process.threadCpuUsage();
+    const isQuiet = user + system <= QUIET_PART_MAX * checkMs * 1000;
+    if (!isQuiet || getHeapStatistics().total_physical_size - left < MAIN_GROWTH_MIN_BYTES) return;
     collectGarbage();
     left = getHeapStatistics().total_physical_size;
   }, checkMs).unref();

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setFlagsFromString } from "node:v8";
-import { startOnDemand } from "./worker-rpc.ts";
+import { shareThread, startOnDemand } from "./worker-rpc.ts";
 
 type Echo = {
   thread(argument: null): number;
@@ -89,4 +89,51 @@ test("serveCommands() collects the thread's garbage when nobody calls", { timeou
   const worker = startOnDemand<Echo>(FILE, {}, FOR_EVER_MS, (error) => assert.fail(error));
   t.after(() => worker.end());
   assert.equal(await worker.call("litter", null), "collected");
+});
+
+const SHARED = `
+  import { threadId } from "node:worker_threads";
+  import { serveParts } from ${RPC};
+  serveParts({
+    one: { thread: () => threadId, die: () => process.exit(3) },
+    other: { thread: () => -threadId },
+  });
+`;
+const SHARED_FILE = new URL(`data:text/javascript,${encodeURIComponent(SHARED)}`);
+type Shared = { thread(argument: null): number; die(argument: null): void };
+
+test("shareThread() gives each part its own commands in one thread, which the last one ends", async () => {
+  const share = shareThread(SHARED_FILE);
+  const one = share<Shared>("one")(assert.ifError);
+  const other = share<Shared>("other")((error) => assert.fail(error));
+  const thread = await one.call("thread", null);
+  assert.equal(await other.call("thread", null), -thread);
+  await assert.rejects(other.call("die", null), /no command "other\/die"/);
+  await one.terminate();
+  assert.equal(await other.call("thread", null), -thread, "the thread is still needed");
+  await other.terminate();
+  await assert.rejects(other.call("thread", null), /ended/);
+  const again = share<Shared>("one")(assert.ifError);
+  assert.notEqual(await again.call("thread", null), thread);
+  await again.terminate();
+});
+
+test("shareThread() tells all parts of the thread's death, and whoever comes then starts another", async () => {
+  const share = shareThread(SHARED_FILE);
+  const deaths: string[] = [];
+  const one = share<Shared>("one")(() => deaths.push("one"));
+  const other = share<Shared>("other")(() => deaths.push("other"));
+  const thread = await one.call("thread", null);
+  const asked = assert.rejects(one.call("die", null), /ended with code 3/);
+  await assert.rejects(other.call("thread", null), /ended with code 3/);
+  await asked;
+  assert.deepEqual(deaths, ["one", "other"]);
+  const next = share<Shared>("one")(assert.ifError);
+  const started = await next.call("thread", null);
+  assert.notEqual(started, thread);
+  // Those that are left over end nothing of what others use.
+  await one.terminate();
+  await other.terminate();
+  assert.equal(await next.call("thread", null), started);
+  await next.terminate();
 });

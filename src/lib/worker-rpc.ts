@@ -115,6 +115,46 @@ export function startWorker<C extends Commands>(
   };
 }
 
+/** Starts a thread, or takes part in one that others share. `onDeath` tells of an end nobody asked for. */
+export type StartRemote<C extends Commands> = (onDeath: (error: Error) => void) => Remote<C>;
+
+/**
+ * A thread that several take part in, each with commands of its own (`serveParts`): a thread of one's own takes some
+ * 8 MB. It is started by the first, and ends when all have terminated theirs. When it dies, all are told; whoever takes
+ * part after that starts another one.
+ */
+export function shareThread(file: URL): <C extends Commands>(part: string) => StartRemote<C> {
+  let running: { readonly remote: Remote<Commands>; readonly parts: Set<(error: Error) => void> } | undefined;
+
+  function start(): NonNullable<typeof running> {
+    const parts = new Set<(error: Error) => void>();
+    const remote = startWorker<Commands>(file, {}, (error) => {
+      running = undefined;
+      for (const onDeath of parts) onDeath(error);
+    });
+    return { remote, parts };
+  }
+
+  return <C extends Commands>(part: string): StartRemote<C> =>
+    (onDeath) => {
+      running ??= start();
+      const { remote, parts } = running;
+      parts.add(onDeath);
+      return {
+        call: (name, argument, transfer) => remote.call(`${part}/${name}`, argument, transfer) as Promise<never>,
+        get pending() {
+          return remote.pending;
+        },
+        async terminate() {
+          parts.delete(onDeath);
+          if (parts.size > 0) return;
+          if (running?.remote === remote) running = undefined;
+          await remote.terminate();
+        },
+      };
+    };
+}
+
 export interface OnDemand<C extends Commands> {
   /** As `Remote.call`; starts the thread where none runs. */
   call: Remote<C>["call"];
@@ -190,8 +230,20 @@ export function isCalled(): boolean {
 
 /** Inside the worker thread: answers the calls of `startWorker` by these commands, and gives memory back between them. */
 export function serveCommands(commands: Commands): void {
+  serve((name) => commands[name]);
+}
+
+/** As `serveCommands`, for the parts of `shareThread` by their names. */
+export function serveParts(parts: Readonly<Record<string, Commands>>): void {
+  serve((name) => {
+    const [part, command] = name.split("/") as [string, string];
+    return parts[part]?.[command];
+  });
+}
+
+function serve(find: (name: string) => Commands[string] | undefined): void {
   const port = parentPort;
-  if (!port) throw new Error("serveCommands() belongs into a worker thread");
+  if (!port) throw new Error("Commands are served in a worker thread");
   const fail = (id: number, error: unknown): void => {
     const { message, name, code, errcode } = error as Partial<Failure>;
     port.postMessage({
@@ -214,7 +266,7 @@ export function serveCommands(commands: Commands): void {
     begunCall = id;
     worked();
     try {
-      const command = commands[name];
+      const command = find(name);
       if (!command) throw new TypeError(`This thread has no command "${name}"`);
       const result = command(argument);
       if (result instanceof Promise) {

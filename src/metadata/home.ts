@@ -3,6 +3,7 @@ import type { DatabaseSync } from "node:sqlite";
 import type { CurrentStates, HomeConfig } from "../domain/home.ts";
 import type { HomeReader, HomeWriter, KnownEntities } from "../domain/home-store.ts";
 import type { Logger } from "../lib/log.ts";
+import type { StartRemote } from "../lib/worker-rpc.ts";
 import { readAreas } from "./areas.ts";
 import { readBelongings } from "./belongings.ts";
 import { createCurrentStates, readStates } from "./current-states.ts";
@@ -15,6 +16,7 @@ import { readIntegrationAnalytics, readIntegrations } from "./integrations.ts";
 import { createQueries, type Queries } from "./page.ts";
 import { createEntitySearch } from "./search.ts";
 import { openWriter, type WriterCounters } from "./writer.ts";
+import type { WriterCommands } from "./writer-commands.ts";
 
 /** In a home of so many entities a search takes some 5 ms; in a larger one it is another thread's. */
 const SEARCH_HERE_MAX = 10_000;
@@ -24,9 +26,11 @@ export interface HomeOptions {
   readonly file: string;
   readonly settings?: DatabaseSettings;
   readonly log: Logger;
+  /** The thread that writes, where it is shared; one of its own without it. */
+  readonly startWriter?: StartRemote<WriterCommands>;
 }
 
-/** The home as Home Assistant describes it: written in a thread of its own, read on the caller's. */
+/** The home as Home Assistant describes it: written in another thread, read on the caller's. */
 export interface Home extends HomeWriter, HomeReader, KnownEntities, AsyncDisposable {
   readonly states: CurrentStates;
   /** A random uuid, made when the database was. It names this home among others. */
@@ -43,9 +47,10 @@ export interface Home extends HomeWriter, HomeReader, KnownEntities, AsyncDispos
  * Opens the database of the home: checked, migrated, made where absent. A damaged file is moved aside (one warning)
  * and a new one begins. Rejects with an AppError naming path and remedy when the file cannot be used.
  */
-export async function openHome({ file, settings = DEFAULT_SETTINGS, log }: HomeOptions): Promise<Home> {
+export async function openHome(options: HomeOptions): Promise<Home> {
+  const { file, settings = DEFAULT_SETTINGS, log } = options;
   const states = createCurrentStates();
-  const writer = await openWriter(file, settings, states, log);
+  const writer = await openWriter(file, settings, states, log, options.startWriter);
   const { movedAside, applied, homeId } = writer.report;
   if (movedAside) {
     log.error(

@@ -3,13 +3,13 @@ import type { HomeConfig, RegistryKind, RegistryRow } from "../domain/home.ts";
 import type { HomeWriter } from "../domain/home-store.ts";
 import type { Logger } from "../lib/log.ts";
 import { nowMicros } from "../lib/time.ts";
-import { type Remote, startWorker } from "../lib/worker-rpc.ts";
+import { type Remote, type StartRemote, startWorker } from "../lib/worker-rpc.ts";
 import type { EncodedRows } from "./commands.ts";
 import type { SavableStates } from "./current-states.ts";
 import type { DatabaseSettings } from "./database.ts";
 import { asAppError } from "./failures.ts";
 import { isRow, keyOf } from "./rows.ts";
-import type { OpenReport, WriterCommands, WriterData } from "./writer.worker.ts";
+import type { OpenReport, WriterCommands } from "./writer-commands.ts";
 
 /** Writes that may wait for the thread; what comes on top is refused as `unavailable`. */
 export const WRITES_WAITING_MAX = 1_000;
@@ -38,28 +38,45 @@ export interface Writer {
   close(): Promise<void>;
 }
 
-/** Opens the database in a thread of its own. Rejects with an AppError that names path and remedy. */
+/**
+ * Opens the database in the thread that `start` brings. Rejects with an AppError that names path and remedy. When the
+ * thread dies, the writes under way are `unavailable` and the next one starts another.
+ */
 export async function openWriter(
   file: string,
   settings: DatabaseSettings,
   states: SavableStates,
   log: Logger,
+  start = ownThread,
 ): Promise<Writer> {
   const counters = { writes: 0, failed: 0, refused: 0, skippedRows: 0 };
   let fault: string | null = null;
-  const workerData: WriterData = { file, settings };
-  const remote: Remote<WriterCommands> = startWorker(
-    new URL("./writer.worker.ts", import.meta.url),
-    { workerData },
-    (error) => {
+  let opening: Promise<Remote<WriterCommands>> | undefined;
+  let report: OpenReport | undefined;
+
+  async function open(): Promise<Remote<WriterCommands>> {
+    const remote = start((error) => {
+      opening = undefined;
       fault = `the writing thread has ended: ${error.message}`;
-      log.error({ err: error }, "The thread that writes the database of the home has ended");
-    },
-  );
-  const report = await remote.call("open", null).catch(async (error: unknown) => {
-    await remote.terminate();
-    throw asAppError(`Cannot open the database "${file}"`, error);
-  });
+      log.error({ err: error }, "The thread that writes the database of the home ended; another one takes over");
+    });
+    try {
+      const opened = await remote.call("open", { file, settings, mayReplace: report === undefined });
+      report ??= opened;
+      return remote;
+    } catch (error) {
+      opening = undefined;
+      await remote.terminate();
+      throw asAppError(`Cannot open the database "${file}"`, error);
+    }
+  }
+  const thread = (): Promise<Remote<WriterCommands>> => {
+    opening ??= open();
+    return opening;
+  };
+  const call: Remote<WriterCommands>["call"] = (name, argument, transfer) =>
+    thread().then((remote) => remote.call(name, argument, transfer));
+  await thread();
 
   // Encoding rows takes turns with other work, so that calls have to be kept in order here.
   let last: Promise<unknown> = Promise.resolve();
@@ -105,14 +122,14 @@ export async function openWriter(
         const encoded = await encodeRows(kind, rows);
         const without = rows.length - encoded.keys.length;
         if (without > 0) skipped(kind, without, "they have no id");
-        const { refused, ...diff } = await remote.call("applyRegistry", { kind, rows: encoded, at });
+        const { refused, ...diff } = await call("applyRegistry", { kind, rows: encoded, at });
         if (refused.length > 0) skipped(kind, refused.length, `the database refuses "${refused[0]}"`);
         return diff;
       }),
     applyUnregistered: (entities, complete, at) =>
-      inOrder("store entities", () => remote.call("applyUnregistered", { entities, complete, at })),
+      inOrder("store entities", () => call("applyUnregistered", { entities, complete, at })),
     removeUnregistered: (entityIds, at) =>
-      inOrder("remove entities", () => remote.call("removeUnregistered", { entityIds, at })),
+      inOrder("remove entities", () => call("removeUnregistered", { entityIds, at })),
     saveStates: () =>
       inOrder("save the current states", async () => {
         // What changes during a commit waits for the next time: in a home that changes during each there would be no end.
@@ -120,7 +137,7 @@ export async function openWriter(
           const taken = states.take(Math.min(left, SAVE_STATES));
           if (taken === undefined) break;
           try {
-            await remote.call("saveStates", taken);
+            await call("saveStates", taken);
           } catch (error) {
             states.giveBack(taken);
             throw error;
@@ -130,32 +147,34 @@ export async function openWriter(
     bulkUpsert: (kind, body) => {
       const own = body.map(ownBytes);
       const memory = own.map(({ buffer }) => buffer);
-      return inOrder(`store ${kind} rows`, () =>
-        remote.call("bulkUpsert", { kind, body: own, at: nowMicros() }, memory),
-      );
+      return inOrder(`store ${kind} rows`, () => call("bulkUpsert", { kind, body: own, at: nowMicros() }, memory));
     },
     putManualDevice: (device) =>
-      inOrder(`store device "${device.device_id}"`, () => remote.call("putManualDevice", { device, at: nowMicros() })),
+      inOrder(`store device "${device.device_id}"`, () => call("putManualDevice", { device, at: nowMicros() })),
     deleteManualDevice: (deviceId) =>
-      inOrder(`remove device "${deviceId}"`, () => remote.call("deleteManualDevice", { deviceId, at: nowMicros() })),
-    saveConfig: (config) => inOrder("store the home's configuration", () => remote.call("saveConfig", config)),
+      inOrder(`remove device "${deviceId}"`, () => call("deleteManualDevice", { deviceId, at: nowMicros() })),
+    saveConfig: (config) => inOrder("store the home's configuration", () => call("saveConfig", config)),
   };
   return {
     writes,
-    report,
+    report: report!,
     counters,
     get fault() {
       return fault;
     },
     close() {
       closed ??= last.then(async () => {
-        await remote.call("close", null).catch((error: unknown) => log.warn(`Closing failed: ${messageOf(error)}`));
-        await remote.terminate();
+        const remote = await opening?.catch(() => undefined);
+        await remote?.call("close", null).catch((error: unknown) => log.warn(`Closing failed: ${messageOf(error)}`));
+        await remote?.terminate();
       });
       return closed;
     },
   };
 }
+
+const ownThread: StartRemote<WriterCommands> = (onDeath) =>
+  startWorker(new URL("./writer.worker.ts", import.meta.url), {}, onDeath);
 
 /** What shares its memory with others (a slice of Node's pool) is copied, the rest can be handed over. */
 function ownBytes(part: Uint8Array): Uint8Array<ArrayBuffer> {

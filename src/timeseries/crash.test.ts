@@ -252,9 +252,9 @@ test("kill -9 at random moments loses nothing that flush() promised and doubles 
 /** Ends each thread of the store, not the process, again and again once the store is open. */
 const ASSASSIN = `
   import { existsSync } from "node:fs";
-  import { isMainThread, workerData } from "node:worker_threads";
-  if (!isMainThread && workerData?.directory) {
-    setInterval(() => existsSync(workerData.directory + "/armed") && process.exit(3), 20 + Math.random() * 150);
+  import { isMainThread } from "node:worker_threads";
+  if (!isMainThread) {
+    setInterval(() => existsSync(process.env.ARMED) && process.exit(3), 20 + Math.random() * 150);
   }
 `;
 
@@ -267,13 +267,13 @@ const VICTIM = `
   let deaths = 0;
   // Enough then: a machine that is busy may need longer for each answer than a thread lives.
   log.error = ({ err }) => {
-    if (/ended with code 3/.test(err?.message) && ++deaths === 6) rmSync(process.argv[4] + "/armed");
+    if (/ended with code 3/.test(err?.message) && ++deaths === 6) rmSync(process.env.ARMED);
   };
   const store = await openStore({
     directory: process.argv[4], commitSeconds: 1000, log, foldSamples: 300,
     settings: { busyTimeoutSeconds: 5, cacheSize: -2000, synchronous: "FULL" },
   });
-  writeFileSync(process.argv[4] + "/armed", "");
+  writeFileSync(process.env.ARMED, "");
   const again = async (work) => {
     for (;;) try { return await work(); } catch (error) { if (error.code !== "unavailable") throw error; }
   };
@@ -300,6 +300,7 @@ test("the death of its threads costs the store nothing", async (t) => {
   const modules = [import.meta.resolve("./store.ts"), import.meta.resolve("../lib/log.ts")];
   const child = spawn(process.execPath, ["--import", assassin, victim, ...modules, directory], {
     stdio: ["ignore", "pipe", "inherit"],
+    env: { ...process.env, ARMED: join(directory, "armed") },
     // Each time that a commit fails it waits twice as long for the next attempt.
     timeout: 120_000,
   });

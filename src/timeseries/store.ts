@@ -11,7 +11,7 @@ import type { Logger } from "../lib/log.ts";
 import { makeDirectory } from "../lib/make-directory.ts";
 import { NEWER_REVISION } from "../lib/migrate.ts";
 import { nowMicros } from "../lib/time.ts";
-import { startOnDemand } from "../lib/worker-rpc.ts";
+import { type StartRemote, startOnDemand } from "../lib/worker-rpc.ts";
 import { createAdopted } from "./archive/adopted.ts";
 import { openInfluxArchive } from "./archive/influxdb/archive.ts";
 import { daysOf } from "./archive/parquet/archive.ts";
@@ -33,7 +33,7 @@ import { type Day, dayOf } from "./hot/day.ts";
 import { createDisk } from "./hot/disk.ts";
 import { MemoryLevel } from "./hot/memory-level.ts";
 import type { ReaderCommands } from "./hot/reader.ts";
-import type { StoredState, WriterOptions } from "./hot/writer-commands.ts";
+import type { StoredState, WriterCommands, WriterOptions } from "./hot/writer-commands.ts";
 import { createLosses, logDamage } from "./losses.ts";
 import { createReading } from "./reading.ts";
 import { createDroppedTime } from "./retention/dropped-time.ts";
@@ -76,6 +76,8 @@ export interface StoreOptions {
   readonly memorySamplesMax?: number;
   /** Samples in the log that make a fold due. */
   readonly foldSamples?: number;
+  /** The thread that writes, where it is shared; one of its own without it. */
+  readonly startWriter?: StartRemote<WriterCommands>;
   /** How large the file may become, in pages; asked before each transaction. Stands for a disk that is full. */
   readonly maxPages?: () => number;
 }
@@ -137,7 +139,8 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   let closing = false;
 
   const committer = createCommitter({
-    workerData,
+    writer: workerData,
+    ...(options.startWriter === undefined ? {} : { startWriter: options.startWriter }),
     commitSeconds: options.commitSeconds,
     ...(options.foldSamples === undefined ? {} : { foldSamples: options.foldSamples }),
     ...(options.maxPages === undefined ? {} : { maxPages: options.maxPages }),

@@ -5,7 +5,7 @@ import type { SeriesNumber } from "../../domain/series.ts";
 import { createBackoff } from "../../lib/backoff.ts";
 import { isCorruption } from "../../lib/damaged-database.ts";
 import type { Logger } from "../../lib/log.ts";
-import { type Remote, startWorker } from "../../lib/worker-rpc.ts";
+import { type Remote, type StartRemote, startWorker } from "../../lib/worker-rpc.ts";
 import type { RollupDrop } from "../retention/dropped.ts";
 import type { BuiltPart } from "../rollups/build.ts";
 import type { MendedRollups } from "../rollups/salvage-rollups.ts";
@@ -78,7 +78,9 @@ export type ForwardCommands = Pick<
 >;
 
 export interface CommitterOptions {
-  readonly workerData: WriterOptions;
+  readonly writer: WriterOptions;
+  /** The thread of the writer, where it is shared with others. */
+  readonly startWriter?: StartRemote<WriterCommands>;
   readonly commitSeconds: number;
   readonly foldSamples?: number;
   readonly maxPages?: () => number;
@@ -161,7 +163,7 @@ interface Waiter {
  * the disk refuses stays first in the line and is tried again, with growing pauses, for as long as it takes.
  */
 export function createCommitter(options: CommitterOptions): Committer {
-  const { log, now, foldSamples = FOLD_SAMPLES } = options;
+  const { log, now, foldSamples = FOLD_SAMPLES, startWriter = ownThread } = options;
   const retry = createBackoff(RETRY_FIRST_MS, RETRY_CAP_MS);
   /** Full or sealed, the oldest first; the first one may be under way. */
   const line: Chunk[] = [];
@@ -207,11 +209,13 @@ export function createCommitter(options: CommitterOptions): Committer {
 
   /** The writer, started when it is first needed; after a death the next try starts another one. */
   function remote(): Remote<WriterCommands> {
-    const file = new URL("./writer.ts", import.meta.url);
-    writer ??= startWorker<WriterCommands>(file, { workerData: options.workerData }, (error) => {
+    if (writer) return writer;
+    writer = startWriter((error) => {
       log.error({ err: error }, "The thread that writes samples ended; another one takes over");
       writer = undefined;
     });
+    // Only the death of the thread rejects it, of which the call that follows tells as well.
+    writer.call("configure", options.writer).catch(() => undefined);
     return writer;
   }
 
@@ -535,6 +539,9 @@ export function createCommitter(options: CommitterOptions): Committer {
     },
   };
 }
+
+const ownThread: StartRemote<WriterCommands> = (onDeath) =>
+  startWorker(new URL("./writer.worker.ts", import.meta.url), {}, onDeath);
 
 function damageOf(day: Day): string {
   return `A part of timeseries.db with samples of ${nameOfDay(day)} is damaged`;

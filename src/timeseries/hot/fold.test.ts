@@ -187,13 +187,14 @@ function longChunk(from: number, count: number) {
 }
 
 test("the writer commits, and seals no day that is being folded, while a fold is under way", async (t) => {
-  const workerData: WriterOptions = { directory: folder(t), settings: SETTINGS };
+  const options: WriterOptions = { directory: folder(t), settings: SETTINGS };
   const deaths: Error[] = [];
-  const writer = startWorker<WriterCommands>(new URL("./writer.ts", import.meta.url), { workerData }, (error) =>
+  const writer = startWorker<WriterCommands>(new URL("./writer.worker.ts", import.meta.url), {}, (error) =>
     deaths.push(error),
   );
   try {
     const day = dayOf(T0);
+    await writer.call("configure", options);
     await writer.call("load", null);
     await writer.call("commit", { chunk: longChunk(0, 60_000) });
     const order: string[] = [];
@@ -202,7 +203,7 @@ test("the writer commits, and seals no day that is being folded, while a fold is
       order.push("fold");
       return answer;
     });
-    const meanwhile = openForReading(join(workerData.directory, "timeseries.db"), SETTINGS);
+    const meanwhile = openForReading(join(options.directory, "timeseries.db"), SETTINGS);
     let end = 60_000;
     // Not before the fold's first step, the day is like any other.
     for (; end === 60_000 || !isFoldUnfinished(meanwhile); end += 10) {
@@ -221,7 +222,7 @@ test("the writer commits, and seals no day that is being folded, while a fold is
     const after = await writer.call("archive", { change: { day, file: null, obsolete: [] } });
     assert.equal(after.sealed, true);
     await writer.call("close", null);
-    using db = openForWriting(join(workerData.directory, "timeseries.db"), SETTINGS);
+    using db = openForWriting(join(options.directory, "timeseries.db"), SETTINGS);
     assert.equal(readLog(db).series.length, end - 60_000);
   } finally {
     await writer.terminate();
@@ -230,9 +231,10 @@ test("the writer commits, and seals no day that is being folded, while a fold is
 });
 
 test("a flood does not outrun a fold, however long the log is", async (t) => {
-  const workerData: WriterOptions = { directory: folder(t), settings: SETTINGS };
-  const writer = startWorker<WriterCommands>(new URL("./writer.ts", import.meta.url), { workerData }, assert.ifError);
+  const options: WriterOptions = { directory: folder(t), settings: SETTINGS };
+  const writer = startWorker<WriterCommands>(new URL("./writer.worker.ts", import.meta.url), {}, assert.ifError);
   try {
+    await writer.call("configure", options);
     await writer.call("load", null);
     const long = 1_000_000;
     await writer.call("commit", { chunk: longChunk(0, long) });

@@ -317,9 +317,10 @@ test("where there is no room to mend, answers are what can be read, with a warni
   assert.match(store.status().loss!, /was damaged: 1\d+ of them were saved/);
 });
 
-async function withWriter(workerData: WriterOptions, work: (writer: Remote<WriterCommands>) => Promise<void>) {
-  const writer = startWorker<WriterCommands>(new URL("./writer.ts", import.meta.url), { workerData }, assert.ifError);
+async function withWriter(options: WriterOptions, work: (writer: Remote<WriterCommands>) => Promise<void>) {
+  const writer = startWorker<WriterCommands>(new URL("./writer.worker.ts", import.meta.url), {}, assert.ifError);
   try {
+    await writer.call("configure", options);
     await work(writer);
     await writer.call("close", null);
   } finally {
@@ -343,10 +344,10 @@ test("a start that reads a damaged day, for a target that is new, mends it and m
 test("a sample that is looked up in a damaged day can be committed once it is mended", async (t) => {
   const directory = temporary(t);
   const targets = [{ name: "mirror", waitingMax: 1_000_000 }];
-  const workerData = { directory, settings: SETTINGS, targets };
+  const options = { directory, settings: SETTINGS, targets };
   const chunk = new Chunk(1);
-  await damagedStore(directory, now, workerData);
-  await withWriter(workerData, async (writer) => {
+  await damagedStore(directory, now, options);
+  await withWriter(options, async (writer) => {
     await writer.call("load", null);
     chunk.push(1, T0 + (SAMPLES / 2) * EVERY + 1, 1);
     await assert.rejects(writer.call("commit", { chunk: chunk.packed() }), isCorruption);

@@ -25,7 +25,7 @@ import type {
 import type { MendedDay } from "./salvage.ts";
 import type { ArchiveChange } from "./sealing.ts";
 
-/** What the thread is started with. */
+/** What the writer has to know first. */
 export interface WriterOptions {
   readonly directory: string;
   readonly settings: SqliteSettings;
@@ -137,6 +137,8 @@ export interface StoreRollupsRequest {
  * `fold`.
  */
 export type WriterCommands = {
+  /** The first call to a thread. Opens nothing. */
+  configure(argument: WriterOptions): void;
   /** Opens (or makes) the file and reads what the main thread keeps in memory. */
   load(argument: null): StoredState;
   /** Appends to the log. Opens the file where `load` was not called: in a thread that follows one that died. */

@@ -1,14 +1,13 @@
 import { join } from "node:path";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { workerData } from "node:worker_threads";
 import { messageOf } from "../../domain/errors.ts";
 import type { Micros } from "../../domain/sample.ts";
 import { isCorruption, moveAside } from "../../lib/damaged-database.ts";
 import { allAtOnce, inTurns, type Steps } from "../../lib/steps.ts";
 import { nowMicros } from "../../lib/time.ts";
 import { transaction } from "../../lib/transaction.ts";
-import { isCalled, serveCommands } from "../../lib/worker-rpc.ts";
+import { isCalled } from "../../lib/worker-rpc.ts";
 import { readManifest } from "../archive/parquet/manifest.ts";
 import { dropRollups, forgetRolledDays, readDroppedBefore } from "../retention/dropped.ts";
 import { buildDay, markBuilt, readRolledDays, storeSummaries, tableSamples } from "../rollups/build.ts";
@@ -35,9 +34,6 @@ import { isSound, type MendedDay, readMendedDays, salvage } from "./salvage.ts";
 import { Sealing, type TableEnd } from "./sealing.ts";
 import type { Limits, MendAnswer, StoredState, WriterCommands, WriterOptions } from "./writer-commands.ts";
 
-const { directory, settings, targets = [], listens = false } = workerData as WriterOptions;
-const file = join(directory, DATABASE_FILE);
-
 /** Samples of one step of a fold, if no commit comes meanwhile: some three milliseconds. */
 const FOLD_STEP_SAMPLES = 5_000;
 /**
@@ -53,6 +49,10 @@ const ROLLUP_SAMPLES = 50_000;
 /** Rows of rollups that one step deletes. */
 const ROLLUP_ROWS_DROPPED = 2_000;
 
+/** What `configure` told. */
+let options: WriterOptions;
+let file: string;
+
 /** The day whose rollups are half done, as long as no fold has changed it. */
 let rollingUp: Day | undefined;
 /** How many samples the fold under way has to carry over for each that is committed, and how many it should have more. */
@@ -62,7 +62,7 @@ let foldBehind = 0;
 const sealing = new Sealing(() => opened?.db);
 let opened: Database | undefined;
 /** As the open connection has it. */
-let synchronous = settings.synchronous;
+let synchronous: WriterOptions["settings"]["synchronous"];
 
 interface Database {
   readonly db: DatabaseSync;
@@ -75,8 +75,8 @@ interface Database {
 }
 
 function open(): Database {
-  const db = openForWriting(file, settings);
-  synchronous = settings.synchronous;
+  const db = openForWriting(file, options.settings);
+  synchronous = options.settings.synchronous;
   try {
     return prepare(db);
   } catch (error) {
@@ -87,7 +87,7 @@ function open(): Database {
 
 function prepare(db: DatabaseSync): Database {
   const outgoing = new Outgoing(db);
-  const stored = transaction(db, () => outgoing.configure(targets));
+  const stored = transaction(db, () => outgoing.configure(options.targets ?? []));
   return {
     db,
     outgoing,
@@ -122,7 +122,7 @@ function inTransaction<T>(
   { db, log, outgoing }: Database,
   limits: Limits,
   work: () => T,
-  durability = settings.synchronous,
+  durability = options.settings.synchronous,
 ): T {
   if (durability !== synchronous) db.exec(`PRAGMA synchronous = ${durability}`);
   synchronous = durability;
@@ -138,7 +138,7 @@ function inTransaction<T>(
 
 /** What a loss of power may take back, though never a part of it and never more than what came last. */
 function inLooseTransaction<T>(current: Database, limits: Limits, work: () => T): T {
-  return inTransaction(current, limits, work, settings.synchronous === "OFF" ? "OFF" : "NORMAL");
+  return inTransaction(current, limits, work, options.settings.synchronous === "OFF" ? "OFF" : "NORMAL");
 }
 
 /** A transaction in which a day's table goes. */
@@ -234,7 +234,7 @@ function readState({ db, stored }: Database): ReadState {
 function begin(): ReadState {
   const current = database();
   const state = readState(current);
-  if (listens && state.lastRun.stoppedCleanly) inTransaction(current, {}, () => current.ledger.stopped(false));
+  if (options.listens && state.lastRun.stoppedCleanly) inTransaction(current, {}, () => current.ledger.stopped(false));
   return state;
 }
 
@@ -264,8 +264,8 @@ function load(): StoredState {
 /** Mends the tables of days before the file is in use; none where it cannot be opened at all. */
 function mendAtOnce(): MendedDay[] {
   try {
-    using db = openForWriting(file, settings);
-    using reading = openForReading(file, settings);
+    using db = openForWriting(file, options.settings);
+    using reading = openForReading(file, options.settings);
     return readDays(db)
       .filter((day) => !isSound(reading, tableOfDay(day)))
       .map((day) => transaction(db, () => allAtOnce(salvage(db, reading, day, nowMicros()))));
@@ -319,7 +319,7 @@ async function fold({
 
 async function mend({ days, at, ...limits }: Parameters<WriterCommands["mend"]>[0]): Promise<MendAnswer> {
   const current = database();
-  using reading = openForReading(file, settings);
+  using reading = openForReading(file, options.settings);
   const mended: MendedDay[] = [];
   const failed: MendAnswer["failed"][number][] = [];
   for (const day of days ?? readDays(current.db)) {
@@ -371,7 +371,12 @@ function* inTransactions<T>(current: Database, limits: Limits, steps: Steps<T>):
   }
 }
 
-const commands: WriterCommands = {
+/** Of the thread that owns all writes to timeseries.db. */
+export const writerCommands: WriterCommands = {
+  configure(given) {
+    options = given;
+    file = join(given.directory, DATABASE_FILE);
+  },
   load,
   commit({ chunk, ...limits }) {
     const current = database();
@@ -481,12 +486,10 @@ const commands: WriterCommands = {
     if (end !== null && current !== undefined) {
       inTransaction(current, {}, () => {
         if (end.durableUntil !== null) current.log.durableUntil(end.durableUntil);
-        if (listens) current.ledger.stopped(true);
+        if (options.listens) current.ledger.stopped(true);
       });
     }
     opened?.db.close();
     opened = undefined;
   },
 };
-
-serveCommands(commands);

@@ -1,0 +1,55 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { silentLog } from "./lib/log.ts";
+import { shareThread } from "./lib/worker-rpc.ts";
+import { openHome } from "./metadata/home.ts";
+import { openStore } from "./timeseries/store.ts";
+
+const T0 = 1_795_478_400_000_000;
+
+const moduleOf = (path: string): string => JSON.stringify(new URL(path, import.meta.url).href);
+/** The thread of all writes, with a way to end it. */
+const MORTAL = `
+  import { serveParts } from ${moduleOf("./lib/worker-rpc.ts")};
+  import { writerCommands as home } from ${moduleOf("./metadata/writer-commands.ts")};
+  import { writerCommands as samples } from ${moduleOf("./timeseries/hot/writer.ts")};
+  serveParts({ home, samples, end: { die: () => process.exit(3) } });
+`;
+
+test("home and samples are written by one thread, and by another one when it dies", async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), "writers-test-"));
+  t.after(() => rmSync(directory, { recursive: true, force: true }));
+  const writers = shareThread(new URL(`data:text/javascript,${encodeURIComponent(MORTAL)}`));
+  const errors: string[] = [];
+  const log = Object.assign(silentLog(), { error: (_: unknown, text: string) => void errors.push(text) });
+  await using home = await openHome({ file: join(directory, "metadata.db"), log, startWriter: writers("home") });
+  await using store = await openStore({
+    ...{ directory, log, commitSeconds: 1000, startWriter: writers("samples") },
+    settings: { busyTimeoutSeconds: 5, cacheSize: -2000, synchronous: "FULL" },
+  });
+  const series = store.series({ measurement: "state", subject: "u", field: "state" }, "sensor.u", 1);
+  const areas = () => home.areas({ limit: 10 }).rows.map(({ area_id }) => area_id);
+  const rooms: { area_id: string; name: string }[] = [];
+
+  for (let death = 0; death < 3; death++) {
+    rooms.push({ area_id: `room_${death}`, name: `Room ${death}` });
+    await home.applyRegistry("area", rooms, T0 + death);
+    store.append(series, T0 + death, death);
+    await store.flush();
+    assert.deepEqual(
+      areas(),
+      rooms.map(({ area_id }) => area_id),
+    );
+    const end = writers<{ die(argument: null): void }>("end")(() => undefined);
+    await assert.rejects(end.call("die", null), /ended with code 3/);
+    assert.match(home.health().reason!, /the writing thread has ended/);
+  }
+  await home.applyRegistry("area", [], T0 + 10);
+  assert.equal(home.health().reason, null);
+  assert.equal(errors.length, 6, "each death was told by both");
+  const [columns] = await store.read([{ series, start: T0, end: T0 + 100, limit: 100 }]);
+  assert.deepEqual([...columns!.values], [0, 1, 2]);
+});
