@@ -16,7 +16,7 @@ import { createIngest, type Ingest } from "./ingest/pipeline.ts";
 import { isTimeZone } from "./lib/calendar.ts";
 import { collectGarbage } from "./lib/collect-garbage.ts";
 import { DirectoryHeld, lockDirectory } from "./lib/directory-lock.ts";
-import { fullDiskRemedy } from "./lib/full-disk.ts";
+import { fullDiskRemedy, roomRemedy } from "./lib/full-disk.ts";
 import type { Logger } from "./lib/log.ts";
 import { shareThread } from "./lib/worker-rpc.ts";
 import { createLineWriter } from "./lineprotocol/writer.ts";
@@ -230,6 +230,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
       areas: () => home.areas({ limit: AREAS_MAX }).rows.flatMap(({ area_id, name }) => [area_id, name ?? []].flat()),
       hasEntity: (entityId) => home.entity(entityId)?.removed_at === null,
     }),
+    remedy: (failure) => roomRemedy(failure, config.dataDir),
     sports: { ...sports, samples: store },
   };
   const saveStates = (): Promise<void> =>

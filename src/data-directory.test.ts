@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { assertUsable, explained, keepDemoApart, missingDatabases } from "./data-directory.ts";
+import { AppError } from "./domain/errors.ts";
 
 function directory(t: TestContext): string {
   const path = mkdtempSync(join(tmpdir(), "data-directory-test-"));
@@ -90,6 +91,11 @@ test("explained() names the remedy of a full disk also where a step has given ba
   const full = Object.assign(new Error("database or disk is full"), { errcode: 13 });
   const { message } = explained("start", new Error("Cannot open: it is full", { cause: full })) as Error;
   assert.match(message, /^Cannot start: Cannot open: it is full; free some room on that disk/);
+  const { message: told } = explained(
+    "run backup",
+    new AppError("unavailable", "Cannot copy", { cause: full }),
+  ) as Error;
+  assert.match(told, /^Cannot copy; free some room on that disk/);
   const denied = Object.assign(new Error("EACCES"), { code: "EACCES", syscall: "open" });
   assert.match((explained("start", denied) as Error).message, /^Cannot start: EACCES; see the files of DATA_DIR/);
 });

@@ -4,7 +4,7 @@ import { DATABASES, type DataPlace, DEMO_MARK, pathOf, WEBHOOK_KEY } from "./bac
 import { AppError, messageOf } from "./domain/errors.ts";
 import { isCorruption } from "./lib/damaged-database.ts";
 import { LOCK_FILES } from "./lib/directory-lock.ts";
-import { isFullDisk } from "./lib/full-disk.ts";
+import { FREE_ROOM, isFullDisk } from "./lib/full-disk.ts";
 import { makeDirectory } from "./lib/make-directory.ts";
 import { isSystemRefusal } from "./lib/system-refusal.ts";
 import { userName } from "./lib/user-name.ts";
@@ -104,14 +104,15 @@ export function keepDemoApart(directory: string, run: Run): boolean {
 
 /**
  * What failed in a task, such as "run seal", as it is told to the user: where the system refused something in the data
- * directory, or an error names a damaged file of it, that is one line, and anything else stays as it is.
+ * directory, or an error names a damaged file of it, that is one line, and anything else stays as it is. What is one line
+ * already is told with the remedy where there was no room.
  */
 export function explained(task: string, error: unknown): unknown {
   const isMendable = isSystemRefusal(error) || (error instanceof Error && isCorruption(error.cause));
+  const isFull = isFullDisk(error);
+  if (error instanceof AppError && isFull)
+    return new AppError(error.code, `${error.message}; ${FREE_ROOM}`, { cause: error });
   if (error instanceof AppError || !isMendable) return error;
-  // A step that failed for want of room has given back by now what it had taken of it.
-  const remedy = isFullDisk(error)
-    ? "free some room on that disk, by removing other files than those of DATA_DIR"
-    : "see the files of DATA_DIR and the rights to them";
+  const remedy = isFull ? FREE_ROOM : "see the files of DATA_DIR and the rights to them";
   return new AppError("unavailable", `Cannot ${task}: ${messageOf(error)}; ${remedy}`, { cause: error });
 }

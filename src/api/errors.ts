@@ -84,8 +84,12 @@ export function answerFor(error: unknown, request: FastifyRequest, reply: Fastif
   reply.removeHeader("connection");
   if (!answer)
     request.log.error({ err: error, method: request.method, route: request.routeOptions.url }, "Internal error");
-  if (answer?.status === 503) reply.header("retry-after", "5");
-  return answer ?? { status: 500, body: { code: "internal", message: "Internal error" } };
+  if (answer === undefined) return { status: 500, body: { code: "internal", message: "Internal error" } };
+  if (answer.status !== 503) return answer;
+  reply.header("retry-after", "5");
+  const remedy = request.server.remedy(error);
+  if (remedy === null) return answer;
+  return { ...answer, body: { ...answer.body, message: `${answer.body.message}. ${remedy}` } };
 }
 
 /** Answers a failed request in the one form; `unavailable` asks to come back, `unauthorized` says how to log in. */
@@ -93,6 +97,13 @@ export function sendError(error: unknown, request: FastifyRequest, reply: Fastif
   const { status, body } = answerFor(error, request, reply);
   if (status === 401) reply.header("www-authenticate", 'Bearer realm="ha-ingestor"');
   return reply.code(status).type("application/json; charset=utf-8").send(JSON.stringify(body));
+}
+
+declare module "fastify" {
+  interface FastifyInstance {
+    /** What mends a failure for which a request is answered with 503, as a sentence; null where there is nothing to say. */
+    remedy(failure: unknown): string | null;
+  }
 }
 
 /** A path without its parameters' names, and the methods that it takes. */
@@ -104,9 +115,10 @@ interface KnownRoute {
 /**
  * Sets the error form for everything the server answers: thrown errors, unknown paths (404) and methods that a known
  * path does not take (405 with `Allow`; OPTIONS is answered 204 with it). Call it before any route is added, and after
- * what decides who is answered at all.
+ * what decides who is answered at all. `remedy`: see FastifyInstance.
  */
-export function installErrors(app: FastifyInstance): void {
+export function installErrors(app: FastifyInstance, remedy: FastifyInstance["remedy"]): void {
+  app.decorate("remedy", remedy);
   const routes = new Map<string, KnownRoute>();
   app.addHook("onRoute", ({ url, method }) => {
     const known = routes.get(url) ?? { pattern: patternOf(url), methods: new Set<string>() };

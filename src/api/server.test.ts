@@ -784,6 +784,19 @@ for (const [failure, status, body] of FAILURES) {
   });
 }
 
+test("sendError() says beside what is unavailable how to make room, where that is why, in the form of each path", async (t) => {
+  const full = new AppError("unavailable", "Cannot write");
+  const lines = { ...apiOptions().lines, write: () => Promise.reject(full) };
+  const { api, options } = await started(t, { lines, remedy: (error) => (error === full ? "Free some room" : null) });
+  options.home.failure = full;
+  const message = "Cannot write. Free some room";
+  assert.deepEqual((await api.inject("/api/devices")).json(), { code: "unavailable", message });
+  const write = { method: "POST", url: "/write", payload: "cpu v=1" } as const;
+  assert.deepEqual((await api.inject(write)).json(), { error: message });
+  options.home.failure = new AppError("not_found", "Cannot find it");
+  assert.equal((await api.inject("/api/devices")).json().message, "Cannot find it");
+});
+
 async function listening(t: { after(end: () => unknown): void }): Promise<{ api: Api; port: number }> {
   const { api } = await started(t);
   const url = await api.listen({ host: "127.0.0.1", port: 0 });
@@ -901,8 +914,8 @@ test("GET /api/entities/{id} tells a removed entity by removed_at", async (t) =>
 });
 
 test("createSportsApi() has health and the same errors", async (t) => {
-  const { access, log, version, demo, webhooks } = apiOptions();
-  const api = await createSportsApi({ access, log, version, demo, webhooks });
+  const { access, log, version, demo, webhooks, remedy } = apiOptions();
+  const api = await createSportsApi({ access, log, version, demo, webhooks, remedy });
   t.after(() => api.close());
   const health = await api.inject("/health");
   assert.equal(health.statusCode, 200);

@@ -69,6 +69,8 @@ export interface ServerOptions {
   /** The home is simulated, and every answer that introduces the service says so. */
   readonly demo: boolean;
   readonly webhooks: Webhooks;
+  /** What mends a failure that is answered with 503, as a sentence; null where there is nothing to say. */
+  readonly remedy: (failure: unknown) => string | null;
   /** Without it there are no routes of games and teams. */
   readonly sports?: SportsSources;
 }
@@ -203,7 +205,7 @@ function sportsRoutes(api: Api, sports: SportsSources): void {
   teamRoutes(api, sports);
 }
 
-function createServer({ access, log, demo }: ServerOptions): Api {
+function createServer({ access, log, demo, remedy }: ServerOptions): Api {
   const admit = createAdmit(access);
   // Whoever keeps an answer of the demo shall see that its values are of no real home.
   const demoHeaders = demo ? { "x-demo": "simulated home" } : {};
@@ -280,7 +282,7 @@ function createServer({ access, log, demo }: ServerOptions): Api {
   boundRestOfBody(server, REQUEST_TIMEOUT_MS);
   keepPendingAnswers(server);
   installAccess(server, access, admit);
-  installErrors(server);
+  installErrors(server, remedy);
   refuseExpectations(server);
   refuseMalformedQueries(server);
   refusePackedBodies(server);

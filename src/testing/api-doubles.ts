@@ -657,6 +657,7 @@ export function apiOptions(more: Partial<Omit<ApiOptions, keyof Driven>> = {}): 
     log: silentLog(),
     version: "0.1.0",
     demo: false,
+    remedy: () => null,
     ...more,
   };
 }

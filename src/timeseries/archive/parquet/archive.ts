@@ -4,6 +4,7 @@ import type { Archive, ArchivedSeries, ArchiveHealth } from "../../../domain/arc
 import { AppError, messageOf } from "../../../domain/errors.ts";
 import type { Micros, ReadColumns, Span } from "../../../domain/sample.ts";
 import type { SeriesKey, SeriesNumber } from "../../../domain/series.ts";
+import { isFullDisk } from "../../../lib/full-disk.ts";
 import type { Logger } from "../../../lib/log.ts";
 import { makeDirectory } from "../../../lib/make-directory.ts";
 import { startOnDemand } from "../../../lib/worker-rpc.ts";
@@ -333,7 +334,7 @@ export function openParquetArchive(options: ParquetOptions): ParquetArchive {
     const failures: unknown[] = [];
     const attempt = async (work: () => Promise<void>): Promise<void> => {
       // A disk that is full for one day is full for all.
-      if (closed || failures.some((error) => (error as { reason?: unknown }).reason === "ENOSPC")) return;
+      if (closed || failures.some(isFullDisk)) return;
       await work().catch((error) => failures.push(error));
     };
     const days = daysWithin(hot.days(), Math.ceil(span.start / DAY_MICROS) * DAY_MICROS, dayOf(span.end) * DAY_MICROS);
