@@ -612,7 +612,7 @@ export function createIngest(options: IngestOptions): Ingest {
       log.debug(`Changes are no longer heard: ${reason}`);
     },
     facts: index.facts,
-    unknownNames: () => (homeKnown ? unknownNames(rules, index) : []),
+    unknownNames: () => (homeKnown ? unknownNames(rules, index, states) : []),
     reload(next) {
       rules = next;
       filter.reload(rules);
