@@ -120,7 +120,7 @@ export function healthRoutes(
       },
     },
     async (request, reply) => {
-      const answer = readiness(home, status, webhooks());
+      const answer = readiness(home, status, webhooks(), sports?.() ?? null);
       reply.code(answer.status === "ready" ? 200 : 503);
       return request.isKnown ? answer : { status: answer.status };
     },

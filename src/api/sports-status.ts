@@ -1,5 +1,5 @@
 import { Counter, Gauge, type Registry } from "prom-client";
-import type { SportsStatus } from "../domain/game.ts";
+import { FAILURES_TO_TELL, type SportsStatus } from "../domain/game.ts";
 import { isoOrNull } from "../domain/game-json.ts";
 
 /** How the sources of scores are; `degraded` while one of the followed leagues fails. */
@@ -21,6 +21,12 @@ export function sportsBody({ followed, leagues, counters }: SportsStatus) {
     })),
     ...counters,
   };
+}
+
+/** What `/ready` tells beside its verdict, once it is an outage. */
+export function sportsNotes({ leagues }: SportsStatus): string[] {
+  const failing = leagues.filter(({ failuresInARow }) => failuresInARow >= FAILURES_TO_TELL);
+  return failing.map(({ league, reason }) => `The scores of ${league} cannot be read: ${reason}`);
 }
 
 export function sportsMetrics(registry: Registry, prefix: string, sports: () => SportsStatus): void {

@@ -1,5 +1,6 @@
 import { messageOf } from "../domain/errors.ts";
 import { isLagging, type TargetStatus } from "../domain/forwarding.ts";
+import type { SportsStatus } from "../domain/game.ts";
 import { type BackfillStatus, GAP_STATES, type Gap } from "../domain/gaps.ts";
 import type { HomeAssistantStatus } from "../domain/home.ts";
 import type { DatabaseHealth, HomeReader } from "../domain/home-store.ts";
@@ -9,6 +10,7 @@ import type { StoreStatus } from "../domain/store.ts";
 import type { WeatherStatus } from "../domain/weather.ts";
 import type { WebhookStatus } from "../domain/webhook.ts";
 import { isoFromMicros, nowMicros } from "../lib/time.ts";
+import { sportsNotes } from "./sports-status.ts";
 import { webhookNotes } from "./webhooks-status.ts";
 
 /** Who tells how the parts of the program are; each answers at once, from memory. */
@@ -129,6 +131,11 @@ export function weatherBody(weather: WeatherStatus | null) {
   return { status: state, reason, provider, observed_at: isoOrNull(observedAt), fetched_at: isoOrNull(fetchedAt) };
 }
 
+function weatherNote(weather: WeatherStatus | null): string[] {
+  if (weather?.state !== "unhealthy") return [];
+  return [`The weather of ${weather.provider} is not recorded: ${weather.reason}`];
+}
+
 /** The InfluxDB of the archive, else the first mirror, in the original's words; `state` says more than they do. */
 export function influxdbBody(targets: readonly TargetStatus[]) {
   const [first] = targets;
@@ -190,7 +197,12 @@ function foldNote({ writable, reason }: StoreStatus): string[] {
 }
 
 /** What keeps the service from its work (`reasons`), and what is worth knowing beside it (`notes`). */
-export function readiness(home: Pick<HomeReader, "health">, status: StatusSources, webhooks: WebhookStatus) {
+export function readiness(
+  home: Pick<HomeReader, "health">,
+  status: StatusSources,
+  webhooks: WebhookStatus,
+  sports: SportsStatus | null,
+) {
   const homeAssistant = status.homeAssistant();
   const ingest = status.ingest();
   const store = status.store();
@@ -217,6 +229,8 @@ export function readiness(home: Pick<HomeReader, "health">, status: StatusSource
     ...status.targets().flatMap(targetNote),
     ...(store.retention?.notes ?? []),
     ...webhookNotes(webhooks),
+    ...weatherNote(status.weather()),
+    ...(sports === null ? [] : sportsNotes(sports)),
     ...(store.dropped > 0 ? [`${store.dropped} samples were dropped because memory was full`] : []),
   ];
   return { status: reasons.length === 0 ? "ready" : "not_ready", reasons, notes } as const;

@@ -244,6 +244,9 @@ export interface ScoreListener {
 /** How a league's source is. `empty`: it answers, and has no game. `waiting`: not asked yet. */
 export type LeagueState = "waiting" | "ok" | "empty" | SourceFault;
 
+/** So many failures in a row are an outage: it is told, and a second source is asked. */
+export const FAILURES_TO_TELL = 3;
+
 export interface LeagueStatus {
   readonly league: LeagueId;
   readonly state: LeagueState;

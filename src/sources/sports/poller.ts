@@ -1,6 +1,7 @@
 import { setTimeout as sleepFor } from "node:timers/promises";
 import { messageOf } from "../../domain/errors.ts";
 import {
+  FAILURES_TO_TELL,
   type FinalConfirmation,
   type Game,
   type GameDay,
@@ -28,8 +29,6 @@ import { nextWaitMs, urgencyOf } from "./plan.ts";
 const ROUND_EVERY_MS = 30 * 60_000;
 const BACKOFF_FIRST_MS = 15_000;
 const BACKOFF_CAP_MS = 30 * 60_000;
-/** So many failures in a row are an outage: it is told, and a second source is asked. */
-export const FAILURES_TO_TELL = 3;
 /** An end waits so long for the word of a second source, and no longer. */
 const CONFIRM_WITHIN_MS = 5_000;
 /** A game is looked for at a second source from shortly before its start to so long after it. */
