@@ -465,6 +465,18 @@ test("/docs asks nothing of anybody else", async (t) => {
   assert.match((await api.inject("/docs/static/swagger-initializer.js")).body, /"validatorUrl":null/);
 });
 
+test("/docs bears the name and the icon of this program, and no mark of what draws it", async (t) => {
+  const { api } = await documented(t);
+  const { body } = await api.inject("/docs/");
+  assert.match(body, /<title>HA Ingestor<\/title>/);
+  const [, icon] = /<link rel="icon"[^>]* href="\.(\/[^"]+)"/.exec(body)!;
+  const { statusCode, headers, body: drawn } = await api.inject(`/docs${icon}`);
+  assert.deepEqual([statusCode, headers["content-type"]], [200, "image/svg+xml"]);
+  assert.match(drawn, /<title>HA Ingestor<\/title>/);
+  // The bar on top has the mark, and an address that can be changed to no other.
+  assert.match((await api.inject("/docs/static/swagger-initializer.js")).body, /"layout":"BaseLayout"/);
+});
+
 test("/docs works below another path: it loads and tries nothing outside of it", async (t) => {
   const { api } = await documented(t);
   for (const url of ["/docs", "/docs/"]) {

@@ -1,8 +1,10 @@
+import { readFile } from "node:fs/promises";
 import swagger from "@fastify/swagger";
 import swaggerUi from "@fastify/swagger-ui";
 import type { Api } from "./api.ts";
 import { answers, exactly, refusals } from "./schemas.ts";
 import { Type } from "./type.ts";
+import { webFile } from "./web.ts";
 
 export interface DocumentationOptions {
   readonly title: string;
@@ -38,6 +40,7 @@ const ANYWHERE =
   "Beside what each operation answers, any request can be refused with 405, 408, 417 or 431: docs/errors.md.";
 
 const PAGE = "/docs";
+const ICON = { filename: "icon.svg", rel: "icon", type: "image/svg+xml", sizes: "any" };
 /** Everything comes from here; the page sets styles of its own elements. */
 const PAGE_POLICY =
   "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; " +
@@ -87,8 +90,9 @@ export async function installDocumentation(api: Api, options: DocumentationOptio
     // Relative, so that the page and what is tried on it work below another path as well.
     indexPrefix: ".",
     transformSpecification: (document) => ({ ...document, servers: [{ url: "../" }] }),
-    // Its badge would ask a validator elsewhere.
-    uiConfig: { validatorUrl: null, deepLinking: true },
+    theme: { title: options.title, favicon: [{ ...ICON, content: await readFile(webFile(ICON.filename)) }] },
+    // Its badge would ask a validator elsewhere; above its base stand a bar with its maker's mark, and nothing of use.
+    uiConfig: { validatorUrl: null, deepLinking: true, layout: "BaseLayout" },
   });
   let document: string | undefined;
   api.get(

@@ -96,7 +96,7 @@ function markDemo(page: string, demo: boolean): string {
   return demo ? page.replace("<body>", "<body data-demo>").replace("</title>", " (DEMO)</title>") : page;
 }
 
-function webFile(name: string): URL {
+export function webFile(name: string): URL {
   return new URL(`../../web/${name}`, import.meta.url);
 }
 
