@@ -31,6 +31,12 @@ for (const text of [
   "2026-02-29T11:04:03+01:00",
   "2026-04-31T11:04Z",
   "2026-11-24T24:00:00Z",
+  "2026-11-24T11:04:03.Z",
+  "2026-11-24T11:04:03.+00:00",
+  // Date.parse takes these for the same moment, for midnight and for 01:04.
+  "2026-11-24/11:04:03Z",
+  "2026-11-24(11:04:03Z",
+  "2026-11-24 ,1:04:03Z",
 ]) {
   test(`microsFromIso() refuses "${text}"`, () => assert.ok(Number.isNaN(microsFromIso(text))));
 }

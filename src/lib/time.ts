@@ -24,12 +24,13 @@ export function microsFromIso(text: string): number {
       micros += digit * scale;
       scale = scale === 1 ? 0 : scale / 10;
     }
+    if (end === 20) return Number.NaN;
   }
   const zone = text.slice(end);
   if (zone !== "+00:00" && zone !== "Z") return slowMicrosFromIso(text);
   const minute = text.slice(0, 16);
   if (minute !== cachedMinute) {
-    cachedMinuteMillis = isDay(text) ? Date.parse(`${minute}:00Z`) : Number.NaN;
+    cachedMinuteMillis = MINUTE.test(minute) && isDay(text) ? Date.parse(`${minute}:00Z`) : Number.NaN;
     cachedMinute = minute;
   }
   const tens = text.charCodeAt(17) - 48;
@@ -37,6 +38,9 @@ export function microsFromIso(text: string): number {
   if (tens < 0 || tens > 5 || ones < 0 || ones > 9) return Number.NaN;
   return cachedMinuteMillis * 1000 + (tens * 10 + ones) * 1_000_000 + micros;
 }
+
+/** Date.parse takes much else, and some of it for another time: "2026-11-24(11:04:00Z" for midnight. */
+const MINUTE = /^\d{4}-\d\d-\d\d[T ]\d\d:\d\d$/i;
 
 /** Whether the calendar has the day: Date.parse takes February 30 for March 2, and hour 24 for the next day's first. */
 function isDay(text: string): boolean {
