@@ -31,7 +31,7 @@ export async function firstRun(browser: Browser, program: Program, home: Home, p
   });
   await check("starts the demo, which says that it is one", async () => {
     await card(page, FIRST).getByRole("button", { name: "Start the demo" }).click();
-    await page.getByText("DEMO", { exact: true }).waitFor();
+    await page.getByRole("complementary", { name: "Demo" }).getByText("DEMO", { exact: true }).waitFor();
     await connected(page);
   });
   await check("ends the demo", async () => {
