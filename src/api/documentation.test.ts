@@ -21,6 +21,7 @@ interface Operation {
   readonly parameters?: readonly {
     readonly name: string;
     readonly in: string;
+    readonly required?: boolean;
     readonly description?: string;
     readonly schema: { readonly enum?: readonly string[] };
   }[];
@@ -400,6 +401,11 @@ test("/openapi.json says all ways in which clients of InfluxDB ask", async (t) =
   assert.deepEqual(namesOf(get!), ["q", "db", "u", "p"]);
   assert.deepEqual(namesOf(post!), ["q", "db", "u", "p"]);
   assert.equal(get!.requestBody, undefined);
+  // A form may have it in place of the address.
+  assert.deepEqual(
+    [get, post].map((one) => one!.parameters![0]!.required),
+    [true, false],
+  );
   const form = post!.requestBody!.content!["application/x-www-form-urlencoded"]!.schema;
   assert.deepEqual(Object.keys((form as { properties?: object }).properties!), ["q", "db"]);
   const precision = document.paths["/write"]!.post!.parameters!.find(({ name }) => name === "precision");

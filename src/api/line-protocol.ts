@@ -214,8 +214,9 @@ async function answerPing(_request: FastifyRequest, reply: FastifyReply): Promis
     .send();
 }
 
+const statement = Type.String({ minLength: 1, description: "The statement, or several with semicolons between them" });
 const question = {
-  q: Type.Optional(text("The statement, or several with semicolons between them")),
+  q: Type.Optional(statement),
   db: Type.Optional(text("One more name that SHOW DATABASES answers")),
 };
 
@@ -229,8 +230,9 @@ function queryRoutes(api: Api): void {
     querystring: Type.Object({ ...question, ...login }),
     response: answersOf({ 200: json("InfluxDB's results", Results) }, ErrorV1),
   };
-  // Two routes, since a GET has no body to describe.
-  api.get<Query>("/query", { config: { influxdb: 1 }, schema }, answerQuery);
+  // Two routes, since a GET has no body to describe, which could have the statement.
+  const asked = { querystring: Type.Object({ ...question, q: statement, ...login }) };
+  api.get<Query>("/query", { config: { influxdb: 1 }, schema: { ...schema, ...asked } }, answerQuery);
   const form = { consumes: ["application/x-www-form-urlencoded"], body: Type.Object(question) };
   const config = { influxdb: 1, bodyOptional: true } as const;
   api.post<Query>("/query", { config, schema: { ...schema, ...form } }, answerQuery);
