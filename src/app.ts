@@ -246,7 +246,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
       demo: options.demo,
       isOfDemo,
       isConnected,
-      fullDisk: () => fullDiskRemedy(config.dataDir),
+      isDiskFull: () => fullDiskRemedy(config.dataDir) !== null,
       signal,
       restart: options.restart,
       log,

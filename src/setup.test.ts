@@ -29,7 +29,7 @@ async function begin(
     demo: null,
     isOfDemo: false,
     isConnected: () => false,
-    fullDisk: () => null,
+    isDiskFull: () => false,
     signal: new AbortController().signal,
     restart: (as) => restarts.push(as),
     log: silentLog(),
@@ -105,14 +105,17 @@ test("connect() says what keeps it from writing, or from starting again", async 
 });
 
 test("nothing starts again on a full disk, where what runs could not begin either", async (t) => {
-  const fullDisk = () => "The disk is full";
-  const service = await begin(t, { fullDisk });
-  const cannot = { code: "unavailable", message: /^Cannot (take another|start|end) .*: The disk is full$/ };
+  const isDiskFull = () => true;
+  const service = await begin(t, { isDiskFull });
+  const cannot = {
+    code: "unavailable",
+    message: /^Cannot (take another|start|end) .*: there is no room to start again$/,
+  };
   await assert.rejects(service.setup.connect(service.access), cannot);
   assert.equal(existsSync(join(service.dataDir, HOME_ASSISTANT_FILE)), false);
   assert.throws(() => service.setup.startDemo(), cannot);
   assert.equal(service.setup.status().closed, null);
-  const demo = await begin(t, { demo: "dashboard", fullDisk });
+  const demo = await begin(t, { demo: "dashboard", isDiskFull });
   assert.throws(() => demo.setup.endDemo(), cannot);
   assert.deepEqual([...service.restarts, ...demo.restarts], []);
 });

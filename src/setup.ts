@@ -15,8 +15,8 @@ export interface SetupOptions {
   /** Whether the data directory is the demo's, and only looked at: no home can be recorded there. */
   readonly isOfDemo: boolean;
   isConnected(): boolean;
-  /** What to say where the disk has no room for a start; null: it has. */
-  fullDisk(): string | null;
+  /** The data directory has no room for a start. What mends it is said where the refusal is answered. */
+  isDiskFull(): boolean;
   /** Aborts when the run ends: a Home Assistant that does not answer would hold up its end. */
   readonly signal: AbortSignal;
   /**
@@ -37,7 +37,7 @@ export function createSetup({
   demo,
   isOfDemo,
   isConnected,
-  fullDisk,
+  isDiskFull,
   signal,
   restart,
   log,
@@ -66,8 +66,7 @@ export function createSetup({
 
   /** Nothing could begin on a full disk, what runs included: it goes on, and would not come back. */
   function refuseFullDisk(what: string): void {
-    const fault = fullDisk();
-    if (fault !== null) throw new AppError("unavailable", `Cannot ${what}: ${fault}`);
+    if (isDiskFull()) throw new AppError("unavailable", `Cannot ${what}: there is no room to start again`);
   }
 
   async function tryAndKeep(access: HomeAssistantAccess): Promise<FoundHome> {

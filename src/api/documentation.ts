@@ -91,7 +91,7 @@ export async function installDocumentation(api: Api, options: DocumentationOptio
     indexPrefix: ".",
     transformSpecification: (document) => ({ ...document, servers: [{ url: "../" }] }),
     theme: { title: options.title, favicon: [{ ...ICON, content: await readFile(webFile(ICON.filename)) }] },
-    // Its badge would ask a validator elsewhere; above its base stand a bar with its maker's mark, and nothing of use.
+    // Its badge would ask a validator elsewhere; the bar on top of its usual layout has its maker's mark, and nothing of use.
     uiConfig: { validatorUrl: null, deepLinking: true, layout: "BaseLayout" },
   });
   let document: string | undefined;
