@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { silentLog } from "./lib/log.ts";
 import { shareThread } from "./lib/worker-rpc.ts";
@@ -19,6 +20,42 @@ const MORTAL = `
   serveParts({ home, samples, end: { die: () => process.exit(3) } });
 `;
 
+const SETTINGS = { busyTimeoutSeconds: 1000, cacheSize: -2000, synchronous: "FULL" } as const;
+
+test("who locks the database of the one holds up nothing of the other", async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), "writers-test-"));
+  t.after(() => rmSync(directory, { recursive: true, force: true }));
+  const writers = shareThread(new URL("./writers.worker.ts", import.meta.url));
+  const file = join(directory, "metadata.db");
+  const log = silentLog();
+  await using home = await openHome({ file, log, settings: SETTINGS, startWriter: writers("home") });
+  await using store = await openStore({
+    ...{ directory, log, commitSeconds: 1000, startWriter: writers("samples"), settings: SETTINGS },
+  });
+  const series = store.series({ measurement: "state", subject: "u", field: "state" }, "sensor.u", 1);
+  await store.flush();
+  using otherHome = new DatabaseSync(file);
+  using otherStore = new DatabaseSync(join(directory, "timeseries.db"));
+
+  otherHome.exec("BEGIN IMMEDIATE");
+  const area = home.applyRegistry("area", [{ area_id: "den", name: "Den" }], T0);
+  store.append(series, T0, 1);
+  await store.flush();
+  await store.fold();
+  otherHome.exec("ROLLBACK");
+  assert.equal((await area).added.length, 1);
+
+  otherStore.exec("BEGIN IMMEDIATE");
+  store.append(series, T0 + 1, 2);
+  const flushed = store.flush();
+  const folded = store.fold();
+  await home.applyRegistry("area", [], T0);
+  otherStore.exec("ROLLBACK");
+  await flushed;
+  await folded;
+  assert.equal(store.status().waiting, 0);
+});
+
 test("home and samples are written by one thread, and by another one when it dies", async (t) => {
   const directory = mkdtempSync(join(tmpdir(), "writers-test-"));
   t.after(() => rmSync(directory, { recursive: true, force: true }));
@@ -27,8 +64,7 @@ test("home and samples are written by one thread, and by another one when it die
   const log = Object.assign(silentLog(), { error: (_: unknown, text: string) => void errors.push(text) });
   await using home = await openHome({ file: join(directory, "metadata.db"), log, startWriter: writers("home") });
   await using store = await openStore({
-    ...{ directory, log, commitSeconds: 1000, startWriter: writers("samples") },
-    settings: { busyTimeoutSeconds: 5, cacheSize: -2000, synchronous: "FULL" },
+    ...{ directory, log, commitSeconds: 1000, startWriter: writers("samples"), settings: SETTINGS },
   });
   const series = store.series({ measurement: "state", subject: "u", field: "state" }, "sensor.u", 1);
   const areas = () => home.areas({ limit: 10 }).rows.map(({ area_id }) => area_id);

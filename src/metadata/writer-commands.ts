@@ -1,5 +1,6 @@
 import type { DatabaseSync } from "node:sqlite";
 import type { Commands } from "../lib/worker-rpc.ts";
+import { withoutBlocking } from "../lib/write-lock.ts";
 import { createHomeCommands, type HomeCommands } from "./commands.ts";
 import { openOrReplace } from "./damaged.ts";
 import { type DatabaseSettings, openDatabase } from "./database.ts";
@@ -47,14 +48,19 @@ function open({ file, settings, mayReplace }: Parameters<WriterCommands["open"]>
   database.exec("PRAGMA wal_autocheckpoint = 0");
   const commands = createHomeCommands(database);
   const afterwards = createUpkeep(database);
+  const served: Commands = { close: () => database.close() };
   for (const [name, command] of Object.entries(commands)) {
-    writerCommands[name] = (argument) => {
+    served[name] = (argument) => {
       const result = command(argument as never);
       afterwards();
       return result;
     };
   }
-  writerCommands.close = () => database.close();
+  const connection = { database, waitMs: Math.round(settings.busyTimeoutSeconds * 1000) };
+  Object.assign(
+    writerCommands,
+    withoutBlocking(served, () => connection),
+  );
   return { movedAside, applied, revision: current(database).revision!, homeId: commands.homeId(null) };
 }
 

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import { setImmediate as nextTurn } from "node:timers/promises";
+import { setImmediate as immediate } from "node:timers/promises";
 import { messageOf } from "../../domain/errors.ts";
 import type { Micros } from "../../domain/sample.ts";
 import { isCorruption, moveAside } from "../../lib/damaged-database.ts";
@@ -8,6 +8,7 @@ import { allAtOnce, inTurns, type Steps } from "../../lib/steps.ts";
 import { nowMicros } from "../../lib/time.ts";
 import { transaction } from "../../lib/transaction.ts";
 import { isCalled } from "../../lib/worker-rpc.ts";
+import { type Connection, untilUnlocked, withoutBlocking } from "../../lib/write-lock.ts";
 import { readManifest } from "../archive/parquet/manifest.ts";
 import { dropRollups, forgetRolledDays, readDroppedBefore } from "../retention/dropped.ts";
 import { buildDay, markBuilt, readRolledDays, storeSummaries, tableSamples } from "../rollups/build.ts";
@@ -275,6 +276,15 @@ function mendAtOnce(): MendedDay[] {
   }
 }
 
+const connection = (): Connection | undefined =>
+  opened && { database: opened.db, waitMs: Math.round(options.settings.busyTimeoutSeconds * 1000) };
+
+/** What calls came goes on, and then what goes in steps, unless another program writes. */
+async function nextTurn(): Promise<void> {
+  await immediate();
+  await untilUnlocked(connection());
+}
+
 let carrying: Promise<unknown> = Promise.resolve();
 
 /** What writes to tables of days in many transactions, one after the other. */
@@ -371,8 +381,7 @@ function* inTransactions<T>(current: Database, limits: Limits, steps: Steps<T>):
   }
 }
 
-/** Of the thread that owns all writes to timeseries.db. */
-export const writerCommands: WriterCommands = {
+const commands: WriterCommands = {
   configure(given) {
     options = given;
     file = join(given.directory, DATABASE_FILE);
@@ -493,3 +502,6 @@ export const writerCommands: WriterCommands = {
     opened = undefined;
   },
 };
+
+/** Of the thread that owns all writes to timeseries.db. */
+export const writerCommands = withoutBlocking(commands, connection);
