@@ -21,6 +21,7 @@ test("GET /api/v1/mirrors tells how far each is", async (t) => {
     [mirrors[0].name, mirrors[0].state, mirrors[0].waiting, mirrors[0].behind_since, mirrors[0].reason],
     ["grafana", "retrying", 1200, "2026-11-24T11:04:03.577164Z", "ECONNREFUSED"],
   );
+  assert.equal(mirrors[0].filling, false);
 });
 
 test("GET /api/v1/dead-letters pages from the newest to the oldest", async (t) => {

@@ -27,8 +27,10 @@ export interface TargetStatus {
   readonly state: TargetState;
   /** Why it is not running; null while it is. */
   readonly reason: string | null;
-  /** Samples that it has not acknowledged, at most. */
+  /** Queued samples that it has not acknowledged, at most. */
   readonly waiting: number;
+  /** It is new or has lost its samples, and those of the hot tier are still being queued: more will wait. */
+  readonly filling: boolean;
   /** Since when something has been waiting; null while nothing does. */
   readonly behindSince: Micros | null;
   readonly lastSuccessAt: Micros | null;

@@ -39,8 +39,8 @@ export function roomRemedy(error: unknown, directory: string): string | null {
   return remedy === null && isFullDisk(error) ? FREE_ROOM.replace(/^f/, "F") : remedy;
 }
 
-/** What a user who is not root may still write. */
-function freeBytesOf(directory: string): number | null {
+/** What a user who is not root may still write; null where that cannot be told. */
+export function freeBytesOf(directory: string): number | null {
   try {
     const { bavail, bsize } = statfsSync(directory);
     return bavail * bsize;

@@ -473,6 +473,7 @@ export const AWAY: TargetStatus = {
   state: "retrying",
   reason: "ECONNREFUSED",
   waiting: 1200,
+  filling: false,
   behindSince: AT_MICROS,
   lastSuccessAt: AT_MICROS - 1,
   delivered: 5000,

@@ -385,7 +385,9 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     rollups.close();
     const retained = retention?.close();
     await forwarders?.close();
+    const unfilled = committer.stopFilling();
     await tier?.close();
+    await unfilled;
     await retained;
     // The reader goes first: the last connection to close carries the write-ahead log over to the file.
     await reader.end();

@@ -7,7 +7,7 @@ const T0 = Date.UTC(2026, 10, 24) * 1000;
 const SECOND = 1_000_000;
 const TARGET: TargetStatus = {
   ...{ name: "boards", role: "mirror", url: "http://boards:8086", layout: "native", version: "2.7.12" },
-  ...{ state: "running", reason: null, waiting: 0, behindSince: null, lastSuccessAt: T0 },
+  ...{ state: "running", reason: null, waiting: 0, filling: false, behindSince: null, lastSuccessAt: T0 },
   ...{ delivered: 0, batches: 0, requests: 0, failures: 0, refused: 0 },
   queries: { asked: 0, failed: 0, milliseconds: 0 },
   ...{ skipped: 0, deadLetters: 0, deadLettersDropped: 0 },

@@ -42,8 +42,6 @@ export interface ForwarderOptions {
   /** The number of the queue's newest sample when the store was opened. */
   readonly queued: number;
   readonly commands: ForwardCommands;
-  /** The queue ends with this number now. */
-  readonly onQueued: (end: number) => void;
   /** What a line says of a series; undefined for one that is gone. */
   readonly series: (number: SeriesNumber) => ForwardedSeries | undefined;
   /** Whether samples at this time are to be sent; all are without it. */
@@ -157,10 +155,9 @@ export function createForwarder(options: ForwarderOptions): Forwarder {
 
   /** What the hot tier has comes again, as for a new target. */
   async function refill(): Promise<void> {
-    const { end, samples } = await commands.call("refillTarget", name);
-    options.onQueued(end);
-    if (samples > 0)
-      log.warn({ target: name, samples }, `"${name}" has lost its samples: those of the last days go again`);
+    if (await commands.refill(name)) {
+      log.warn({ target: name }, `"${name}" has lost its samples: those of the last days go again`);
+    }
   }
 
   /** The pause before the next try; what the server asked for counts. */
@@ -331,6 +328,7 @@ export function createForwarder(options: ForwarderOptions): Forwarder {
       state,
       reason,
       waiting: end - acknowledged,
+      filling: commands.filling().includes(name),
       behindSince: marks[0]?.at ?? null,
       lastSuccessAt,
       skipped,

@@ -85,7 +85,8 @@ async function until(what: string, condition: () => boolean): Promise<void> {
 }
 
 const linesOf = (double: InfluxDouble): string[] => double.writes.join("").split("\n").filter(Boolean);
-const settled = (rig: Rig) => until("nothing waits", () => rig.status().waiting === 0);
+const isSettled = ({ waiting, filling }: TargetStatus): boolean => waiting === 0 && !filling;
+const settled = (rig: Rig) => until("nothing waits", () => isSettled(rig.status()));
 
 test("a mirror gets every sample once, as a line with where the entity is", async (t) => {
   const { double, directory } = await rig(t);
@@ -384,7 +385,7 @@ test("a bucket that was deleted, and made again by us or by others, gets the las
       }
       bucket = [];
     }
-    await until("all is there", () => made.status().state === "running" && made.status().waiting === 0);
+    await until("all is there", () => made.status().state === "running" && isSettled(made.status()));
     const values = bucket!.map((line) => line.split(" ")[1]).sort();
     const expected = ['state="on"', "value=1", "value=3", "value=4", ...(maker === "us" ? [] : ["value=5"])];
     assert.deepEqual(values, expected, maker);
@@ -435,7 +436,7 @@ test("a new mirror begins with what the hot tier has; the others get it once", a
   await first.store.close();
   const second = await open(t, directory, [targetAt(double.url), targetAt(other.url, { name: "new", version: 1 })]);
   await second.put("hall", [[3, 3]]);
-  await until("both have it", () => second.store.forwarding.status().every(({ waiting }) => waiting === 0));
+  await until("both have it", () => second.store.forwarding.status().every(isSettled));
   assert.equal(linesOf(double).length, 3);
   assert.equal(linesOf(other).length, 3);
 });

@@ -95,7 +95,6 @@ export function createForwarders(options: ForwardingOptions): Forwarders {
       stored: stored.targets.find(({ name }) => name === target.name)!,
       queued: end,
       commands,
-      onQueued: queued,
       series,
       ...(role === "archive"
         ? { wants: (ts: Micros) => !options.isArchived(dayOf(ts)) }

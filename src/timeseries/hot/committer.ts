@@ -13,6 +13,7 @@ import { type Change, Chunk } from "./chunk.ts";
 import { buffersOf } from "./columns.ts";
 import type { Day } from "./day.ts";
 import { nameOfDay } from "./disk.ts";
+import { createFilling } from "./filling.ts";
 import type { FoldedPart } from "./fold.ts";
 import type { MendedDay } from "./salvage.ts";
 import type { ArchiveChange } from "./sealing.ts";
@@ -57,25 +58,30 @@ const RETRY_FIRST_MS = 500;
 const RETRY_CAP_MS = 30_000;
 
 /** As in the writer; each is a transaction of its own, in the order of the calls. */
-export type ForwardCommands = Pick<
-  Remote<
-    Pick<
-      WriterCommands,
-      | "nextBatch"
-      | "cutBatch"
-      | "acknowledge"
-      | "refillTarget"
-      | "deadLetters"
-      | "oldestDeadLetters"
-      | "removeDeadLetters"
-      | "giveUpDay"
-      | "daySeries"
-      | "dayRows"
-      | "forgetDaysBefore"
-    >
-  >,
-  "call"
->;
+export interface ForwardCommands
+  extends Pick<
+    Remote<
+      Pick<
+        WriterCommands,
+        | "nextBatch"
+        | "cutBatch"
+        | "acknowledge"
+        | "deadLetters"
+        | "oldestDeadLetters"
+        | "removeDeadLetters"
+        | "giveUpDay"
+        | "daySeries"
+        | "dayRows"
+        | "forgetDaysBefore"
+      >
+    >,
+    "call"
+  > {
+  /** See `Outgoing.refill`; what is to be queued is, from then on. */
+  refill(target: string): Promise<boolean>;
+  /** Names of the targets for which what the hot tier has is still being queued. */
+  filling(): readonly string[];
+}
 
 export interface CommitterOptions {
   readonly writer: WriterOptions;
@@ -92,7 +98,7 @@ export interface CommitterOptions {
   seal(): void;
   /** What was sealed, the oldest part first, in copies. */
   sealedParts(): Promise<readonly FoldedPart[]>;
-  /** Samples were written; the queue for other servers ends with this number. */
+  /** Samples were written, or queued; the queue for other servers ends with this number. */
   committed?(queued: number): void;
   /** Everything sealed is in the day tables; these exist now. */
   folded(days: readonly Day[]): void;
@@ -109,6 +115,7 @@ export interface Committer {
   fold(): Promise<void>;
   /** The writer's commands for the archive, each a transaction of its own, in the order of the calls. */
   readonly archive: {
+    /** First waits until what a target is to get of the day is queued, unless that cannot go on. */
     watch(day: Day): Promise<void>;
     change(change: ArchiveChange): Promise<{ readonly sealed: boolean; readonly days: readonly Day[] }>;
     forget(paths: readonly string[]): Promise<void>;
@@ -148,6 +155,8 @@ export interface Committer {
     readonly folds: number;
     readonly sizeBytes: number;
   };
+  /** Ends what is queued for targets that are new or were refilled, until the next start. */
+  stopFilling(): Promise<void>;
   /** Writes what waits, once; what the disk refuses then is lost and logged. */
   close(): Promise<void>;
   terminate(): Promise<void>;
@@ -426,6 +435,26 @@ export function createCommitter(options: CommitterOptions): Committer {
     while (!closing && isFlood() && performance.now() < latest) await sleep(ROLLUP_LOOK_MS, undefined, { ref: false });
   }
 
+  const fills = createFilling({
+    async step() {
+      // Folds and commits go first.
+      await folding;
+      if (reason !== null) throw new AppError("unavailable", reason);
+      return ask("fill", { maxPages: options.maxPages?.() });
+    },
+    fold,
+    queued: (end) => options.committed?.(end),
+    log,
+  });
+
+  function fold(): Promise<void> {
+    const folded = new Promise<void>((resolve, reject) => foldWaiters.push({ resolve, reject }));
+    foldForced = true;
+    due = true;
+    void run();
+    return folded;
+  }
+
   const flush = (): Promise<void> => {
     const last = filling.empty ? line.at(-1) : filling;
     if (last === undefined) return Promise.resolve();
@@ -446,6 +475,7 @@ export function createCommitter(options: CommitterOptions): Committer {
       mended = state.mendedDays.filter(({ aside }) => !state.mendedNow.some((now) => now.aside === aside));
       noteMended(state.mendedNow);
       mendedRollups = state.mendedRollups;
+      if (state.outgoing.filling.length > 0) fills.start(state.outgoing.filling);
       return state;
     },
 
@@ -470,13 +500,7 @@ export function createCommitter(options: CommitterOptions): Committer {
 
     flush,
 
-    fold() {
-      const folded = new Promise<void>((resolve, reject) => foldWaiters.push({ resolve, reject }));
-      foldForced = true;
-      due = true;
-      void run();
-      return folded;
-    },
+    fold,
 
     async rollUp(request) {
       await calm();
@@ -491,7 +515,15 @@ export function createCommitter(options: CommitterOptions): Committer {
     mendDays,
     damage: () => ({ mended, failed: unmended, mendedRollups, rollupsFault }),
 
-    forward: { call: ask },
+    forward: {
+      call: ask,
+      refill(target) {
+        const asked = remote().call("refillTarget", target);
+        fills.start([target]);
+        return asked;
+      },
+      filling: () => fills.targets,
+    },
 
     retention: {
       dropRollups: (drops, from) => remote().call("dropRollups", { drops, from, maxPages: options.maxPages?.() }),
@@ -501,7 +533,10 @@ export function createCommitter(options: CommitterOptions): Committer {
     },
 
     archive: {
-      watch: (day) => remote().call("watch", day),
+      async watch(day) {
+        await fills.settled();
+        await remote().call("watch", day);
+      },
       async change(change) {
         const answer = await ask("archive", { change, maxPages: options.maxPages?.() });
         sizeBytes = answer.sizeBytes;
@@ -512,8 +547,11 @@ export function createCommitter(options: CommitterOptions): Committer {
 
     status: () => ({ writable: reason === null, reason: reason ?? foldReason, waiting, commits, folds, sizeBytes }),
 
+    stopFilling: fills.close,
+
     async close() {
       clearTimeout(timer);
+      await fills.close();
       const end = await flush().then(
         () => ({ durableUntil: options.durableUntil() }),
         (error) => {
@@ -534,6 +572,7 @@ export function createCommitter(options: CommitterOptions): Committer {
 
     async terminate() {
       closing = true;
+      void fills.close();
       clearTimeout(timer);
       await writer?.terminate();
     },

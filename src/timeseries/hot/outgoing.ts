@@ -4,8 +4,10 @@ import type { Micros, Value } from "../../domain/sample.ts";
 import type { SeriesNumber } from "../../domain/series.ts";
 import type { PackedChunk } from "./chunk.ts";
 import { type PackedSamples, SamplePacker, unpackValues } from "./columns.ts";
-import { type Day, dayOf, dayOfTable, tableOfDay } from "./day.ts";
-import { readLog, valueAt } from "./log.ts";
+import { type Day, dayOf, tableOfDay } from "./day.ts";
+import { readDays } from "./days.ts";
+import { type FillStep, Fills } from "./fills.ts";
+import { readLog } from "./log.ts";
 
 /** Where samples go besides the day tables. */
 export interface TargetDefinition {
@@ -27,6 +29,8 @@ export interface StoredOutgoing {
   readonly targets: readonly StoredTarget[];
   /** The number of the queue's newest sample. */
   readonly end: number;
+  /** Names of the targets for which what the hot tier has is still being queued. */
+  readonly filling: readonly string[];
 }
 
 /** What is next for a target: a batch that was cut before, or samples to cut one from. */
@@ -68,13 +72,6 @@ export interface Acknowledged {
   readonly skipped: number;
 }
 
-export interface Refilled {
-  /** The number of the queue's newest sample. */
-  readonly end: number;
-  /** How many were queued. */
-  readonly samples: number;
-}
-
 /** Of each target so many are kept, the newest. */
 export const DEAD_LETTERS_MAX = 100_000;
 /** And so many bytes of their lines; usual ones are shorter than what this leaves for each. */
@@ -95,6 +92,7 @@ export class Outgoing {
   readonly #db: DatabaseSync;
   readonly #targets = new Map<string, { readonly number: number; readonly waitingMax: number | null }>();
   readonly #insert: StatementSync;
+  readonly #fills: Fills;
   /** The number of the newest sample that was ever queued. */
   #end: number;
   /** The newest time of each series that is on the disk. */
@@ -105,11 +103,12 @@ export class Outgoing {
 
   constructor(db: DatabaseSync) {
     this.#db = db;
+    this.#fills = new Fills(db);
     this.#insert = db.prepare("INSERT INTO outgoing (seq, target, series, ts, value) VALUES (?, ?, ?, ?, ?)");
     this.#end = this.#readEnd();
   }
 
-  /** Makes the targets those of the configuration: a new one begins with all that the hot tier has. */
+  /** Makes the targets those of the configuration: a new one is to get all that the hot tier has, by `fill`. */
   configure(definitions: readonly TargetDefinition[]): StoredOutgoing {
     const names = new Set(definitions.map(({ name }) => name));
     for (const { number, name } of rows<{ number: number; name: string }>(this.#db, "SELECT * FROM forward_targets")) {
@@ -118,6 +117,7 @@ export class Outgoing {
         this.#db.prepare(`DELETE FROM ${table} WHERE target = ?`).run(number);
       }
       this.#db.prepare("DELETE FROM forward_targets WHERE number = ?").run(number);
+      this.#fills.remove(number);
     }
     for (const definition of definitions) this.#add(definition);
     // Even to delete nothing writes a page, which a start on a full disk can do without.
@@ -129,7 +129,7 @@ export class Outgoing {
          (SELECT count(*) FROM dead_letters WHERE target = number) AS deadLetters
        FROM forward_targets`,
     );
-    return { targets: stored, end: this.#end };
+    return { targets: stored, end: this.#end, filling: this.#fills.underWay() };
   }
 
   #add({ name, waitingMax }: TargetDefinition): void {
@@ -137,51 +137,27 @@ export class Outgoing {
     if (found === undefined) {
       this.#db.prepare("INSERT INTO forward_targets (name, acknowledged) VALUES (?, ?)").run(name, this.#end);
       found = this.#db.prepare("SELECT number FROM forward_targets WHERE name = ?").get(name);
-      this.#fill(Number(found?.number));
+      this.#fills.begin(Number(found?.number), this.#end);
     }
     this.#targets.set(name, { number: Number(found?.number), waitingMax });
   }
 
-  /** The target has lost what it had: queues what the hot tier has and it does not wait for anyway. */
-  refill(target: string): Refilled {
-    const samples = this.#fill(this.#target(target).number);
-    return { end: this.#end, samples };
+  /**
+   * The target has lost what it had: it is to get what the hot tier has and does not wait for it anyway, by `fill`. False
+   * where it has taken nothing since that was begun the last time.
+   */
+  refill(target: string): boolean {
+    const { number } = this.#target(target);
+    if (this.#fills.isUntouched(number)) return false;
+    this.#fills.begin(number, this.#end);
+    return true;
   }
 
-  /** Queues what the hot tier has and the target does not wait for already; answers how many samples those are. */
-  #fill(target: number): number {
-    let samples = 0;
-    this.#db.exec(
-      "CREATE TEMP TABLE waits (series INTEGER, ts INTEGER, PRIMARY KEY (series, ts)) WITHOUT ROWID, STRICT",
-    );
-    this.#db
-      .prepare(
-        `INSERT OR IGNORE INTO waits SELECT series, ts FROM outgoing WHERE (target IS NULL OR target = ?1)
-           AND seq > (SELECT acknowledged FROM forward_targets WHERE number = ?1)`,
-      )
-      .run(target);
-    for (const day of this.#days()) {
-      const queued = this.#db
-        .prepare(
-          `INSERT INTO outgoing (seq, target, series, ts, value)
-           SELECT ?1 + row_number() OVER (ORDER BY ts), ?2, series, ts, value FROM ${tableOfDay(day)}
-           WHERE (series, ts) NOT IN (SELECT series, ts FROM waits)`,
-        )
-        .run(this.#end, target);
-      samples += Number(queued.changes);
-      this.#end = this.#readEnd();
-    }
-    const log = readLog(this.#db);
-    const days = new Set(this.#days());
-    const waits = this.#db.prepare("SELECT 1 FROM waits WHERE series = ? AND ts = ?");
-    for (const [place, series] of log.series.entries()) {
-      const ts = log.ts[place]!;
-      if (this.#isStored(days, series, ts) || waits.get(series, ts) !== undefined) continue;
-      this.#insert.run(++this.#end, target, series, ts, valueAt(log, place));
-      samples++;
-    }
-    this.#db.exec("DROP TABLE waits");
-    return samples;
+  /** Queues some of what the hot tier has for a target that is to get it, or fewer when it is asked to give way. */
+  fill(givesWay: () => boolean): FillStep {
+    const step = this.#fills.step(this.#end, givesWay);
+    this.#end = step.end;
+    return step;
   }
 
   /** A queue that is empty ends where the last target has taken everything. */
@@ -203,7 +179,7 @@ export class Outgoing {
       if (newest === undefined || ts > newest) {
         this.#newest.set(number, ts);
       } else {
-        days ??= new Set(this.#days());
+        days ??= new Set(readDays(this.#db));
         if (this.#isStored(days, number, ts)) continue;
       }
       this.#insert.run(++this.#end, null, number, ts, values[i]!);
@@ -217,6 +193,7 @@ export class Outgoing {
     this.#isNewestKnown = false;
     this.#newest = new Map();
     this.#letterBytes.clear();
+    this.#fills.forget();
     this.#end = this.#readEnd();
   }
 
@@ -263,6 +240,7 @@ export class Outgoing {
    */
   acknowledge({ target, last, letters }: Acknowledgement): Acknowledged {
     const { number } = this.#target(target);
+    this.#removeOwn(number, last);
     this.#db
       .prepare(
         `UPDATE forward_targets SET acknowledged = max(acknowledged, ?), batch_last = NULL, batch_samples = NULL,
@@ -345,14 +323,24 @@ export class Outgoing {
     }
   }
 
-  /** The queue begins where the slowest target is. */
-  #removeTaken(): void {
+  /** What is for this target alone need not wait for the others, so that a fill takes little room. */
+  #removeOwn(target: number, last: number): void {
     this.#db
       .prepare(
-        `DELETE FROM outgoing WHERE seq IN (SELECT seq FROM outgoing
-           WHERE seq <= (SELECT min(acknowledged) FROM forward_targets) ORDER BY seq LIMIT ${REMOVED_AT_ONCE})`,
+        `DELETE FROM outgoing WHERE target = ?1 AND seq <= ?2
+           AND seq > (SELECT max(acknowledged, ?3) FROM forward_targets WHERE number = ?1)`,
       )
-      .run();
+      .run(target, last, this.#fills.heldOf(target));
+  }
+
+  /** The queue begins where the slowest target is. */
+  #removeTaken(): void {
+    const taken = this.#db.prepare("SELECT min(acknowledged) AS seq FROM forward_targets").get()?.seq;
+    this.#db
+      .prepare(
+        `DELETE FROM outgoing WHERE seq IN (SELECT seq FROM outgoing WHERE seq <= ? ORDER BY seq LIMIT ${REMOVED_AT_ONCE})`,
+      )
+      .run(this.#fills.removable(Number(taken)));
   }
 
   #learnNewest(): void {
@@ -375,11 +363,6 @@ export class Outgoing {
     if (!days.has(day)) return false;
     const row = this.#db.prepare(`SELECT 1 FROM ${tableOfDay(day)} WHERE series = ? AND ts = ?`).get(series, ts);
     return row !== undefined;
-  }
-
-  #days(): Day[] {
-    const tables = rows<{ name: string }>(this.#db, "SELECT name FROM sqlite_schema WHERE type = 'table'");
-    return tables.flatMap(({ name }) => dayOfTable(name) ?? []).sort((a, b) => a - b);
   }
 }
 

@@ -160,7 +160,12 @@ async function damagedStore(directory: string, now: () => number, before?: Write
     using db = openForWriting(file, SETTINGS);
     db.exec("PRAGMA incremental_vacuum");
   }
-  if (before) await withWriter(before, async (writer) => void (await writer.call("load", null)));
+  if (before) {
+    await withWriter(before, async (writer) => {
+      await writer.call("load", null);
+      await fillAll(writer);
+    });
+  }
   const leaves = pagesOf(file, TABLE);
   overwrite(file, [leaves[Math.floor(leaves.length / 2)]!]);
 }
@@ -328,16 +333,28 @@ async function withWriter(options: WriterOptions, work: (writer: Remote<WriterCo
   }
 }
 
-test("a start that reads a damaged day, for a target that is new, mends it and moves no file", async (t) => {
+/** Answers how the queue ends then. */
+async function fillAll(writer: Remote<WriterCommands>): Promise<number> {
+  for (;;) {
+    const { end, filling } = await writer.call("fill", {});
+    if (filling.length === 0) return end;
+  }
+}
+
+test("a damaged day that is to be queued for a target that is new is mended, and no file is moved", async (t) => {
   const directory = temporary(t);
   await damagedStore(directory, now);
   const targets = [{ name: "mirror", waitingMax: 1_000_000 }];
   await withWriter({ directory, settings: SETTINGS, targets }, async (writer) => {
-    const { movedTo, mendedNow, mendedDays, outgoing } = await writer.call("load", null);
-    assert.equal(movedTo, null);
-    assert.deepEqual(mendedNow, mendedDays);
-    assert.equal(mendedNow[0]!.day, DAY);
-    assert.equal(outgoing.end, mendedNow[0]!.saved + SAMPLES);
+    const { movedTo, outgoing } = await writer.call("load", null);
+    assert.deepEqual([movedTo, outgoing.end, outgoing.filling], [null, 0, ["mirror"]]);
+    await assert.rejects(fillAll(writer), isCorruption);
+    const { mended } = await writer.call("mend", { days: null, at: T0 });
+    assert.deepEqual(
+      mended.map(({ day }) => day),
+      [DAY],
+    );
+    assert.equal(await fillAll(writer), mended[0]!.saved + SAMPLES);
   });
 });
 

@@ -41,6 +41,11 @@ export class Sealing {
     if (!this.#folding.has(day)) this.#watched.add(day);
   }
 
+  /** Whoever watches a day has to begin anew: before it goes, something else is to be done with its samples. */
+  unwatch(): void {
+    this.#watched.clear();
+  }
+
   /** A fold wrote to these days. */
   touched(days: readonly Day[]): void {
     for (const day of days) {

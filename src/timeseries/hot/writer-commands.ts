@@ -10,6 +10,7 @@ import type { PackedChunk } from "./chunk.ts";
 import type { PackedSamples } from "./columns.ts";
 import type { SqliteSettings } from "./database.ts";
 import type { Day } from "./day.ts";
+import type { FillStep } from "./fills.ts";
 import type { FoldedPart } from "./fold.ts";
 import type { ArchivedDay, DayRows, DayRowsRequest, DaySeries } from "./given-up.ts";
 import type { StoredGap } from "./ledger.ts";
@@ -18,7 +19,6 @@ import type {
   Acknowledgement,
   CutBatch,
   NextBatch,
-  Refilled,
   StoredOutgoing,
   TargetDefinition,
 } from "./outgoing.ts";
@@ -190,7 +190,10 @@ export type WriterCommands = {
   nextBatch(argument: { readonly target: string; readonly limit: number }): NextBatch;
   cutBatch(argument: CutBatch & Limits): void;
   acknowledge(argument: Acknowledgement & Limits): Acknowledged;
-  refillTarget(target: string): Refilled;
+  /** See `Outgoing.refill`. Days that are about to be archived are not dropped before they are watched again. */
+  refillTarget(target: string): boolean;
+  /** Queues some of what the hot tier has for targets that are new or were refilled, in one short transaction. */
+  fill(limits: Limits): FillStep;
   deadLetters(question: DeadLetterQuestion): { readonly letters: readonly DeadLetter[]; readonly total: number };
   oldestDeadLetters(argument: {
     readonly target: string;

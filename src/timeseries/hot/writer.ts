@@ -4,6 +4,7 @@ import { setImmediate as immediate } from "node:timers/promises";
 import { messageOf } from "../../domain/errors.ts";
 import type { Micros } from "../../domain/sample.ts";
 import { isCorruption, moveAside } from "../../lib/damaged-database.ts";
+import { freeBytesOf } from "../../lib/full-disk.ts";
 import { allAtOnce, inTurns, type Steps } from "../../lib/steps.ts";
 import { nowMicros } from "../../lib/time.ts";
 import { transaction } from "../../lib/transaction.ts";
@@ -17,8 +18,17 @@ import { type MendedRollups, ROLLUP_TABLES, readMendedRollups, salvageRollups } 
 import { FORMER_UNITS_MAX } from "./catalog.ts";
 import type { CatalogChange, Change } from "./chunk.ts";
 import { type ContextWriter, createContextWriter, mendContexts } from "./contexts.ts";
-import { DATABASE_FILE, freePages, openForReading, openForWriting, returnPages, sizeOnDisk } from "./database.ts";
-import { type Day, dayOfTable, tableOfDay } from "./day.ts";
+import {
+  DATABASE_FILE,
+  freePages,
+  openForReading,
+  openForWriting,
+  pageBytes,
+  returnPages,
+  sizeOnDisk,
+} from "./database.ts";
+import { type Day, tableOfDay } from "./day.ts";
+import { readDays } from "./days.ts";
 import { Fold, isFoldUnfinished } from "./fold.ts";
 import {
   forgetDaysBefore,
@@ -47,6 +57,8 @@ const FOLD_BEHIND_MAX = 20_000;
 const FOLD_LONG_STEP_SAMPLES = 10_000;
 /** Samples of one step of a rollup: a tenth of a second, for which a commit may have to wait. */
 const ROLLUP_SAMPLES = 50_000;
+/** Room that a fill of the queue for other servers leaves on the disk: everything else that is written needs it more. */
+const FILL_LEAVES_BYTES = 64_000_000;
 /** Rows of rollups that one step deletes. */
 const ROLLUP_ROWS_DROPPED = 2_000;
 
@@ -192,11 +204,6 @@ function rows<T>(db: DatabaseSync, sql: string): T[] {
   return statement.all() as unknown as T[];
 }
 
-function readDays(db: DatabaseSync): Day[] {
-  const tables = rows<[string]>(db, "SELECT name FROM sqlite_schema WHERE type = 'table'");
-  return tables.flatMap(([name]) => dayOfTable(name) ?? []).sort((a, b) => a - b);
-}
-
 /** Of what is read from the file: not what became of it. */
 type ReadState = Omit<StoredState, "movedTo" | "mendedNow">;
 
@@ -283,6 +290,12 @@ const connection = (): Connection | undefined =>
 async function nextTurn(): Promise<void> {
   await immediate();
   await untilUnlocked(connection());
+}
+
+/** Bytes that may still be written. */
+function roomFor(db: DatabaseSync, { maxPages = Number.POSITIVE_INFINITY }: Limits): number {
+  const free = freeBytesOf(options.directory) ?? Number.POSITIVE_INFINITY;
+  return Math.min(free, maxPages * pageBytes(db) - sizeOnDisk(file));
 }
 
 let carrying: Promise<unknown> = Promise.resolve();
@@ -460,7 +473,17 @@ const commands: WriterCommands = {
   },
   refillTarget(target) {
     const current = database();
-    return inTransaction(current, {}, () => current.outgoing.refill(target));
+    const isBegun = inTransaction(current, {}, () => current.outgoing.refill(target));
+    if (isBegun) sealing.unwatch();
+    return isBegun;
+  },
+  fill(limits) {
+    const current = database();
+    if (roomFor(current.db, limits) < FILL_LEAVES_BYTES) {
+      throw new Error(`The disk has less than ${FILL_LEAVES_BYTES / 1e6} MB of room`);
+    }
+    // Before something is sent the batch that it goes with is durable, and all before it.
+    return inLooseTransaction(current, limits, () => current.outgoing.fill(isCalled));
   },
   deadLetters: (question) => database().outgoing.deadLetters(question),
   oldestDeadLetters: ({ target, after, limit }) => database().outgoing.oldestDeadLetters(target, after, limit),
