@@ -472,8 +472,7 @@ export function createCommitter(options: CommitterOptions): Committer {
       unfolded = texts.reduce((sum, text) => sum + weightOf(text) - 1, numbers.length);
       unfoldedSince = now();
       foldForced = state.foldUnfinished;
-      mended = state.mendedDays.filter(({ aside }) => !state.mendedNow.some((now) => now.aside === aside));
-      noteMended(state.mendedNow);
+      mended = state.mendedDays;
       mendedRollups = state.mendedRollups;
       if (state.outgoing.filling.length > 0) fills.start(state.outgoing.filling);
       return state;

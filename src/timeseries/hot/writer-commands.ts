@@ -88,8 +88,6 @@ export interface StoredState {
   readonly formerSubjects: readonly FormerSubjectRow[];
   /** Days whose tables were damaged and were mended, ever. */
   readonly mendedDays: readonly MendedDay[];
-  /** Those of them that kept the file from being opened, just now. */
-  readonly mendedNow: readonly MendedDay[];
   /** Tables of rollups that were damaged and were mended, ever. */
   readonly mendedRollups: readonly MendedRollups[];
   /** Where a file that is no database was moved. */

@@ -5,8 +5,7 @@ import { messageOf } from "../../domain/errors.ts";
 import type { Micros } from "../../domain/sample.ts";
 import { isCorruption, moveAside } from "../../lib/damaged-database.ts";
 import { freeBytesOf } from "../../lib/full-disk.ts";
-import { allAtOnce, inTurns, type Steps } from "../../lib/steps.ts";
-import { nowMicros } from "../../lib/time.ts";
+import { inTurns, type Steps } from "../../lib/steps.ts";
 import { transaction } from "../../lib/transaction.ts";
 import { isCalled } from "../../lib/worker-rpc.ts";
 import { type Connection, untilUnlocked, withoutBlocking } from "../../lib/write-lock.ts";
@@ -205,7 +204,7 @@ function rows<T>(db: DatabaseSync, sql: string): T[] {
 }
 
 /** Of what is read from the file: not what became of it. */
-type ReadState = Omit<StoredState, "movedTo" | "mendedNow">;
+type ReadState = Omit<StoredState, "movedTo">;
 
 function readState({ db, stored }: Database): ReadState {
   const content = readLog(db);
@@ -246,40 +245,16 @@ function begin(): ReadState {
   return state;
 }
 
-/** As `begin`; undefined, and closed, for a damaged file. */
-function beginIfSound(): ReadState | undefined {
+function load(): StoredState {
   try {
-    return begin();
+    return { ...begin(), movedTo: null };
   } catch (error) {
+    // Tables of days are not read for that: those are mended when they are.
     if (!isCorruption(error)) throw error;
     opened?.db.close();
     opened = undefined;
-    return undefined;
-  }
-}
-
-function load(): StoredState {
-  const state = beginIfSound();
-  if (state !== undefined) return { ...state, mendedNow: [], movedTo: null };
-  // A new target begins with what the tables of days have, so that a damaged one is met here as well.
-  const mendedNow = mendAtOnce();
-  const mended = mendedNow.length === 0 ? undefined : beginIfSound();
-  if (mended !== undefined) return { ...mended, mendedNow, movedTo: null };
-  const movedTo = moveAside(file);
-  return { ...begin(), mendedNow: [], movedTo };
-}
-
-/** Mends the tables of days before the file is in use; none where it cannot be opened at all. */
-function mendAtOnce(): MendedDay[] {
-  try {
-    using db = openForWriting(file, options.settings);
-    using reading = openForReading(file, options.settings);
-    return readDays(db)
-      .filter((day) => !isSound(reading, tableOfDay(day)))
-      .map((day) => transaction(db, () => allAtOnce(salvage(db, reading, day, nowMicros()))));
-  } catch (error) {
-    if (isCorruption(error)) return [];
-    throw error;
+    const movedTo = moveAside(file);
+    return { ...begin(), movedTo };
   }
 }
 
