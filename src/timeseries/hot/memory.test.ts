@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import type { Value } from "../../domain/sample.ts";
-import { allAtOnce } from "../../lib/steps.ts";
+import { allAtOnce } from "../../testing/all-at-once.ts";
 import { unpackValues } from "./columns.ts";
 import { DAY_MICROS, dayOf } from "./day.ts";
 import { Generation } from "./memory.ts";

@@ -57,7 +57,7 @@ const FOLD_LONG_STEP_SAMPLES = 10_000;
 /** Samples of one step of a rollup: a tenth of a second, for which a commit may have to wait. */
 const ROLLUP_SAMPLES = 50_000;
 /** Room that a fill of the queue for other servers leaves on the disk: everything else that is written needs it more. */
-const FILL_LEAVES_BYTES = 64_000_000;
+const FILL_LEAVES_BYTES = 16_000_000;
 /** Rows of rollups that one step deletes. */
 const ROLLUP_ROWS_DROPPED = 2_000;
 
