@@ -159,10 +159,11 @@ test("a day goes to the archive after every new mirror has it in its queue", asy
 
 test("a day that was about to be dropped stays when a target lost its samples, until it is looked at again", async (t) => {
   const directory = await home(t, 3_000);
-  const workerData: WriterOptions = { directory, settings: SETTINGS, targets: [{ name: "copy", waitingMax: null }] };
-  const file = new URL("../hot/writer.ts", import.meta.url);
-  const writer = startWorker<WriterCommands>(file, { workerData }, assert.ifError);
+  const options: WriterOptions = { directory, settings: SETTINGS, targets: [{ name: "copy", waitingMax: null }] };
+  const file = new URL("../hot/writer.worker.ts", import.meta.url);
+  const writer = startWorker<WriterCommands>(file, {}, assert.ifError);
   t.after(() => writer.terminate());
+  await writer.call("configure", options);
   const { days } = await writer.call("load", null);
   for (;;) {
     const { filling, needsFold } = await writer.call("fill", {});

@@ -101,8 +101,8 @@ const CHILD = `
 `;
 
 test("a kill after any step of a fold, or at its end, loses nothing and doubles nothing", (t) => {
-  const modules = ["./fold.ts", "./log.ts", "./database.ts", "./memory.ts", "../../lib/steps.ts"].map((file) =>
-    import.meta.resolve(file),
+  const modules = ["./fold.ts", "./log.ts", "./database.ts", "./memory.ts", "../../testing/all-at-once.ts"].map(
+    (file) => import.meta.resolve(file),
   );
   const steps = Math.ceil(SAMPLES / STEP);
   for (const kill of [0, 1, 2, steps - 1, steps, steps + 1]) {
