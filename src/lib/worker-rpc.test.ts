@@ -110,6 +110,7 @@ test("shareThread() gives each part its own commands in one thread, which the la
   assert.equal(await other.call("thread", null), -thread);
   await assert.rejects(other.call("die", null), /no command "other\/die"/);
   await one.terminate();
+  await assert.rejects(one.call("thread", null), /has ended/, "though the thread has not");
   assert.equal(await other.call("thread", null), -thread, "the thread is still needed");
   await other.terminate();
   await assert.rejects(other.call("thread", null), /ended/);

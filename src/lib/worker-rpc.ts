@@ -120,8 +120,8 @@ export type StartRemote<C extends Commands> = (onDeath: (error: Error) => void) 
 
 /**
  * A thread that several take part in, each with commands of its own (`serveParts`): a thread of one's own takes some
- * 8 MB. It is started by the first, and ends when all have terminated theirs. When it dies, all are told; whoever takes
- * part after that starts another one.
+ * 8 MB. It is started by the first, and ends when all have terminated theirs: until then it still answers what one that
+ * has terminated had called. When it dies, all are told; whoever takes part after that starts another one.
  */
 export function shareThread(file: URL): <C extends Commands>(part: string) => StartRemote<C> {
   let running: { readonly remote: Remote<Commands>; readonly parts: Set<(error: Error) => void> } | undefined;
@@ -140,12 +140,18 @@ export function shareThread(file: URL): <C extends Commands>(part: string) => St
       running ??= start();
       const { remote, parts } = running;
       parts.add(onDeath);
+      let isOver = false;
       return {
-        call: (name, argument, transfer) => remote.call(`${part}/${name}`, argument, transfer) as Promise<never>,
+        call(name, argument, transfer) {
+          // The thread may live on for others, and would open again what was closed.
+          if (isOver) return Promise.reject(new Error(`The part "${part}" of the thread has ended`));
+          return remote.call(`${part}/${name}`, argument, transfer) as Promise<never>;
+        },
         get pending() {
           return remote.pending;
         },
         async terminate() {
+          isOver = true;
           parts.delete(onDeath);
           if (parts.size > 0) return;
           if (running?.remote === remote) running = undefined;
