@@ -56,6 +56,33 @@ test("who locks the database of the one holds up nothing of the other", async (t
   assert.equal(store.status().waiting, 0);
 });
 
+test("a stop waits for another program's lock only where it has to write", { timeout: 20_000 }, async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), "writers-test-"));
+  t.after(() => rmSync(directory, { recursive: true, force: true }));
+  const writers = shareThread(new URL("./writers.worker.ts", import.meta.url));
+  const file = join(directory, "metadata.db");
+  const told: string[] = [];
+  const tell = (what: unknown, text = String(what)): void => void told.push(text);
+  const log = Object.assign(silentLog(), { warn: tell, error: tell });
+  const home = await openHome({ file, log, settings: SETTINGS, startWriter: writers("home") });
+  const store = await openStore({
+    ...{ directory, log, commitSeconds: 1000, startWriter: writers("samples") },
+    settings: { ...SETTINGS, busyTimeoutSeconds: 0.02 },
+  });
+  using otherHome = new DatabaseSync(file);
+  using otherStore = new DatabaseSync(join(directory, "timeseries.db"));
+  otherHome.exec("BEGIN IMMEDIATE");
+  otherStore.exec("BEGIN IMMEDIATE");
+  const series = store.series({ measurement: "state", subject: "u", field: "state" }, "sensor.u", 1);
+  store.append(series, T0, 1);
+
+  await store.close();
+  assert.match(told.shift()!, /Cannot write samples/);
+  assert.deepEqual(told, ["Samples were lost at the end"], "the file was closed");
+  await home.close();
+  assert.equal(told.length, 1);
+});
+
 test("home and samples are written by one thread, and by another one when it dies", async (t) => {
   const directory = mkdtempSync(join(tmpdir(), "writers-test-"));
   t.after(() => rmSync(directory, { recursive: true, force: true }));

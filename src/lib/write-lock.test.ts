@@ -39,6 +39,7 @@ function open(t: TestContext) {
             .map(({ what }) => what),
       },
       connection,
+      ["all"],
     );
   return { database, other, commands };
 }
@@ -79,6 +80,19 @@ test("withoutBlocking() rejects as SQLite does when the wait is over, and takes 
   other.exec("ROLLBACK");
   await add!("three");
   assert.deepEqual(await all!(null), ["three"]);
+});
+
+test("withoutBlocking() lets what takes no lock wait for its turn alone", async (t) => {
+  const { other, commands } = open(t);
+  const { add, all } = commands(20);
+  other.exec("BEGIN IMMEDIATE");
+  assert.deepEqual(all!(null), [], "nobody waits");
+  const added = assert.rejects(add!("one") as Promise<never>, { errcode: 5 });
+  const read = all!(null);
+  assert.ok(read instanceof Promise, "somebody waits before it");
+  await added;
+  assert.deepEqual(await read, []);
+  other.exec("ROLLBACK");
 });
 
 test("withoutBlocking() waits for nothing where no database is open", (t) => {

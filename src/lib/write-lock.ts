@@ -16,22 +16,27 @@ export interface Connection {
 /**
  * Commands that wait for another program's lock without holding up their thread, where SQLite would: what else the
  * thread does goes on. They keep their order, and reject as SQLite would when the wait is over. `connection` is
- * undefined as long as none is open.
+ * undefined as long as none is open. `reading` names those that need no lock: they wait for their turn alone.
  */
-export function withoutBlocking(commands: Commands, connection: () => Connection | undefined): Commands {
+export function withoutBlocking(
+  commands: Commands,
+  connection: () => Connection | undefined,
+  reading: readonly string[] = [],
+): Commands {
   let waiting = 0;
   let last: Promise<unknown> = Promise.resolve();
-  const turn = (): Promise<void> => {
+  const turn = (needed: () => Connection | undefined): Promise<void> => {
     waiting++;
-    const mine = last.then(() => untilUnlocked(connection()));
+    const mine = last.then(() => untilUnlocked(needed()));
     last = mine.catch(() => undefined).then(() => waiting--);
     return mine;
   };
-  const patient =
-    (command: Commands[string]): Commands[string] =>
-    (argument) =>
-      waiting === 0 && lockOf(connection()) === undefined ? command(argument) : turn().then(() => command(argument));
-  return Object.fromEntries(Object.entries(commands).map(([name, command]) => [name, patient(command)]));
+  const patient = (name: string, command: Commands[string]): Commands[string] => {
+    const needed = reading.includes(name) ? () => undefined : connection;
+    return (argument) =>
+      waiting === 0 && lockOf(needed()) === undefined ? command(argument) : turn(needed).then(() => command(argument));
+  };
+  return Object.fromEntries(Object.entries(commands).map(([name, command]) => [name, patient(name, command)]));
 }
 
 /** Resolves once no other program writes; rejects with SQLite's error when that takes too long. */

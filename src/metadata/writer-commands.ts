@@ -48,7 +48,7 @@ function open({ file, settings, mayReplace }: Parameters<WriterCommands["open"]>
   database.exec("PRAGMA wal_autocheckpoint = 0");
   const commands = createHomeCommands(database);
   const afterwards = createUpkeep(database);
-  const served: Commands = { close: () => database.close() };
+  const served: Commands = {};
   for (const [name, command] of Object.entries(commands)) {
     served[name] = (argument) => {
       const result = command(argument as never);
@@ -59,6 +59,8 @@ function open({ file, settings, mayReplace }: Parameters<WriterCommands["open"]>
   const connection = { database, waitMs: Math.round(settings.busyTimeoutSeconds * 1000) };
   Object.assign(
     writerCommands,
+    // Nobody waits any more where it is called, and to close a file takes no lock.
+    { close: () => database.close() },
     withoutBlocking(served, () => connection),
   );
   return { movedAside, applied, revision: current(database).revision!, homeId: commands.homeId(null) };

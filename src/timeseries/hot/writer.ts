@@ -501,5 +501,19 @@ const commands: WriterCommands = {
   },
 };
 
+/** Those that write nothing; the end of a run may have to be noted, when nobody waits for anything else any more. */
+const READING: readonly (keyof WriterCommands)[] = [
+  "configure",
+  "sealLog",
+  "watch",
+  "freePages",
+  "nextBatch",
+  "deadLetters",
+  "oldestDeadLetters",
+  "daySeries",
+  "dayRows",
+  "close",
+];
+
 /** Of the thread that owns all writes to timeseries.db. */
-export const writerCommands = withoutBlocking(commands, connection);
+export const writerCommands = withoutBlocking(commands, connection, READING);
