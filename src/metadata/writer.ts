@@ -40,7 +40,7 @@ export interface Writer {
 
 /**
  * Opens the database in the thread that `start` brings. Rejects with an AppError that names path and remedy. When the
- * thread dies, the writes under way are `unavailable` and the next one starts another.
+ * thread dies, the writes under way are `unavailable` and another one is started; where that fails, by the next write.
  */
 export async function openWriter(
   file: string,
@@ -53,15 +53,19 @@ export async function openWriter(
   let fault: string | null = null;
   let opening: Promise<Remote<WriterCommands>> | undefined;
   let report: OpenReport | undefined;
+  let closed: Promise<void> | undefined;
 
   async function open(): Promise<Remote<WriterCommands>> {
+    let isOpen = false;
     const remote = start((error) => {
       opening = undefined;
       fault = `the writing thread has ended: ${error.message}`;
       log.error({ err: error }, "The thread that writes the database of the home ended; another one takes over");
+      if (isOpen && closed === undefined) openAgain();
     });
     try {
       const opened = await remote.call("open", { file, settings, mayReplace: report === undefined });
+      isOpen = true;
       report ??= opened;
       return remote;
     } catch (error) {
@@ -74,6 +78,13 @@ export async function openWriter(
     opening ??= open();
     return opening;
   };
+  /** The next write may be an hour away, and for so long the database would count as unhealthy. */
+  function openAgain(): void {
+    thread().then(
+      () => (fault = null),
+      (error: unknown) => (fault = messageOf(error)),
+    );
+  }
   const call: Remote<WriterCommands>["call"] = (name, argument, transfer) =>
     thread().then((remote) => remote.call(name, argument, transfer));
   await thread();
@@ -81,7 +92,6 @@ export async function openWriter(
   // Encoding rows takes turns with other work, so that calls have to be kept in order here.
   let last: Promise<unknown> = Promise.resolve();
   let waiting = 0;
-  let closed: Promise<void> | undefined;
 
   function inOrder<Result>(purpose: string, work: () => Promise<Result>): Promise<Result> {
     if (closed) return Promise.reject(new AppError("unavailable", `Cannot ${purpose}: the database is closed`));
