@@ -12,7 +12,7 @@ const GARBAGE_MIN_BYTES = 1_500_000;
 const QUIET_CHECK_MS = 10_000;
 const QUIET_PART_MAX = 0.1;
 /** A pause of the main thread must be worth more. */
-const MAIN_GROWTH_MIN_BYTES = 16_000_000;
+const MAIN_GROWTH_MIN_BYTES = 12_000_000;
 
 /**
  * Collects all garbage of this thread and gives the memory back: 5 to 10 ms for a small heap, some 80 for the main
@@ -42,7 +42,7 @@ export function collectWhenIdle(): () => void {
 
 /**
  * For the main thread, which is never idle: it collects its garbage once it is quiet after the start or a flood, which
- * is when its heap has grown. Runs as long as the process, and does not keep it.
+ * is when its heap has grown, and now and then after that. Runs as long as the process, and does not keep it.
  */
 export function collectWhenQuiet(checkMs = QUIET_CHECK_MS): void {
   let left = 0;
