@@ -57,6 +57,27 @@ test("who locks the database of the one holds up nothing of the other", async (t
   assert.equal(store.status().waiting, 0);
 });
 
+test("who locks the home when the thread dies holds up no samples", { timeout: 20_000 }, async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), "writers-test-"));
+  t.after(() => rmSync(directory, { recursive: true, force: true }));
+  const writers = shareThread(new URL(`data:text/javascript,${encodeURIComponent(MORTAL)}`));
+  const file = join(directory, "metadata.db");
+  const log = silentLog();
+  await using home = await openHome({ file, log, settings: SETTINGS, startWriter: writers("home") });
+  await using store = await openStore({
+    ...{ directory, log, commitSeconds: 1000, startWriter: writers("samples"), settings: SETTINGS },
+  });
+  using other = new DatabaseSync(file);
+  other.exec("BEGIN IMMEDIATE");
+  const end = writers<{ die(argument: null): void }>("end")(() => undefined);
+  await assert.rejects(end.call("die", null), /ended with code 3/);
+  const series = store.series({ measurement: "state", subject: "u", field: "state" }, "sensor.u", 1);
+  store.append(series, T0, 1);
+  await store.flush();
+  while (home.health().reason !== null) await immediate();
+  other.exec("ROLLBACK");
+});
+
 test("a stop waits for another program's lock only where it has to write", { timeout: 20_000 }, async (t) => {
   const directory = mkdtempSync(join(tmpdir(), "writers-test-"));
   t.after(() => rmSync(directory, { recursive: true, force: true }));

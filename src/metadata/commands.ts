@@ -115,10 +115,13 @@ export function createHomeCommands(database: DatabaseSync): HomeCommands {
     putManualDevice: ({ device, at }) => once(() => devices.putManual(device, at)),
     deleteManualDevice: ({ deviceId, at }) => once(() => devices.removeManual(deviceId, at)),
     saveConfig: (config) => once(() => void setFact.run("config", JSON.stringify(config))),
-    homeId: () =>
-      once(() => {
-        database.prepare("INSERT OR IGNORE INTO home VALUES ('home_id', ?)").run(randomUUID());
-        return database.prepare("SELECT value FROM home WHERE key = 'home_id'").get()!.value as string;
-      }),
+    homeId() {
+      const read = database.prepare("SELECT value FROM home WHERE key = 'home_id'");
+      // Where there is one no lock is needed, and whoever has it holds up nobody who opens the database.
+      if (read.get() === undefined) {
+        once(() => void database.prepare("INSERT OR IGNORE INTO home VALUES ('home_id', ?)").run(randomUUID()));
+      }
+      return read.get()!.value as string;
+    },
   };
 }
