@@ -57,7 +57,7 @@ test("who locks the database of the one holds up nothing of the other", async (t
   assert.equal(store.status().waiting, 0);
 });
 
-test("who locks the home when the thread dies holds up no samples", { timeout: 20_000 }, async (t) => {
+test("who locks one database when the thread dies holds up nothing of the other", { timeout: 20_000 }, async (t) => {
   const directory = mkdtempSync(join(tmpdir(), "writers-test-"));
   t.after(() => rmSync(directory, { recursive: true, force: true }));
   const writers = shareThread(new URL(`data:text/javascript,${encodeURIComponent(MORTAL)}`));
@@ -67,15 +67,28 @@ test("who locks the home when the thread dies holds up no samples", { timeout: 2
   await using store = await openStore({
     ...{ directory, log, commitSeconds: 1000, startWriter: writers("samples"), settings: SETTINGS },
   });
-  using other = new DatabaseSync(file);
-  other.exec("BEGIN IMMEDIATE");
-  const end = writers<{ die(argument: null): void }>("end")(() => undefined);
-  await assert.rejects(end.call("die", null), /ended with code 3/);
   const series = store.series({ measurement: "state", subject: "u", field: "state" }, "sensor.u", 1);
+  const die = async (): Promise<void> => {
+    const end = writers<{ die(argument: null): void }>("end")(() => undefined);
+    await assert.rejects(end.call("die", null), /ended with code 3/);
+  };
+  using otherHome = new DatabaseSync(file);
+  using otherStore = new DatabaseSync(join(directory, "timeseries.db"));
+
+  otherHome.exec("BEGIN IMMEDIATE");
+  await die();
   store.append(series, T0, 1);
   await store.flush();
   while (home.health().reason !== null) await immediate();
-  other.exec("ROLLBACK");
+  otherHome.exec("ROLLBACK");
+
+  otherStore.exec("BEGIN IMMEDIATE");
+  await die();
+  store.append(series, T0 + 1, 2);
+  const flushed = store.flush();
+  await home.applyRegistry("area", [{ area_id: "den", name: "Den" }], T0);
+  otherStore.exec("ROLLBACK");
+  await flushed;
 });
 
 test("a stop waits for another program's lock only where it has to write", { timeout: 20_000 }, async (t) => {

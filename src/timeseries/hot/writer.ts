@@ -73,6 +73,8 @@ let foldBehind = 0;
 
 const sealing = new Sealing(() => opened?.db);
 let opened: Database | undefined;
+/** The connection of `opened`, and before that: to open the file takes no lock, to prepare what is done with it does. */
+let openFile: DatabaseSync | undefined;
 /** As the open connection has it. */
 let synchronous: WriterOptions["settings"]["synchronous"];
 
@@ -86,13 +88,25 @@ interface Database {
   readonly stored: StoredOutgoing;
 }
 
-function open(): Database {
-  const db = openForWriting(file, options.settings);
+function connect(): DatabaseSync {
+  if (openFile) return openFile;
+  openFile = openForWriting(file, options.settings);
   synchronous = options.settings.synchronous;
+  return openFile;
+}
+
+function disconnect(): void {
+  openFile?.close();
+  openFile = undefined;
+  opened = undefined;
+}
+
+function open(): Database {
+  const db = connect();
   try {
     return prepare(db);
   } catch (error) {
-    db.close();
+    disconnect();
     throw error;
   }
 }
@@ -251,15 +265,20 @@ function load(): StoredState {
   } catch (error) {
     // Tables of days are not read for that: those are mended when they are.
     if (!isCorruption(error)) throw error;
-    opened?.db.close();
-    opened = undefined;
+    disconnect();
     const movedTo = moveAside(file);
     return { ...begin(), movedTo };
   }
 }
 
-const connection = (): Connection | undefined =>
-  opened && { database: opened.db, waitMs: Math.round(options.settings.busyTimeoutSeconds * 1000) };
+function connection(): Connection | undefined {
+  try {
+    return { database: connect(), waitMs: Math.round(options.settings.busyTimeoutSeconds * 1000) };
+  } catch {
+    // The command that is about to be done meets it as well, and tells of it or mends it.
+    return undefined;
+  }
+}
 
 /** What calls came goes on, and then what goes in steps, unless another program writes. */
 async function nextTurn(): Promise<void> {
@@ -496,8 +515,7 @@ const commands: WriterCommands = {
         if (options.listens) current.ledger.stopped(true);
       });
     }
-    opened?.db.close();
-    opened = undefined;
+    disconnect();
   },
 };
 
