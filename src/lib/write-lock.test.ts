@@ -38,8 +38,7 @@ function open(t: TestContext) {
             .all()
             .map(({ what }) => what),
       },
-      connection,
-      ["all"],
+      (command) => (command === "all" ? undefined : connection()),
     );
   return { database, other, commands };
 }

@@ -15,27 +15,24 @@ export interface Connection {
 
 /**
  * Commands that wait for another program's lock without holding up their thread, where SQLite would: what else the
- * thread does goes on. They keep their order, and reject as SQLite would when the wait is over. `connection` is
- * undefined as long as none is open. `reading` names those that need no lock: they wait for their turn alone.
+ * thread does goes on. They keep their order, and reject as SQLite would when the wait is over. `connection` answers,
+ * by the name of a command, the one whose lock it takes; undefined: it takes none, and waits for its turn alone.
  */
-export function withoutBlocking(
-  commands: Commands,
-  connection: () => Connection | undefined,
-  reading: readonly string[] = [],
-): Commands {
+export function withoutBlocking(commands: Commands, connection: (command: string) => Connection | undefined): Commands {
   let waiting = 0;
   let last: Promise<unknown> = Promise.resolve();
-  const turn = (needed: () => Connection | undefined): Promise<void> => {
+  const turn = (name: string): Promise<void> => {
     waiting++;
-    const mine = last.then(() => untilUnlocked(needed()));
+    const mine = last.then(() => untilUnlocked(connection(name)));
     last = mine.catch(() => undefined).then(() => waiting--);
     return mine;
   };
-  const patient = (name: string, command: Commands[string]): Commands[string] => {
-    const needed = reading.includes(name) ? () => undefined : connection;
-    return (argument) =>
-      waiting === 0 && lockOf(needed()) === undefined ? command(argument) : turn(needed).then(() => command(argument));
-  };
+  const patient =
+    (name: string, command: Commands[string]): Commands[string] =>
+    (argument) =>
+      waiting === 0 && lockOf(connection(name)) === undefined
+        ? command(argument)
+        : turn(name).then(() => command(argument));
   return Object.fromEntries(Object.entries(commands).map(([name, command]) => [name, patient(name, command)]));
 }
 

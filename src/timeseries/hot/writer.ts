@@ -519,9 +519,8 @@ const commands: WriterCommands = {
   },
 };
 
-/** Those that write nothing; the end of a run may have to be noted, when nobody waits for anything else any more. */
-const READING: readonly (keyof WriterCommands)[] = [
-  "configure",
+/** Those that write nothing once the file is prepared. */
+const READING: readonly string[] = [
   "sealLog",
   "watch",
   "freePages",
@@ -530,8 +529,13 @@ const READING: readonly (keyof WriterCommands)[] = [
   "oldestDeadLetters",
   "daySeries",
   "dayRows",
-  "close",
-];
+] satisfies (keyof WriterCommands)[];
+
+function lockedBy(command: string): Connection | undefined {
+  // To close a file takes no lock. The end of a run does, but nobody waits for anything else any more.
+  if (command === "configure" || command === "close") return undefined;
+  return opened !== undefined && READING.includes(command) ? undefined : connection();
+}
 
 /** Of the thread that owns all writes to timeseries.db. */
-export const writerCommands = withoutBlocking(commands, connection, READING);
+export const writerCommands = withoutBlocking(commands, lockedBy);
