@@ -87,6 +87,15 @@ test("missingDatabases() tells of those that are missing or empty beside others,
   assert.deepEqual(missingDatabases(place), ["timeseries.db", "webhooks.db"]);
 });
 
+test("explained() tells that another program has the lock, where rights are no matter", () => {
+  const busy = Object.assign(new Error("database is locked"), { code: "ERR_SQLITE_ERROR", errcode: 5 });
+  const error = explained("start", new Error("Cannot open the store: database is locked", { cause: busy })) as Error;
+  assert.equal(
+    error.message,
+    "Cannot start: Cannot open the store: database is locked; another program kept it so for longer than SQLITE_TIMEOUT",
+  );
+});
+
 test("explained() names the remedy of a full disk also where a step has given back what it had taken", () => {
   const full = Object.assign(new Error("database or disk is full"), { errcode: 13 });
   const { message } = explained("start", new Error("Cannot open: it is full", { cause: full })) as Error;

@@ -8,6 +8,7 @@ import { FREE_ROOM, isFullDisk } from "./lib/full-disk.ts";
 import { makeDirectory } from "./lib/make-directory.ts";
 import { isSystemRefusal } from "./lib/system-refusal.ts";
 import { userName } from "./lib/user-name.ts";
+import { isLocked } from "./lib/write-lock.ts";
 
 /** Makes the directory; the message names path, user and remedy where that cannot be. */
 export function prepareDirectory(directory: string, setting: string): void {
@@ -102,6 +103,9 @@ export function keepDemoApart(directory: string, run: Run): boolean {
   return isMarked && !run.demo;
 }
 
+/** What follows on SQLite's "database is locked". */
+const LOCKED = "another program kept it so for longer than SQLITE_TIMEOUT";
+
 /**
  * What failed in a task, such as "run seal", as it is told to the user: where the system refused something in the data
  * directory, or an error names a damaged file of it, that is one line, and anything else stays as it is. What is one line
@@ -113,6 +117,6 @@ export function explained(task: string, error: unknown): unknown {
   if (error instanceof AppError && isFull)
     return new AppError(error.code, `${error.message}; ${FREE_ROOM}`, { cause: error });
   if (error instanceof AppError || !isMendable) return error;
-  const remedy = isFull ? FREE_ROOM : "see the files of DATA_DIR and the rights to them";
+  const remedy = isFull ? FREE_ROOM : isLocked(error) ? LOCKED : "see the files of DATA_DIR and the rights to them";
   return new AppError("unavailable", `Cannot ${task}: ${messageOf(error)}; ${remedy}`, { cause: error });
 }

@@ -53,9 +53,15 @@ function lockOf(connection: Connection | undefined): unknown {
     database.exec("PRAGMA busy_timeout = 0; BEGIN IMMEDIATE; ROLLBACK");
     return undefined;
   } catch (error) {
-    const errcode = (error as { errcode?: unknown }).errcode;
-    return typeof errcode === "number" && (errcode & 0xff) === SQLITE_BUSY ? error : undefined;
+    return isLocked(error) ? error : undefined;
   } finally {
     database.exec(`PRAGMA busy_timeout = ${waitMs}`);
   }
+}
+
+/** Whether SQLite refused something because another program writes, itself or what is further down as `cause`. */
+export function isLocked(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const { errcode } = error as { errcode?: unknown };
+  return (typeof errcode === "number" && (errcode & 0xff) === SQLITE_BUSY) || isLocked(error.cause);
 }
