@@ -7,6 +7,7 @@ import { test } from "node:test";
 import { setImmediate as immediate } from "node:timers/promises";
 import { silentLog } from "./lib/log.ts";
 import { shareThread } from "./lib/worker-rpc.ts";
+import type { DatabaseSettings } from "./metadata/database.ts";
 import { openHome } from "./metadata/home.ts";
 import { openStore } from "./timeseries/store.ts";
 
@@ -21,22 +22,40 @@ const MORTAL = `
   serveParts({ home, samples, end: { die: () => process.exit(3) } });
 `;
 
-const SETTINGS = { busyTimeoutSeconds: 1000, cacheSize: -2000, synchronous: "FULL" } as const;
+const SETTINGS: DatabaseSettings = { busyTimeoutSeconds: 1000, cacheSize: -2000, synchronous: "FULL" };
 
-test("who locks the database of the one holds up nothing of the other", async (t) => {
+const WRITERS = new URL("./writers.worker.ts", import.meta.url);
+const MORTAL_WRITERS = new URL(`data:text/javascript,${encodeURIComponent(MORTAL)}`);
+
+/** A home and a store that the same thread writes, and what another program opens of them. */
+async function open(file: URL, log = silentLog(), storeTimeoutSeconds = SETTINGS.busyTimeoutSeconds) {
+  await using opening = new AsyncDisposableStack();
   const directory = mkdtempSync(join(tmpdir(), "writers-test-"));
-  t.after(() => rmSync(directory, { recursive: true, force: true }));
-  const writers = shareThread(new URL("./writers.worker.ts", import.meta.url));
-  const file = join(directory, "metadata.db");
-  const log = silentLog();
-  await using home = await openHome({ file, log, settings: SETTINGS, startWriter: writers("home") });
-  await using store = await openStore({
-    ...{ directory, log, commitSeconds: 1000, startWriter: writers("samples"), settings: SETTINGS },
-  });
+  opening.defer(() => rmSync(directory, { recursive: true, force: true }));
+  const writers = shareThread(file);
+  const metadata = join(directory, "metadata.db");
+  const home = opening.use(await openHome({ file: metadata, log, settings: SETTINGS, startWriter: writers("home") }));
+  const store = opening.use(
+    await openStore({
+      ...{ directory, log, commitSeconds: 1000, startWriter: writers("samples") },
+      settings: { ...SETTINGS, busyTimeoutSeconds: storeTimeoutSeconds },
+    }),
+  );
   const series = store.series({ measurement: "state", subject: "u", field: "state" }, "sensor.u", 1);
+  const otherHome = opening.use(new DatabaseSync(metadata));
+  const otherStore = opening.use(new DatabaseSync(join(directory, "timeseries.db")));
+  const opened = opening.move();
+  const die = async (): Promise<void> => {
+    const end = writers<{ die(argument: null): void }>("end")(() => undefined);
+    await assert.rejects(end.call("die", null), /ended with code 3/);
+  };
+  return { home, store, series, otherHome, otherStore, die, [Symbol.asyncDispose]: () => opened.disposeAsync() };
+}
+
+test("who locks the database of the one holds up nothing of the other", async () => {
+  await using rig = await open(WRITERS);
+  const { home, store, series, otherHome, otherStore } = rig;
   await store.flush();
-  using otherHome = new DatabaseSync(file);
-  using otherStore = new DatabaseSync(join(directory, "timeseries.db"));
 
   otherHome.exec("BEGIN IMMEDIATE");
   const area = home.applyRegistry("area", [{ area_id: "den", name: "Den" }], T0);
@@ -57,23 +76,9 @@ test("who locks the database of the one holds up nothing of the other", async (t
   assert.equal(store.status().waiting, 0);
 });
 
-test("who locks one database when the thread dies holds up nothing of the other", { timeout: 20_000 }, async (t) => {
-  const directory = mkdtempSync(join(tmpdir(), "writers-test-"));
-  t.after(() => rmSync(directory, { recursive: true, force: true }));
-  const writers = shareThread(new URL(`data:text/javascript,${encodeURIComponent(MORTAL)}`));
-  const file = join(directory, "metadata.db");
-  const log = silentLog();
-  await using home = await openHome({ file, log, settings: SETTINGS, startWriter: writers("home") });
-  await using store = await openStore({
-    ...{ directory, log, commitSeconds: 1000, startWriter: writers("samples"), settings: SETTINGS },
-  });
-  const series = store.series({ measurement: "state", subject: "u", field: "state" }, "sensor.u", 1);
-  const die = async (): Promise<void> => {
-    const end = writers<{ die(argument: null): void }>("end")(() => undefined);
-    await assert.rejects(end.call("die", null), /ended with code 3/);
-  };
-  using otherHome = new DatabaseSync(file);
-  using otherStore = new DatabaseSync(join(directory, "timeseries.db"));
+test("who locks one database when the thread dies holds up nothing of the other", { timeout: 20_000 }, async () => {
+  await using rig = await open(MORTAL_WRITERS);
+  const { home, store, series, otherHome, otherStore, die } = rig;
 
   otherHome.exec("BEGIN IMMEDIATE");
   await die();
@@ -91,24 +96,14 @@ test("who locks one database when the thread dies holds up nothing of the other"
   await flushed;
 });
 
-test("a stop waits for another program's lock only where it has to write", { timeout: 20_000 }, async (t) => {
-  const directory = mkdtempSync(join(tmpdir(), "writers-test-"));
-  t.after(() => rmSync(directory, { recursive: true, force: true }));
-  const writers = shareThread(new URL("./writers.worker.ts", import.meta.url));
-  const file = join(directory, "metadata.db");
+test("a stop waits for another program's lock only where it has to write", { timeout: 20_000 }, async () => {
   const told: string[] = [];
   const tell = (what: unknown, text = String(what)): void => void told.push(text);
   const log = Object.assign(silentLog(), { warn: tell, error: tell });
-  const home = await openHome({ file, log, settings: SETTINGS, startWriter: writers("home") });
-  const store = await openStore({
-    ...{ directory, log, commitSeconds: 1000, startWriter: writers("samples") },
-    settings: { ...SETTINGS, busyTimeoutSeconds: 0.02 },
-  });
-  using otherHome = new DatabaseSync(file);
-  using otherStore = new DatabaseSync(join(directory, "timeseries.db"));
+  await using rig = await open(WRITERS, log, 0.02);
+  const { home, store, series, otherHome, otherStore } = rig;
   otherHome.exec("BEGIN IMMEDIATE");
   otherStore.exec("BEGIN IMMEDIATE");
-  const series = store.series({ measurement: "state", subject: "u", field: "state" }, "sensor.u", 1);
   store.append(series, T0, 1);
 
   await store.close();
@@ -118,17 +113,11 @@ test("a stop waits for another program's lock only where it has to write", { tim
   assert.equal(told.length, 1);
 });
 
-test("home and samples are written by one thread, and by another one when it dies", { timeout: 20_000 }, async (t) => {
-  const directory = mkdtempSync(join(tmpdir(), "writers-test-"));
-  t.after(() => rmSync(directory, { recursive: true, force: true }));
-  const writers = shareThread(new URL(`data:text/javascript,${encodeURIComponent(MORTAL)}`));
+test("home and samples are written by one thread, and by another one when it dies", { timeout: 20_000 }, async () => {
   const errors: string[] = [];
   const log = Object.assign(silentLog(), { error: (_: unknown, text: string) => void errors.push(text) });
-  await using home = await openHome({ file: join(directory, "metadata.db"), log, startWriter: writers("home") });
-  await using store = await openStore({
-    ...{ directory, log, commitSeconds: 1000, startWriter: writers("samples"), settings: SETTINGS },
-  });
-  const series = store.series({ measurement: "state", subject: "u", field: "state" }, "sensor.u", 1);
+  await using rig = await open(MORTAL_WRITERS, log);
+  const { home, store, series, die } = rig;
   const areas = () => home.areas({ limit: 10 }).rows.map(({ area_id }) => area_id);
   const rooms: { area_id: string; name: string }[] = [];
 
@@ -141,8 +130,7 @@ test("home and samples are written by one thread, and by another one when it die
       areas(),
       rooms.map(({ area_id }) => area_id),
     );
-    const end = writers<{ die(argument: null): void }>("end")(() => undefined);
-    await assert.rejects(end.call("die", null), /ended with code 3/);
+    await die();
     assert.match(home.health().reason!, /the writing thread has ended/);
   }
   // Without a write, which may not come for an hour.
