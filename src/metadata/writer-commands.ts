@@ -5,6 +5,7 @@ import { createHomeCommands, type HomeCommands } from "./commands.ts";
 import { openOrReplace } from "./damaged.ts";
 import { type DatabaseSettings, openDatabase } from "./database.ts";
 import { current, upgradeTo } from "./migrate.ts";
+import { fitWriteCache } from "./write-cache.ts";
 
 /** After so long without a write SQLite gives back the pages that the last ones took: they are many, and writes are seldom. */
 const IDLE_MS = 5_000;
@@ -46,8 +47,9 @@ function open({ file, settings, mayReplace }: Parameters<WriterCommands["open"]>
   // Moving pages from the WAL into the file happens after an answer, not before it: the caller waits for the commit
   // alone.
   database.exec("PRAGMA wal_autocheckpoint = 0");
+  fitWriteCache(database, settings.cacheSize);
   const commands = createHomeCommands(database);
-  const afterwards = createUpkeep(database);
+  const afterwards = createUpkeep(database, settings);
   const served: Commands = {};
   for (const [name, command] of Object.entries(commands)) {
     served[name] = (argument) => {
@@ -66,8 +68,8 @@ function open({ file, settings, mayReplace }: Parameters<WriterCommands["open"]>
   return { movedAside, applied, revision: current(database).revision!, homeId: commands.homeId(null) };
 }
 
-/** Gives pages back and moves them from the WAL into the file, in time. Call what is answered after each write. */
-function createUpkeep(database: DatabaseSync): () => void {
+/** Gives pages back, moves them into the file in time and fits the cache to it. Call what is answered after each write. */
+function createUpkeep(database: DatabaseSync, settings: DatabaseSettings): () => void {
   let checkpointDue: NodeJS.Timeout | undefined;
   let checkpointedRows = 0;
   const checkpoint = database.prepare("PRAGMA wal_checkpoint(PASSIVE)");
@@ -82,6 +84,7 @@ function createUpkeep(database: DatabaseSync): () => void {
     if (!database.isOpen) return;
     try {
       checkpoint.all();
+      fitWriteCache(database, settings.cacheSize);
       checkpointedRows = countRows();
     } catch {
       // The disk is full or out of order, of which writes tell. What is committed is in the WAL, and goes the next time.

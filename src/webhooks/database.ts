@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { AppError, messageOf } from "../domain/errors.ts";
+import { setCacheSize } from "../lib/cache-size.ts";
 import { damageOf, moveAside } from "../lib/damaged-database.ts";
 import { type Migration, readMigrations, upgrade } from "../lib/migrate.ts";
 
@@ -35,8 +36,7 @@ export function openWebhookDatabase(file: string, settings: SqliteSettings): Dat
     database.exec("PRAGMA journal_mode = WAL");
     database.exec(`PRAGMA synchronous = ${settings.synchronous}`);
     database.exec("PRAGMA foreign_keys = ON");
-    const kibibytes = settings.cacheSize < 0 ? -settings.cacheSize : settings.cacheSize * 4;
-    database.exec(`PRAGMA cache_size = ${-Math.min(CACHE_KIB_MAX, Math.round(kibibytes))}`);
+    setCacheSize(database, settings.cacheSize, CACHE_KIB_MAX);
     upgrade(database, webhookMigrations());
     return database;
   } catch (cause) {

@@ -1,6 +1,7 @@
 import { statSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { setCacheSize } from "../../lib/cache-size.ts";
 import { type Migration, readMigrations, upgrade } from "../../lib/migrate.ts";
 import { packOldHours } from "../rollups/old-hours.ts";
 
@@ -88,8 +89,7 @@ export function returnPages(db: DatabaseSync, keep: number): number {
 
 function applySettings(db: DatabaseSync, settings: SqliteSettings): void {
   db.exec(`PRAGMA busy_timeout = ${Math.round(settings.busyTimeoutSeconds * 1000)}`);
-  const kibibytes = settings.cacheSize < 0 ? -settings.cacheSize : (settings.cacheSize * PAGE_SIZE) / 1024;
-  db.exec(`PRAGMA cache_size = ${-Math.min(CACHE_KIB_MAX, Math.round(kibibytes))}`);
+  setCacheSize(db, settings.cacheSize, CACHE_KIB_MAX);
 }
 
 /** What the file and its write-ahead log take, in bytes. */
