@@ -100,6 +100,14 @@ export async function charts(browser: Browser, program: Program) {
     if (Math.abs(share - 160 / 280) > 0.05) throw new Failure(`160 of 280 is ${share.toFixed(2)} as long`);
     await page.close();
   });
+  await check("an hour of it can be asked for", async () => {
+    const page = await pastOf(browser, program, { buckets: [number(1), number(2)] });
+    const asked = page.waitForRequest((request) => /\/statistics\?/.test(request.url()));
+    await card(page, "History").getByLabel("Span").selectOption("an hour");
+    const query = new URL((await asked).url()).searchParams;
+    report.equal("its milliseconds", Number(query.get("end")) - Number(query.get("start")), HOUR_MS);
+    await page.close();
+  });
   await texts(browser, program);
   await holes(browser, program);
   await phone(browser, program);

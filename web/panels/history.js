@@ -4,12 +4,14 @@ import { duration, number } from "../format.js";
 import { card, html, table } from "../html.js";
 
 const SPANS = /** @type {const} */ ([
-  ["24 hours", 1],
-  ["7 days", 7],
-  ["30 days", 30],
-  ["a year", 365],
+  ["an hour", 1],
+  ["6 hours", 6],
+  ["24 hours", 24],
+  ["7 days", 7 * 24],
+  ["30 days", 30 * 24],
+  ["a year", 365 * 24],
 ]);
-const DAY_MS = 86_400_000;
+const HOUR_MS = 3_600_000;
 const POINTS = 800;
 /** Of a meter: bars that can be told apart. */
 const BARS = 100;
@@ -30,7 +32,7 @@ export function createHistory(ask, draw, now) {
   let offered = new Map();
   /** @type {any} */
   let chosen = null;
-  let days = 1;
+  let hours = 24;
   /** What was asked for last, in epoch milliseconds. @type {[start: number, end: number]} */
   let span = [0, 0];
   let typed = "";
@@ -84,13 +86,13 @@ export function createHistory(ask, draw, now) {
 
   return {
     /** What the answer must be about. */
-    topic: () => `${chosen?.entity_id} ${days}`,
+    topic: () => `${chosen?.entity_id} ${hours}`,
 
     /** Null: nothing is chosen. */
     path() {
       if (chosen === null) return null;
       const end = now();
-      span = [end - days * DAY_MS, end];
+      span = [end - hours * HOUR_MS, end];
       const query = `start=${span[0]}&end=${end}&points=${isMeter(chosen) ? BARS : POINTS}&types=${FIGURES}`;
       return `api/v1/statistics?entity_id=${encodeURIComponent(chosen.entity_id)}&${query}`;
     },
@@ -105,9 +107,9 @@ export function createHistory(ask, draw, now) {
             defaultValue=${typed} onInput=${(/** @type {any} */ { target }) => type(target.value.trim())} /></label>
           <datalist id="entities">${[...offered.values()].map(({ entity_id, name }) => html`<option value=${entity_id}>${name}</option>`)}</datalist>
           <label>Span <select onChange=${(/** @type {any} */ { target }) => {
-            days = Number(target.value);
+            hours = Number(target.value);
             ask();
-          }}>${SPANS.map(([words, value]) => html`<option value=${value} selected=${value === days}>${words}</option>`)}</select></label>
+          }}>${SPANS.map(([words, value]) => html`<option value=${value} selected=${value === hours}>${words}</option>`)}</select></label>
         </form>
         ${answer ? html`<p><bdi>${chosen.name ?? chosen.entity_id}</bdi></p>${body(answer)}` : html`<p class="soft">${chosen ? "Asking…" : "Choose an entity to see its past."}</p>`}`,
         { wide: true },
