@@ -21,13 +21,16 @@ export function encodeCursor(query: ListAsked, position: unknown): string {
   return Buffer.from(digest(query, text) + text).toString("base64url");
 }
 
-/** The position in a cursor of `encodeCursor`; `invalid` when it is none, or one of another query. */
-export function decodeCursor(query: ListAsked, cursor: string): unknown {
+/**
+ * The position in a cursor of `encodeCursor`; `invalid` when it is none, or one of another query. It came in a field of a
+ * body where `noun` says so.
+ */
+export function decodeCursor(query: ListAsked, cursor: string, noun = "query parameter"): unknown {
   const decoded = Buffer.from(cursor, "base64url").toString();
   const text = decoded.slice(DIGEST_LENGTH);
   if (decoded.slice(0, DIGEST_LENGTH) !== digest(query, text)) {
     const remedy = "give a next_cursor as it came, with the parameters it came from";
-    throw new AppError("invalid", `The query parameter "cursor" does not belong to this query: ${remedy}`);
+    throw new AppError("invalid", `The ${noun} "cursor" does not belong to this query: ${remedy}`);
   }
   return JSON.parse(text);
 }

@@ -84,9 +84,10 @@ export async function seriesOf(
   return whole ?? (await seriesOfGroups(choice, samples, home)).map(({ number }) => number);
 }
 
-export function eventSpanOf(asked: AskedSpan, now: number): Span {
+/** `noun`: as for `parseSpan`. */
+export function eventSpanOf(asked: AskedSpan, now: number, noun?: string): Span {
   const { start, end } = boundsOf(asked);
-  return parseSpan(start, end, now);
+  return parseSpan(start, end, now, noun);
 }
 
 /** What is asked for by either name. */

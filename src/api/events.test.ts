@@ -310,6 +310,23 @@ for (const [path, status, message] of REFUSED) {
   });
 }
 
+const REFUSED_BODIES: readonly [body: object, message: RegExp][] = [
+  [{ start: "soon" }, /^The field "start" must be ISO 8601/],
+  [{ end: "soon" }, /^The field "end" must be ISO 8601/],
+  [{ start: "2", end: "1" }, /^The field "start" must be before "end"/],
+  [{ cursor: "abc" }, /^The field "cursor" does not belong to this query/],
+  [{ limit: 0 }, /^The field "limit" must be/],
+  [{ fields: ["attributes"] }, /^The field "fields" must be/],
+];
+for (const [body, message] of REFUSED_BODIES) {
+  test(`POST /api/v1/events/search refuses ${JSON.stringify(body)} as a field of its body`, async (t) => {
+    const { post } = await started(t);
+    const answer = await post({ query: "a", ...body });
+    assert.equal(answer.code, "invalid");
+    assert.match(String(answer.message), message);
+  });
+}
+
 test("events have the attributes of their moment where they are asked for", async (t) => {
   const { store, home, get, post } = await started(t);
   await home.applyRegistry("entity", REGISTRY, T0);

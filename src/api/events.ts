@@ -59,6 +59,8 @@ interface Page {
   readonly accepts?: (change: Change) => boolean;
   readonly limit: number;
   readonly cursor: string | undefined;
+  /** What the cursor came as. */
+  readonly noun?: string;
   readonly withAttributes: boolean;
 }
 
@@ -91,8 +93,8 @@ export function eventRoutes(
     return typeof name === "string" ? name : null;
   }
 
-  async function pageOf({ asked, span, series, accepts, limit, cursor, withAttributes }: Page) {
-    const from = cursor === undefined ? undefined : (decodeCursor(asked, cursor) as Position);
+  async function pageOf({ asked, span, series, accepts, limit, cursor, noun, withAttributes }: Page) {
+    const from = cursor === undefined ? undefined : (decodeCursor(asked, cursor, noun) as Position);
     const within = from === undefined ? span : { start: from[0], end: from[1] };
     const found: ChangesPage = await readNewestChanges(samples, {
       series,
@@ -114,16 +116,17 @@ export function eventRoutes(
     };
   }
 
-  async function search(question: SearchQuestion, name: string) {
+  async function search(question: SearchQuestion, noun: "query parameter" | "field") {
     const { limit = LIST_LIMIT_DEFAULT, cursor, ...asked } = question;
     const { series, accepts } = await searchOf(question, samples, home);
     return pageOf({
-      asked: [name, asked],
-      span: eventSpanOf(question, now()),
+      asked: ["event-search", asked],
+      span: eventSpanOf(question, now(), noun),
       series,
       ...(accepts === undefined ? {} : { accepts }),
       limit,
       cursor,
+      noun,
       withAttributes: question.include_attributes ?? false,
     });
   }
@@ -170,7 +173,7 @@ export function eventRoutes(
       },
     },
     async ({ query: { fields, ...question } }) =>
-      search({ ...question, fields: fields?.split(",").map((field) => field.trim()) }, "event-search"),
+      search({ ...question, fields: fields?.split(",").map((field) => field.trim()) }, "query parameter"),
   );
 
   api.post(
@@ -183,7 +186,7 @@ export function eventRoutes(
         response: answers({ 200: EventsAnswer }, 413, 415),
       },
     },
-    async ({ body: { query, ...question } }) => search({ ...question, q: query }, "event-search"),
+    async ({ body: { query, ...question } }) => search({ ...question, q: query }, "field"),
   );
 
   api.get(

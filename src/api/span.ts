@@ -11,14 +11,19 @@ const FORMS = "ISO 8601 with zone (2026-11-24T11:04:03Z, +01:00) or epoch millis
 
 /**
  * The span of a query, half-open: `end` is now by default, `start` a day before `end`; `end` may lie in the future.
- * `invalid` names the parameter that is no moment, or both when the span would be empty.
+ * `invalid` names the parameter that is no moment, or both when the span would be empty; `noun`: what they are.
  */
-export function parseSpan(start: string | undefined, end: string | undefined, now: Micros): Span {
-  const to = end === undefined ? now : parseMoment("end", end);
-  const from = start === undefined ? to - DAY : parseMoment("start", start);
+export function parseSpan(
+  start: string | undefined,
+  end: string | undefined,
+  now: Micros,
+  noun = "query parameter",
+): Span {
+  const to = end === undefined ? now : parseMoment("end", end, noun);
+  const from = start === undefined ? to - DAY : parseMoment("start", start, noun);
   if (from >= to) {
     const state = `start is ${shown(from)}, end is ${shown(to)}`;
-    throw new AppError("invalid", `The query parameter "start" must be before "end": ${state}`);
+    throw new AppError("invalid", `The ${noun} "start" must be before "end": ${state}`);
   }
   return { start: from, end: to };
 }
