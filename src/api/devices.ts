@@ -14,10 +14,13 @@ import {
   text,
 } from "./schemas.ts";
 import { Type } from "./type.ts";
+import { NOT_BLANK } from "./validate.ts";
 
 const tags = ["home"];
 const params = exactly({ device_id: text("The device") });
 const VALUE_MAX = 255;
+const filled = (description: string) =>
+  Type.String({ minLength: 1, maxLength: VALUE_MAX, pattern: NOT_BLANK, description });
 const optional = (description: string) => Type.Optional(nullable(Type.String({ maxLength: VALUE_MAX, description })));
 
 /** Devices: Home Assistant's own, and those added by hand. */
@@ -71,8 +74,8 @@ export function deviceRoutes(
         summary: "Add or update a device by hand",
         description: "200 when it was there. Home Assistant's own devices are refused (409).",
         body: exactly({
-          device_id: Type.String({ minLength: 1, maxLength: VALUE_MAX, description: "Any id that is not taken" }),
-          name: Type.String({ minLength: 1, maxLength: VALUE_MAX, description: "Name" }),
+          device_id: filled("Any id that is not taken"),
+          name: filled("Name"),
           manufacturer: optional("Maker"),
           model: optional("Model"),
           sw_version: optional("Firmware"),

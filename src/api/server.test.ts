@@ -285,6 +285,22 @@ const CASES: readonly Case[] = [
     has: ["name", "missing"],
   },
   {
+    name: "POST /api/devices refuses an id of blanks alone",
+    method: "POST",
+    url: "/api/devices",
+    body: { device_id: " \t", name: "b" },
+    status: 400,
+    has: ['The field \\"device_id\\" must be text of 1 to 255 characters that are not all blank'],
+  },
+  {
+    name: "POST /api/devices refuses a name of blanks alone",
+    method: "POST",
+    url: "/api/devices",
+    body: { device_id: "a", name: " \u00a0" },
+    status: 400,
+    has: ['The field \\"name\\" must be text of 1 to 255 characters that are not all blank'],
+  },
+  {
     name: "POST /api/devices refuses a number as a name",
     method: "POST",
     url: "/api/devices",

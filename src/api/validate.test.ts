@@ -4,7 +4,7 @@ import type { TSchema } from "typebox";
 import type { AppError } from "../domain/errors.ts";
 import { exactly, limit, nullable, queryChoice, querySwitch } from "./schemas.ts";
 import { Type } from "./type.ts";
-import { compileValidator } from "./validate.ts";
+import { compileValidator, NOT_BLANK } from "./validate.ts";
 
 /** What the handler would get, or the message of the refusal. */
 function check(schema: TSchema, httpPart: "querystring" | "body", value: unknown): unknown {
@@ -18,6 +18,7 @@ const query = exactly({ name: Type.String({ minLength: 1, maxLength: 3 }), limit
 const body = exactly({ name: Type.String(), area: Type.Optional(nullable(Type.String({ maxLength: 2 }))) });
 
 const choice = exactly({ by: queryChoice(["hour", "day"], "Which") });
+const filled = exactly({ name: Type.String({ minLength: 1, maxLength: 5, pattern: NOT_BLANK }) });
 const list = exactly({ names: Type.Array(Type.String({ maxLength: 2 }), { minItems: 1, maxItems: 2 }) });
 
 const large = exactly({ id: Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER }) });
@@ -65,6 +66,14 @@ const CASES: readonly [string, TSchema, "querystring" | "body", unknown, unknown
     /query parameter "by" must be of hour, day, not "Day"/,
   ],
   ["refuses an empty word", choice, "querystring", { by: "" }, /"by" must be of hour, day, not ""/],
+  ["takes a text with a sign among its blanks", filled, "body", { name: " a " }, { name: " a " }],
+  [
+    "refuses a text of blanks alone",
+    filled,
+    "body",
+    { name: " \n" },
+    /1 to 5 characters that are not all blank, not " \n"/,
+  ],
   ["takes lists", list, "body", { names: ["a", "b"] }, { names: ["a", "b"] }],
   ["refuses a long list", list, "body", { names: ["a", "b", "c"] }, /"names" must be a list of 1 to 2 texts, not \[/],
   ["refuses a wrong item", list, "body", { names: ["a", 5] }, /"names" must be a list of 1 to 2 texts/],

@@ -16,15 +16,19 @@ interface Shape {
   readonly enum?: readonly string[];
   readonly minLength?: number;
   readonly maxLength?: number;
+  readonly pattern?: string;
   readonly minItems?: number;
   readonly maxItems?: number;
   /** A secret: it is in no answer, refusals of it included. */
   readonly writeOnly?: boolean;
 }
 
+/** The one pattern that texts are checked for: some sign in them is no blank. */
+export const NOT_BLANK = "\\S";
+
 const KNOWN_KEYWORDS: ReadonlySet<string> = new Set([
   ...["type", "properties", "required", "additionalProperties", "anyOf", "enum"],
-  ...["minimum", "maximum", "minLength", "maxLength", "items", "minItems", "maxItems"],
+  ...["minimum", "maximum", "minLength", "maxLength", "pattern", "items", "minItems", "maxItems"],
   ...["description", "default", "examples", "writeOnly"],
 ]);
 
@@ -56,6 +60,9 @@ export const compileValidator: FastifySchemaCompiler<TSchema> = ({ schema, httpP
 function assertKnown(shape: Shape, types: readonly string[] = ["object"]): void {
   const unknown = Object.keys(shape).find((keyword) => !KNOWN_KEYWORDS.has(keyword));
   if (unknown !== undefined) throw new TypeError(`Requests are not checked for "${unknown}" of JSON schema`);
+  if (shape.pattern !== undefined && shape.pattern !== NOT_BLANK) {
+    throw new TypeError(`Requests are not checked for "pattern" of JSON schema but "${NOT_BLANK}"`);
+  }
   if (shape.anyOf === undefined && !types.includes(shape.type ?? "")) {
     throw new TypeError(`Requests are not checked for the type "${shape.type}" of JSON schema`);
   }
@@ -102,6 +109,7 @@ function fits(shape: Shape, value: unknown): boolean {
   switch (shape.type) {
     case "string":
       if (typeof value !== "string" || shape.enum?.includes(value) === false || !value.isWellFormed()) return false;
+      if (shape.pattern === NOT_BLANK && value.trim() === "") return false;
       return isWithin(charactersOf(value), shape.minLength, shape.maxLength);
     case "integer":
       return Number.isSafeInteger(value) && isWithin(value as number, shape.minimum, shape.maximum);
@@ -144,7 +152,8 @@ function expected(shape: Shape): string {
   if (shape.enum) return `of ${shape.enum.join(", ")}`;
   if (shape.type === "string") {
     if (shape.minLength === undefined && shape.maxLength === undefined) return "text";
-    return `text of ${shape.minLength ?? 0} to ${shape.maxLength ?? "any number of"} characters`;
+    const which = shape.pattern === undefined ? "" : " that are not all blank";
+    return `text of ${shape.minLength ?? 0} to ${shape.maxLength ?? "any number of"} characters${which}`;
   }
   return String(shape.type);
 }

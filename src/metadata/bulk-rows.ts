@@ -165,7 +165,8 @@ function isNone(value: unknown): boolean {
 
 function faultOf(kind: "device" | "entity", row: unknown): { readonly id: string | null; readonly message: string } {
   if (!isRow(row)) return { id: null, message: "The row is no JSON object" };
-  if (kind === "device") return { id: null, message: "The row has no id: id or device_id must be a text" };
+  if (kind === "device")
+    return { id: null, message: "The row has no id: id or device_id must be a text that is not blank" };
   const id = reference(row.entity_id) ?? reference(row.id);
   return { id, message: 'The row has no entity_id of the form "domain.object"' };
 }

@@ -452,6 +452,26 @@ test("bulkUpsert() keeps good rows, reports bad ones, and takes flat rows over r
   assert.equal(home.entity("light.a")!.device_name, "Hall lamp");
 });
 
+test("bulkUpsert() takes an id of blanks alone for none", async (t) => {
+  const { home, query } = await openTestHome(t);
+  const devices = [{ id: "  " }, { device_id: "\t" }, { id: " ", device_id: "d1" }, { id: "a b" }];
+  const message = "The row has no id: id or device_id must be a text that is not blank";
+  assert.deepEqual(await home.bulkUpsert("device", json(devices)), {
+    upserted: 2,
+    failed: [0, 1].map((index) => ({ index, id: null, message })),
+  });
+  const entities = [{ id: " ", entity_id: "light.a", device_id: "  " }, { entity_id: " " }];
+  assert.deepEqual(await home.bulkUpsert("entity", json(entities)), {
+    upserted: 1,
+    failed: [{ index: 1, id: null, message: 'The row has no entity_id of the form "domain.object"' }],
+  });
+  assert.deepEqual([home.entity("light.a")!.id, home.entity("light.a")!.device_id], [null, null]);
+  assert.deepEqual(query("SELECT device_id FROM devices ORDER BY device_id"), [
+    { device_id: "a b" },
+    { device_id: "d1" },
+  ]);
+});
+
 const WRONG: readonly ["device" | "entity", string, unknown, string][] = [
   ["entity", "labels", "x", "a list of texts"],
   ["entity", "labels", ["a", 5], "a list of texts"],

@@ -17,9 +17,10 @@ export function text(value: unknown): string | null {
   return typeof value === "number" || typeof value === "bigint" ? String(value) : null;
 }
 
-/** As `text`, but the empty text is null, as for ids that refer to something. */
+/** As `text`, but one that is empty or blank is null, as for ids that refer to something. */
 export function reference(value: unknown): string | null {
-  return text(value) || null;
+  const found = text(value);
+  return found === null || found.trim() === "" ? null : found;
 }
 
 function integer(value: unknown): number | null {
