@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { type TestContext, test } from "node:test";
+import { setImmediate as immediate, setTimeout as sleep } from "node:timers/promises";
 import type { Value } from "../../domain/sample.ts";
 import { isCorruption } from "../../lib/damaged-database.ts";
 import { silentLog } from "../../lib/log.ts";
@@ -15,7 +16,8 @@ import { openForReading, openForWriting } from "./database.ts";
 import { DAY_MICROS, dayOf, tableOfDay } from "./day.ts";
 import { makeDayTable } from "./fold.ts";
 import { isSound, type MendedDay, readMendedDays, salvage } from "./salvage.ts";
-import type { WriterCommands, WriterOptions } from "./writer-commands.ts";
+import { writerCommands } from "./writer.ts";
+import type { MendAnswer, WriterCommands, WriterOptions } from "./writer-commands.ts";
 
 const T0 = Date.UTC(2026, 10, 24) * 1000;
 const DAY = dayOf(T0);
@@ -45,8 +47,8 @@ function overwrite(file: string, pages: readonly number[], bytes = Buffer.alloc(
   closeSync(fd);
 }
 
-/** A file with one day of samples, one every 50 seconds of three series. */
-function makeDay(file: string): void {
+/** A file with one day of samples, of three series; by default one every 50 seconds. */
+function makeDay(file: string, samples = SAMPLES, every = EVERY): void {
   using db = openForWriting(file, SETTINGS);
   makeDayTable(db, TABLE);
   const series = db.prepare("INSERT INTO series (number, measurement, subject, field) VALUES (?, 'state', ?, 'state')");
@@ -54,7 +56,7 @@ function makeDay(file: string): void {
   db.exec("BEGIN");
   for (const number of SERIES) {
     series.run(number, `u${number}`);
-    for (let i = 0; i < SAMPLES; i++) insert.run(number, T0 + i * EVERY, i % 9 === 0 ? `text ${i}` : i / 4);
+    for (let i = 0; i < samples; i++) insert.run(number, T0 + i * every, i % 9 === 0 ? `text ${i}` : i / 4);
   }
   db.exec("COMMIT");
 }
@@ -129,6 +131,42 @@ test("salvage() keeps every damaged table, and begins anew where it was broken o
     assert.equal(salvageAll(db, file).aside, aside);
     assert.equal(isSound(db, TABLE), true);
   }
+});
+
+test("mend() gives way to another program's lock, between its steps and before the rollups", async (t) => {
+  const directory = temporary(t);
+  const file = join(directory, "timeseries.db");
+  makeDay(file, 8_000, 10_000_000);
+  overwrite(file, [pagesOf(file, TABLE)[20]!, ...pagesOf(file, "rollup_day")]);
+  const { configure, mend, close } = writerCommands;
+  const settings = { ...SETTINGS, busyTimeoutSeconds: 3 };
+  configure!({ directory, settings });
+  t.after(() => close!(null));
+  using other = new DatabaseSync(file);
+  const isBegun = () =>
+    other.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'rescued_20261124'").get() !== undefined;
+  let isDone = false;
+  /** SQLite would wait in this thread as well, and the lock would not go meanwhile. */
+  const lockFor = async (milliseconds: number) => {
+    other.exec("BEGIN IMMEDIATE");
+    await sleep(milliseconds);
+    assert.equal(isDone, false);
+    other.exec("ROLLBACK");
+  };
+
+  const days = (mend!({ days: [DAY], at: T0 }) as Promise<MendAnswer>).finally(() => (isDone = true));
+  while (!isBegun()) await immediate();
+  await lockFor(50);
+  const { mended, failed } = await days;
+  assert.deepEqual([failed, mended.map(({ day }) => day)], [[], [DAY]]);
+
+  using db = openForWriting(file, settings);
+  db.exec(`DROP TABLE ${TABLE}`);
+  isDone = false;
+  const rollups = (mend!({ days: null, at: T0 }) as Promise<MendAnswer>).finally(() => (isDone = true));
+  await lockFor(50);
+  const { mendedRollups, rollupsFault } = await rollups;
+  assert.deepEqual([rollupsFault, mendedRollups.map(({ table }) => table)], [null, ["rollup_day"]]);
 });
 
 /** As the writer does: each step is a transaction. */

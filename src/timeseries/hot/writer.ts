@@ -5,7 +5,7 @@ import { messageOf } from "../../domain/errors.ts";
 import type { Micros } from "../../domain/sample.ts";
 import { isCorruption, moveAside } from "../../lib/damaged-database.ts";
 import { freeBytesOf } from "../../lib/full-disk.ts";
-import { inTurns, type Steps } from "../../lib/steps.ts";
+import type { Steps } from "../../lib/steps.ts";
 import { transaction } from "../../lib/transaction.ts";
 import { isCalled } from "../../lib/worker-rpc.ts";
 import { type Connection, untilUnlocked, withoutBlocking } from "../../lib/write-lock.ts";
@@ -346,8 +346,7 @@ async function mend({ days, at, ...limits }: Parameters<WriterCommands["mend"]>[
     // As in a fold: what is being copied must not be dropped.
     sealing.touched([day]);
     try {
-      const steps = inTransactions(current, limits, salvage(current.db, reading, day, at));
-      mended.push(await inTurns(steps));
+      mended.push(await inTransactions(current, limits, salvage(current.db, reading, day, at)));
       if (rollingUp === day) rollingUp = undefined;
     } catch (error) {
       failed.push({ day, reason: messageOf(error) });
@@ -355,21 +354,22 @@ async function mend({ days, at, ...limits }: Parameters<WriterCommands["mend"]>[
       sealing.folded();
     }
   }
-  const rollups = days === null ? mendRollups(current, reading, { at, ...limits }) : { mended: [], fault: null };
-  const contextsAside = days === null ? inTransaction(current, limits, () => mendContexts(current.db, reading)) : null;
+  const rollups = days === null ? await mendRollups(current, reading, { at, ...limits }) : { mended: [], fault: null };
+  const contextsAside = days === null ? await mendOnlyContexts(current, reading, limits) : null;
   return {
     ...{ mended, failed, mendedRollups: rollups.mended, rollupsFault: rollups.fault, contextsAside },
     sizeBytes: sizeOnDisk(file),
   };
 }
 
-/** Commits wait for it: that is rare, and a day's rollups that are built meanwhile would be lost. */
-function mendRollups(current: Database, reading: DatabaseSync, { at, ...limits }: { at: Micros } & Limits) {
+/** Commits wait for each table: that is rare, and a day's rollups that are built meanwhile would be lost. */
+async function mendRollups(current: Database, reading: DatabaseSync, { at, ...limits }: { at: Micros } & Limits) {
   const mended: MendedRollups[] = [];
   let fault: string | null = null;
   for (const table of ROLLUP_TABLES) {
     if (isSound(reading, table)) continue;
     try {
+      await nextTurn();
       mended.push(inTransaction(current, limits, () => salvageRollups(current.db, reading, table, at)));
       rollingUp = undefined;
     } catch (error) {
@@ -379,12 +379,20 @@ function mendRollups(current: Database, reading: DatabaseSync, { at, ...limits }
   return { mended, fault };
 }
 
-/** The same steps, each in a transaction. A loss of power may take back the last ones, and then they are done again. */
-function* inTransactions<T>(current: Database, limits: Limits, steps: Steps<T>): Steps<T> {
+async function mendOnlyContexts(current: Database, reading: DatabaseSync, limits: Limits): Promise<string | null> {
+  await nextTurn();
+  return inTransaction(current, limits, () => mendContexts(current.db, reading));
+}
+
+/**
+ * Takes each step in a turn and a transaction of its own. A loss of power may take back the last ones, and then they are
+ * done again.
+ */
+async function inTransactions<T>(current: Database, limits: Limits, steps: Steps<T>): Promise<T> {
   for (;;) {
+    await nextTurn();
     const { done, value } = inLooseTransaction(current, limits, () => steps.next());
-    if (done) return value as T;
-    yield;
+    if (done) return value;
   }
 }
 
