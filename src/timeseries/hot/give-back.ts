@@ -1,5 +1,4 @@
 import type { DatabaseSync } from "node:sqlite";
-import { setImmediate as nextTurn } from "node:timers/promises";
 import { freePages, returnPages } from "./database.ts";
 
 /** Free pages that are left alone, whatever the days take: some have to be free for each commit. */
@@ -11,13 +10,15 @@ const FREE_PAGES_MIN = 2048;
  */
 export class GiveBack {
   readonly #database: () => DatabaseSync | undefined;
+  readonly #nextTurn: () => Promise<void>;
   #freeBefore = 0;
   #keep = FREE_PAGES_MIN;
   #running = false;
 
-  /** `database` answers undefined once the file is closed. */
-  constructor(database: () => DatabaseSync | undefined) {
+  /** `database` answers undefined once the file is closed. `nextTurn`: before each step. */
+  constructor(database: () => DatabaseSync | undefined, nextTurn: () => Promise<void>) {
     this.#database = database;
+    this.#nextTurn = nextTurn;
   }
 
   /** A day's table is about to be dropped. */
@@ -35,7 +36,7 @@ export class GiveBack {
     this.#running = true;
     try {
       for (let left = 1; left > 0; ) {
-        await nextTurn();
+        await this.#nextTurn();
         const db = this.#database();
         left = db === undefined ? 0 : returnPages(db, this.#keep);
       }

@@ -28,9 +28,9 @@ export class Sealing {
   readonly #folding = new Set<Day>();
   readonly #giveBack: GiveBack;
 
-  /** `database` answers undefined once the file is closed. */
-  constructor(database: () => DatabaseSync | undefined) {
-    this.#giveBack = new GiveBack(database);
+  /** As `GiveBack` has them. */
+  constructor(database: () => DatabaseSync | undefined, nextTurn: () => Promise<void>) {
+    this.#giveBack = new GiveBack(database, nextTurn);
   }
 
   /**

@@ -71,7 +71,7 @@ let rollingUp: Day | undefined;
 let foldPace = 0;
 let foldBehind = 0;
 
-const sealing = new Sealing(() => opened?.db);
+const sealing = new Sealing(() => opened?.db, nextTurn);
 let opened: Database | undefined;
 /** The connection of `opened`, and before that: to open the file takes no lock, to prepare what is done with it does. */
 let openFile: DatabaseSync | undefined;
@@ -280,10 +280,10 @@ function connection(): Connection | undefined {
   }
 }
 
-/** What calls came goes on, and then what goes in steps, unless another program writes. */
+/** What calls came goes on, and then what goes in steps, unless another program writes. A file that was closed stays so. */
 async function nextTurn(): Promise<void> {
   await immediate();
-  await untilUnlocked(connection());
+  await untilUnlocked(openFile && connection());
 }
 
 /** Bytes that may still be written. */
