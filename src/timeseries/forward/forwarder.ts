@@ -88,8 +88,10 @@ export function createForwarder(options: ForwarderOptions): Forwarder {
   let state: TargetState = "starting";
   let reason: string | null = null;
   let prepared = false;
-  /** Its bucket or database is not there; what the hot tier has is queued for the next one. */
+  /** Its bucket or database is not there. */
   let missing = false;
+  /** What the hot tier has is to be queued for the next bucket or database, as soon as the disk takes that. */
+  let lost = false;
   let end = options.queued;
   let acknowledged = stored.acknowledged;
   /** Ascending: when the queue ended where. */
@@ -144,7 +146,8 @@ export function createForwarder(options: ForwarderOptions): Forwarder {
     if (!prepared) {
       const outcome = await send(() => client.prepare());
       if (outcome.kind === "later" || outcome.kind === "stopped") return outcome;
-      if (outcome.kind === "taken" && outcome.made === true) await refill();
+      if (outcome.kind === "taken" && outcome.made === true) lost = true;
+      if (lost) await refill();
       missing = false;
       prepared = true;
     }
@@ -155,9 +158,9 @@ export function createForwarder(options: ForwarderOptions): Forwarder {
 
   /** What the hot tier has comes again, as for a new target. */
   async function refill(): Promise<void> {
-    if (await commands.refill(name)) {
-      log.warn({ target: name }, `"${name}" has lost its samples: those of the last days go again`);
-    }
+    const isBegun = await commands.refill(name);
+    lost = false;
+    if (isBegun) log.warn({ target: name }, `"${name}" has lost its samples: those of the last days go again`);
   }
 
   /** The pause before the next try; what the server asked for counts. */
@@ -165,10 +168,11 @@ export function createForwarder(options: ForwarderOptions): Forwarder {
     // Whatever changed at the server, a missing bucket may be made at the next try.
     prepared = false;
     const stopped = interruption.kind === "stopped";
-    if (stopped && interruption.missing && !missing) {
-      // At once: whoever makes it anew gives us another token as well, which takes a restart.
-      await refill();
+    if (stopped && interruption.missing) {
+      if (!missing) lost = true;
       missing = true;
+      // At once: whoever makes it anew gives us another token as well, which takes a restart.
+      if (lost) await refill();
     }
     fail(stopped ? "stopped" : "retrying", interruption.reason);
     const afterMs = stopped ? STOPPED_RETRY_MS : Math.max(interruption.afterMs ?? 0, backoff.next());

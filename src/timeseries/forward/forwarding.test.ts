@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { type TestContext, test } from "node:test";
 import { LAGGING_MICROS, type TargetStatus } from "../../domain/forwarding.ts";
 import type { Value } from "../../domain/sample.ts";
@@ -23,6 +24,8 @@ function targetAt(url: string, more: Partial<TargetSettings> = {}): TargetSettin
   };
 }
 
+const SETTINGS = { busyTimeoutSeconds: 5, cacheSize: -2000, synchronous: "FULL" } as const;
+
 interface Rig {
   readonly store: Store;
   /** Appends state samples of an entity and brings them to the disk. */
@@ -40,7 +43,7 @@ async function open(
   const store = await openStore({
     directory,
     commitSeconds: 1000,
-    settings: { busyTimeoutSeconds: 5, cacheSize: -2000, synchronous: "FULL" },
+    settings: SETTINGS,
     log: silentLog(),
     now: () => T0,
     ...options,
@@ -391,6 +394,44 @@ test("a bucket that was deleted, and made again by us or by others, gets the las
     assert.deepEqual(values, expected, maker);
   }
 });
+
+for (const maker of ["us", "others"]) {
+  test(`a bucket made again by ${maker} gets the last days, though they could not be queued at once`, async (t) => {
+    const { double, directory } = await rig(t);
+    let bucket: string[] | undefined = [];
+    double.answer = (lines) => {
+      bucket?.push(...lines);
+      return bucket === undefined ? RECORDED.noBucket : RECORDED.taken;
+    };
+    const first = await open(t, directory, [targetAt(double.url)]);
+    await first.put("hall", [
+      [1, 1],
+      [2, 2],
+    ]);
+    await settled(first);
+    await first.store.close();
+    bucket = undefined;
+    const settings = { ...SETTINGS, busyTimeoutSeconds: 0.05 };
+    const second = await open(t, directory, [targetAt(double.url)], [], { settings });
+    using other = new DatabaseSync(join(directory, "timeseries.db"), { timeout: 5_000 });
+    double.others = (method, url) => {
+      if (!other.isTransaction) other.exec("BEGIN IMMEDIATE");
+      if (maker === "others") return RECORDED.unauthorized;
+      if (method === "POST" && url === "/api/v2/buckets") bucket = [];
+      return { status: 200, body: '{"orgs":[{"id":"0123"}]}' };
+    };
+    await second.put("hall", [[3, 3]]);
+    await until("the disk refuses", () => second.status().reason?.includes("locked") === true);
+    if (maker === "others") {
+      bucket = [];
+      const asked = double.writes.length;
+      await until("it is asked again", () => double.writes.length > asked + 1);
+    }
+    other.exec("ROLLBACK");
+    await until("all is there", () => new Set(bucket).size === 3);
+    await until("it is settled", () => second.status().state === "running" && isSettled(second.status()));
+  });
+}
 
 test("a 404 that does not speak of the bucket sends nothing again", async (t) => {
   const { double, directory } = await rig(t);
