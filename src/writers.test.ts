@@ -42,8 +42,10 @@ async function open(file: URL, log = silentLog(), storeTimeoutSeconds = SETTINGS
     }),
   );
   const series = store.series({ measurement: "state", subject: "u", field: "state" }, "sensor.u", 1);
-  const otherHome = opening.use(new DatabaseSync(metadata));
-  const otherStore = opening.use(new DatabaseSync(join(directory, "timeseries.db")));
+  // The writers may be at something of their own, such as the rollups after a fold.
+  const patient = { timeout: 10_000 };
+  const otherHome = opening.use(new DatabaseSync(metadata, patient));
+  const otherStore = opening.use(new DatabaseSync(join(directory, "timeseries.db"), patient));
   const opened = opening.move();
   const die = async (): Promise<void> => {
     const end = writers<{ die(argument: null): void }>("end")(() => undefined);
