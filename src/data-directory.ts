@@ -6,6 +6,7 @@ import { isCorruption } from "./lib/damaged-database.ts";
 import { LOCK_FILES } from "./lib/directory-lock.ts";
 import { FREE_ROOM, isFullDisk } from "./lib/full-disk.ts";
 import { makeDirectory } from "./lib/make-directory.ts";
+import { LOCKED } from "./lib/sqlite-reason.ts";
 import { isSystemRefusal } from "./lib/system-refusal.ts";
 import { userName } from "./lib/user-name.ts";
 import { isLocked } from "./lib/write-lock.ts";
@@ -102,9 +103,6 @@ export function keepDemoApart(directory: string, run: Run): boolean {
   }
   return isMarked && !run.demo;
 }
-
-/** What follows on SQLite's "database is locked". */
-const LOCKED = "another program kept it so for longer than SQLITE_TIMEOUT";
 
 /**
  * What failed in a task, such as "run seal", as it is told to the user: where the system refused something in the data

@@ -1,8 +1,9 @@
 import { accessSync, constants, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { AppError, messageOf } from "../domain/errors.ts";
+import { AppError } from "../domain/errors.ts";
 import { isCorruption } from "../lib/damaged-database.ts";
+import { sqliteReason } from "../lib/sqlite-reason.ts";
 import { userName } from "../lib/user-name.ts";
 
 /** SQLITE_TIMEOUT, SQLITE_CACHE_SIZE and SQLITE_SYNCHRONOUS. */
@@ -47,31 +48,6 @@ export function databaseFile(url: string, workingDirectory: string = process.cwd
     throw new AppError("invalid", `Cannot use DATABASE_URL "${url}": it has parameters; set SQLITE_TIMEOUT and others`);
   }
   return resolve(workingDirectory, path);
-}
-
-/** SQLite's primary result code of an error, also of one that came out of a worker thread; undefined if it has none. */
-export function sqliteCode(error: unknown): number | undefined {
-  const code = (error as { errcode?: unknown } | null)?.errcode;
-  return typeof code === "number" ? code & 0xff : undefined;
-}
-
-const SQLITE_BUSY = 5;
-const SQLITE_LOCKED = 6;
-const SQLITE_FULL = 13;
-export const SQLITE_TOOBIG = 18;
-export const SQLITE_CONSTRAINT = 19;
-
-/** What a failure of SQLite means to a person: the state, not SQLite's wording of it. */
-export function sqliteReason(error: unknown): string {
-  switch (sqliteCode(error)) {
-    case SQLITE_BUSY:
-    case SQLITE_LOCKED:
-      return "another program kept the database locked for longer than SQLITE_TIMEOUT";
-    case SQLITE_FULL:
-      return "the disk is full";
-    default:
-      return isCorruption(error) ? `the file is damaged (${messageOf(error)})` : messageOf(error);
-  }
 }
 
 /**

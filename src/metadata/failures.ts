@@ -1,6 +1,6 @@
 import { AppError, type ErrorCode, messageOf } from "../domain/errors.ts";
+import { sqliteCode, sqliteReason } from "../lib/sqlite-reason.ts";
 import { WorkerFailure } from "../lib/worker-rpc.ts";
-import { sqliteCode, sqliteReason } from "./database.ts";
 
 const CODES: ReadonlySet<string> = new Set<ErrorCode>(["invalid", "not_found", "conflict", "too_large", "unavailable"]);
 

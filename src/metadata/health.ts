@@ -1,7 +1,7 @@
 import { closeSync, openSync, readSync, statSync } from "node:fs";
 import { messageOf } from "../domain/errors.ts";
 import type { DatabaseHealth } from "../domain/home-store.ts";
-import { sqliteReason } from "./database.ts";
+import { sqliteReason } from "../lib/sqlite-reason.ts";
 import type { Queries } from "./page.ts";
 
 const MAGIC = "SQLite format 3\0";

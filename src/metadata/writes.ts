@@ -1,8 +1,12 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { RegistryRow } from "../domain/home.ts";
 import type { RegistryDiff } from "../domain/home-store.ts";
-import { SQLITE_CONSTRAINT, SQLITE_TOOBIG, sqliteCode } from "./database.ts";
+import { sqliteCode } from "../lib/sqlite-reason.ts";
 import type { Columns, SqlValue } from "./rows.ts";
+
+/** https://sqlite.org/rescode.html */
+const SQLITE_TOOBIG = 18;
+const SQLITE_CONSTRAINT = 19;
 
 /** A row on its way into a table. */
 export interface Incoming {

@@ -15,6 +15,7 @@ import { openStore, type Store, type StoreOptions } from "./store.ts";
 const DAY = 86_400_000_000;
 /** 2026-11-24T00:00:00Z. */
 const T0 = Date.UTC(2026, 10, 24) * 1000;
+const SETTINGS = { busyTimeoutSeconds: 1, cacheSize: -2000, synchronous: "FULL" } as const;
 const ALL = { start: 0, end: T0 + 1000 * DAY, limit: 10_000 };
 
 function temporary(t: TestContext): string {
@@ -28,7 +29,7 @@ function open(directory: string, options: Partial<StoreOptions> = {}): Promise<S
   return openStore({
     directory,
     commitSeconds: 1000,
-    settings: { busyTimeoutSeconds: 1, cacheSize: -2000, synchronous: "FULL" },
+    settings: SETTINGS,
     log: silentLog(),
     ...options,
   });
@@ -396,6 +397,21 @@ test("the log is folded when its oldest sample is 6 hours old", async (t) => {
   await store.flush();
   await until(() => store.status().folds === 1);
   assert.equal(store.status().inMemory, 0);
+});
+
+test("another program's lock is told as it is of the home, and loses nothing", async (t) => {
+  const directory = temporary(t);
+  await using store = await open(directory, { settings: { ...SETTINGS, busyTimeoutSeconds: 0.02 } });
+  const series = entity(store, "a");
+  using other = new DatabaseSync(join(directory, "timeseries.db"), { timeout: 5_000 });
+  other.exec("BEGIN IMMEDIATE");
+  store.append(series, T0, 1);
+  const reason = "another program kept the database locked for longer than SQLITE_TIMEOUT";
+  await assert.rejects(store.flush(), { code: "unavailable", message: `Cannot write 1 samples: ${reason}` });
+  assert.deepEqual([store.status().writable, store.status().reason], [false, reason]);
+  other.exec("ROLLBACK");
+  await store.flush();
+  assert.equal(store.status().reason, null);
 });
 
 test("a full disk loses nothing: samples wait in memory and are written when there is room", async (t) => {

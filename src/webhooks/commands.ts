@@ -14,6 +14,7 @@ import type {
   WebhookRow,
   WebhookStatus,
 } from "../domain/webhook.ts";
+import { sqliteReason } from "../lib/sqlite-reason.ts";
 import { isoFromMicros } from "../lib/time.ts";
 import { type AddressRules, checkTarget, type Resolve } from "./address-rules.ts";
 import {
@@ -132,8 +133,9 @@ export function createWebhookCommands(options: CommandsOptions) {
       return result;
     } catch (error) {
       if (journal.failures > failures) {
-        if (fault === null) options.warn(`The database of the webhooks takes nothing at present: ${messageOf(error)}`);
-        fault = messageOf(error);
+        const reason = sqliteReason(error);
+        if (fault === null) options.warn(`The database of the webhooks takes nothing at present: ${reason}`);
+        fault = reason;
       }
       throw error;
     }

@@ -1,10 +1,11 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { AppError, messageOf } from "../domain/errors.ts";
+import { AppError } from "../domain/errors.ts";
 import { setCacheSize } from "../lib/cache-size.ts";
 import { damageOf, moveAside } from "../lib/damaged-database.ts";
 import { type Migration, readMigrations, upgrade } from "../lib/migrate.ts";
+import { sqliteReason } from "../lib/sqlite-reason.ts";
 
 /** SQLite's own settings, as SQLITE_TIMEOUT, SQLITE_CACHE_SIZE and SQLITE_SYNCHRONOUS say them. */
 export interface SqliteSettings {
@@ -41,7 +42,7 @@ export function openWebhookDatabase(file: string, settings: SqliteSettings): Dat
     return database;
   } catch (cause) {
     database?.close();
-    const why = messageOf((cause as Error).cause ?? cause);
+    const why = sqliteReason((cause as Error).cause ?? cause);
     throw new AppError("unavailable", `Cannot open the database "${file}": ${why}`, { cause });
   }
 }

@@ -7,6 +7,7 @@ import type { Micros } from "../domain/sample.ts";
 import type { NewEvent, Outbox, SystemEventType, WebhookInput, Webhooks } from "../domain/webhook.ts";
 import { lastMovedAside, remedyOf } from "../lib/damaged-database.ts";
 import type { Logger } from "../lib/log.ts";
+import { sqliteReason } from "../lib/sqlite-reason.ts";
 import { nowMicros } from "../lib/time.ts";
 import { type Remote, startWorker, WorkerFailure } from "../lib/worker-rpc.ts";
 import { createAddressRules } from "./address-rules.ts";
@@ -305,5 +306,5 @@ function asAppError(purpose: string, error: unknown): unknown {
     }
     if (error.errcode === undefined) return error;
   }
-  return new AppError("unavailable", `${purpose}: ${messageOf(error)}`, { cause: error });
+  return new AppError("unavailable", `${purpose}: ${sqliteReason(error)}`, { cause: error });
 }

@@ -1,12 +1,13 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { promisify } from "node:util";
 import { gunzip, gzip } from "node:zlib";
-import { AppError, messageOf } from "../../domain/errors.ts";
+import { AppError } from "../../domain/errors.ts";
 import type { TargetState, TargetStatus } from "../../domain/forwarding.ts";
 import type { Micros, Value } from "../../domain/sample.ts";
 import type { SeriesNumber } from "../../domain/series.ts";
 import { createBackoff } from "../../lib/backoff.ts";
 import type { Logger } from "../../lib/log.ts";
+import { sqliteReason } from "../../lib/sqlite-reason.ts";
 import { unpackValues } from "../hot/columns.ts";
 import type { ForwardCommands } from "../hot/committer.ts";
 import type { NextBatch, StoredTarget } from "../hot/outgoing.ts";
@@ -315,7 +316,7 @@ export function createForwarder(options: ForwarderOptions): Forwarder {
       } catch (error) {
         if (closing.signal.aborted) return;
         // The disk refuses a commit, or the writer's thread died: what is queued stays.
-        await pause({ kind: "later", reason: messageOf(error), afterMs: null }).catch(() => {});
+        await pause({ kind: "later", reason: sqliteReason(error), afterMs: null }).catch(() => {});
       }
     }
   }

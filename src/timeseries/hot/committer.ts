@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { AppError, messageOf } from "../../domain/errors.ts";
+import { AppError } from "../../domain/errors.ts";
 import type { Micros, Value } from "../../domain/sample.ts";
 import type { SeriesNumber } from "../../domain/series.ts";
 import { createBackoff } from "../../lib/backoff.ts";
 import { isCorruption } from "../../lib/damaged-database.ts";
 import type { Logger } from "../../lib/log.ts";
+import { sqliteReason } from "../../lib/sqlite-reason.ts";
 import { type Remote, type StartRemote, startWorker } from "../../lib/worker-rpc.ts";
 import type { RollupDrop } from "../retention/dropped.ts";
 import type { BuiltPart } from "../rollups/build.ts";
@@ -315,7 +316,7 @@ export function createCommitter(options: CommitterOptions): Committer {
 
   function refused(error: unknown): void {
     const first = reason === null;
-    reason = messageOf(error);
+    reason = sqliteReason(error);
     if (first) log.error({ err: error, waiting }, "Cannot write samples: they stay in memory and are tried again");
     const failure = new AppError("unavailable", `Cannot write ${waiting} samples: ${reason}`, { cause: error });
     for (const chunk of [...line, filling]) {
@@ -349,7 +350,7 @@ export function createCommitter(options: CommitterOptions): Committer {
       // The log can still grow when a fold does not fit: go on with commits and try it again with all there is then.
       log.warn({ err: error }, "Cannot fold the log into the day tables: tried again later");
       unfolded += foldSamples * FLOOD_FOLD_TIMES;
-      foldReason = `Cannot fold the log: ${messageOf(error)}`;
+      foldReason = `Cannot fold the log: ${sqliteReason(error)}`;
       foldPausedUntil = performance.now() + foldPause.next();
       const failure = new AppError("unavailable", foldReason, { cause: error });
       for (const waiter of sealedWaiters.splice(0)) waiter.reject(failure);
@@ -565,7 +566,7 @@ export function createCommitter(options: CommitterOptions): Committer {
       await remote()
         .call("close", end)
         // As on a full disk; the next start takes this run for one that was not stopped.
-        .catch((error) => log.error(`Cannot close timeseries.db: ${messageOf(error)}`));
+        .catch((error) => log.error(`Cannot close timeseries.db: ${sqliteReason(error)}`));
       await writer?.terminate();
     },
 

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { AppError, messageOf } from "../../domain/errors.ts";
+import { AppError } from "../../domain/errors.ts";
 import { isCorruption } from "../../lib/damaged-database.ts";
+import { sqliteReason } from "../../lib/sqlite-reason.ts";
 import type { OnDemand } from "../../lib/worker-rpc.ts";
 import { DAY_MICROS, type Day } from "./day.ts";
 import type { Questions, ReaderCommands } from "./reader.ts";
@@ -41,7 +42,7 @@ export function createDisk(reader: OnDemand<ReaderCommands>, mend: () => Promise
           return await readDespiteDamage(name, argument);
         }
       } catch (cause) {
-        throw new AppError("unavailable", `Cannot read samples: ${messageOf(cause)}`, { cause });
+        throw new AppError("unavailable", `Cannot read samples: ${sqliteReason(cause)}`, { cause });
       }
     },
     get answers() {

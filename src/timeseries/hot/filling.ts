@@ -1,7 +1,8 @@
 import { setTimeout as wait } from "node:timers/promises";
-import { AppError, messageOf } from "../../domain/errors.ts";
+import { AppError } from "../../domain/errors.ts";
 import { createBackoff } from "../../lib/backoff.ts";
 import type { Logger } from "../../lib/log.ts";
+import { sqliteReason } from "../../lib/sqlite-reason.ts";
 import type { FillStep } from "./fills.ts";
 
 const RETRY_FIRST_MS = 1_000;
@@ -58,8 +59,8 @@ export function createFilling({ step, fold, queued, log }: FillingOptions): Fill
         if (targets.length === 0 && !again) break;
       } catch (error) {
         if (signal.aborted) break;
-        if (!failed)
-          log.warn({ targets }, `Cannot queue what was recorded before for others; tried again: ${messageOf(error)}`);
+        const reason = sqliteReason(error);
+        if (!failed) log.warn({ targets }, `Cannot queue what was recorded before for others; tried again: ${reason}`);
         failed = true;
         settle();
         await wait(backoff.next(), undefined, { signal, ref: false }).catch(() => {});

@@ -348,10 +348,7 @@ test("where there is no room to mend, answers are what can be read, with a warni
   assert.deepEqual(figures.warnings, warnings);
   assert.deepEqual([...figures.series[0]!], [samples.length - SAMPLES, SAMPLES]);
   assert.deepEqual((await store.statistics(COUNTS)).warnings, warnings);
-  assert.match(
-    store.status().loss!,
-    /2026-11-24 \(UTC\) is damaged and could not be mended yet \(database or disk is full\)/,
-  );
+  assert.match(store.status().loss!, /2026-11-24 \(UTC\) is damaged and could not be mended yet \(the disk is full\)/);
   assert.equal(told.length, 1);
   maxPages = 1_000_000;
   // Some time later.

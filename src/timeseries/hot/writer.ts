@@ -1,10 +1,10 @@
 import { join } from "node:path";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { setImmediate as immediate } from "node:timers/promises";
-import { messageOf } from "../../domain/errors.ts";
 import type { Micros } from "../../domain/sample.ts";
 import { isCorruption, moveAside } from "../../lib/damaged-database.ts";
 import { freeBytesOf } from "../../lib/full-disk.ts";
+import { sqliteReason } from "../../lib/sqlite-reason.ts";
 import type { Steps } from "../../lib/steps.ts";
 import { transaction } from "../../lib/transaction.ts";
 import { isCalled } from "../../lib/worker-rpc.ts";
@@ -349,7 +349,7 @@ async function mend({ days, at, ...limits }: Parameters<WriterCommands["mend"]>[
       mended.push(await inTransactions(current, limits, salvage(current.db, reading, day, at)));
       if (rollingUp === day) rollingUp = undefined;
     } catch (error) {
-      failed.push({ day, reason: messageOf(error) });
+      failed.push({ day, reason: sqliteReason(error) });
     } finally {
       sealing.folded();
     }
@@ -373,7 +373,7 @@ async function mendRollups(current: Database, reading: DatabaseSync, { at, ...li
       mended.push(inTransaction(current, limits, () => salvageRollups(current.db, reading, table, at)));
       rollingUp = undefined;
     } catch (error) {
-      fault = messageOf(error);
+      fault = sqliteReason(error);
     }
   }
   return { mended, fault };

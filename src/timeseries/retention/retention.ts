@@ -14,6 +14,7 @@ import type { Micros } from "../../domain/sample.ts";
 import type { Series, SeriesNumber } from "../../domain/series.ts";
 import { isCorruption } from "../../lib/damaged-database.ts";
 import type { Logger } from "../../lib/log.ts";
+import { sqliteReason } from "../../lib/sqlite-reason.ts";
 import { startOnDemand } from "../../lib/worker-rpc.ts";
 import { daysOf, type ParquetArchive } from "../archive/parquet/archive.ts";
 import type { ArchiveFile } from "../archive/parquet/manifest.ts";
@@ -352,8 +353,8 @@ export function createRetention(options: RetentionOptions): RetentionWork {
       return done;
     } catch (error) {
       counts.failures++;
-      notes = [messageOf(error)];
-      throw error instanceof AppError ? error : cannot(messageOf(error), error);
+      notes = [sqliteReason(error)];
+      throw error instanceof AppError ? error : cannot(sqliteReason(error), error);
     }
   }
 
