@@ -6,7 +6,7 @@ import type { Api } from "./api.ts";
 import { answers, nullable, text, time } from "./schemas.ts";
 import { sportsBody } from "./sports-status.ts";
 import {
-  databaseHealth,
+  databaseBody,
   homeAssistantBody,
   influxdbBody,
   readiness,
@@ -97,7 +97,7 @@ export function healthRoutes(
         ...serviceFacts(identity),
         authentication: { enabled: identity.authenticated },
         dependencies: {
-          sqlite: databaseHealth(home),
+          sqlite: databaseBody(home),
           timeseries: storeBody(status.store(), status.engine),
           influxdb: influxdbBody(status.targets()),
           home_assistant: homeAssistantBody(status.homeAssistant()),
@@ -120,7 +120,8 @@ export function healthRoutes(
       },
     },
     async (request, reply) => {
-      const answer = readiness(home, status, webhooks(), sports?.() ?? null);
+      const { remedy } = request.server;
+      const answer = readiness(home, status, webhooks(), sports?.() ?? null, remedy);
       reply.code(answer.status === "ready" ? 200 : 503);
       return request.isKnown ? answer : { status: answer.status };
     },

@@ -744,6 +744,28 @@ test("GET /ready answers 503 with every reason, and notes beside them", async (t
   assert.equal(health.json().dependencies.timeseries.status, "unhealthy");
 });
 
+test("GET /ready says beside each reason how to make room, where that is why", async (t) => {
+  const full = new AppError("unavailable", "Cannot fold the log: the disk is full");
+  const remedy = (error: unknown) => (error === full ? "Free some room" : null);
+  const { status } = apiOptions();
+  let storing = { ...STORING, writable: false, reason: "the disk is full", failure: full as unknown };
+  const { api, options } = await started(t, { remedy, status: { ...status, store: () => storing } });
+  options.home.failure = new Error("locked");
+  const ready = async () => (await api.inject("/ready")).json();
+  assert.deepEqual((await ready()).reasons, [
+    "The time-series store takes no writes: the disk is full. Free some room",
+    "The database of the home is unhealthy: locked",
+  ]);
+  storing = { ...STORING, reason: full.message, failure: full };
+  options.home.failure = full;
+  const { reasons, notes } = await ready();
+  assert.deepEqual(reasons, [`The database of the home is unhealthy: ${full.message}. Free some room`]);
+  assert.deepEqual(notes, [
+    `Samples reach the disk, but stay in the log, which grows: ${full.message}. Free some room`,
+  ]);
+  assert.doesNotMatch((await api.inject("/health")).body, /failure/);
+});
+
 test("GET /ready notes a log that cannot be carried over, before it has no room left", async (t) => {
   const { status } = apiOptions();
   const reason = "Cannot fold the log: database or disk is full";

@@ -45,7 +45,7 @@ const megabytes = (bytes: number): number => Math.round((bytes / MEBIBYTE) * 100
 const isoOrNull = (micros: number | null): string | null => (micros === null ? null : isoFromMicros(micros));
 
 /** How the database of the home is; a file that cannot be read makes it unhealthy rather than failing the answer. */
-export function databaseHealth(home: Pick<HomeReader, "health">): DatabaseHealth | SickDatabase {
+function databaseHealth(home: Pick<HomeReader, "health">): DatabaseHealth | SickDatabase {
   try {
     return home.health();
   } catch (error) {
@@ -55,8 +55,15 @@ export function databaseHealth(home: Pick<HomeReader, "health">): DatabaseHealth
       database_size_mb: null,
       wal_enabled: null,
       reason: messageOf(error),
+      failure: error,
     };
   }
+}
+
+/** What answers say of it; what was caught is not for them. */
+export function databaseBody(home: Pick<HomeReader, "health">) {
+  const { failure: _, ...body } = databaseHealth(home);
+  return body;
 }
 
 /** What remains to be said of a database that cannot be read. */
@@ -66,6 +73,7 @@ interface SickDatabase {
   readonly database_size_mb: null;
   readonly wal_enabled: null;
   readonly reason: string;
+  readonly failure: unknown;
 }
 
 export function homeAssistantBody(status: HomeAssistantStatus) {
@@ -196,24 +204,36 @@ function foldNote({ writable, reason }: StoreStatus): string[] {
   return writable && reason !== null ? [`Samples reach the disk, but stay in the log, which grows: ${reason}`] : [];
 }
 
-/** What keeps the service from its work (`reasons`), and what is worth knowing beside it (`notes`). */
+/**
+ * What keeps the service from its work (`reasons`), and what is worth knowing beside it (`notes`). `remedy`: see
+ * `ServerOptions`.
+ */
 export function readiness(
   home: Pick<HomeReader, "health">,
   status: StatusSources,
   webhooks: WebhookStatus,
   sports: SportsStatus | null,
+  remedy: (failure: unknown) => string | null,
 ) {
   const homeAssistant = status.homeAssistant();
   const ingest = status.ingest();
   const store = status.store();
   const database = databaseHealth(home);
+  const withRemedy = (text: string, failure: unknown): string => {
+    const said = remedy(failure);
+    return said === null ? text : `${text}. ${said}`;
+  };
   const reasons: string[] = [];
   if (homeAssistant.state !== "connected") {
     reasons.push(`Home Assistant is ${homeAssistant.state}${homeAssistant.reason ? `: ${homeAssistant.reason}` : ""}`);
   } else if (!ingest.homeKnown) reasons.push("Home Assistant is connected; its devices and entities are being read");
-  if (!store.writable) reasons.push(`The time-series store takes no writes: ${store.reason ?? "no reason is known"}`);
+  if (!store.writable) {
+    const why = store.reason ?? "no reason is known";
+    reasons.push(withRemedy(`The time-series store takes no writes: ${why}`, store.failure));
+  }
   if (database.status !== "healthy") {
-    reasons.push(`The database of the home is unhealthy: ${database.reason ?? "no reason is known"}`);
+    const why = database.reason ?? "no reason is known";
+    reasons.push(withRemedy(`The database of the home is unhealthy: ${why}`, database.failure));
   }
   const filling = status.backfill()?.filling ?? null;
   const fault = status.rulesFault();
@@ -224,7 +244,7 @@ export function readiness(
     ...status.gaps().flatMap((gap) => (gap.id === filling ? [backfillNote(gap)] : [])),
     ...(ingest.synchronizing ? ["The home is being read"] : []),
     ...(store.loss === null ? [] : [store.loss]),
-    ...foldNote(store),
+    ...foldNote(store).map((note) => withRemedy(note, store.failure)),
     ...(store.archive?.healthy === false ? [`The archive is not whole: ${store.archive.reason}`] : []),
     ...status.targets().flatMap(targetNote),
     ...(store.retention?.notes ?? []),

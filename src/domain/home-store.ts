@@ -218,6 +218,8 @@ export interface DatabaseHealth {
   /** The newest migration applied, e.g. "003". */
   readonly revision: string;
   readonly reason: string | null;
+  /** What was caught for that reason, for who looks for a remedy; null where nothing was. */
+  readonly failure: unknown;
 }
 
 /** What the database of the home remembers of entities, also of those that are gone. */

@@ -80,6 +80,8 @@ export interface StoreStatus {
    */
   readonly writable: boolean;
   readonly reason: string | null;
+  /** What was caught for that reason, for who looks for a remedy; null where there is none. */
+  readonly failure: unknown;
   readonly series: number;
   /** Samples that are in memory and not yet known to be on disk. */
   readonly waiting: number;

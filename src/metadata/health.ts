@@ -7,11 +7,12 @@ import type { Queries } from "./page.ts";
 const MAGIC = "SQLite format 3\0";
 
 /** How the database is: unhealthy when its last write failed, or when the file on the disk is not the one we opened. */
-export function readHealth(queries: Queries, file: string, inode: number, fault: string | null): DatabaseHealth {
+export function readHealth(queries: Queries, file: string, inode: number, fault: unknown): DatabaseHealth {
   let journal = "unknown";
   let revision = "unknown";
   let size = 0;
-  let reason = fault;
+  let failure = fault;
+  let reason = fault === null ? null : messageOf(fault);
   try {
     journal = String(queries.prepare("PRAGMA journal_mode").get()?.journal_mode);
     revision = String(queries.prepare("SELECT max(revision) AS revision FROM schema_migrations").get()?.revision);
@@ -19,6 +20,7 @@ export function readHealth(queries: Queries, file: string, inode: number, fault:
     reason = damageOf(file, inode) ?? reason;
   } catch (error) {
     reason = sqliteReason(error);
+    failure = error;
   }
   return {
     status: reason === null ? "healthy" : "unhealthy",
@@ -27,6 +29,7 @@ export function readHealth(queries: Queries, file: string, inode: number, fault:
     wal_enabled: journal === "wal",
     revision,
     reason,
+    failure,
   };
 }
 

@@ -7,6 +7,7 @@ import { pino } from "pino";
 import { AppError } from "../domain/errors.ts";
 import type { RegistryRow } from "../domain/home.ts";
 import { isoFromMicros } from "../lib/time.ts";
+import { isLocked } from "../lib/write-lock.ts";
 import { AT, fixture, json, openTestHome, queryFile, recordedResult, state, temporaryDirectory } from "./testing.ts";
 
 const refusal = (code: string, message: RegExp) => (error: unknown) =>
@@ -870,12 +871,14 @@ test("a lock held beyond the timeout is unavailable, writes nothing, and passes"
   await assert.rejects(home.saveStates(), refusal("unavailable", /Cannot save the current states/));
   assert.deepEqual([home.health().status, home.counters.failed], ["unhealthy", 2]);
   assert.match(home.health().reason!, /locked/);
+  assert.equal(isLocked(home.health().failure), true);
   outside.exec("ROLLBACK");
   outside.close();
   assert.equal(home.counts().devices, 0);
   await home.saveStates();
   await home.applyRegistry("device", [device("a")], AT);
   assert.deepEqual([home.health().status, home.counts().devices], ["healthy", 1]);
+  assert.deepEqual([home.health().reason, home.health().failure], [null, null]);
   assert.deepEqual(queryFile(file, "SELECT state FROM states"), [{ state: "on" }], "what failed was saved later");
 });
 

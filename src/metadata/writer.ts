@@ -32,8 +32,8 @@ export interface Writer {
   readonly writes: HomeWriter & { saveConfig(config: HomeConfig): Promise<void> };
   readonly report: OpenReport;
   readonly counters: WriterCounters;
-  /** Why the last write failed; null once one has succeeded again. */
-  readonly fault: string | null;
+  /** What the last write failed with; null once one has succeeded again. */
+  readonly fault: unknown;
   /** Waits for the writes under way, then closes the database; later writes are `unavailable`. */
   close(): Promise<void>;
 }
@@ -50,7 +50,7 @@ export async function openWriter(
   start = ownThread,
 ): Promise<Writer> {
   const counters = { writes: 0, failed: 0, refused: 0, skippedRows: 0 };
-  let fault: string | null = null;
+  let fault: unknown = null;
   let opening: Promise<Remote<WriterCommands>> | undefined;
   let report: OpenReport | undefined;
   let closed: Promise<void> | undefined;
@@ -59,7 +59,7 @@ export async function openWriter(
     let isOpen = false;
     const remote = start((error) => {
       opening = undefined;
-      fault = `the writing thread has ended: ${error.message}`;
+      fault = new Error(`the writing thread has ended: ${error.message}`, { cause: error });
       log.error({ err: error }, "The thread that writes the database of the home ended; another one takes over");
       if (isOpen && closed === undefined) openAgain();
     });
@@ -82,7 +82,7 @@ export async function openWriter(
   function openAgain(): void {
     thread().then(
       () => (fault = null),
-      (error: unknown) => (fault = messageOf(error)),
+      (error: unknown) => (fault = error),
     );
   }
   const call: Remote<WriterCommands>["call"] = (name, argument, transfer) =>
@@ -112,7 +112,7 @@ export async function openWriter(
         const failure = asAppError(`Cannot ${purpose}`, error);
         if (failure instanceof AppError && failure.code === "unavailable") {
           counters.failed++;
-          fault = failure.message;
+          fault = failure;
         }
         throw failure;
       },

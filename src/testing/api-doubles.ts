@@ -190,6 +190,7 @@ export function createHomeDouble(): HomeDouble {
         wal_enabled: true,
         revision: "003",
         reason: null,
+        failure: null,
       };
     },
     async bulkUpsert(kind, body) {
@@ -415,6 +416,7 @@ export const INGESTING: IngestStatus = {
 export const STORING: StoreStatus = {
   writable: true,
   reason: null,
+  failure: null,
   series: 12,
   waiting: 3,
   inMemory: 30,

@@ -6,6 +6,7 @@ import { DatabaseSync } from "node:sqlite";
 import { type TestContext, test } from "node:test";
 import type { SampleColumns, Value } from "../domain/sample.ts";
 import type { SeriesNumber } from "../domain/series.ts";
+import { isFullDisk } from "../lib/full-disk.ts";
 import { silentLog } from "../lib/log.ts";
 import { downgrade, readMigrations } from "../lib/migrate.ts";
 import { COMMIT_SAMPLES } from "./hot/committer.ts";
@@ -425,9 +426,10 @@ test("a full disk loses nothing: samples wait in memory and are written when the
   for (let i = 1_000; i < 40_000; i++) store.append(series, T0 + i, `text number ${i}`);
   await assert.rejects(store.flush(), { code: "unavailable" });
   await assert.rejects(store.fold(), { code: "unavailable" });
-  const { writable, reason, waiting } = store.status();
+  const { writable, reason, failure, waiting } = store.status();
   assert.deepEqual({ writable, waiting }, { writable: false, waiting: 39_000 });
   assert.match(reason!, /full/);
+  assert.equal(isFullDisk(failure), true);
   // A new series and a rename wait with them.
   const late = entity(store, "b");
   store.rename("state", "a", "sensor.renamed", T0 + 5);
@@ -436,7 +438,7 @@ test("a full disk loses nothing: samples wait in memory and are written when the
   pages = 1_000_000;
   await store.flush();
   assert.equal(store.status().writable, true);
-  assert.equal(store.status().reason, null);
+  assert.deepEqual([store.status().reason, store.status().failure], [null, null]);
   await store.close();
   store = await open(directory);
   const found = await readRows(store, series, { limit: 100_000 });

@@ -475,10 +475,11 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     read: (requests) => reading.read(requests),
 
     status() {
-      const { writable, reason, waiting, commits, folds, sizeBytes } = committer.status();
+      const { writable, reason, failure, waiting, commits, folds, sizeBytes } = committer.status();
       return {
         writable,
         reason,
+        failure,
         series: catalog.size,
         waiting,
         inMemory: memory.size,

@@ -150,6 +150,8 @@ export interface Committer {
   status(): {
     readonly writable: boolean;
     readonly reason: string | null;
+    /** What was caught for that reason; null where there is none. */
+    readonly failure: unknown;
     /** Samples not known to be on disk. */
     readonly waiting: number;
     readonly commits: number;
@@ -187,6 +189,8 @@ export function createCommitter(options: CommitterOptions): Committer {
   let timer: NodeJS.Timeout | undefined;
   let timerAt = 0;
   let reason: string | null = null;
+  /** What `reason` was told for last. */
+  let refusal: unknown = null;
 
   /** Samples in the log and those that wait; their fold is counted from when the first one came. */
   let unfolded = 0;
@@ -195,7 +199,7 @@ export function createCommitter(options: CommitterOptions): Committer {
   /** Chunks that must be committed before the fold that is due; undefined when none is. */
   let beforeFold: number | undefined;
   let foldPausedUntil = 0;
-  let foldReason: string | null = null;
+  let foldFailure: AppError | null = null;
   const foldPause = createBackoff(RETRY_FIRST_MS, RETRY_CAP_MS);
   /** The fold under way. It never rejects. */
   let folding: Promise<void> | undefined;
@@ -317,6 +321,7 @@ export function createCommitter(options: CommitterOptions): Committer {
   function refused(error: unknown): void {
     const first = reason === null;
     reason = sqliteReason(error);
+    refusal = error;
     if (first) log.error({ err: error, waiting }, "Cannot write samples: they stay in memory and are tried again");
     const failure = new AppError("unavailable", `Cannot write ${waiting} samples: ${reason}`, { cause: error });
     for (const chunk of [...line, filling]) {
@@ -344,16 +349,15 @@ export function createCommitter(options: CommitterOptions): Committer {
       options.folded(answer.days);
       folds++;
       foldPause.reset();
-      foldReason = null;
+      foldFailure = null;
       for (const waiter of sealedWaiters.splice(0)) waiter.resolve();
     } catch (error) {
       // The log can still grow when a fold does not fit: go on with commits and try it again with all there is then.
       log.warn({ err: error }, "Cannot fold the log into the day tables: tried again later");
       unfolded += foldSamples * FLOOD_FOLD_TIMES;
-      foldReason = `Cannot fold the log: ${sqliteReason(error)}`;
+      foldFailure = new AppError("unavailable", `Cannot fold the log: ${sqliteReason(error)}`, { cause: error });
       foldPausedUntil = performance.now() + foldPause.next();
-      const failure = new AppError("unavailable", foldReason, { cause: error });
-      for (const waiter of sealedWaiters.splice(0)) waiter.reject(failure);
+      for (const waiter of sealedWaiters.splice(0)) waiter.reject(foldFailure);
     }
   }
 
@@ -545,7 +549,12 @@ export function createCommitter(options: CommitterOptions): Committer {
       forget: (paths) => remote().call("forget", paths),
     },
 
-    status: () => ({ writable: reason === null, reason: reason ?? foldReason, waiting, commits, folds, sizeBytes }),
+    status: () => ({
+      writable: reason === null,
+      reason: reason ?? foldFailure?.message ?? null,
+      failure: reason === null ? foldFailure : refusal,
+      ...{ waiting, commits, folds, sizeBytes },
+    }),
 
     stopFilling: fills.close,
 
