@@ -3,14 +3,15 @@ import { EventEmitter } from "node:events";
 import { get as httpGet, type IncomingMessage, type ServerResponse } from "node:http";
 import { type TestContext, test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
-import type { StateChange } from "../domain/home.ts";
+import { asOldState, type StateChange } from "../domain/home.ts";
 import { AT_MICROS, apiOptions, createFeedDouble, entityRow, stateOf } from "../testing/api-doubles.ts";
 import { createApi } from "./server.ts";
 import { createChangeStream } from "./stream.ts";
 
 function change(entityId: string, from: string | null, to: string | null): StateChange {
   const state = (value: string | null) => (value === null ? null : stateOf(entityId, value));
-  return { entityId, oldState: state(from), newState: state(to), timeFired: AT_MICROS };
+  const before = state(from);
+  return { entityId, oldState: before && asOldState(before), newState: state(to), timeFired: AT_MICROS };
 }
 
 interface Event {

@@ -169,9 +169,10 @@ export function createChangeStream(feed: ChangeFeed, now = () => performance.now
 }
 
 function frame(id: number, change: StateChange): string {
+  const oldState = change.oldState?.read() ?? null;
   const data = JSON.stringify({
     entity_id: change.entityId,
-    old_state: change.oldState && stateBody(change.oldState),
+    old_state: oldState && stateBody(oldState),
     new_state: change.newState && stateBody(change.newState),
     time_fired: isoFromMicros(change.timeFired),
   });

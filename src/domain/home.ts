@@ -19,10 +19,21 @@ export interface State {
   readonly context: StateContext | null;
 }
 
+/** What a state replaced. */
+export interface OldState {
+  readonly lastUpdated: Micros;
+  /** The whole of it; null where it cannot be understood. */
+  read(): State | null;
+}
+
+export function asOldState(state: State): OldState {
+  return { lastUpdated: state.lastUpdated, read: () => state };
+}
+
 /** A `state_changed` event. `oldState` null: the entity is new; `newState` null: it was removed. */
 export interface StateChange {
   readonly entityId: string;
-  readonly oldState: State | null;
+  readonly oldState: OldState | null;
   readonly newState: State | null;
   readonly timeFired: Micros;
 }

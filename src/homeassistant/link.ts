@@ -2,8 +2,8 @@ import { isUtf8 } from "node:buffer";
 import type { IncomingMessage } from "node:http";
 import { WebSocket } from "ws";
 import type { DisconnectReason } from "../domain/connection.ts";
-import { parseExactJson } from "../lib/exact-json.ts";
 import { jsonElements } from "../lib/json-elements.ts";
+import { parseMessage } from "./message-text.ts";
 import { isRaw, type Raw } from "./messages.ts";
 import type { OddMessages } from "./odd-messages.ts";
 import { MESSAGE_BYTES_MAX, reasonOfError, reasonOfStatus } from "./reasons.ts";
@@ -51,12 +51,12 @@ const OPEN_ARRAY = 0x5b;
  */
 function* messagesOf(frame: Buffer): Generator<unknown, undefined> {
   if (frame[0] !== OPEN_ARRAY || !isUtf8(frame)) {
-    const parsed = parseExactJson(frame.toString("utf8"));
+    const parsed = parseMessage(frame.toString("utf8"));
     if (Array.isArray(parsed)) yield* parsed;
     else yield parsed;
     return;
   }
-  for (const elements of jsonElements([frame], parseExactJson)) for (const { value } of elements) yield value;
+  for (const elements of jsonElements([frame], parseMessage)) for (const { value } of elements) yield value;
 }
 
 export function openLink(options: LinkOptions): Link {

@@ -1,5 +1,14 @@
-import type { RegistryEvent, RegistryKind, State, StateChange, StateContext } from "../domain/home.ts";
+import {
+  asOldState,
+  type OldState,
+  type RegistryEvent,
+  type RegistryKind,
+  type State,
+  type StateChange,
+  type StateContext,
+} from "../domain/home.ts";
 import type { Micros } from "../domain/sample.ts";
+import { parseExactJson } from "../lib/exact-json.ts";
 import { isObject } from "../lib/is-object.ts";
 import { microsFromIso } from "../lib/time.ts";
 
@@ -55,6 +64,46 @@ export function parseState(raw: unknown): State | undefined {
   };
 }
 
+const STATE_BEGIN = '{"entity_id":"';
+const STATE_FIELD = '","state":"';
+const LAST_UPDATED = ',"last_updated":';
+const CONTEXT = '","context":{';
+
+/** An old state of which only the time was read: the text of the others is kept until somebody asks. */
+export class UnreadState implements OldState {
+  readonly lastUpdated: Micros;
+  readonly #text: string;
+
+  private constructor(text: string, lastUpdated: Micros) {
+    this.#text = text;
+    this.lastUpdated = lastUpdated;
+  }
+
+  /**
+   * Of the JSON of an entity's state; undefined where it is not written as Home Assistant does it: it begins with the
+   * entity's id and a text as state, and ends with the time and a context, an object without others in it.
+   */
+  static of(text: string, entityId: string): UnreadState | undefined {
+    const name = STATE_BEGIN.length;
+    if (!text.startsWith(STATE_BEGIN) || !text.startsWith(entityId, name)) return undefined;
+    if (!text.startsWith(STATE_FIELD, name + entityId.length)) return undefined;
+    const context = text.lastIndexOf(CONTEXT);
+    if (context === -1 || text.indexOf("}", context) !== text.length - 2) return undefined;
+    const time = text.lastIndexOf('"', context - 1);
+    if (!text.startsWith(LAST_UPDATED, time - LAST_UPDATED.length)) return undefined;
+    const lastUpdated = microsFromIso(text.slice(time + 1, context));
+    return Number.isNaN(lastUpdated) ? undefined : new UnreadState(text, lastUpdated);
+  }
+
+  read(): State | null {
+    try {
+      return parseState(parseExactJson(this.#text)) ?? null;
+    } catch {
+      return null;
+    }
+  }
+}
+
 /**
  * A `state_changed` event. Undefined when it names no entity or its new state cannot be understood; an old state that
  * cannot be understood is as good as none. A missing time_fired is the new state's last_updated, of a removal
@@ -66,7 +115,7 @@ export function parseStateChange(event: unknown, receivedAt: Micros): StateChang
   if (!isEntityId(entityId)) return undefined;
   const newState = new_state === null ? null : parseState(new_state);
   if (newState === undefined) return undefined;
-  const oldState = parseState(event.data.old_state) ?? null;
+  const oldState = parseOldState(event.data.old_state);
   const timeFired = moment(event.time_fired);
   return {
     entityId,
@@ -74,6 +123,12 @@ export function parseStateChange(event: unknown, receivedAt: Micros): StateChang
     newState,
     timeFired: Number.isNaN(timeFired) ? (newState?.lastUpdated ?? receivedAt) : timeFired,
   };
+}
+
+function parseOldState(raw: unknown): OldState | null {
+  if (raw instanceof UnreadState) return raw;
+  const state = parseState(raw);
+  return state === undefined ? null : asOldState(state);
 }
 
 const ID_FIELDS: Readonly<Record<RegistryKind, string>> = {

@@ -119,7 +119,7 @@ for (const name of ["main", "main, after restart"]) {
     assert.deepEqual(
       listener.changes.map((change) => [
         change.entityId,
-        change.oldState && [change.oldState.state, change.oldState.lastUpdated],
+        change.oldState && [change.oldState.read()?.state, change.oldState.lastUpdated],
         change.newState && [change.newState.state, change.newState.lastUpdated],
         change.timeFired,
       ]),

@@ -1,4 +1,4 @@
-import type { StateChange } from "../domain/home.ts";
+import { asOldState, type OldState, type StateChange } from "../domain/home.ts";
 
 /** Changes that may wait for the registry ids of new entities, all entities together. */
 const AWAITING_CHANGES_MAX = 20_000;
@@ -17,6 +17,12 @@ export interface Awaiting {
   rename(from: string, to: string): void;
 }
 
+/** One that is not read yet may hold the text of a hundred messages. */
+function read(oldState: OldState | null): OldState | null {
+  const state = oldState?.read() ?? null;
+  return state && asOldState(state);
+}
+
 export function createAwaiting(): Awaiting {
   const byName = new Map<string, StateChange[]>();
   let size = 0;
@@ -31,8 +37,9 @@ export function createAwaiting(): Awaiting {
   const add = (change: StateChange): boolean => {
     if (size >= AWAITING_CHANGES_MAX) return false;
     const changes = byName.get(change.entityId);
-    if (changes) changes.push(change);
-    else byName.set(change.entityId, [change]);
+    const kept = { ...change, oldState: read(change.oldState) };
+    if (changes) changes.push(kept);
+    else byName.set(change.entityId, [kept]);
     size++;
     return true;
   };

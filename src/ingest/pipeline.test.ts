@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { AppError } from "../domain/errors.ts";
+import { asOldState } from "../domain/home.ts";
 import { at, createScenario, entry, state } from "./scenario.ts";
 
 test("a snapshot fills index, current states, samples and the database, then saves", async () => {
@@ -44,7 +45,12 @@ test("changes between subscription and snapshot: the dump's own is dropped, olde
   // The question is answered here: the dump holds "2".
   s.connect();
   s.ingest.changed({ entityId: "sensor.a", oldState: null, newState: first, timeFired: at(1) });
-  s.ingest.changed({ entityId: "sensor.a", oldState: first, newState: s.homeAssistant.states[0]!, timeFired: at(2) });
+  s.ingest.changed({
+    entityId: "sensor.a",
+    oldState: asOldState(first),
+    newState: s.homeAssistant.states[0]!,
+    timeFired: at(2),
+  });
   s.change(state("sensor.a", "3", { updated: 3 }, { gain: 7 }));
   assert.equal(s.ingest.status().synchronizing, true);
   release();
@@ -164,9 +170,9 @@ test("a rename between subscription and snapshot, known to the snapshot, keeps t
   const release = s.hold();
   s.connect();
   const before = state("sensor.old", "2", { updated: 4 });
-  s.ingest.changed({ entityId: "sensor.old", oldState: first, newState: before, timeFired: at(4) });
+  s.ingest.changed({ entityId: "sensor.old", oldState: asOldState(first), newState: before, timeFired: at(4) });
   s.event("update", "sensor.new", 5, "sensor.old");
-  s.ingest.changed({ entityId: "sensor.old", oldState: before, newState: null, timeFired: at(5.1) });
+  s.ingest.changed({ entityId: "sensor.old", oldState: asOldState(before), newState: null, timeFired: at(5.1) });
   s.ingest.changed({
     entityId: "sensor.new",
     oldState: null,
@@ -192,9 +198,9 @@ test("a rename that the first snapshot knows already gives the states before it 
   s.connect();
   const before = state("sensor.old", "1", { updated: 3 });
   const after = state("sensor.old", "2", { updated: 4 });
-  s.ingest.changed({ entityId: "sensor.old", oldState: before, newState: after, timeFired: at(4) });
+  s.ingest.changed({ entityId: "sensor.old", oldState: asOldState(before), newState: after, timeFired: at(4) });
   s.event("update", "sensor.new", 5, "sensor.old");
-  s.ingest.changed({ entityId: "sensor.old", oldState: after, newState: null, timeFired: at(5.1) });
+  s.ingest.changed({ entityId: "sensor.old", oldState: asOldState(after), newState: null, timeFired: at(5.1) });
   release();
   await s.live();
   assert.deepEqual(s.model.subjects(), ["id1"]);
@@ -214,7 +220,7 @@ test("an entity removed and set up again before the dump is there, and its serie
   s.homeAssistant.states = [again];
   const release = s.hold();
   s.connect();
-  s.ingest.changed({ entityId: "sensor.a", oldState: before, newState: null, timeFired: at(4) });
+  s.ingest.changed({ entityId: "sensor.a", oldState: asOldState(before), newState: null, timeFired: at(4) });
   s.ingest.changed({ entityId: "sensor.a", oldState: null, newState: again, timeFired: at(5) });
   release();
   await s.live();
@@ -238,7 +244,7 @@ test("an entry and its state that go between subscription and snapshot end under
   const release = s.hold();
   s.connect();
   s.event("remove", "sensor.a", 4);
-  s.ingest.changed({ entityId: "sensor.a", oldState: before, newState: null, timeFired: at(4.1) });
+  s.ingest.changed({ entityId: "sensor.a", oldState: asOldState(before), newState: null, timeFired: at(4.1) });
   release();
   await s.live();
   assert.deepEqual(s.model.subjects(), ["id1"]);

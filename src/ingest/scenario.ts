@@ -2,6 +2,7 @@ import { EventEmitter, once } from "node:events";
 import type { HomeConnection } from "../domain/connection.ts";
 import { AppError } from "../domain/errors.ts";
 import {
+  asOldState,
   type CurrentStates,
   type HomeSnapshot,
   REGISTRY_KINDS,
@@ -321,16 +322,18 @@ export function createScenario(options: { rules?: FilterRules; store?: IngestSto
     /** A change that also becomes Home Assistant's state. */
     change(next: State) {
       const index = homeAssistant.states.findIndex(({ entityId }) => entityId === next.entityId);
-      const oldState = homeAssistant.states[index] ?? null;
+      const before = homeAssistant.states[index];
       if (index === -1) homeAssistant.states.push(next);
       else homeAssistant.states[index] = next;
+      const oldState = before ? asOldState(before) : null;
       const change: StateChange = { entityId: next.entityId, oldState, newState: next, timeFired: next.lastUpdated };
       ingest.changed(change);
       return change;
     },
     remove(entityId: string, seconds: number) {
-      const oldState = homeAssistant.states.find((one) => one.entityId === entityId) ?? null;
-      homeAssistant.states = homeAssistant.states.filter((one) => one !== oldState);
+      const before = homeAssistant.states.find((one) => one.entityId === entityId);
+      homeAssistant.states = homeAssistant.states.filter((one) => one !== before);
+      const oldState = before ? asOldState(before) : null;
       ingest.changed({ entityId, oldState, newState: null, timeFired: at(seconds) });
     },
     event(action: string, id: string, seconds: number, oldEntityId: string | null = null) {

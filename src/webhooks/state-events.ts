@@ -7,7 +7,8 @@ export type AreasOf = (entityId: string) => readonly string[];
 
 /** A change of an entity's state as an event; undefined where only attributes changed. */
 export function stateEvent(change: StateChange, areasOf: AreasOf): NewEvent | undefined {
-  const from = change.oldState?.state ?? null;
+  const before = change.oldState?.read() ?? null;
+  const from = before?.state ?? null;
   const to = change.newState?.state ?? null;
   if (from === to) return undefined;
   return {
@@ -21,7 +22,7 @@ export function stateEvent(change: StateChange, areasOf: AreasOf): NewEvent | un
     from,
     to,
     fields: { entity_id: change.entityId, from_state: from, to_state: to },
-    data: { entity_id: change.entityId, old_state: stateOf(change.oldState), new_state: stateOf(change.newState) },
+    data: { entity_id: change.entityId, old_state: stateOf(before), new_state: stateOf(change.newState) },
   };
 }
 

@@ -4,7 +4,7 @@ import { copyFileSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFi
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { AppError } from "../domain/errors.ts";
-import type { State, StateChange } from "../domain/home.ts";
+import { asOldState, type State, type StateChange } from "../domain/home.ts";
 import type { ChangeFeed } from "../domain/ingest.ts";
 import { silentLog } from "../lib/log.ts";
 import { DATABASE_FILE, KEY_FILE } from "./database.ts";
@@ -68,7 +68,7 @@ function change(entityId: string, from: string | null, to: string | null, attrib
   });
   return {
     entityId,
-    oldState: from === null ? null : state(from),
+    oldState: from === null ? null : asOldState(state(from)),
     newState: to === null ? null : state(to),
     timeFired: at,
   };
