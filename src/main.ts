@@ -1,5 +1,4 @@
 import { parseArgs } from "node:util";
-import { setFlagsFromString } from "node:v8";
 import { describeConfig } from "./config.ts";
 import { AppError, messageOf } from "./domain/errors.ts";
 import { collectWhenQuiet } from "./lib/collect-garbage.ts";
@@ -18,9 +17,6 @@ const USAGE = `HA Ingestor: the memory of a smart home.
 /** How long a stop may take before the process ends anyway; what is not on disk by then comes back by backfill. */
 const STOP_MS = 20_000;
 
-/** V8's space for new objects in each thread: more than the command line gives the main one, see docs/decisions/memory.md. */
-const THREADS_SEMI_SPACE = "--max-semi-space-size=2";
-
 async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
@@ -37,7 +33,6 @@ async function main(): Promise<void> {
   if (values["check-config"]) return console.log(describeConfig(first.config));
   const root = createLog({ level: first.config.logLevel, format: first.config.logFormat });
   const log = root.child({ component: "main" });
-  setFlagsFromString(THREADS_SEMI_SPACE);
   // Before anything is said: whoever reads it may stop the program at once.
   const stop = stopSignal(log);
   log.info(`HA Ingestor ${VERSION} starts${values.demo ? " as a DEMO on a simulated home: no value is real" : ""}`);
