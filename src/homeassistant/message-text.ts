@@ -36,9 +36,9 @@ interface MessageOfChange {
 
 /** Where the old state of an event stands in its text; undefined where it is not as Home Assistant writes it. */
 function oldStateIn(text: string): readonly [from: number, to: number, state: UnreadState] | undefined {
-  const event = text.indexOf(EVENT);
+  const event = text.lastIndexOf(EVENT, EVENT_AT_MAX);
   // It is an object of the message itself.
-  if (event === -1 || event > EVENT_AT_MAX || text.lastIndexOf("{", event) !== 0) return undefined;
+  if (event === -1 || text.lastIndexOf("{", event) !== 0) return undefined;
   const name = event + EVENT.length;
   const nameEnd = text.indexOf('"', name);
   if (!text.startsWith(OLD_STATE, nameEnd)) return undefined;
