@@ -1,5 +1,5 @@
 import { AppError } from "../domain/errors.ts";
-import type { Micros, ReadColumns, SampleColumns, Span } from "../domain/sample.ts";
+import type { Micros, ReadColumns, SampleColumns, Span, Value } from "../domain/sample.ts";
 import type { Series, SeriesNumber } from "../domain/series.ts";
 import type { ReadRequest, SampleReader } from "../domain/store.ts";
 import { decodeCursor, encodeCursor, type ListAsked, nameInCursor } from "./cursors.ts";
@@ -106,9 +106,11 @@ export async function readPage(samples: SampleReader, page: PageQuestion): Promi
     for (const part of parts) {
       if (remaining === 0 || characters <= 0) return { read, nextCursor: cursorAt(part, after) };
       const columns = part.series ? fromInForceAt(span.start, answers[answer++]!) : EMPTY;
-      if (columns.ts.length > remaining) {
-        const end = columns.ts[remaining - 1]!;
-        take(part, firstOf(columns, remaining));
+      // Long texts of the parts before it may have taken the room that it was read for.
+      const fitting = Math.min(remaining, countWithin(characters, columns));
+      if (columns.ts.length > fitting) {
+        const end = columns.ts[fitting - 1]!;
+        take(part, firstOf(columns, fitting));
         return { read, nextCursor: cursorAt(part, end) };
       }
       take(part, columns);
@@ -132,7 +134,19 @@ function waveOf(limit: number, remaining: number, characters: number, parts: num
 
 /** Of its texts together. */
 export function charactersOf({ values }: SampleColumns): number {
-  return values.reduce((sum: number, value) => sum + (typeof value === "string" ? value.length : 0), 0);
+  return values.reduce((sum: number, value) => sum + lengthOf(value), 0);
+}
+
+function lengthOf(value: Value): number {
+  return typeof value === "string" ? value.length : 0;
+}
+
+/** How many samples it takes to fill so many characters: the last one may be longer. */
+function countWithin(characters: number, { values }: SampleColumns): number {
+  let left = characters;
+  let count = 0;
+  for (; count < values.length && left > 0; count++) left -= lengthOf(values[count]!);
+  return count;
 }
 
 /** A part's samples, then more of it. */

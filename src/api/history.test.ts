@@ -415,7 +415,34 @@ test("GET /api/v1/history ends pages where texts get long, with nothing missing 
           ],
           40,
         ],
+        // Texts that are longer than their part of the room, before ones that together are not.
+        [
+          [
+            [1_362_946, 2_809_288],
+            [null, null, 2_286_637, null, 1_465_730, null, 2_362_627],
+            [2_500_000],
+            [2_500_000],
+            [2_500_000],
+            [400_000, 400_000, 400_000, 400_000],
+          ],
+          40,
+        ],
+        [
+          [
+            [171_376, null],
+            [null, null, 2_268_105],
+            [],
+            [],
+            [863_528, null, null, null, null, 2_584_990, null, 1_855_389],
+            [1_362_946, 2_809_288],
+            [null, null, 2_286_637, null, 1_465_730, null, 2_362_627],
+            [],
+          ],
+          12,
+        ],
       ],
+      // To look for a smaller case takes gigabytes.
+      endOnFailure: true,
     },
   );
   assert.ok(pages > 1, `${pages} pages had another one behind them`);
