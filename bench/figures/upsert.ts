@@ -165,7 +165,7 @@ export const upsert: Group = {
   name: "upsert",
   measure: async ({ tell }) => {
     const figures = [...(await overHttp()), ...(await sqliteAlone()), ...(await snapshot())];
-    tell(`New rows take some 13 MB of memory that a fresh program never had: body, pages of SQLite, its log in the
+    tell(`New rows take some 8 MB of memory that a fresh program never had: pages of SQLite, and its log in the
 system's cache. On a virtual machine a page costs 1 to 9 µs when it is touched first, by whether the host has to find
 it, and this figure half as much again; it is the median of ${PROGRAMS} programs. SQLite's own part are the same rows by
 one prepared INSERT each, and the commit, in memory that is in use.`);

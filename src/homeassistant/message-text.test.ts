@@ -108,8 +108,8 @@ test("parseMessage() reads whole what is not as Home Assistant writes it", () =>
     assert.ok(!isUnread(message), text);
     assert.deepEqual(message, JSON.parse(text), text);
   }
-  const [whole] = [json({ type: "event", event: event(state("on", T1), null), id: 2 })];
-  assert.deepEqual(parseMessage(whole.replace(/\}$/, ',"event":null}')), { type: "event", event: null, id: 2 });
+  const text = json({ type: "event", event: event(state("on", T1), null), id: 2 });
+  assert.deepEqual(parseMessage(text.replace(/\}$/, ',"event":null}')), { type: "event", event: null, id: 2 });
 });
 
 test("parseMessage() refuses what is no JSON, wherever it is cut off or ends too late", () => {

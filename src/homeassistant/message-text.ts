@@ -9,8 +9,8 @@ const NEW_STATE = ',"new_state":';
 
 /**
  * Parses a message of Home Assistant as `parseExactJson` does, but leaves the old state of a `state_changed` event, half
- * of the text, an UnreadState where it stands as Home Assistant writes it: few ask for it, and what is parsed of a flood of
- * events is what its reader works on. Throws a SyntaxError.
+ * of the text, an UnreadState where it stands as Home Assistant writes it: few ask for it, and to parse it and collect it
+ * as garbage took a sixth of all work in a flood of events. Throws a SyntaxError.
  *
  * That what is cut out is the old state, to its end, needs no parser: a text that ends elsewhere than it begins would leave
  * a rest with more closing brackets than opening ones, which is no JSON, and then the whole is parsed. Nor can what follows
