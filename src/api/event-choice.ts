@@ -6,7 +6,7 @@ import type { ChangeReader } from "../domain/store.ts";
 import { entityFilters } from "./entity-filter.ts";
 import { EVENT_TYPES } from "./event-body.ts";
 import { listOf, queryChoice, queryList, queryText } from "./schemas.ts";
-import { parseSpan } from "./span.ts";
+import { parseMoment, parseSpan } from "./span.ts";
 import { type Choice, seriesOfGroups, seriesOfWholeHome } from "./statistics-choice.ts";
 
 const CATEGORIES = ["config", "diagnostic", "none"];
@@ -86,21 +86,24 @@ export async function seriesOf(
 
 /** `noun`: as for `parseSpan`. */
 export function eventSpanOf(asked: AskedSpan, now: number, noun?: string): Span {
-  const { start, end } = boundsOf(asked);
+  const { start, end } = boundsOf(asked, noun);
   return parseSpan(start, end, now, noun);
 }
 
-/** What is asked for by either name. */
-export function boundsOf(asked: AskedSpan): { readonly start: string | undefined; readonly end: string | undefined } {
-  return {
-    start: oneOfTwo("start", asked.start, "start_time", asked.start_time),
-    end: oneOfTwo("end", asked.end, "end_time", asked.end_time),
+/** What is asked for by either name; what is no moment is `invalid` by the name that it has in the question. */
+export function boundsOf(
+  asked: AskedSpan,
+  noun?: string,
+): { readonly start: string | undefined; readonly end: string | undefined } {
+  const bound = (name: "start" | "end"): string | undefined => {
+    const otherName = `${name}_time` as const;
+    const other = asked[otherName];
+    if (other === undefined) return asked[name];
+    if (asked[name] !== undefined) {
+      throw new AppError("invalid", `Give either "${name}" or "${otherName}", not both: they are the same`);
+    }
+    parseMoment(otherName, other, noun);
+    return other;
   };
-}
-
-function oneOfTwo(name: string, value: string | undefined, otherName: string, other: string | undefined) {
-  if (value !== undefined && other !== undefined) {
-    throw new AppError("invalid", `Give either "${name}" or "${otherName}", not both: they are the same`);
-  }
-  return value ?? other;
+  return { start: bound("start"), end: bound("end") };
 }

@@ -287,6 +287,8 @@ test("a search in a home of very many entities asks a bounded number of them for
 const REFUSED: readonly [path: string, status: number, message: RegExp][] = [
   ["?entity_id=light.nope", 404, /Cannot find entity "light.nope"/],
   ["?start=1&start_time=1", 400, /Give either "start" or "start_time"/],
+  ["?start_time=noon", 400, /"start_time" must be ISO 8601/],
+  ["/stats?end_time=noon", 400, /"end_time" must be ISO 8601/],
   ["?start=2&end=1", 400, /"start" must be before "end"/],
   ["?offset=5", 400, /offset/],
   ["?exclude_category=diagnostics", 400, /"exclude_category" must be of config, diagnostic, none, not "diagnostics"/],
