@@ -16,28 +16,18 @@
  * Events and registry events go through one queue, so a rename meets the states around it in Home Assistant's order.
  */
 import { setTimeout as wait } from "node:timers/promises";
-import type { DisconnectReason, HomeAssistantListener, HomeConnection } from "../domain/connection.ts";
+import type { HomeAssistantListener } from "../domain/connection.ts";
 import type { ContextSink } from "../domain/contexts.ts";
-import { messageOf } from "../domain/errors.ts";
 import type { BackfillStatus } from "../domain/gaps.ts";
-import type {
-  CurrentStates,
-  EntityFacts,
-  HomeConfig,
-  HomeSnapshot,
-  RegistryEvent,
-  State,
-  StateChange,
-} from "../domain/home.ts";
-import type { HomeWriter, UnregisteredEntity } from "../domain/home-store.ts";
+import type { CurrentStates, EntityFacts, HomeConfig } from "../domain/home.ts";
+import type { HomeWriter } from "../domain/home-store.ts";
 import type { ChangeFeed, IngestStatus } from "../domain/ingest.ts";
 import type { EntityPointSink } from "../domain/line-protocol.ts";
 import type { Micros } from "../domain/sample.ts";
 import { STATE_FIELD, STATE_MEASUREMENT } from "../domain/series.ts";
-import { createBackoff } from "../lib/backoff.ts";
 import type { Logger } from "../lib/log.ts";
 import { nowMicros } from "../lib/time.ts";
-import { createAwaiting } from "./awaiting.ts";
+import { createChanges, type Leaving } from "./changes.ts";
 import { createDiscovery } from "./discovery.ts";
 import { createEntityPoints, type PointStore } from "./entity-points.ts";
 import { createFeed } from "./feed.ts";
@@ -48,16 +38,8 @@ import { type AdoptedEntity, createHomeIndex, type EntityMoves } from "./home-in
 import { createHomeWrites } from "./home-writes.ts";
 import { createSampler, type IngestStore } from "./sampler.ts";
 import { createSourceReader } from "./source-reader.ts";
+import { createSynchronizer, QUEUE_EVENTS_MAX } from "./synchronizer.ts";
 import { unknownNames } from "./unknown-names.ts";
-
-/** Events that may wait for a snapshot. When more come, those are dropped, and another snapshot is read. */
-export const QUEUE_EVENTS_MAX = 200_000;
-/** How often Home Assistant is asked whether its start is complete. */
-const STARTING_ASK_MS = 10_000;
-/** Work on a snapshot gives way after so long, so that the socket is read. */
-const SLICE_MS = 8;
-const RETRY_FIRST_MS = 1000;
-const RETRY_CAP_MS = 60_000;
 
 export interface IngestOptions {
   readonly store: IngestStore;
@@ -119,30 +101,8 @@ export interface Ingest extends HomeAssistantListener {
 /** How often it is looked whether samples that a rule holds back have to be stored. */
 const RELEASE_MS = 1_000;
 
-type Queued = StateChange | RegistryEvent;
-
-/** One connection, as far as ingest knows it. */
-interface Session {
-  readonly connection: HomeConnection;
-  readonly ended: AbortController;
-  /** The snapshot was read while Home Assistant was running: what it lacks was removed. */
-  complete: boolean;
-  /** The snapshot under way is not enough: another one must be read. */
-  again: boolean;
-  /** Home Assistant is asked from time to time whether its start is complete. */
-  asking: boolean;
-}
-
-/** An entity whose state is about to be removed, with the series that the state still belongs to. */
-interface Leaving {
-  readonly subject: string;
-  /** It appears again under another name: its series go on. */
-  readonly renamed: boolean;
-}
-
 export function createIngest(options: IngestOptions): Ingest {
   const { store, home, states, log, onConfig = () => undefined, now = nowMicros, random = Math.random } = options;
-  const queueEventsMax = options.queueEventsMax ?? QUEUE_EVENTS_MAX;
   const sleep = options.sleep ?? ((ms, signal) => wait(ms, undefined, { signal }));
   const index = createHomeIndex();
   let { rules } = options;
@@ -185,14 +145,6 @@ export function createIngest(options: IngestOptions): Ingest {
       },
     });
 
-  let session: Session | undefined;
-  /** Undefined while changes are taken as they arrive. */
-  let queue: Queued[] | undefined;
-  const awaiting = createAwaiting();
-  let lastEventAt: Micros | null = null;
-  let homeKnown = false;
-  const counts = { changes: 0, filtered: 0, stale: 0, snapshots: 0, dropped: 0, snapshotFailures: 0, awaitedInVain: 0 };
-
   const writes = createHomeWrites({
     home,
     log,
@@ -231,7 +183,7 @@ export function createIngest(options: IngestOptions): Ingest {
     now,
     random,
     listener: {
-      renamedAwaited: (from, to) => moveAwaiting(from, to),
+      renamedAwaited: (from, to) => changes.moveAwaiting(from, to),
       renamed(id, from, to, at) {
         filter.invalidate();
         if (states.get(from)) leaving.set(from, { subject: id, renamed: true });
@@ -247,7 +199,7 @@ export function createIngest(options: IngestOptions): Ingest {
       listed(_kind, moves, at) {
         filter.invalidate();
         takeMoves(moves, at);
-        releaseAwaiting();
+        changes.releaseAwaiting();
         moves.freed.forEach(noteUnregistered);
         sampleTakenIn();
         if (moves.adopted.length > 0) gaps?.renamed([...moves.adopted, ...moves.left].map(({ entityId }) => entityId));
@@ -279,7 +231,7 @@ export function createIngest(options: IngestOptions): Ingest {
   /** What the filter records from now on, since it has another area or label, begins with its present state. */
   const sampleTakenIn = (): void => {
     // A snapshot brings the present states of all.
-    if (!filter.asksHome || queue !== undefined) return;
+    if (!filter.asksHome || synchronizer.isSynchronizing) return;
     for (const entityId of sampler.leftOut()) {
       const state = states.get(entityId);
       if (state && !leaving.has(entityId)) sampler.sample(state);
@@ -294,325 +246,72 @@ export function createIngest(options: IngestOptions): Ingest {
     if (isUnregistered(entityId)) writes.appeared({ entityId, platform: index.platformOf(entityId) });
   };
 
-  /** Takes what waited for the id of an entity that is known by now, or that no list will tell. */
-  const releaseAwaiting = (): void => {
-    for (const entityId of awaiting.names()) if (!discovery.awaits(entityId)) release(entityId);
-  };
+  const changes = createChanges({
+    index,
+    states,
+    filter,
+    sampler,
+    writes,
+    discovery,
+    owners,
+    gaps,
+    leaving,
+    subjectOf,
+    isComplete: () => synchronizer.isComplete,
+  });
 
-  const release = (entityId: string): void => {
-    for (const change of awaiting.remove(entityId)) take(change);
-  };
+  const synchronizer = createSynchronizer({
+    index,
+    states,
+    sampler,
+    writes,
+    discovery,
+    changes,
+    gaps,
+    leaving,
+    log,
+    queueEventsMax: options.queueEventsMax ?? QUEUE_EVENTS_MAX,
+    onConfig,
+    random,
+    sleep,
+  });
 
-  /** No list will have the name under which these changes came. */
-  const moveAwaiting = (from: string, to: string): void => {
-    if (!awaiting.has(from)) return;
-    // Those of an announced entity that had the name before are let go of, as where no list has it any more.
-    release(to);
-    awaiting.rename(from, to);
-    // Nothing is known under the old name, of which the removal follows.
-    leaving.set(from, { subject: from, renamed: true });
-  };
-
-  /** True when the change has to wait for its entity's registry id. */
-  const mustAwait = (change: StateChange): boolean => {
-    const { entityId } = change;
-    if (!awaiting.has(entityId) && !discovery.awaits(entityId)) return false;
-    if (awaiting.add(change)) return true;
-    // Better under the entity_id for now than lost; `adopt` brings both together.
-    counts.awaitedInVain++;
-    return false;
-  };
-
-  const remove = (change: StateChange): void => {
-    const { entityId } = change;
-    const gone = leaving.get(entityId);
-    states.delete(entityId);
-    if (gone?.renamed) sampler.forget(entityId);
-    else if (!sampler.end(entityId, change.timeFired)) counts.filtered++;
-    leaving.delete(entityId);
-    if (!gone && index.idOf(entityId) === undefined) writes.vanished(entityId);
-  };
-
-  /** Home Assistant tells each state that it replaces: it must be the one that is known. */
-  const checkChain = ({ entityId, oldState, newState, timeFired }: StateChange): void => {
-    if (oldState === null) return;
-    const known = states.get(entityId)?.lastUpdated;
-    // Its state came, and waits under the name that it has now.
-    if (known === undefined && leaving.get(entityId)?.renamed) return;
-    const at = newState?.lastUpdated ?? timeFired;
-    // What is older than the state that is known came twice, or late.
-    if (known !== undefined && (oldState.lastUpdated <= known || at <= known)) return;
-    if (!session?.complete || !filter.decide(entityId).recorded) return;
-    gaps?.missed(entityId, subjectOf(entityId), known ?? oldState.lastUpdated, at);
-  };
-
-  /** It came late: a newer state of the entity is known. A clock that was set back makes no successor late. */
-  const isLate = ({ oldState }: StateChange, newState: State): boolean => {
-    const known = states.get(newState.entityId)?.lastUpdated;
-    return known !== undefined && newState.lastUpdated < known && oldState?.lastUpdated !== known;
-  };
-
-  const keep = (change: StateChange): void => {
-    const { entityId, newState } = change;
-    if (newState === null) {
-      remove(change);
-      return;
-    }
-    if (change.oldState === null) {
-      // Whatever was about to leave under this name has left.
-      if (leaving.delete(entityId)) sampler.forget(entityId);
-      if (index.idOf(entityId) === undefined) {
-        writes.appeared({ entityId, platform: index.platformOf(entityId) });
-        owners.appeared(entityId);
-      }
-    }
-    if (isLate(change, newState)) {
-      // Its samples lie before the ones remembered.
-      sampler.forget(entityId);
-      if (!sampler.sample(newState)) counts.filtered++;
-      sampler.forget(entityId);
-      return;
-    }
-    states.set(newState);
-    if (!sampler.sample(newState)) counts.filtered++;
-  };
-
-  /** A change in its turn. */
-  const take = (change: StateChange): void => {
-    if (gaps) checkChain(change);
-    keep(change);
-    // Only now are all of its samples in the store; what waits for its registry id is not.
-    if (awaiting.size === 0) gaps?.heard(change.timeFired);
-  };
-
-  const takeQueued = (item: Queued): void => {
-    if ("kind" in item) discovery.event(item);
-    else if (!mustAwait(item)) take(item);
-  };
-
-  const enqueue = (waiting: Queued[], item: Queued): void => {
-    if (waiting.length >= queueEventsMax && session) {
-      counts.dropped += waiting.length;
-      gaps?.dropped(waiting[0]!.timeFired);
-      waiting.length = 0;
-      session.again = true;
-      log.warn(`More than ${queueEventsMax} events waited for a snapshot: they were dropped, another is read`);
-    }
-    waiting.push(item);
-  };
-
-  /** Calls `visit` for each item and gives way to the socket every few milliseconds; stops when the session ended. */
-  const inSlices = async <T>(items: readonly T[], current: Session, visit: (item: T) => void): Promise<void> => {
-    let start = performance.now();
-    for (let at = 0; at < items.length; at++) {
-      visit(items[at]!);
-      if (at % 64 === 63 && performance.now() - start > SLICE_MS) {
-        await breathe();
-        if (current.ended.signal.aborted) return;
-        start = performance.now();
-      }
-    }
-  };
-
-  /**
-   * Takes from the queue what the dump makes old: a change that the dump holds is dropped, one before it still is a
-   * sample, but no current state.
-   */
-  const takeOlderThan = async (snapshot: HomeSnapshot, current: Session, waiting: Queued[]): Promise<Queued[]> => {
-    const updated = new Map(snapshot.states.map((state) => [state.entityId, state.lastUpdated]));
-    const queued = waiting.splice(0);
-    const newer: Queued[] = [];
-    // States from before a rename carry a name that the index no longer knows.
-    for (const item of queued) {
-      if (!("kind" in item) || item.kind !== "entity" || item.id === null || item.oldEntityId === null) continue;
-      const id = index.idOf(item.id);
-      if (id === undefined || index.idOf(item.oldEntityId) !== undefined) continue;
-      leaving.set(item.oldEntityId, { subject: id, renamed: true });
-    }
-    await inSlices(queued, current, (item) => {
-      const dumped = "kind" in item ? undefined : updated.get(item.entityId);
-      if (dumped === undefined || "kind" in item) newer.push(item);
-      else if (item.newState === null) {
-        if (item.timeFired > dumped) newer.push(item);
-        else if (!leaving.get(item.entityId)?.renamed) sampler.end(item.entityId, item.timeFired);
-      } else if (item.newState.lastUpdated > dumped) newer.push(item);
-      else if (item.newState.lastUpdated < dumped) sampler.sample(item.newState);
-      else counts.stale++;
-    });
-    return newer;
-  };
-
-  const applyStates = async (snapshot: HomeSnapshot, dumped: ReadonlySet<string>, current: Session): Promise<void> => {
-    const unregistered: UnregisteredEntity[] = [];
-    await inSlices(snapshot.states, current, (state) => {
-      const { entityId } = state;
-      if (index.idOf(entityId) === undefined) unregistered.push({ entityId, platform: index.platformOf(entityId) });
-      states.set(state);
-      // Whose series this state belongs to shows when the queue is worked off: its removal is in there, or `settle`.
-      if (!leaving.has(entityId)) sampler.sample(state);
-    });
-    if (current.ended.signal.aborted) return;
-    const vanished = current.complete ? [...states.values()].filter(({ entityId }) => !dumped.has(entityId)) : [];
-    for (const { entityId } of vanished) {
-      states.delete(entityId);
-      // When it was removed is in Home Assistant's history; the backfill ends its series there.
-      if (!leaving.has(entityId)) sampler.forget(entityId);
-    }
-    writes.unregistered(unregistered, current.complete, snapshot.readAt);
-    writes.saveStates();
-  };
-
-  const applySnapshot = async (snapshot: HomeSnapshot, current: Session): Promise<void> => {
-    onConfig(snapshot.config);
-    const { state } = snapshot.config;
-    current.complete = state === "RUNNING";
-    if (state === "NOT_RUNNING" || state === "STARTING") gaps?.starting();
-    leaving.clear();
-    discovery.snapshot(snapshot);
-    const left = [...leaving];
-    releaseAwaiting();
-    const waiting = queue ?? [];
-    const newer = await takeOlderThan(snapshot, current, waiting);
-    if (current.ended.signal.aborted) return;
-    const dumped = new Set(snapshot.states.map(({ entityId }) => entityId));
-    await applyStates(snapshot, dumped, current);
-    if (current.ended.signal.aborted) return;
-    await drain(newer, waiting, current);
-    // What a Home Assistant that is starting does not show is no state that goes on.
-    for (const [entityId, departure] of left) if (dumped.has(entityId)) settle(entityId, departure);
-  };
-
-  /** Takes `newer`, then what waits, in order; what arrives meanwhile waits too. */
-  const drain = async (newer: readonly Queued[], waiting: Queued[], current: Session): Promise<void> => {
-    const later = waiting.splice(0);
-    for (const items of [newer, later]) for (const item of items) waiting.push(item);
-    let start = performance.now();
-    while (waiting.length > 0 && !current.ended.signal.aborted) {
-      for (const item of waiting.splice(0, 256)) takeQueued(item);
-      if (performance.now() - start < SLICE_MS) continue;
-      await breathe();
-      start = performance.now();
-    }
-  };
-
-  /** An entity that lost its registry entry and still has its state goes on without one. */
-  const settle = (entityId: string, departure: Leaving): void => {
-    if (leaving.get(entityId) !== departure) return;
-    leaving.delete(entityId);
-    sampler.forget(entityId);
-    const state = states.get(entityId);
-    if (state) sampler.sample(state);
-  };
-
-  /** Reads and applies snapshots until one is enough; then changes are taken as they arrive. */
-  const synchronize = async (current: Session): Promise<void> => {
-    const backoff = createBackoff(RETRY_FIRST_MS, RETRY_CAP_MS, random);
-    const { signal } = current.ended;
-    do {
-      current.again = false;
-      try {
-        const snapshot = await current.connection.readSnapshot();
-        if (signal.aborted) return;
-        await applySnapshot(snapshot, current);
-        if (signal.aborted) return;
-        counts.snapshots++;
-      } catch (error) {
-        // Home Assistant refused or timed out, or the connection is about to be reported as ended.
-        if (signal.aborted) return;
-        counts.snapshotFailures++;
-        const ms = backoff.next();
-        log.warn({ err: error }, `Cannot take over a snapshot of the home, trying again in ${Math.round(ms)} ms`);
-        await sleep(ms, signal).catch(() => undefined);
-        if (signal.aborted) return;
-        current.again = true;
-      }
-    } while (current.again);
-    queue = undefined;
-    void writes.settled().then(() => {
-      homeKnown = true;
-    });
-    if (current.complete) gaps?.live(current.connection);
-    else void awaitRunning(current);
-    log.info(
-      `The home is known: ${states.size} states${current.complete ? "" : " so far, Home Assistant is still starting"}`,
-    );
-  };
-
-  /** Without admin rights nothing tells that Home Assistant's start is complete, so it is asked. */
-  const awaitRunning = async (current: Session): Promise<void> => {
-    const { signal } = current.ended;
-    if (current.asking) return;
-    current.asking = true;
-    while (!current.complete) {
-      await sleep(STARTING_ASK_MS, signal).catch(() => undefined);
-      if (signal.aborted) return;
-      // A failure says no more than a start that takes longer.
-      const next = await current.connection.readConfig().catch(() => null);
-      if (next?.state === "RUNNING" && !queue && !current.complete && session === current) startSynchronizing(current);
-    }
-    current.asking = false;
-  };
-
-  const startSynchronizing = (current: Session): void => {
-    queue = [];
-    void synchronize(current);
-  };
-
-  const end = (current: Session): void => {
-    current.ended.abort();
+  const disconnect = (): void => {
+    synchronizer.end();
     discovery.disconnected();
     owners.disconnected();
-    // Their connection's snapshot will never come. What they told is in the next one, or in Home Assistant's history.
-    counts.dropped += queue?.length ?? 0;
-    queue = undefined;
-    session = undefined;
   };
+
+  let told = 0;
+  let lastEventAt: Micros | null = null;
 
   return {
     feed,
     filter,
     entityPoints: (store) => createEntityPoints({ store, filter, index, states, onAppended: sampler.forget }),
     connected(connection) {
-      if (session) end(session);
-      session = { connection, ended: new AbortController(), complete: false, again: false, asking: false };
+      if (synchronizer.isConnected) disconnect();
       discovery.connected(connection);
       owners.connected(connection);
-      startSynchronizing(session);
+      synchronizer.begin(connection);
     },
     changed(change) {
-      counts.changes++;
+      told++;
       lastEventAt = now();
-      if (queue) enqueue(queue, change);
-      else if (!mustAwait(change)) take(change);
+      synchronizer.changed(change);
       feed.publish(change);
     },
-    registryChanged(event) {
-      if (queue) enqueue(queue, event);
-      else discovery.event(event);
-    },
-    configChanged() {
-      const current = session;
-      if (!current) return;
-      if (queue) current.again = true;
-      else if (!current.complete) startSynchronizing(current);
-      else {
-        current.connection.readConfig().then(
-          (next) => {
-            if (session === current) onConfig(next);
-          },
-          (error: unknown) => log.warn(`Cannot read Home Assistant's configuration: ${messageOf(error)}`),
-        );
-      }
-    },
-    disconnected(reason: DisconnectReason, at: Micros) {
-      if (!session) return;
-      const unheard = queue !== undefined || awaiting.size > 0;
-      end(session);
+    registryChanged: synchronizer.registryChanged,
+    configChanged: synchronizer.configChanged,
+    disconnected(reason, at) {
+      if (!synchronizer.isConnected) return;
+      const unheard = synchronizer.isSynchronizing || changes.awaiting > 0;
+      disconnect();
       gaps?.disconnected(reason, at, unheard);
       log.debug(`Changes are no longer heard: ${reason}`);
     },
     facts: index.facts,
-    unknownNames: () => (homeKnown ? unknownNames(rules, index, states) : []),
+    unknownNames: () => (synchronizer.isHomeKnown ? unknownNames(rules, index, states) : []),
     reload(next) {
       rules = next;
       filter.reload(rules);
@@ -620,23 +319,27 @@ export function createIngest(options: IngestOptions): Ingest {
     },
     overflowed: (from) => gaps?.overflowed(from),
     heardUntil() {
-      const heard = queue === undefined && awaiting.size === 0 ? (gaps?.heardUntil() ?? null) : null;
+      const isAllTaken = !synchronizer.isSynchronizing && changes.awaiting === 0;
+      const heard = isAllTaken ? (gaps?.heardUntil() ?? null) : null;
       // What a rule holds back is not on the disk: after a crash Home Assistant is asked for it again.
       return heard === null ? null : Math.min(heard, sampler.heldSince() - 1);
     },
     backfillStatus: () => gaps?.status(),
     status: () => ({
-      ...counts,
+      changes: told,
+      ...synchronizer.counts,
+      filtered: changes.filtered,
+      awaitedInVain: changes.awaitedInVain,
       samples: sampler.samples,
-      synchronizing: queue !== undefined,
-      homeKnown,
+      synchronizing: synchronizer.isSynchronizing,
+      homeKnown: synchronizer.isHomeKnown,
       lastEventAt,
       feedFailures: feed.failures,
       homeWritesDropped: writes.dropped,
     }),
     async close() {
       clearInterval(releasing);
-      if (session) end(session);
+      if (synchronizer.isConnected) disconnect();
       await gaps?.close();
       sampler.release(Number.POSITIVE_INFINITY);
       discovery.close();
@@ -644,8 +347,4 @@ export function createIngest(options: IngestOptions): Ingest {
       await writes.close();
     },
   };
-}
-
-function breathe(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
 }
