@@ -1,3 +1,4 @@
+import type { ContextReader } from "../domain/contexts.ts";
 import { AppError } from "../domain/errors.ts";
 import type { HomeReader } from "../domain/home-store.ts";
 import type { Span } from "../domain/sample.ts";
@@ -12,6 +13,12 @@ import { type Choice, seriesOfGroups, seriesOfWholeHome } from "./statistics-cho
 const CATEGORIES = ["config", "diagnostic", "none"];
 const LIST_LENGTH_MAX = 60_000;
 const MOMENT = "ISO 8601 with zone, or epoch milliseconds";
+
+/** What questions about changes are answered from. */
+export interface EventSources {
+  readonly samples: ChangeReader;
+  readonly contexts: ContextReader;
+}
 
 /** Where the entities of a query are looked up. */
 export type EventHome = Pick<HomeReader, "entity" | "entities" | "searchEntities">;

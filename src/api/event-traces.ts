@@ -3,7 +3,7 @@ import type { Micros } from "../domain/sample.ts";
 import { isoFromMicros } from "../lib/time.ts";
 import type { Api } from "./api.ts";
 import { EVENT_TYPES, entityIdOf, stateText } from "./event-body.ts";
-import type { EventSources } from "./events.ts";
+import type { EventSources } from "./event-choice.ts";
 import type { ChangePosition } from "./newest-changes.ts";
 import { readTrace, TRACE_CHANGES_MAX } from "./read-trace.ts";
 import { answers, count, exactly, named, nullableText, text, time, warned, warnings } from "./schemas.ts";

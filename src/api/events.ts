@@ -1,17 +1,22 @@
-import type { ContextReader } from "../domain/contexts.ts";
 import { AppError } from "../domain/errors.ts";
 import type { Gap } from "../domain/gaps.ts";
 import type { CurrentStates } from "../domain/home.ts";
 import type { Span } from "../domain/sample.ts";
 import { type Series, type SeriesNumber, STATE_FIELD, STATE_MEASUREMENT } from "../domain/series.ts";
-import type { ChangeReader } from "../domain/store.ts";
 import { nowMicros } from "../lib/time.ts";
 import type { Api } from "./api.ts";
 import { decodeCursor, encodeCursor, type ListAsked } from "./cursors.ts";
 import { readAttributes } from "./event-attributes.ts";
 import { Event, entityIdOf, eventBody, parseEventId } from "./event-body.ts";
 import { readCauses } from "./event-causes.ts";
-import { chosenSeries, type EventHome, eventChoice, eventSpan, eventSpanOf } from "./event-choice.ts";
+import {
+  chosenSeries,
+  type EventHome,
+  type EventSources,
+  eventChoice,
+  eventSpan,
+  eventSpanOf,
+} from "./event-choice.ts";
 import { eventCountRoutes } from "./event-counts.ts";
 import { type SearchQuestion, searchBody, searchOf, searchQuery } from "./event-search.ts";
 import { traceRoutes } from "./event-traces.ts";
@@ -30,12 +35,6 @@ import {
 } from "./schemas.ts";
 import { readInForce } from "./states-at.ts";
 import { Type } from "./type.ts";
-
-/** What questions about changes are answered from. */
-export interface EventSources {
-  readonly samples: ChangeReader;
-  readonly contexts: ContextReader;
-}
 
 const tags = ["events"];
 const include_attributes = querySwitch("Also the attributes of that moment, as far as they have a history");

@@ -6,14 +6,8 @@ import { jsonElements } from "../lib/json-elements.ts";
 import { parseMessage } from "./message-text.ts";
 import { isRaw, type Raw } from "./messages.ts";
 import type { OddMessages } from "./odd-messages.ts";
-import { MESSAGE_BYTES_MAX, reasonOfError, reasonOfStatus } from "./reasons.ts";
+import { type LinkEnd, MESSAGE_BYTES_MAX, reasonOfError, reasonOfStatus } from "./reasons.ts";
 import type { Timing } from "./timing.ts";
-
-/** Why a link is no more; `detail` is one line for a person. */
-export interface LinkEnd {
-  readonly reason: DisconnectReason;
-  readonly detail: string;
-}
 
 export interface LinkOptions {
   readonly url: string;

@@ -1,6 +1,12 @@
 import type { IncomingMessage } from "node:http";
+import type { DisconnectReason } from "../domain/connection.ts";
 import { messageOf } from "../domain/errors.ts";
-import type { LinkEnd } from "./link.ts";
+
+/** Why a link is no more; `detail` is one line for a person. */
+export interface LinkEnd {
+  readonly reason: DisconnectReason;
+  readonly detail: string;
+}
 
 const NOT_REACHED: Readonly<Record<string, string>> = {
   ECONNREFUSED: "nothing listens there",

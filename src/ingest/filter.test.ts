@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import type { EntityFacts } from "../domain/home.ts";
+import type { EntityMatch } from "./entity-match.ts";
 import { createFilter } from "./filter.ts";
-import type { EntityMatch, FilterRules } from "./filter-rules.ts";
+import type { FilterRules } from "./filter-rules.ts";
 import { fnmatchToRegExp } from "./fnmatch.ts";
 
 const NOWHERE: EntityFacts = { id: null, platform: null, devices: [], areas: [], labels: [] };

@@ -1,7 +1,8 @@
 import type { EntityFacts } from "../domain/home.ts";
 import type { EntityFilterRules, FilterExplanation } from "../domain/ingest.ts";
 import type { Series } from "../domain/series.ts";
-import type { EntityMatch, FilterRules, MatchList } from "./filter-rules.ts";
+import type { EntityMatch, MatchList } from "./entity-match.ts";
+import type { FilterRules } from "./filter-rules.ts";
 import { fnmatchToRegExp } from "./fnmatch.ts";
 import type { AttributeMode } from "./normalize.ts";
 import type { RetentionRule } from "./retention-rules.ts";

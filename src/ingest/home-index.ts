@@ -1,7 +1,7 @@
 import type { EntityFacts, RegistryKind, RegistryRow } from "../domain/home.ts";
 import type { Micros } from "../domain/sample.ts";
 import { microsFromSeconds } from "../lib/time.ts";
-import type { BelongingList } from "./filter-rules.ts";
+import type { BelongingList } from "./entity-match.ts";
 
 /** An entity that the list holds under a name at which it was not known before. */
 export interface AdoptedEntity {

@@ -1,6 +1,6 @@
 import { AppError } from "../domain/errors.ts";
 import type { Limits } from "../domain/retention.ts";
-import { asObject, type EntityMatch, parseMatch } from "./filter-rules.ts";
+import { asObject, type EntityMatch, parseMatch } from "./entity-match.ts";
 import type { Thinning } from "./thinner.ts";
 
 /**

@@ -1,5 +1,6 @@
 import type { CurrentStates } from "../domain/home.ts";
-import { BELONGING_LISTS, type EntityMatch, type FilterRules } from "./filter-rules.ts";
+import { BELONGING_LISTS, type EntityMatch } from "./entity-match.ts";
+import type { FilterRules } from "./filter-rules.ts";
 import type { HomeIndex } from "./home-index.ts";
 import { KNOWN_DOMAINS } from "./known-domains.ts";
 

@@ -1,4 +1,4 @@
-import type { EventSources } from "../api/events.ts";
+import type { EventSources } from "../api/event-choice.ts";
 import type { ApiOptions } from "../api/server.ts";
 import { AppError } from "../domain/errors.ts";
 import type { DeadLetter, Forwarding, TargetStatus } from "../domain/forwarding.ts";

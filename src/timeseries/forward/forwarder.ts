@@ -14,7 +14,8 @@ import type { NextBatch, StoredTarget } from "../hot/outgoing.ts";
 import type { WriteOutcome } from "./answers.ts";
 import type { InfluxClient } from "./client.ts";
 import { type Delivery, deliver } from "./deliver.ts";
-import { type ForwardedSeries, type LineEncoder, lineEncoder } from "./layout.ts";
+import type { ForwardedSeries } from "./forwarded-series.ts";
+import { type LineEncoder, lineEncoder } from "./layout.ts";
 import type { QueuedSamples } from "./overtaken.ts";
 import type { TargetSettings } from "./target-settings.ts";
 

@@ -7,8 +7,8 @@ import type { ForwardCommands } from "../hot/committer.ts";
 import { type Day, dayOf } from "../hot/day.ts";
 import type { StoredOutgoing, TargetDefinition } from "../hot/outgoing.ts";
 import { createInfluxClient, type InfluxClient } from "./client.ts";
+import type { ForwardedSeries } from "./forwarded-series.ts";
 import { createForwarder, type Forwarder } from "./forwarder.ts";
-import type { ForwardedSeries } from "./layout.ts";
 import { overtaken, type QueuedSamples, type Stored } from "./overtaken.ts";
 import type { TargetSettings } from "./target-settings.ts";
 

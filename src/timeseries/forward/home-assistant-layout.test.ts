@@ -3,8 +3,8 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import type { Value } from "../../domain/sample.ts";
+import type { ForwardedSeries } from "./forwarded-series.ts";
 import { homeAssistantLine } from "./home-assistant-layout.ts";
-import type { ForwardedSeries } from "./layout.ts";
 
 const HALL: ForwardedSeries = {
   ...{ measurement: "state", subject: "uuid", field: "state", name: "sensor.hall" },

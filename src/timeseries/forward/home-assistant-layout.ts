@@ -1,7 +1,7 @@
 import type { Micros, Value } from "../../domain/sample.ts";
 import { STATE_FIELD, STATE_MEASUREMENT } from "../../domain/series.ts";
 import { encodeLine, type FieldValue } from "../../lib/line-protocol.ts";
-import type { ForwardedSeries } from "./layout.ts";
+import type { ForwardedSeries } from "./forwarded-series.ts";
 
 type Fields = readonly (readonly [name: string, value: FieldValue])[];
 

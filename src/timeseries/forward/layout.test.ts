@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { test } from "node:test";
 import fc from "fast-check";
 import { fieldNames, sampleValue } from "../../domain/native-layout.ts";
-import { type ForwardedSeries, lineEncoder } from "./layout.ts";
+import type { ForwardedSeries } from "./forwarded-series.ts";
+import { lineEncoder } from "./layout.ts";
 
 const HALL: ForwardedSeries = {
   ...{ measurement: "state", subject: "uuid", field: "state", name: "sensor.hall" },

@@ -1,7 +1,7 @@
 import { fieldNames, kindOfValue } from "../../domain/native-layout.ts";
 import type { Micros, Value } from "../../domain/sample.ts";
-import type { FormerUnit, SeriesKey } from "../../domain/series.ts";
 import { encodeHead, encodePoint, type FieldValue } from "../../lib/line-protocol.ts";
+import type { ForwardedSeries } from "./forwarded-series.ts";
 import { homeAssistantLine } from "./home-assistant-layout.ts";
 
 /**
@@ -11,18 +11,6 @@ import { homeAssistantLine } from "./home-assistant-layout.ts";
  */
 export const LAYOUTS = ["native", "home-assistant"] as const;
 export type Layout = (typeof LAYOUTS)[number];
-
-/** A series, and what else a point says of it. */
-export interface ForwardedSeries extends SeriesKey {
-  /** The entity_id; null for what is no entity. */
-  readonly name: string | null;
-  /** Of the state, where the series is an attribute; `formerUnits` as well. */
-  readonly unit: string | null;
-  readonly formerUnits?: readonly FormerUnit[];
-  readonly deviceClass: string | null;
-  readonly deviceId: string | null;
-  readonly areaId: string | null;
-}
 
 /** Samples of one series to lines; null where the layout cannot say a value. */
 export type LineEncoder = (ts: Micros, value: Value) => string | null;

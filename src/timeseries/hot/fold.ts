@@ -1,8 +1,8 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import type { Value } from "../../domain/sample.ts";
 import { unbuildDays } from "../rollups/build.ts";
 import { type PackedSamples, unpackValues } from "./columns.ts";
 import { type Day, dayOf, tableOfDay } from "./day.ts";
+import { makeDayTable, shortest } from "./day-table.ts";
 import type { Log } from "./log.ts";
 
 /** Of each series in a part of the log: its oldest time there, and its newest sample there. In no order. */
@@ -16,8 +16,6 @@ export interface FoldedRanges {
 const ROWS_AT_ONCE = 100;
 /** A row of `meta`: day tables may hold a part of what the log holds. */
 const FOLDING = "folding";
-/** Beyond it nothing is gained by an integer. */
-const INTEGER_MAX = 2 ** 47;
 
 /**
  * A part of the log, as the main thread has it in memory: in the order of day, series and time, each time of a series
@@ -159,25 +157,9 @@ export class Fold {
   }
 }
 
-/** Makes a table for a day's samples where there is none of that name. */
-export function makeDayTable(db: DatabaseSync, table: string): void {
-  db.exec(
-    `CREATE TABLE IF NOT EXISTS ${table} (series INTEGER, ts INTEGER, value ANY, PRIMARY KEY (series, ts))
-     WITHOUT ROWID, STRICT`,
-  );
-}
-
 /** Whether a fold was begun and never finished. */
 export function isFoldUnfinished(db: DatabaseSync): boolean {
   return db.prepare("SELECT 1 FROM meta WHERE key = ?").get(FOLDING) !== undefined;
-}
-
-/**
- * A whole number takes one to eight bytes as SQLite's integer, which is what it makes of a bigint, and always eight as
- * its real; it is the same number in JavaScript.
- */
-export function shortest(value: Value): number | bigint | string | null {
-  return typeof value === "number" && Number.isInteger(value) && Math.abs(value) < INTEGER_MAX ? BigInt(value) : value;
 }
 
 function updateSeries(db: DatabaseSync, { series, firstTs, last }: FoldedRanges): void {

@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { type TestContext, test } from "node:test";
 import { setImmediate as immediate, setTimeout as sleep } from "node:timers/promises";
-import { DATABASE_FILE, freePages, openForWriting } from "./database.ts";
+import { DATABASE_FILE, openForWriting } from "./database.ts";
+import { freePages } from "./pages.ts";
 import { writerCommands } from "./writer.ts";
 
 const SETTINGS = { busyTimeoutSeconds: 3, cacheSize: -2000, synchronous: "OFF" } as const;

@@ -1,5 +1,5 @@
 import type { DatabaseSync } from "node:sqlite";
-import { freePages, returnPages } from "./database.ts";
+import { freePages, returnPages } from "./pages.ts";
 
 /** Free pages that are left alone, whatever the days take: some have to be free for each commit. */
 const FREE_PAGES_MIN = 2048;

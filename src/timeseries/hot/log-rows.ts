@@ -1,6 +1,6 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { Micros } from "../../domain/sample.ts";
-import { pageBytes } from "./database.ts";
+import { pageBytes } from "./pages.ts";
 
 /**
  * Rows with a slot below this are used again after a fold, one of them to a page; above it stand those that are larger

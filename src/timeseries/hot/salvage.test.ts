@@ -14,7 +14,7 @@ import { openStore, type Store, type StoreOptions } from "../store.ts";
 import { Chunk } from "./chunk.ts";
 import { openForReading, openForWriting } from "./database.ts";
 import { DAY_MICROS, dayOf, tableOfDay } from "./day.ts";
-import { makeDayTable } from "./fold.ts";
+import { makeDayTable } from "./day-table.ts";
 import { isSound, type MendedDay, readMendedDays, salvage } from "./salvage.ts";
 import { writerCommands } from "./writer.ts";
 import type { MendAnswer, WriterCommands, WriterOptions } from "./writer-commands.ts";

@@ -4,7 +4,7 @@ import type { SeriesNumber } from "../../domain/series.ts";
 import { isCorruption } from "../../lib/damaged-database.ts";
 import type { Steps } from "../../lib/steps.ts";
 import { DAY_MICROS, type Day, tableOfDay } from "./day.ts";
-import { makeDayTable, shortest } from "./fold.ts";
+import { makeDayTable, shortest } from "./day-table.ts";
 
 /** A day whose table was damaged, and what became of it. */
 export interface MendedDay {

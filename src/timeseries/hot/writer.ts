@@ -17,15 +17,7 @@ import { type MendedRollups, ROLLUP_TABLES, readMendedRollups, salvageRollups } 
 import { FORMER_UNITS_MAX } from "./catalog.ts";
 import type { CatalogChange, Change } from "./chunk.ts";
 import { type ContextWriter, createContextWriter, mendContexts } from "./contexts.ts";
-import {
-  DATABASE_FILE,
-  freePages,
-  openForReading,
-  openForWriting,
-  pageBytes,
-  returnPages,
-  sizeOnDisk,
-} from "./database.ts";
+import { DATABASE_FILE, openForReading, openForWriting, sizeOnDisk } from "./database.ts";
 import { type Day, tableOfDay } from "./day.ts";
 import { readDays } from "./days.ts";
 import { Fold, isFoldUnfinished } from "./fold.ts";
@@ -40,6 +32,7 @@ import {
 import { createLedgerWriter, type LedgerWriter, readGaps, readLastRun } from "./ledger.ts";
 import { Log, packLog, readLog } from "./log.ts";
 import { Outgoing, type StoredOutgoing } from "./outgoing.ts";
+import { freePages, pageBytes, returnPages } from "./pages.ts";
 import { isSound, type MendedDay, readMendedDays, salvage } from "./salvage.ts";
 import { Sealing, type TableEnd } from "./sealing.ts";
 import type { Limits, MendAnswer, StoredState, WriterCommands, WriterOptions } from "./writer-commands.ts";

@@ -3,10 +3,11 @@ import type { DatabaseSync } from "node:sqlite";
 import { workerData } from "node:worker_threads";
 import type { SeriesNumber } from "../../domain/series.ts";
 import { serveCommands } from "../../lib/worker-rpc.ts";
-import { DATABASE_FILE, freePages, openForReading, pageBytes } from "../hot/database.ts";
+import { DATABASE_FILE, openForReading } from "../hot/database.ts";
 import { type Day, dayOf, dayOfTable } from "../hot/day.ts";
 import { readLog } from "../hot/log.ts";
 import { countFreeRows } from "../hot/log-rows.ts";
+import { freePages, pageBytes } from "../hot/pages.ts";
 import type { WriterOptions } from "../hot/writer-commands.ts";
 import { countRollups, type RollupDrop } from "./dropped.ts";
 

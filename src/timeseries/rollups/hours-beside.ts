@@ -2,7 +2,6 @@ import type { Micros, SampleColumns, Value } from "../../domain/sample.ts";
 import type { SeriesNumber } from "../../domain/series.ts";
 import { HOUR_MICROS } from "../../lib/calendar.ts";
 import { lowerBound } from "../../lib/lower-bound.ts";
-import type { AggregateRequest } from "./aggregate.ts";
 import { type Prepare, statisticsWithin } from "./hours.ts";
 import type { Stretch } from "./plan.ts";
 import type { RollupRow } from "./row.ts";
@@ -15,13 +14,19 @@ export interface Beside {
   readonly hours: readonly RollupRow[];
 }
 
+/** Of a question: borders across which no hour may lie, ascending, and where it ends. */
+interface Bounds {
+  readonly firmBorders: ArrayLike<Micros>;
+  readonly until: Micros;
+}
+
 /**
  * Hours of Home Assistant's own statistics in a stretch that is answered from samples: those in which nothing of ours
  * is, as where the day's rollups are built, and that no border divides. Ascending.
  */
 export function hoursBeside(
   prepare: Prepare,
-  { firmBorders, until }: Pick<AggregateRequest, "firmBorders" | "until">,
+  { firmBorders, until }: Bounds,
   series: SeriesNumber,
   stretch: Stretch,
   { samples, silences }: Omit<Beside, "hours">,
