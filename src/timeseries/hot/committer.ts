@@ -9,18 +9,15 @@ import { sqliteReason } from "../../lib/sqlite-reason.ts";
 import { type Remote, type StartRemote, startWorker } from "../../lib/worker-rpc.ts";
 import type { RollupDrop } from "../retention/dropped.ts";
 import type { BuiltPart } from "../rollups/build.ts";
-import type { MendedRollups } from "../rollups/salvage-rollups.ts";
 import { type Change, Chunk } from "./chunk.ts";
 import { buffersOf } from "./columns.ts";
 import type { Day } from "./day.ts";
-import { nameOfDay } from "./disk.ts";
 import { createFilling } from "./filling.ts";
 import type { FoldedPart } from "./fold.ts";
-import type { MendedDay } from "./salvage.ts";
+import { createMending, type Mending } from "./mending.ts";
 import type { ArchiveChange } from "./sealing.ts";
 import { weightOf } from "./weight.ts";
 import type {
-  MendAnswer,
   RollUpRequest,
   StoredState,
   StoreRollupsRequest,
@@ -51,9 +48,6 @@ const FLOOD_PASSED_MS = 1_000;
 /** A step of rollups waits so long at most for a flood to pass: days get theirs in the longest one, if slowly. */
 const ROLLUP_WAIT_MS = 10_000;
 const ROLLUP_LOOK_MS = 50;
-
-/** After a look for damaged tables that mended none, which reads all of them. */
-const MEND_AGAIN_MS = 60_000;
 
 const RETRY_FIRST_MS = 500;
 const RETRY_CAP_MS = 30_000;
@@ -133,20 +127,9 @@ export interface Committer {
   /** A step of building a day's rollups, once a flood has passed; rejects when the disk refuses, and nothing tries it again. */
   rollUp(request: RollUpRequest): Promise<BuiltPart>;
   storeRollups(request: StoreRollupsRequest): Promise<boolean>;
-  /**
-   * Something met damage: looks for the damaged tables of days and rollups and mends them; true when one was. Never
-   * rejects, and does not look again soon after a time that was in vain.
-   */
-  mend(): Promise<boolean>;
-  /** The same for these days, before they are read whole. */
-  mendDays(days: readonly Day[]): Promise<boolean>;
-  /** Days and rollups whose tables were mended, and why others could not be. */
-  damage(): {
-    readonly mended: readonly MendedDay[];
-    readonly failed: ReadonlyMap<Day, string>;
-    readonly mendedRollups: readonly MendedRollups[];
-    readonly rollupsFault: string | null;
-  };
+  readonly mend: Mending["mend"];
+  readonly mendDays: Mending["mendDays"];
+  readonly damage: Mending["damage"];
   status(): {
     readonly writable: boolean;
     readonly reason: string | null;
@@ -206,13 +189,6 @@ export function createCommitter(options: CommitterOptions): Committer {
   /** Who wants to know of the next fold, and of the one that is due or under way. */
   let foldWaiters: Waiter[] = [];
   let sealedWaiters: Waiter[] = [];
-
-  let mended: readonly MendedDay[] = [];
-  let unmended: ReadonlyMap<Day, string> = new Map();
-  let mendedRollups: readonly MendedRollups[] = [];
-  let rollupsFault: string | null = null;
-  let mending: Promise<boolean> | undefined;
-  let mendPausedUntil = 0;
 
   let flooded = Number.NEGATIVE_INFINITY;
 
@@ -302,7 +278,7 @@ export function createCommitter(options: CommitterOptions): Committer {
       options.committed?.(answer.queued);
     } catch (error) {
       // Whether a late sample is known already is looked up in its day's table.
-      if (isCorruption(error) && (await mend())) return true;
+      if (isCorruption(error) && (await mending.mend())) return true;
       refused(error);
       return false;
     }
@@ -372,66 +348,22 @@ export function createCommitter(options: CommitterOptions): Committer {
     try {
       return await call();
     } catch (error) {
-      if (!isCorruption(error) || !(await mend())) throw error;
+      if (!isCorruption(error) || !(await mending.mend())) throw error;
       return call();
     }
   }
 
-  const ask: Remote<WriterCommands>["call"] = (name, argument) => orMended(() => remote().call(name, argument));
-
-  function mend(): Promise<boolean> {
-    if (mending === undefined && performance.now() < mendPausedUntil) return Promise.resolve(false);
-    mending ??= mendDays(null).then((isMended) => {
-      mending = undefined;
-      if (!isMended) mendPausedUntil = performance.now() + MEND_AGAIN_MS;
-      return isMended;
-    });
-    return mending;
-  }
-
-  async function mendDays(days: readonly Day[] | null): Promise<boolean> {
-    try {
+  const mending = createMending({
+    async call(days) {
       const answer = await remote().call("mend", { days, at: now(), maxPages: options.maxPages?.() });
       sizeBytes = answer.sizeBytes;
-      for (const { day, reason } of answer.failed) {
-        if (!unmended.has(day)) log.error(`${damageOf(day)} and cannot be mended now: ${reason}; tried again later`);
-      }
-      const others = [...unmended].filter(([day]) => days !== null && !days.includes(day));
-      unmended = new Map([...others, ...answer.failed.map(({ day, reason }) => [day, reason] as const)]);
-      noteMended(answer.mended);
-      noteRollups(answer, days === null);
-      if (answer.contextsAside !== null) {
-        log.error(`Contexts in timeseries.db are damaged and lost; what they were stays as "${answer.contextsAside}"`);
-      }
-      return answer.mended.length + answer.mendedRollups.length > 0 || answer.contextsAside !== null;
-    } catch (error) {
-      log.warn({ err: error }, "Cannot look for damage in timeseries.db");
-      return false;
-    }
-  }
+      return answer;
+    },
+    log,
+    rollupsMended: () => options.rollupsMended?.(),
+  });
 
-  function noteMended(days: readonly MendedDay[]): void {
-    mended = [...mended, ...days];
-    for (const { day, saved, aside } of days) {
-      log.error(`${damageOf(day)}: ${saved} samples were saved, the others are lost; what it was stays as "${aside}"`);
-    }
-  }
-
-  function noteRollups({ mendedRollups: found, rollupsFault: fault }: MendAnswer, wereLookedAt: boolean): void {
-    if (!wereLookedAt) return;
-    for (const { table, saved, aside } of found) {
-      log.error(
-        `Rollups in timeseries.db ("${table}") are damaged: ${saved} rows were saved, the others are computed anew where ` +
-          `samples are kept; what it was stays as "${aside}"`,
-      );
-    }
-    if (fault !== null && rollupsFault === null) {
-      log.error(`Rollups in timeseries.db are damaged and cannot be mended now: ${fault}; tried again later`);
-    }
-    rollupsFault = fault;
-    mendedRollups = [...mendedRollups, ...found];
-    if (found.length > 0) options.rollupsMended?.();
-  }
+  const ask: Remote<WriterCommands>["call"] = (name, argument) => orMended(() => remote().call(name, argument));
 
   /** Rollups of days that more samples come to would have to be built again, and commits would wait for them. */
   async function calm(): Promise<void> {
@@ -477,8 +409,7 @@ export function createCommitter(options: CommitterOptions): Committer {
       unfolded = texts.reduce((sum, text) => sum + weightOf(text) - 1, numbers.length);
       unfoldedSince = now();
       foldForced = state.foldUnfinished;
-      mended = state.mendedDays;
-      mendedRollups = state.mendedRollups;
+      mending.loaded(state);
       if (state.outgoing.filling.length > 0) fills.start(state.outgoing.filling);
       return state;
     },
@@ -515,9 +446,9 @@ export function createCommitter(options: CommitterOptions): Committer {
       return ask("storeRollups", { ...request, maxPages: options.maxPages?.() });
     },
 
-    mend,
-    mendDays,
-    damage: () => ({ mended, failed: unmended, mendedRollups, rollupsFault }),
+    mend: mending.mend,
+    mendDays: mending.mendDays,
+    damage: mending.damage,
 
     forward: {
       call: ask,
@@ -569,7 +500,7 @@ export function createCommitter(options: CommitterOptions): Committer {
         },
       );
       await folding;
-      await mending;
+      await mending.settled();
       closing = true;
       clearTimeout(timer);
       await remote()
@@ -590,7 +521,3 @@ export function createCommitter(options: CommitterOptions): Committer {
 
 const ownThread: StartRemote<WriterCommands> = (onDeath) =>
   startWorker(new URL("./writer.worker.ts", import.meta.url), {}, onDeath);
-
-function damageOf(day: Day): string {
-  return `A part of timeseries.db with samples of ${nameOfDay(day)} is damaged`;
-}

@@ -157,16 +157,42 @@ test("mend() gives way to another program's lock, between its steps and before t
   const days = (mend!({ days: [DAY], at: T0 }) as Promise<MendAnswer>).finally(() => (isDone = true));
   while (!isBegun()) await immediate();
   await lockFor(50);
-  const { mended, failed } = await days;
-  assert.deepEqual([failed, mended.map(({ day }) => day)], [[], [DAY]]);
+  const { mended, failed, brokenOff } = await days;
+  assert.deepEqual([failed, brokenOff, mended.map(({ day }) => day)], [[], null, [DAY]]);
 
   using db = openForWriting(file, settings);
   db.exec(`DROP TABLE ${TABLE}`);
   isDone = false;
   const rollups = (mend!({ days: null, at: T0 }) as Promise<MendAnswer>).finally(() => (isDone = true));
   await lockFor(50);
-  const { mendedRollups, rollupsFault } = await rollups;
-  assert.deepEqual([rollupsFault, mendedRollups.map(({ table }) => table)], [null, ["rollup_day"]]);
+  const { mended: tables, fault } = (await rollups).rollups!;
+  assert.deepEqual([fault, tables.map(({ table }) => table)], [null, ["rollup_day"]]);
+});
+
+test("mend() tells of what it mended before another program's lock ended it", async (t) => {
+  const directory = temporary(t);
+  const file = join(directory, "timeseries.db");
+  makeDay(file);
+  const later = tableOfDay(DAY + 1);
+  {
+    using db = openForWriting(file, SETTINGS);
+    makeDayTable(db, later);
+  }
+  overwrite(file, [pagesOf(file, TABLE)[3]!]);
+  const { configure, mend, close } = writerCommands;
+  configure!({ directory, settings: { ...SETTINGS, busyTimeoutSeconds: 0.2 } });
+  t.after(() => close!(null));
+  using other = new DatabaseSync(file);
+
+  const answer = mend!({ days: null, at: T0 }) as Promise<MendAnswer>;
+  while (readMendedDays(other).length === 0) await immediate();
+  other.exec("BEGIN IMMEDIATE");
+  const { mended, brokenOff } = await answer.finally(() => other.exec("ROLLBACK"));
+  assert.deepEqual(
+    mended.map(({ day }) => day),
+    [DAY],
+  );
+  assert.match(String(brokenOff), /locked for longer than SQLITE_TIMEOUT/);
 });
 
 /** As the writer does: each step is a transaction. */

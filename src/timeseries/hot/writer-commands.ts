@@ -98,11 +98,12 @@ export interface MendAnswer {
   readonly mended: readonly MendedDay[];
   /** Damaged tables that stay as they are. */
   readonly failed: readonly { readonly day: Day; readonly reason: string }[];
-  readonly mendedRollups: readonly MendedRollups[];
-  /** Why damaged rollups stay as they are, if there are any. */
-  readonly rollupsFault: string | null;
+  /** Null: they were not looked at. `fault`: why damaged ones stay as they are, if there are any. */
+  readonly rollups: { readonly mended: readonly MendedRollups[]; readonly fault: string | null } | null;
   /** The name that a damaged table of contexts has since; null: it is sound, or was not looked at. */
   readonly contextsAside: string | null;
+  /** Why it ended before all was looked at; null: it did not. */
+  readonly brokenOff: string | null;
   readonly sizeBytes: number;
 }
 

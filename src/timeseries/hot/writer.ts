@@ -332,27 +332,34 @@ async function mend({ days, at, ...limits }: Parameters<WriterCommands["mend"]>[
   using reading = openForReading(file, options.settings);
   const mended: MendedDay[] = [];
   const failed: MendAnswer["failed"][number][] = [];
-  for (const day of days ?? readDays(current.db)) {
-    await nextTurn();
-    // It may have gone to the archive meanwhile.
-    if (!readDays(current.db).includes(day) || isSound(reading, tableOfDay(day))) continue;
-    // As in a fold: what is being copied must not be dropped.
-    sealing.touched([day]);
-    try {
-      mended.push(await inTransactions(current, limits, salvage(current.db, reading, day, at)));
-      if (rollingUp === day) rollingUp = undefined;
-    } catch (error) {
-      failed.push({ day, reason: sqliteReason(error) });
-    } finally {
-      sealing.folded();
+  let rollups: MendAnswer["rollups"] = null;
+  let contextsAside: string | null = null;
+  let brokenOff: string | null = null;
+  try {
+    for (const day of days ?? readDays(current.db)) {
+      await nextTurn();
+      // It may have gone to the archive meanwhile.
+      if (!readDays(current.db).includes(day) || isSound(reading, tableOfDay(day))) continue;
+      // As in a fold: what is being copied must not be dropped.
+      sealing.touched([day]);
+      try {
+        mended.push(await inTransactions(current, limits, salvage(current.db, reading, day, at)));
+        if (rollingUp === day) rollingUp = undefined;
+      } catch (error) {
+        failed.push({ day, reason: sqliteReason(error) });
+      } finally {
+        sealing.folded();
+      }
     }
+    if (days === null) {
+      rollups = await mendRollups(current, reading, { at, ...limits });
+      contextsAside = await mendOnlyContexts(current, reading, limits);
+    }
+  } catch (error) {
+    // What was mended is, and has to be told of.
+    brokenOff = sqliteReason(error);
   }
-  const rollups = days === null ? await mendRollups(current, reading, { at, ...limits }) : { mended: [], fault: null };
-  const contextsAside = days === null ? await mendOnlyContexts(current, reading, limits) : null;
-  return {
-    ...{ mended, failed, mendedRollups: rollups.mended, rollupsFault: rollups.fault, contextsAside },
-    sizeBytes: sizeOnDisk(file),
-  };
+  return { mended, failed, rollups, contextsAside, brokenOff, sizeBytes: sizeOnDisk(file) };
 }
 
 /** Commits wait for each table: that is rare, and a day's rollups that are built meanwhile would be lost. */
