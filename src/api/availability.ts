@@ -60,6 +60,7 @@ export async function readAvailability(
   const silences = gaps.flatMap(({ downtime }) => (downtime === null ? [] : silenceOf(downtime))).sort((a, b) => a - b);
   const found = new Map(series.map((one): [SeriesNumber, Found] => [one, { known: [], outages: [], lost: [] }]));
   const broken: BrokenHour[] = [];
+  let lostHours = 0;
   // As samples are archived: day by day, each in the order of series.
   const ordered = series.toSorted((a, b) => a - b);
   for (const part of wholeApart(span, DAY_MICROS)) {
@@ -67,9 +68,11 @@ export async function readAvailability(
     const unclear = isOfDays
       ? await readDays(samples, ordered, part, found)
       : wholeApart(part, HOUR_MICROS).map((hours): [Span, readonly SeriesNumber[]] => [hours, ordered]);
-    for (const [day, those] of unclear) await readHours(samples, those, day, { found, broken, warnings });
+    for (const [day, those] of unclear) {
+      await readHours(samples, those, day, { found, broken, warnings });
+      lostHours += await readBroken(samples, broken.splice(0), silences, found, warnings);
+    }
   }
-  const lostHours = await readBroken(samples, broken, silences, found, warnings);
   if (lostHours > 0) warnings.add(lostSentence(lostHours));
   const availability = new Map<SeriesNumber, Availability>();
   for (const [one, { known, outages, lost }] of found) {
