@@ -2,11 +2,7 @@ import { parseHttpDate } from "../../lib/http-date.ts";
 
 /** What became of a batch of lines, by the answer of the server. */
 export type WriteOutcome =
-  | {
-      readonly kind: "taken";
-      /** The bucket or database was not there and has just been made, so it is empty. */
-      readonly made?: boolean;
-    }
+  | { readonly kind: "taken" }
   /** Not now: it is out of order, busy or away. */
   | { readonly kind: "later"; readonly reason: string; readonly afterMs: number | null }
   /** Not with these settings. `missing`: the bucket or database is not there, so whatever it had is gone. */

@@ -26,9 +26,9 @@ export interface InfluxClient {
   write(lines: Uint8Array): Promise<WriteOutcome>;
   /**
    * Asks whether lines would be taken, by sending none; makes the bucket or database first where it is missing and the
-   * credentials allow it.
+   * credentials allow it, but not before `missing` has resolved. Rejects as that does.
    */
-  prepare(): Promise<WriteOutcome>;
+  prepare(missing?: () => Promise<void>): Promise<WriteOutcome>;
   /** Rows of one statement, times in microseconds. Rejects (`unavailable`) with the server's words. */
   query(statement: string): Promise<readonly Row[]>;
   /** As `query`, of a statement that groups by tags. */
@@ -51,8 +51,6 @@ export function createInfluxClient(
   let version: string | null = null;
   /** The server was asked which one it is. */
   let isKnown = false;
-  /** The bucket or database was made, which nobody was told yet. */
-  let made = false;
   const queries = { asked: 0, failed: 0, milliseconds: 0 };
   let generation: 1 | 2 | undefined = settings.version === "auto" ? undefined : settings.version;
   const bucket = settings.bucket ?? settings.database ?? "";
@@ -142,29 +140,23 @@ export function createInfluxClient(
     }
   }
 
-  function toldWhenMade(outcome: WriteOutcome): WriteOutcome {
-    if (outcome.kind !== "taken" || !made) return outcome;
-    made = false;
-    return { ...outcome, made: true };
-  }
-
   return {
     version: () => version,
     write: send,
-    async prepare() {
+    async prepare(missing) {
       // Another server may answer here since.
       isKnown = false;
       if (settings.version === "auto") generation = undefined;
       const outcome = await send(NOTHING);
-      if (outcome.kind !== "stopped" || !outcome.missing) return toldWhenMade(outcome);
+      if (outcome.kind !== "stopped" || !outcome.missing) return outcome;
+      await missing?.();
       try {
         await create();
       } catch (error) {
         const what = `it is not there and cannot be made: ${errorMessage(error)}`;
         return { ...outcome, reason: `${outcome.reason}; ${what}` };
       }
-      made = true;
-      return toldWhenMade(await send(NOTHING));
+      return send(NOTHING);
     },
     queries: () => ({ ...queries }),
     query: async (statement) => (await groups(statement))[0]?.rows ?? [],

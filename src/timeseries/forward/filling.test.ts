@@ -7,11 +7,13 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { DatabaseSync } from "node:sqlite";
 import { type TestContext, test } from "node:test";
+import { setTimeout as wait } from "node:timers/promises";
 import { silentLog } from "../../lib/log.ts";
 import { startWorker } from "../../lib/worker-rpc.ts";
-import { RECORDED, startInfluxDouble } from "../../testing/influx-double.ts";
+import { type InfluxDouble, RECORDED, startInfluxDouble } from "../../testing/influx-double.ts";
 import type { WriterCommands, WriterOptions } from "../hot/writer-commands.ts";
 import { openStore, type Store, type StoreOptions } from "../store.ts";
+import type { ForwardSettings } from "./forwarding.ts";
 import type { TargetSettings } from "./target-settings.ts";
 
 const DAY = 86_400_000_000;
@@ -31,9 +33,14 @@ function mirrorAt(url: string, name = "copy"): TargetSettings {
   };
 }
 
-function open(directory: string, mirrors: readonly TargetSettings[], more: Partial<StoreOptions> = {}) {
+function open(
+  directory: string,
+  mirrors: readonly TargetSettings[],
+  more: Partial<StoreOptions> = {},
+  forward: Partial<ForwardSettings> = {},
+) {
   const options = { directory, commitSeconds: 1000, settings: SETTINGS, log: silentLog(), now: () => NOW, ...more };
-  return openStore({ ...options, forward: { archive: null, mirrors } });
+  return openStore({ ...options, forward: { archive: null, mirrors, ...forward } });
 }
 
 function seriesOf(store: Store, i: number) {
@@ -217,16 +224,112 @@ test("a mirror that lost its bucket while it is filled gets all of it again", as
     for (const line of lines) bucket?.add(line);
     return bucket === undefined ? RECORDED.noBucket : RECORDED.taken;
   };
-  await using store = await openStore({
-    ...{ directory, commitSeconds: 1000, settings: SETTINGS, log: silentLog(), now: () => NOW },
-    forward: {
-      archive: null,
-      mirrors: [mirrorAt(double.url)],
-      sleep: () => new Promise((resolve) => setImmediate(resolve)),
-    },
-  });
+  const sleep = () => new Promise((resolve) => setImmediate(resolve));
+  await using store = await open(directory, [mirrorAt(double.url)], {}, { sleep });
   await until("it has all", () => bucket?.size === samples);
   await filled(store);
   await until("nothing waits", () => status(store).waiting === 0);
   assert.ok(isLost);
+});
+
+/** Its bucket can be deleted and made; undefined while it is gone. */
+interface Server {
+  readonly double: InfluxDouble;
+  bucket: Set<string> | undefined;
+  /** Before it answers that the bucket is not there, and that it has made it. */
+  missed(): void;
+  made(): void;
+}
+
+/** A server whose bucket is gone, and a closed store whose mirror there had everything. */
+async function deleted(t: TestContext, samples: number) {
+  const directory = await home(t, samples);
+  const double = await startInfluxDouble("2.7.12");
+  t.after(() => double[Symbol.asyncDispose]());
+  const server: Server = { double, bucket: new Set(), missed() {}, made() {} };
+  double.answer = (lines) => {
+    for (const line of lines) server.bucket?.add(line);
+    if (server.bucket !== undefined) return RECORDED.taken;
+    server.missed();
+    return RECORDED.noBucket;
+  };
+  double.others = (method, url) => {
+    if (method === "POST" && url === "/api/v2/buckets") {
+      server.bucket = new Set();
+      server.made();
+    }
+    return { status: 200, body: '{"orgs":[{"id":"0123"}]}' };
+  };
+  const store = await open(directory, [mirrorAt(double.url)]);
+  await until("it has all", () => server.bucket?.size === samples);
+  await until("nothing waits", () => !status(store).filling && status(store).waiting === 0);
+  await store.close();
+  server.bucket = undefined;
+  return { directory, server, mirrors: [mirrorAt(double.url)] };
+}
+
+/** The next start brings what was recorded before the bucket was gone. */
+async function assertFilled(directory: string, mirrors: readonly TargetSettings[], server: Server, samples: number) {
+  await using store = await open(directory, mirrors);
+  await until("nothing waits", () => !status(store).filling && status(store).waiting === 0);
+  const isOld = (line: string): boolean => Number(line.slice(line.lastIndexOf(" ") + 1, -3)) < NOW;
+  assert.equal([...server.bucket!].filter(isOld).length, samples);
+}
+
+test("kill -9 as soon as a bucket is made anew: the next start fills it", async (t) => {
+  const samples = 3_000;
+  const { directory, server, mirrors } = await deleted(t, samples);
+  const program = join(directory, "child.mjs");
+  writeFileSync(program, CHILD);
+  const modules = [import.meta.resolve("../store.ts"), import.meta.resolve("../../lib/log.ts")];
+  const options = { directory, commitSeconds: 1000, settings: SETTINGS, forward: { archive: null, mirrors } };
+  const child = spawn(process.execPath, [program, ...modules, JSON.stringify(options), "0"], {
+    stdio: ["ignore", "ignore", "inherit"],
+  });
+  server.made = () => child.kill("SIGKILL");
+  await once(child, "exit");
+  assert.equal(child.signalCode, "SIGKILL");
+  await assertFilled(directory, mirrors, server, samples);
+});
+
+for (const maker of ["us", "others"]) {
+  test(`a stop while the disk refuses to queue what a bucket lost: the next start fills the one that ${maker} made`, async (t) => {
+    const samples = 3_000;
+    const { directory, server, mirrors } = await deleted(t, samples);
+    using other = new DatabaseSync(join(directory, "timeseries.db"), { timeout: 5_000 });
+    server.missed = () => {
+      if (!other.isTransaction) other.exec("BEGIN IMMEDIATE");
+    };
+    if (maker === "others") server.double.others = () => RECORDED.unauthorized;
+    // Whatever fails is not tried again.
+    const sleep = (ms: number, signal: AbortSignal) => wait(ms > 0 ? DAY / 1000 : 0, undefined, { signal });
+    const settings = { ...SETTINGS, busyTimeoutSeconds: 0.05 };
+    const store = await open(directory, mirrors, { settings }, { sleep });
+    t.after(() => store.close());
+    store.append(seriesOf(store, 0), NOW, 1);
+    await store.flush();
+    await until("the disk refuses", () => status(store).reason?.includes("locked") === true);
+    if (maker === "others") server.bucket = new Set();
+    server.missed = () => {};
+    other.exec("ROLLBACK");
+    await store.close();
+    await assertFilled(directory, mirrors, server, samples);
+  });
+}
+
+test("a mirror that is taken out of the file while it is to be filled anew leaves nothing behind", async (t) => {
+  const samples = 3_000;
+  const { directory, server, mirrors } = await deleted(t, samples);
+  server.double.others = () => RECORDED.unauthorized;
+  {
+    await using store = await open(directory, mirrors);
+    store.append(seriesOf(store, 0), NOW, 1);
+    await store.flush();
+    await until("it is missed", () => status(store).state === "stopped");
+  }
+  await (await open(directory, [])).close();
+  using db = new DatabaseSync(join(directory, "timeseries.db"), { readOnly: true });
+  for (const table of ["forward_targets", "fills", "outgoing"]) {
+    assert.equal(db.prepare(`SELECT count(*) AS count FROM ${table}`).get()?.count, 0, table);
+  }
 });

@@ -146,16 +146,30 @@ export function createForwarder(options: ForwarderOptions): Forwarder {
 
   async function attempt(lines: readonly string[], body?: Uint8Array): Promise<Delivery> {
     if (!prepared) {
-      const outcome = await send(() => client.prepare());
+      const outcome = await send(() => client.prepare(missed));
       if (outcome.kind === "later" || outcome.kind === "stopped") return outcome;
-      if (outcome.kind === "taken" && outcome.made === true) lost = true;
       if (lost) await refill();
       missing = false;
       prepared = true;
     }
-    return deliver(lines, (part) =>
+    const delivery = await deliver(lines, (part) =>
       send(async () => client.write(part === lines && body !== undefined ? body : await compressed(part))),
     );
+    if (delivery.kind === "stopped" && delivery.missing) {
+      prepared = false;
+      await missed();
+    }
+    return delivery;
+  }
+
+  /**
+   * Its bucket or database is not there. The disk is to know that the next one gets what the hot tier has before there is
+   * any: a later start could not tell that it is another one.
+   */
+  async function missed(): Promise<void> {
+    if (!missing) lost = true;
+    missing = true;
+    if (lost) await refill();
   }
 
   /** What the hot tier has comes again, as for a new target. */
@@ -170,12 +184,6 @@ export function createForwarder(options: ForwarderOptions): Forwarder {
     // Whatever changed at the server, a missing bucket may be made at the next try.
     prepared = false;
     const stopped = interruption.kind === "stopped";
-    if (stopped && interruption.missing) {
-      if (!missing) lost = true;
-      missing = true;
-      // At once: whoever makes it anew gives us another token as well, which takes a restart.
-      if (lost) await refill();
-    }
     fail(stopped ? "stopped" : "retrying", interruption.reason);
     const afterMs = stopped ? STOPPED_RETRY_MS : Math.max(interruption.afterMs ?? 0, backoff.next());
     await sleep(afterMs, closing.signal);
@@ -397,6 +405,12 @@ export function createForwarder(options: ForwarderOptions): Forwarder {
       rejectWaiting();
       await running;
       await turn;
+      if (!lost) return;
+      await refill().catch((error) => {
+        // The disk refuses still.
+        const what = "and if it is there again at the next start, it does not get those of the last days";
+        log.error({ target: name }, `"${name}" has lost its samples, ${what}: ${sqliteReason(error)}`);
+      });
     },
   };
 }

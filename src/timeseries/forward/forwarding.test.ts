@@ -414,14 +414,22 @@ for (const maker of ["us", "others"]) {
     const settings = { ...SETTINGS, busyTimeoutSeconds: 0.05 };
     const second = await open(t, directory, [targetAt(double.url)], [], { settings });
     using other = new DatabaseSync(join(directory, "timeseries.db"), { timeout: 5_000 });
+    let isLocked = false;
+    double.answer = (lines) => {
+      bucket?.push(...lines);
+      if (bucket !== undefined) return RECORDED.taken;
+      if (!isLocked) other.exec("BEGIN IMMEDIATE");
+      isLocked = true;
+      return RECORDED.noBucket;
+    };
     double.others = (method, url) => {
-      if (!other.isTransaction) other.exec("BEGIN IMMEDIATE");
       if (maker === "others") return RECORDED.unauthorized;
       if (method === "POST" && url === "/api/v2/buckets") bucket = [];
       return { status: 200, body: '{"orgs":[{"id":"0123"}]}' };
     };
     await second.put("hall", [[3, 3]]);
     await until("the disk refuses", () => second.status().reason?.includes("locked") === true);
+    assert.equal(bucket, undefined);
     if (maker === "others") {
       bucket = [];
       const asked = double.writes.length;
@@ -432,6 +440,30 @@ for (const maker of ["us", "others"]) {
     await until("it is settled", () => second.status().state === "running" && isSettled(second.status()));
   });
 }
+
+test("a bucket that a replay found missing gets the last days once it was made by others", async (t) => {
+  const { double, directory } = await rig(t);
+  let bucket: string[] | undefined = [];
+  double.answer = (lines) => {
+    if (bucket === undefined) return RECORDED.noBucket;
+    if (lines.some((line) => line.includes("state="))) return RECORDED.conflict2;
+    bucket.push(...lines);
+    return RECORDED.taken;
+  };
+  const made = await open(t, directory, [targetAt(double.url)]);
+  await made.put("hall", [
+    [1, 1],
+    [2, "refused"],
+  ]);
+  await settled(made);
+  bucket = undefined;
+  await assert.rejects(made.store.forwarding.replay("copy"), /bucket "none" not found/);
+  bucket = [];
+  await made.put("hall", [[3, 3]]);
+  await settled(made);
+  const values = bucket.map((line: string) => line.split(" ")[1]);
+  assert.deepEqual(values.sort(), ["value=1", "value=3"]);
+});
 
 test("a 404 that does not speak of the bucket sends nothing again", async (t) => {
   const { double, directory } = await rig(t);
