@@ -256,6 +256,29 @@ test("what all targets have is kept for a fill that does not get on, up to a mil
   assert.equal(fills.removable(1_000_000), 1_000_000);
 });
 
+test("of what waits for a target that is filled so many are known at most, and the others are queued again", (t) => {
+  const root = mkdtempSync(join(tmpdir(), "fills-test-"));
+  t.after(() => rmSync(root, { recursive: true, force: true }));
+  const file = join(root, "timeseries.db");
+  const waiting = 45_000;
+  const known = 30_000;
+  // Nothing of them was taken.
+  filled(file, waiting).close();
+  using db = openForWriting(file, SETTINGS);
+  const fills = new Fills(db, known);
+  fills.begin(1, waiting);
+  let end = waiting;
+  for (let isFilling = true; isFilling; ) {
+    const step = transaction(db, () => fills.step(end, () => false));
+    end = step.end;
+    isFilling = step.filling.length > 0;
+    if (isFilling) assert.ok(Number(db.prepare("SELECT count(*) AS count FROM temp.waits").get()?.count) <= known);
+  }
+  assert.equal(end, waiting + waiting - known);
+  const queued = db.prepare("SELECT count(*) AS count FROM (SELECT DISTINCT series, ts FROM outgoing)").get();
+  assert.equal(queued?.count, waiting);
+});
+
 test("opening a file of revision 013 fills nothing for a target that it knows", (t) => {
   const root = mkdtempSync(join(tmpdir(), "fills-test-"));
   t.after(() => rmSync(root, { recursive: true, force: true }));

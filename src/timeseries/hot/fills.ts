@@ -19,6 +19,13 @@ interface Fill {
 
 type Place = Pick<Fill, "day" | "series" | "ts">;
 
+/** What a target gets by the queue, as far as it was looked at. */
+interface Waits {
+  readonly target: number;
+  scanned: number;
+  count: number;
+}
+
 export interface FillStep {
   /** The number of the queue's newest sample. */
   readonly end: number;
@@ -39,6 +46,8 @@ const SCANNED_AT_ONCE = 20_000;
  * beyond, as while the disk has no room for a fill, some may be sent twice.
  */
 const HELD_MAX = 1_000_000;
+/** Samples known to wait for a target anyway, in some 50 MB of memory; of further ones some are sent twice. */
+const WAITS_MAX = 2_000_000;
 
 /**
  * Brings what the hot tier has to the queue of a target that is new or has lost its samples, in steps between which
@@ -50,11 +59,13 @@ const HELD_MAX = 1_000_000;
  */
 export class Fills {
   readonly #db: DatabaseSync;
+  readonly #waitsMax: number;
   /** The table `waits` has what this target gets by the queue, up to there. */
-  #waits: { readonly target: number; scanned: number } | undefined;
+  #waits: Waits | undefined;
 
-  constructor(db: DatabaseSync) {
+  constructor(db: DatabaseSync, waitsMax = WAITS_MAX) {
     this.#db = db;
+    this.#waitsMax = waitsMax;
   }
 
   /** From the target's place in the queue, which ends with this number; one that is under way begins anew. */
@@ -160,28 +171,29 @@ export class Fills {
       .run(target);
   }
 
-  #waitsOf({ target, queueFrom }: Fill): { scanned: number } {
+  #waitsOf({ target, queueFrom }: Fill): Waits {
     if (this.#waits?.target !== target) {
       this.#db.exec("DROP TABLE IF EXISTS temp.waits");
       this.#db.exec(
         "CREATE TEMP TABLE waits (series INTEGER, ts INTEGER, PRIMARY KEY (series, ts)) WITHOUT ROWID, STRICT",
       );
-      this.#waits = { target, scanned: queueFrom };
+      this.#waits = { target, scanned: queueFrom, count: 0 };
     }
     return this.#waits;
   }
 
   /** Adds what came to the queue, some at a time; answers whether that is all. */
-  #scan({ target, queueTo }: Fill, waits: { scanned: number }, end: number): boolean {
+  #scan({ target, queueTo }: Fill, waits: Waits, end: number): boolean {
     const to = Math.min(end, waits.scanned + SCANNED_AT_ONCE);
     if (to > waits.scanned) {
       // What this fill itself queued is behind its place in the tables.
-      this.#db
+      const { changes } = this.#db
         .prepare(
           `INSERT OR IGNORE INTO waits SELECT series, ts FROM outgoing
-           WHERE seq > ? AND seq <= ? AND (target IS NULL OR (target = ? AND seq <= ?))`,
+           WHERE seq > ? AND seq <= ? AND (target IS NULL OR (target = ? AND seq <= ?)) LIMIT ?`,
         )
-        .run(waits.scanned, to, target, queueTo);
+        .run(waits.scanned, to, target, queueTo, this.#waitsMax - waits.count);
+      waits.count += Number(changes);
     }
     waits.scanned = to;
     return to === end;
