@@ -55,6 +55,7 @@ export async function installDocumentation(api: Api, options: DocumentationOptio
         title: options.title,
         description: `${options.description} ${ANYWHERE}`,
         version: options.version,
+        license: { name: "MIT", identifier: "MIT" },
       },
       components: {
         securitySchemes: {
