@@ -29,6 +29,7 @@ const STEPS: Readonly<Record<string, string>> = {
   "webhooks/migrations/001_webhooks.up.sql": "3c2871528f98c1ac",
   "webhooks/migrations/002_last_error.up.sql": "a3e0109b5d696ca0",
   "webhooks/migrations/003_failing_sources.up.sql": "bb454366ce09e5a0",
+  "webhooks/migrations/004_pauses.up.sql": "3fbcfc5c85249b7a",
 };
 
 test("no step of a migration is another than when it was published", () => {

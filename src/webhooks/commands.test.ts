@@ -435,6 +435,76 @@ for (const [status, header, isWhole] of [
   });
 }
 
+/**
+ * A closed outbox where three events wait for a receiver that has answered 429 to another one, which was given up, with
+ * two minutes to wait; then a test arrived.
+ */
+async function leftAlone(t: TestContext) {
+  const place = await setup(t);
+  const clock = createTestClock();
+  place.receiver.answer = (_request, response) => response.writeHead(429, { "retry-after": "120" }).end();
+  await using webhooks = open(place, { clock, retrySeconds: [] });
+  const { webhook } = await webhooks.commands.register({ url: place.receiver.url, events: GAMES, secret: SECRET });
+  const { id } = webhook;
+  await webhooks.commands.commit({ events: [scoreEvent("1", 1)] });
+  await until(() => webhooks.commands.get(id).on_hold !== null);
+  place.receiver.answer = (_request, response) => response.writeHead(204).end();
+  await webhooks.commands.sendTest(id);
+  await until(() => webhooks.commands.get(id).total_calls === 1);
+  await webhooks.commands.commit({ events: ["2", "3", "4"].map((game) => scoreEvent(game, 1)) });
+  return { ...place, id, stoppedAt: clock.now() };
+}
+
+for (const [what, laterMs, restMs] of [
+  ["for the rest of its time", 20_000, 100_000],
+  ["no longer than it asked for, where the clock was set back", -10 * 365 * 86_400_000, 120_000],
+] as const) {
+  test(`a receiver that asked to be left alone is so after a restart, ${what}`, async (t) => {
+    const { id, stoppedAt, ...place } = await leftAlone(t);
+    const clock = createTestClock(stoppedAt + laterMs);
+    await using webhooks = open(place, { clock });
+    await webhooks.commands.commit({ events: [scoreEvent("5", 1)] });
+    assert.deepEqual(clock.waits(), [restMs]);
+    clock.advance(restMs - 1);
+    assert.equal(webhooks.commands.status(null).inFlight, 0);
+    assert.notEqual(webhooks.commands.get(id).on_hold, null);
+    clock.advance(1);
+    assert.equal(webhooks.commands.get(id).on_hold, null);
+    await until(() => webhooks.commands.get(id).total_calls === 5);
+  });
+}
+
+test("a receiver that asked to be left alone gets one request at a time afterwards, also over a restart", async (t) => {
+  const { id, stoppedAt, ...place } = await leftAlone(t);
+  const clock = createTestClock(stoppedAt + 3_600_000);
+  await using webhooks = open(place, { clock });
+  clock.advance(0);
+  assert.equal(webhooks.commands.status(null).inFlight, 1);
+  await until(() => webhooks.commands.get(id).waiting === 0);
+  // From then on it is asked as any other, also after a start.
+  await webhooks.commands.commit({ events: [scoreEvent("5", 1)] });
+  await until(() => webhooks.commands.get(id).total_calls === 5);
+  const { pauses } = webhooks.database.prepare("SELECT count(paused_until) AS pauses FROM webhooks").get()!;
+  assert.equal(pauses, 0);
+});
+
+test("a webhook that was enabled, or moved, while its receiver asked to be left alone goes on after a restart", async (t) => {
+  for (const change of ["enabled", "moved"] as const) {
+    const { id, stoppedAt, ...place } = await leftAlone(t);
+    const url = `${place.receiver.url}/2`;
+    {
+      await using webhooks = open(place, {
+        clock: createTestClock(stoppedAt),
+        held: { origin: `127.0.0.1:${place.receiver.port}`, reason: "it is starting" },
+      });
+      if (change === "enabled") await webhooks.commands.setEnabled({ id, enabled: true });
+      else await webhooks.commands.update({ id, change: { url } });
+    }
+    await using webhooks = open(place, { clock: createTestClock(stoppedAt) });
+    await until(() => webhooks.commands.get(id).waiting === 0);
+  }
+});
+
 test("what waits because its receiver asked for it is tried at once where its webhook is enabled", async (t) => {
   const place = await setup(t);
   const clock = createTestClock();

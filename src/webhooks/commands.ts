@@ -258,6 +258,11 @@ export function createWebhookCommands(options: CommandsOptions) {
           nextAt: waitMs === null ? null : at + waitMs * 1000,
         });
         registrations.countCall(webhookId, outcome.error, at);
+        if (pauseMs > 0) registrations.setPause(webhookId, { from: at, until: at + pauseMs * 1000 });
+        else if (registrations.all.get(webhookId)?.pause && !dispatcher.isGentle(webhookId)) {
+          // Nothing of what it kept waiting is left.
+          registrations.forgetPause(webhookId, at);
+        }
         const reason = arrived || waitMs !== null ? undefined : reasonToDisable(webhookId, gone, at);
         if (reason !== undefined) disableWithEvent(webhookId, reason, at, added);
         return reason;
@@ -305,6 +310,12 @@ export function createWebhookCommands(options: CommandsOptions) {
       ],
       added,
     );
+  }
+
+  /** Within a transaction: what `dispatcher.hurry` does after it. */
+  function hurry(id: string): void {
+    deliveries.hurry(id);
+    registrations.forgetPause(id);
   }
 
   // What owners ask for
@@ -358,6 +369,7 @@ export function createWebhookCommands(options: CommandsOptions) {
    */
   const changeTime = (id: string): Micros => Math.max(micros(), registrations.get(id).updatedAt + 1);
 
+  for (const { id, pause } of registrations.all.values()) if (pause !== null) dispatcher.restorePause(id, pause);
   dispatcher.add(deliveries.waiting(), true);
   function prune(): void {
     rowsSincePrune = 0;
@@ -433,7 +445,7 @@ export function createWebhookCommands(options: CommandsOptions) {
           change.description === undefined ? before.description : checkDescription(change.description);
         const url = change.url === undefined ? before.url : rules.checkUrl(change.url).href;
         moved = url !== before.url;
-        if (moved) deliveries.hurry(id);
+        if (moved) hurry(id);
         registrations.update(id, { url, filter, description }, changeTime(id));
       });
       if (moved) dispatcher.hurry(id);
@@ -450,7 +462,7 @@ export function createWebhookCommands(options: CommandsOptions) {
     async setEnabled({ id, enabled }: { id: string; enabled: boolean }): Promise<WebhookRow> {
       await changed(id, () => {
         registrations.setEnabled(id, enabled, enabled ? null : "by its owner", changeTime(id));
-        if (enabled) deliveries.hurry(id);
+        if (enabled) hurry(id);
       });
       if (enabled) dispatcher.hurry(id);
       return rowOf(registrations.get(id));

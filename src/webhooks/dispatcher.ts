@@ -1,4 +1,6 @@
+import type { Micros } from "../domain/sample.ts";
 import type { WaitingDelivery } from "./deliveries.ts";
+import type { Pause } from "./registrations.ts";
 import type { SendOutcome } from "./send.ts";
 
 /** Requests under way at once: in all, and to one origin (host and port). */
@@ -47,6 +49,8 @@ export interface DispatcherOptions {
 export interface Dispatcher {
   /** In order; `restored` are those that an earlier run left, with their times. */
   add(deliveries: Iterable<WaitingDelivery>, restored?: boolean): void;
+  /** A pause that an earlier run left, though it be over: what waits since is sent one at a time. */
+  restorePause(webhookId: string, pause: Pause): void;
   /** A webhook was enabled, disabled or changed. */
   wake(webhookId: string): void;
   /** Its failures say nothing any more: what waits for another attempt, or pauses, is tried at once, in its order. */
@@ -56,6 +60,8 @@ export interface Dispatcher {
   waitingOf(webhookId: string): number;
   /** Its receiver asked to be left alone for a while, which is not over. */
   isPaused(webhookId: string): boolean;
+  /** It has paused since anything began to wait, so it gets one request at a time. */
+  isGentle(webhookId: string): boolean;
   readonly waiting: number;
   readonly inFlight: number;
   /** Sends nothing more, gives what is under way `graceMs` to end and then breaks it off. */
@@ -132,11 +138,14 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     pump();
   }
 
-  /** The clock may have been set in the meantime, either way: nothing waits for longer than it was to wait then. */
   function restoredWait({ failedAt, nextAt }: WaitingDelivery): number {
-    const whole = failedAt === null || nextAt === null ? 0 : (nextAt - failedAt) / 1000;
-    const left = nextAt === null ? 0 : nextAt / 1000 - now();
-    return Math.max(random() * SPREAD_MS, Math.min(left, whole));
+    const left = failedAt === null || nextAt === null ? 0 : leftOf(failedAt, nextAt);
+    return Math.max(random() * SPREAD_MS, left);
+  }
+
+  /** The clock may have been set in the meantime, either way: nothing waits for longer than it was to wait then. */
+  function leftOf(from: Micros, until: Micros): number {
+    return Math.max(0, Math.min(until / 1000 - now(), (until - from) / 1000));
   }
 
   function waitFor(line: Line, lane: Lane, ms: number): void {
@@ -252,6 +261,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
 
   return {
     add,
+    restorePause: (webhookId, { from, until }) => pause(lineOf(webhookId), leftOf(from, until)),
     wake(webhookId) {
       const line = lines.get(webhookId);
       if (line && line.due.length > 0) ready.add(line);
@@ -283,6 +293,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
       lines.delete(webhookId);
     },
     isPaused: (webhookId) => lines.get(webhookId)?.endPause !== undefined,
+    isGentle: (webhookId) => lines.get(webhookId)?.gentle ?? false,
     waitingOf: (webhookId) => lines.get(webhookId)?.waiting ?? 0,
     get waiting() {
       return waiting;

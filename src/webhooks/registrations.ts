@@ -37,6 +37,14 @@ export interface Registration {
   readonly lastFailure: Micros | null;
   /** What that one failed of. */
   readonly lastError: string | null;
+  /** The last pause that its receiver asked for; it stays when it is over, for what it has kept waiting. */
+  readonly pause: Pause | null;
+}
+
+/** A time in which a receiver wants no request, by the wall clock of whoever wrote it. */
+export interface Pause {
+  readonly from: Micros;
+  readonly until: Micros;
 }
 
 /** All webhooks. Whatever writes belongs into a transaction and takes effect in memory by `refresh` after it. */
@@ -51,6 +59,9 @@ export interface Registrations {
   /** Also marks the beginning or end of a time of failures. */
   /** `error`: what the attempt failed of; null for one that did not. */
   countCall(id: string, error: string | null, at: Micros): void;
+  setPause(id: string, pause: Pause): void;
+  /** `until`: one that ends later stays. */
+  forgetPause(id: string, until?: Micros): void;
   remove(id: string): void;
   /** Takes over what the database holds of one webhook. */
   refresh(id: string): void;
@@ -121,6 +132,10 @@ export function openRegistrations(database: DatabaseSync, vault: Vault): Registr
     `UPDATE webhooks SET failures = failures + 1, last_failure = ?1, last_error = ?2,
        failing_since = coalesce(failing_since, ?1) WHERE id = ?3`,
   );
+  const setPause = database.prepare("UPDATE webhooks SET paused_at = ?, paused_until = ? WHERE id = ?");
+  const forgetPause = database.prepare(
+    "UPDATE webhooks SET paused_at = NULL, paused_until = NULL WHERE id = ? AND paused_until <= ?",
+  );
   const remove = database.prepare("DELETE FROM webhooks WHERE id = ?");
   const select = database.prepare("SELECT * FROM webhooks WHERE id = ?");
 
@@ -149,6 +164,7 @@ export function openRegistrations(database: DatabaseSync, vault: Vault): Registr
       lastSuccess: row.last_success as number | null,
       lastFailure: row.last_failure as number | null,
       lastError: row.last_error as string | null,
+      pause: pauseOf(row),
     };
   }
 
@@ -173,6 +189,8 @@ export function openRegistrations(database: DatabaseSync, vault: Vault): Registr
     setEnabled: (id, enabled, reason, at) => void setEnabled.run(enabled ? 1 : 0, reason, at, id),
     rotate: (id, secret, at) => void rotate.run(at + ROTATION_OVERLAP_MICROS, vault.seal(id, secret), at, id),
     countCall: (id, error, at) => void (error === null ? succeed.run(at, id) : fail.run(at, error, id)),
+    setPause: (id, { from, until }) => void setPause.run(from, until, id),
+    forgetPause: (id, until = Number.MAX_SAFE_INTEGER) => void forgetPause.run(id, until),
     remove: (id) => void remove.run(id),
     refresh(id) {
       const row = select.get(id);
@@ -197,5 +215,10 @@ function keepCompiled(
     lastSuccess: row.last_success as number | null,
     lastFailure: row.last_failure as number | null,
     lastError: row.last_error as string | null,
+    pause: pauseOf(row),
   };
+}
+
+function pauseOf(row: Record<string, unknown>): Pause | null {
+  return row.paused_until === null ? null : { from: row.paused_at as number, until: row.paused_until as number };
 }
