@@ -1,5 +1,5 @@
 import type { DatabaseSync } from "node:sqlite";
-import { AppError, messageOf } from "../domain/errors.ts";
+import { AppError } from "../domain/errors.ts";
 import type { Micros } from "../domain/sample.ts";
 import type {
   DeliveryPage,
@@ -17,19 +17,13 @@ import type {
 import { sqliteReason } from "../lib/sqlite-reason.ts";
 import { isoFromMicros } from "../lib/time.ts";
 import { type AddressRules, checkTarget, type Resolve } from "./address-rules.ts";
-import {
-  type Message,
-  type NewDelivery,
-  openDeliveries,
-  WAITING_ALWAYS,
-  WAITING_MAX,
-  WAITING_PER_WEBHOOK_MAX,
-  type WaitingDelivery,
-} from "./deliveries.ts";
-import { createDispatcher, URGENT_LANE, type Verdict } from "./dispatcher.ts";
+import { createAttempts } from "./attempts.ts";
+import { openDeliveries, WAITING_PER_WEBHOOK_MAX } from "./deliveries.ts";
+import { createDispatcher, URGENT_LANE } from "./dispatcher.ts";
 import { EVENTS_PER_COMMIT_MAX, openEvents } from "./events.ts";
-import { type EventFacts, foldFacts, type WebhookFilter } from "./filters.ts";
+import { foldFacts, type WebhookFilter } from "./filters.ts";
 import type { Journal } from "./journal.ts";
+import { type Added, createOutbox, newAdded } from "./outbox.ts";
 import {
   checkDescription,
   filterOf,
@@ -39,20 +33,16 @@ import {
   ROTATION_OVERLAP_MICROS,
   WEBHOOKS_MAX,
 } from "./registrations.ts";
-import { nextWait, pauseAfter } from "./retry.ts";
 import { generateSecret, keyOfSecret, type Vault } from "./secrets.ts";
-import type { Sender, SendOutcome } from "./send.ts";
-import { signedHeaders } from "./signing.ts";
+import type { Sender } from "./send.ts";
+import { openSportsRows } from "./sports-rows.ts";
 
 /** Deliveries that one replay may bring. */
-export const REPLAY_MAX = WAITING_PER_WEBHOOK_MAX;
-/** A webhook that has only failed for longer is disabled once a delivery is given up. */
-export const DISABLE_AFTER_MICROS = 5 * 86_400 * 1_000_000;
+const REPLAY_MAX = WAITING_PER_WEBHOOK_MAX;
 /** What is too old or too much is looked for so often, and whenever so many events and deliveries have come. */
 const PRUNE_EVERY_MS = 3_600_000;
 const PRUNE_EVERY_ROWS = 10_000;
 const CLOSE_GRACE_MS = 2_000;
-const STATUS_GONE = 410;
 
 export interface CommandsOptions {
   readonly database: DatabaseSync;
@@ -93,23 +83,26 @@ export function createWebhookCommands(options: CommandsOptions) {
   const registrations = openRegistrations(database, vault);
   const events = openEvents(database);
   const deliveries = openDeliveries(database);
+  const sports = openSportsRows(database);
+  const outbox = createOutbox({ registrations, events, deliveries, dispatcher: () => dispatcher, micros });
   const counters = { delivered: 0, failedAttempts: 0, deadLetters: 0, events: 0 };
   let fault: string | null = null;
   let held = options.held ?? null;
   let rowsSincePrune = 0;
   let closing = false;
 
-  const putGame = database.prepare(
-    "INSERT INTO games VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET json = excluded.json",
-  );
-  const forgetGame = database.prepare("DELETE FROM games WHERE id = ?");
-  const allGames = database.prepare("SELECT id, json FROM games ORDER BY id");
-  const putFailing = database.prepare("INSERT OR IGNORE INTO failing_sources VALUES (?)");
-  const forgetFailing = database.prepare("DELETE FROM failing_sources WHERE league = ?");
-  const allFailing = database.prepare("SELECT league FROM failing_sources ORDER BY league");
-  const allTeams = database.prepare("SELECT id, json FROM teams ORDER BY position");
-  const clearTeams = database.prepare("DELETE FROM teams");
-  const putTeam = database.prepare("INSERT INTO teams VALUES (?, ?, ?)");
+  const attempts = createAttempts({
+    ...{ registrations, deliveries, outbox, sender, retrySeconds, now, random, dispatch },
+    userAgent: options.userAgent,
+    write: (work) => write(work, true),
+    isGentle: (id) => dispatcher.isGentle(id),
+    ended(arrived, isLast) {
+      if (arrived) counters.delivered++;
+      else counters.failedAttempts++;
+      if (!arrived && isLast) counters.deadLetters++;
+    },
+    warn: options.warn,
+  });
 
   const dispatcher = createDispatcher({
     receiver(webhookId) {
@@ -117,8 +110,7 @@ export function createWebhookCommands(options: CommandsOptions) {
       if (!found?.enabled || found.secret === undefined || found.origin === held?.origin) return undefined;
       return { origin: found.origin, failing: found.failingSince !== null };
     },
-    send,
-    record,
+    ...attempts,
     now,
     random,
     ...(options.after ? { after: options.after } : {}),
@@ -158,158 +150,12 @@ export function createWebhookCommands(options: CommandsOptions) {
     dispatcher.wake(id);
   }
 
-  // What has to be delivered
-
-  /** Within a transaction: one delivery of the event for each webhook that wants it. */
-  function fanOut(sequence: number, orderKey: string, facts: EventFacts, added: Added): void {
-    const folded = foldFacts(facts);
-    for (const registration of registrations.all.values()) {
-      if (!registration.enabled || !registration.compiled.matches(folded)) continue;
-      queue({ webhookId: registration.id, sequence, cause: "event", lane: orderKey, at: micros() }, added);
-    }
-  }
-
-  function queue(delivery: NewDelivery, added: Added): void {
-    const waiting = dispatcher.waitingOf(delivery.webhookId) + (added.perWebhook.get(delivery.webhookId) ?? 0);
-    const all = dispatcher.waiting + added.deliveries.length;
-    if (waiting >= WAITING_PER_WEBHOOK_MAX || (all >= WAITING_MAX && waiting >= WAITING_ALWAYS)) {
-      const whose = waiting >= WAITING_PER_WEBHOOK_MAX ? waiting : `${all} of all webhooks'`;
-      deliveries.insertFailed(delivery, `not tried: ${whose} deliveries are waiting already`);
-      added.turnedAway++;
-      return;
-    }
-    added.perWebhook.set(delivery.webhookId, (added.perWebhook.get(delivery.webhookId) ?? 0) + 1);
-    added.deliveries.push(deliveries.insert(delivery));
-  }
-
-  function insertEvents(list: readonly NewEvent[], added: Added): void {
-    for (const event of list) {
-      const stored = events.insert(event);
-      if (!stored) continue;
-      added.events++;
-      fanOut(stored.sequence, stored.orderKey, stored.facts, added);
-    }
-  }
-
   function dispatch(added: Added): void {
     counters.events += added.events;
     counters.deadLetters += added.turnedAway;
     dispatcher.add(added.deliveries);
     rowsSincePrune += added.events + added.deliveries.length + added.turnedAway;
     if (rowsSincePrune >= PRUNE_EVERY_ROWS) prune();
-  }
-
-  // One attempt
-
-  async function send(
-    delivery: WaitingDelivery,
-    signal: AbortSignal,
-  ): Promise<SendOutcome & { readonly durationMs: number }> {
-    const startedAt = performance.now();
-    const { id: webhookId, url, secret, oldSecret, oldSecretUntil } = registrations.get(delivery.webhookId);
-    const unsent = { status: null, excerpt: null, retryAfterMs: null, durationMs: 0 };
-    let message: Message | undefined;
-    try {
-      message = deliveries.message(delivery.id);
-    } catch (error) {
-      // A card that fails to read once may do so the next time; without this the thread would end.
-      return { ...unsent, error: `cannot be read: ${messageOf(error)}` };
-    }
-    if (!message || secret === undefined) return { ...unsent, error: "there is nothing to send" };
-    const old = oldSecret !== undefined && (oldSecretUntil ?? 0) > micros() ? [oldSecret] : [];
-    const outcome = await sender.send({
-      url,
-      body: message.body,
-      signal,
-      headers: {
-        "content-type": "application/json",
-        "user-agent": options.userAgent,
-        ...signedHeaders({ ...message, webhookId }, [secret, ...old], new Date(now())),
-      },
-    });
-    return { ...outcome, durationMs: performance.now() - startedAt };
-  }
-
-  async function record(
-    delivery: WaitingDelivery,
-    outcome: SendOutcome & { readonly durationMs: number },
-  ): Promise<Verdict> {
-    const { webhookId } = delivery;
-    const at = micros();
-    const number = delivery.attempts + 1;
-    const arrived = outcome.error === null;
-    const gone = outcome.status === STATUS_GONE;
-    const waitMs = arrived || gone ? null : nextWait({ ...outcome, attempts: number }, retrySeconds, random);
-    const added = newAdded();
-    const pauseMs = pauseAfter(outcome);
-    const verdict: Verdict = waitMs === null ? { state: "ended", pauseMs } : { state: "again", waitMs, pauseMs };
-    let disabled: string | undefined;
-    try {
-      disabled = await write(() => {
-        deliveries.record({
-          deliveryId: delivery.id,
-          number,
-          at,
-          durationMs: Math.round(outcome.durationMs * 10) / 10,
-          status: outcome.status,
-          error: outcome.error,
-          excerpt: outcome.excerpt,
-          state: arrived ? "delivered" : waitMs === null ? "failed" : "waiting",
-          nextAt: waitMs === null ? null : at + waitMs * 1000,
-        });
-        registrations.countCall(webhookId, outcome.error, at);
-        if (pauseMs > 0) registrations.setPause(webhookId, { from: at, until: at + pauseMs * 1000 });
-        else if (registrations.all.get(webhookId)?.pause && !dispatcher.isGentle(webhookId)) {
-          // Nothing of what it kept waiting is left.
-          registrations.forgetPause(webhookId, at);
-        }
-        const reason = arrived || waitMs !== null ? undefined : reasonToDisable(webhookId, gone, at);
-        if (reason !== undefined) disableWithEvent(webhookId, reason, at, added);
-        return reason;
-      }, true);
-    } finally {
-      registrations.refresh(webhookId);
-    }
-    if (arrived) counters.delivered++;
-    else counters.failedAttempts++;
-    if (!arrived && waitMs === null) counters.deadLetters++;
-    if (disabled !== undefined) options.warn(`Webhook "${webhookId}" was disabled: ${disabled}`);
-    dispatch(added);
-    return verdict;
-  }
-
-  /** Undefined also where it is disabled already: several answers may come at once. */
-  function reasonToDisable(webhookId: string, gone: boolean, at: Micros): string | undefined {
-    if (!registrations.all.get(webhookId)?.enabled) return undefined;
-    if (gone) return "its receiver answered 410: gone for good";
-    const failingSince = registrations.all.get(webhookId)?.failingSince ?? null;
-    if (failingSince === null || at - failingSince < DISABLE_AFTER_MICROS) return undefined;
-    return `nothing has arrived since ${isoFromMicros(failingSince)}`;
-  }
-
-  /** The others that ask for it hear of a webhook that is no longer served. */
-  function disableWithEvent(webhookId: string, reason: string, at: Micros, added: Added): void {
-    const registration = registrations.get(webhookId);
-    registrations.setEnabled(webhookId, false, reason, changeTime(webhookId));
-    // In memory at once: the next answer may be in the same transaction.
-    registrations.refresh(webhookId);
-    insertEvents(
-      [
-        {
-          type: "webhook_disabled",
-          orderKey: `webhook ${webhookId}`,
-          at,
-          // Path and query are the key to many receivers, Home Assistant among them, and this goes to others.
-          data: {
-            webhook_id: webhookId,
-            url: new URL(registration.url).origin,
-            description: registration.description,
-            reason,
-          },
-        },
-      ],
-      added,
-    );
   }
 
   /** Within a transaction: what `dispatcher.hurry` does after it. */
@@ -363,12 +209,6 @@ export function createWebhookCommands(options: CommandsOptions) {
     throw new AppError("conflict", `Cannot register another webhook: there are ${WEBHOOKS_MAX} already`);
   }
 
-  /**
-   * A new time even within one tick of the clock, since it tells that something changed. To be asked for within the
-   * change: another may just have been made.
-   */
-  const changeTime = (id: string): Micros => Math.max(micros(), registrations.get(id).updatedAt + 1);
-
   for (const { id, pause } of registrations.all.values()) if (pause !== null) dispatcher.restorePause(id, pause);
   dispatcher.add(deliveries.waiting(), true);
   function prune(): void {
@@ -387,29 +227,22 @@ export function createWebhookCommands(options: CommandsOptions) {
   const pruning = setInterval(prune, PRUNE_EVERY_MS);
 
   return {
-    async commit({ games = [], forgottenGames = [], sources = [], events: list }: OutboxCommit): Promise<void> {
+    async commit({ events: list, ...facts }: OutboxCommit): Promise<void> {
       if (list.length > EVENTS_PER_COMMIT_MAX) {
         throw new RangeError(`A commit takes ${EVENTS_PER_COMMIT_MAX} events, not ${list.length}`);
       }
       const added = newAdded();
       await write(() => {
-        for (const { id, json } of games) putGame.run(id, json);
-        for (const id of forgottenGames) forgetGame.run(id);
-        for (const { league, failing } of sources) (failing ? putFailing : forgetFailing).run(league);
-        insertEvents(list, added);
+        sports.save(facts);
+        outbox.insert(list, added);
       });
       dispatch(added);
     },
-    storedGames: (_: null): StoredGame[] =>
-      allGames.all().map(({ id, json }) => ({ id: id as string, json: json as string })),
-    failingSources: (_: null): string[] => allFailing.all().map(({ league }) => league as string),
-    followedTeams: (_: null): StoredTeam[] =>
-      allTeams.all().map(({ id, json }) => ({ id: id as string, json: json as string })),
+    storedGames: (_: null): StoredGame[] => sports.games(),
+    failingSources: (_: null): string[] => sports.failingSources(),
+    followedTeams: (_: null): StoredTeam[] => sports.teams(),
     async saveFollowedTeams(teams: readonly StoredTeam[]): Promise<void> {
-      await write(() => {
-        clearTeams.run();
-        teams.forEach(({ id, json }, position) => void putTeam.run(id, position, json));
-      });
+      await write(() => sports.saveTeams(teams));
     },
 
     async register(input: WebhookInput): Promise<Registered> {
@@ -446,7 +279,7 @@ export function createWebhookCommands(options: CommandsOptions) {
         const url = change.url === undefined ? before.url : rules.checkUrl(change.url).href;
         moved = url !== before.url;
         if (moved) hurry(id);
-        registrations.update(id, { url, filter, description }, changeTime(id));
+        registrations.update(id, { url, filter, description }, registrations.changeTime(id, micros()));
       });
       if (moved) dispatcher.hurry(id);
       return { webhook: rowOf(registrations.get(id)), generatedSecret: null, warning };
@@ -461,7 +294,7 @@ export function createWebhookCommands(options: CommandsOptions) {
     },
     async setEnabled({ id, enabled }: { id: string; enabled: boolean }): Promise<WebhookRow> {
       await changed(id, () => {
-        registrations.setEnabled(id, enabled, enabled ? null : "by its owner", changeTime(id));
+        registrations.setEnabled(id, enabled, enabled ? null : "by its owner", registrations.changeTime(id, micros()));
         if (enabled) hurry(id);
       });
       if (enabled) dispatcher.hurry(id);
@@ -472,7 +305,7 @@ export function createWebhookCommands(options: CommandsOptions) {
       keyOfSecret(next);
       let at = 0;
       await changed(id, () => {
-        at = changeTime(id);
+        at = registrations.changeTime(id, micros());
         registrations.rotate(id, next, at);
       });
       return { secret: secret === null ? next : null, previousUntil: isoFromMicros(at + ROTATION_OVERLAP_MICROS) };
@@ -492,7 +325,7 @@ export function createWebhookCommands(options: CommandsOptions) {
         const { sequence } = events.insert(event)!;
         added.events++;
         // Whoever tests again has changed something, and need not wait for a test that failed before.
-        queue({ webhookId: id, sequence, cause: "test", lane: `${URGENT_LANE}${sequence}`, at }, added);
+        outbox.queue({ webhookId: id, sequence, cause: "test", lane: `${URGENT_LANE}${sequence}`, at }, added);
       });
       dispatch(added);
       return firstOf(added);
@@ -507,7 +340,7 @@ export function createWebhookCommands(options: CommandsOptions) {
       assertEnabled(registrations.get(webhookId));
       const added = newAdded();
       await write(() =>
-        queue({ webhookId, sequence, cause: "replay", lane: replayLane(orderKey), at: micros() }, added),
+        outbox.queue({ webhookId, sequence, cause: "replay", lane: replayLane(orderKey), at: micros() }, added),
       );
       dispatch(added);
       return firstOf(added);
@@ -527,7 +360,7 @@ export function createWebhookCommands(options: CommandsOptions) {
       const added = newAdded();
       await write(() => {
         for (const { sequence, orderKey } of chosen) {
-          queue({ webhookId: id, sequence, cause: "replay", lane: replayLane(orderKey), at: micros() }, added);
+          outbox.queue({ webhookId: id, sequence, cause: "replay", lane: replayLane(orderKey), at: micros() }, added);
         }
       });
       dispatch(added);
@@ -577,18 +410,6 @@ export function createWebhookCommands(options: CommandsOptions) {
     if (!first) throw new AppError("conflict", "Cannot send: too many deliveries are waiting already");
     return deliveries.row(first.id);
   }
-}
-
-/** What a transaction brings, for the time after it. */
-interface Added {
-  readonly deliveries: WaitingDelivery[];
-  readonly perWebhook: Map<string, number>;
-  events: number;
-  turnedAway: number;
-}
-
-function newAdded(): Added {
-  return { deliveries: [], perWebhook: new Map(), events: 0, turnedAway: 0 };
 }
 
 /** What is sent again neither waits for what happens now nor holds it up. */

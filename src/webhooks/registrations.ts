@@ -59,6 +59,11 @@ export interface Registrations {
   /** Also marks the beginning or end of a time of failures. */
   /** `error`: what the attempt failed of; null for one that did not. */
   countCall(id: string, error: string | null, at: Micros): void;
+  /**
+   * The time of a change that is made now: a new one even within one tick of the clock, since it tells that something
+   * changed. To be asked for within the change: another may just have been made.
+   */
+  changeTime(id: string, now: Micros): Micros;
   setPause(id: string, pause: Pause): void;
   /** `until`: one that ends later stays. */
   forgetPause(id: string, until?: Micros): void;
@@ -173,13 +178,15 @@ export function openRegistrations(database: DatabaseSync, vault: Vault): Registr
     all.set(registration.id, registration);
   }
 
+  function get(id: string): Registration {
+    const found = all.get(id);
+    if (!found) throw new AppError("not_found", `Cannot find webhook "${id}"`);
+    return found;
+  }
+
   return {
     all,
-    get(id) {
-      const found = all.get(id);
-      if (!found) throw new AppError("not_found", `Cannot find webhook "${id}"`);
-      return found;
-    },
+    get,
     insert({ id, url, description, filter, secret, at }) {
       insert.run(id, url, description, JSON.stringify(filter), vault.seal(id, secret), at, at);
     },
@@ -189,6 +196,7 @@ export function openRegistrations(database: DatabaseSync, vault: Vault): Registr
     setEnabled: (id, enabled, reason, at) => void setEnabled.run(enabled ? 1 : 0, reason, at, id),
     rotate: (id, secret, at) => void rotate.run(at + ROTATION_OVERLAP_MICROS, vault.seal(id, secret), at, id),
     countCall: (id, error, at) => void (error === null ? succeed.run(at, id) : fail.run(at, error, id)),
+    changeTime: (id, now) => Math.max(now, get(id).updatedAt + 1),
     setPause: (id, { from, until }) => void setPause.run(from, until, id),
     forgetPause: (id, until = Number.MAX_SAFE_INTEGER) => void forgetPause.run(id, until),
     remove: (id) => void remove.run(id),
