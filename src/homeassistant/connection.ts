@@ -156,6 +156,11 @@ export function openConnection(options: ConnectionOptions): { close(): Promise<v
     const [[user, rawConfig, recorder], subscribedAt] = await Promise.all([facts, changes, features, ...lesser]);
     if (ended) return;
 
+    // Its registries are told as empty then, its states are gone and its history cannot be read: that is not the home.
+    if (isRaw(rawConfig) && rawConfig.recovery_mode === true) {
+      link.cut("socket_closed", "Home Assistant runs in recovery mode; mend its configuration and restart it");
+      return;
+    }
     const config = parseConfig(rawConfig);
     haVersion ||= config?.version ?? "";
     const isAdmin = isRaw(user) && user.is_admin === true;

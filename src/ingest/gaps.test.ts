@@ -92,6 +92,30 @@ test("a crash: what was not on disk comes back", async (t) => {
   await assertHoldsTruth(recorder.store, home);
 });
 
+test("recovery mode is no home: nothing is taken for gone, and what was missed is read once it is over", async (t) => {
+  await using home = await createSimulatedHome(PROMPT);
+  const directory = temporaryDirectory(t);
+  {
+    await using recorder = await startRecorder(home, { directory });
+    await recorder.closed();
+    await recorder.caughtUp();
+  }
+  await home.burst(500);
+  home.recoveryMode(true);
+  await using recorder = await startRecorder(home, { directory });
+  await recorder.until(() => recorder.session.status().connectionAttempts > 2, "another attempt");
+  const { state, reason } = recorder.session.status();
+  assert.ok(state === "waiting" || state === "connecting", state);
+  assert.match(reason ?? "", /recovery mode/);
+  assert.equal(recorder.home.entity("sensor.waste_calendar")?.removed_at, null);
+  home.recoveryMode(false);
+  await recorder.live();
+  const [gap, first] = await recorder.closed();
+  assert.deepEqual([gap!.reason, gap!.state, first!.reason], ["stopped", "filled", "first_start"]);
+  await recorder.caughtUp();
+  await assertHoldsTruth(recorder.store, home);
+});
+
 /** An entity is created at once and shows these states; answers its name and the subject of its series. */
 function create(home: SimulatedHome, entityId: string, registered: boolean, states: readonly string[]): string {
   home.addEntity({

@@ -101,15 +101,23 @@ function isWholeRegistry(type: string): boolean {
   return /^config\/\w+_registry\/list$|^config_entries\/get$/.test(type);
 }
 
+/** In recovery mode nothing is left of the home, and of the integrations those that no start does without. */
+function isEmptyInRecovery(type: string): boolean {
+  return type === "get_states" || isWholeRegistry(type);
+}
+const NOT_IN_RECOVERY = /^(?:history|logbook|recorder)\//;
+
 export async function runCommand(
   { table, version, faults }: Commands,
   session: Session,
   message: { readonly id: number; readonly type: string },
 ): Promise<Answer> {
   const command = table[message.type];
-  if (!command || !isAtLeast(version, command.since ?? "2024.3")) {
+  const isAbsent = faults.recoveryMode && NOT_IN_RECOVERY.test(message.type);
+  if (!command || isAbsent || !isAtLeast(version, command.since ?? "2024.3")) {
     return { error: { code: "unknown_command", message: "Unknown command." } };
   }
+  if (faults.recoveryMode && isEmptyInRecovery(message.type)) return { resultJson: "[]" };
   if (command.admin && !session.isAdmin) return { error: { code: "unauthorized", message: "Unauthorized" } };
   if (faults.registriesDelayMs > 0 && isWholeRegistry(message.type)) await sleep(faults.registriesDelayMs);
   try {
@@ -201,7 +209,7 @@ export function createCommands(parts: CommandsParts): Commands {
       logging: { log_file_disabled_reason: null },
       longitude: 4.89,
       radius: 100,
-      recovery_mode: false,
+      recovery_mode: faults.recoveryMode,
       safe_mode: false,
       state: world.coreState,
       time_zone: "Europe/Amsterdam",

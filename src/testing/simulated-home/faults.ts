@@ -2,6 +2,8 @@
 export interface Faults {
   frozen: boolean;
   tokenRejected: boolean;
+  /** The configuration is broken: no integration is loaded, and the registries are told as empty. */
+  recoveryMode: boolean;
   /** How much longer answers with whole registries take. */
   registriesDelayMs: number;
   /**
@@ -18,6 +20,7 @@ export function createFaults(): Faults {
   return {
     frozen: false,
     tokenRejected: false,
+    recoveryMode: false,
     registriesDelayMs: 0,
     cutAt(step, times = 1) {
       cuts.set(step, times);

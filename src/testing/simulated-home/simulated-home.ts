@@ -114,6 +114,8 @@ export interface SimulatedHome extends AsyncDisposable {
   slowRegistries(delayMs: number): void;
   /** The tokens are revoked: those connected are closed, and nobody gets in. False: they are good again. */
   rejectToken(reject?: boolean): void;
+  /** The home is at once as after a start with a broken configuration; false: after one with a good one. */
+  recoveryMode(on: boolean): void;
   sendBrokenJson(): void;
   duplicateNext(count: number): void;
   reverseNext(count: number): void;
@@ -258,6 +260,10 @@ export async function createSimulatedHome(options: SimulatedHomeOptions = {}): P
     rejectToken(reject = true) {
       faults.tokenRejected = reject;
       if (reject) for (const connection of server.connections) connection.end();
+    },
+    recoveryMode(on) {
+      faults.recoveryMode = on;
+      for (const connection of server.connections) connection.end();
     },
     sendBrokenJson() {
       for (const connection of server.connections) connection.sendText("{nonsense");
