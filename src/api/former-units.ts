@@ -1,5 +1,6 @@
 import type { Micros } from "../domain/sample.ts";
-import type { Series } from "../domain/series.ts";
+import type { FormerUnit, Series } from "../domain/series.ts";
+import { isSameUnit } from "../domain/units.ts";
 import { lowerBound } from "../lib/lower-bound.ts";
 import { isoFromMicros } from "../lib/time.ts";
 
@@ -13,8 +14,13 @@ interface FormerTime {
   readonly unit: string;
 }
 
-function formerTimes({ formerUnits = [] }: Series): FormerTime[] {
-  return formerUnits.map(({ until, unit }, i) => ({ from: formerUnits[i - 1]?.until ?? null, until, unit }));
+/** The former units that another one followed, not another spelling of the same. */
+export function unitChanges({ formerUnits = [], unit: present }: Series): FormerUnit[] {
+  return formerUnits.filter(({ unit }, i) => !isSameUnit(unit, formerUnits[i + 1]?.unit ?? present));
+}
+
+function formerTimes(series: Series): FormerTime[] {
+  return unitChanges(series).map(({ until, unit }, i, all) => ({ from: all[i - 1]?.until ?? null, until, unit }));
 }
 
 /** Those in which any of these moments lies; they ascend. */
@@ -34,7 +40,7 @@ export function sentencesOf(series: Series, noun: "samples" | "figures", times: 
   const name = series.name ?? series.subject;
   const present = series.unit === null ? "without a unit" : `in ${series.unit}`;
   return times
-    .filter(({ unit }) => unit !== series.unit)
+    .filter(({ unit }) => !isSameUnit(unit, series.unit))
     .map(({ from, until, unit }) => {
       const end = isoFromMicros(until);
       const when = from === null ? `before ${end}` : `from ${isoFromMicros(from)} to ${end}`;
@@ -50,9 +56,8 @@ export function atMost(sentences: readonly string[]): readonly string[] {
     : [...sentences.slice(0, SENTENCES_MAX), `${more} more times in former units are not told here`];
 }
 
-/** The buckets in which the unit of one of these series changed. */
-export function mixedBuckets(series: readonly Series[], borders: readonly Micros[]): ReadonlySet<number> {
-  const changes = series.flatMap(({ formerUnits = [] }) => formerUnits.map(({ until }) => until));
-  const buckets = changes.map((ts) => lowerBound(borders, ts + 1) - 1);
+/** The buckets in which a unit changed. */
+export function mixedBuckets(changes: readonly FormerUnit[], borders: readonly Micros[]): ReadonlySet<number> {
+  const buckets = changes.map(({ until }) => lowerBound(borders, until + 1) - 1);
   return new Set(buckets.filter((bucket) => bucket >= 0 && bucket < borders.length - 1));
 }

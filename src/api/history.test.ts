@@ -115,13 +115,29 @@ for (const { name, query, former, warnings } of UNIT_CASES) {
   });
 }
 
+test("GET /api/v1/history takes another spelling of a unit for the same one", async (t) => {
+  const { samples, get } = await started(t);
+  const [micro, mu] = ["\u00b5g/m³", "\u03bcg/m³"];
+  const each = seconds([400, 0.4, 12, 13, 14]);
+  samples.add("sensor.dust", "state", mu, each, [{ until: T0 + 2_000_000, unit: micro }]);
+  samples.add("sensor.air", "state", "ppm", each, [
+    { until: T0 + 1_000_000, unit: micro },
+    { until: T0 + 2_000_000, unit: mu },
+  ]);
+  const { body } = await get(`entity_id=sensor.dust,sensor.air&start=${START}&end=${END}`);
+  const [dust, air] = body.series;
+  assert.deepEqual([dust!.unit, dust!.former_units], [mu, undefined]);
+  assert.deepEqual(air!.former_units, [{ until: millis(2), unit: mu }]);
+  assert.deepEqual(body.warnings, [`sensor.air: samples before ${SECONDS[2]} are in ${mu}, not in ppm`]);
+});
+
 test("GET /api/v1/history does not warn of a former unit that is the present one again, and counts what is too much", async (t) => {
   const { samples, get } = await started(t);
-  const former = Array.from({ length: 99 }, (_, i) => ({ until: T0 + (i + 1) * 1000, unit: i % 2 ? "kW" : "W" }));
+  const former = Array.from({ length: 98 }, (_, i) => ({ until: T0 + (i + 1) * 1000, unit: i % 2 ? "kW" : "W" }));
   const each = Array.from({ length: 100 }, (_, i): [Micros, Value] => [T0 + i * 1000, i]);
   for (const name of ["sensor.a", "sensor.b"]) samples.add(name, "state", "W", each, former);
   const { body } = await get(`entity_id=sensor.a,sensor.b&start=${START}&end=${END}`);
-  assert.equal(body.series[0]!.former_units!.length, 99);
+  assert.equal(body.series[0]!.former_units!.length, 98);
   assert.equal(body.warnings!.length, 51);
   assert.match(body.warnings![0]!, /^sensor.a: samples from .* to .* are in kW, not in W$/);
   assert.equal(body.warnings![50], "48 more times in former units are not told here");

@@ -9,7 +9,7 @@ import type {
   StatisticsReader,
   StatisticsRequest,
 } from "../domain/statistics.ts";
-import { atMost, formerTimesWithin, mixedBuckets, sentencesOf } from "./former-units.ts";
+import { atMost, formerTimesWithin, mixedBuckets, sentencesOf, unitChanges } from "./former-units.ts";
 import type { loneBucketWriter } from "./lone-buckets.ts";
 
 export const STATISTICS_TYPES = ["mean", "min", "max", "first", "last", "count", "sum", "change", "durations"] as const;
@@ -39,8 +39,8 @@ export function readBuckets(samples: StatisticsReader, request: StatisticsReques
   const { series, borders, group } = request;
   const changed = haveUnits(wanted.types) ? samples.withFormerUnits(series) : [];
   const mixed = group
-    ? new Map([[0, mixedBuckets(changed, borders)]])
-    : new Map(changed.map((one) => [series.indexOf(one.number), mixedBuckets([one], borders)]));
+    ? new Map([[0, mixedBuckets(changed.flatMap(unitChanges), borders)]])
+    : new Map(changed.map((one) => [series.indexOf(one.number), mixedBuckets(unitChanges(one), borders)]));
   return read(
     request,
     wanted,
@@ -79,8 +79,8 @@ function mixedOfGroups(
   if (changed.length === 0) return mixed;
   const staysOf = new Map(members.map(({ series, stays }) => [series, stays]));
   for (const one of changed) {
-    for (const change of one.formerUnits ?? []) {
-      const buckets = mixedBuckets([{ ...one, formerUnits: [change] }], borders);
+    for (const change of unitChanges(one)) {
+      const buckets = mixedBuckets([change], borders);
       for (const { group, start, end } of staysOf.get(one.number)!) {
         if (change.until < start || change.until >= end) continue;
         mixed.set(group, (mixed.get(group) ?? new Set()).union(buckets));

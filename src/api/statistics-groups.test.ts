@@ -310,6 +310,16 @@ test("GET /api/v1/statistics says which groups mix units, where figures have one
   }
 });
 
+test("GET /api/v1/statistics of a group whose members spell their unit in two ways is in that unit", async (t) => {
+  const { append, get } = await furnished(t);
+  append("d1", "sensor.dust_1", "\u00b5g/m³", [[0, 10]]);
+  append("d2", "sensor.dust_2", "\u03bcg/m³", [[0, 20]]);
+  for (const by of ["domain", "home"]) {
+    const { body } = await get(`group_by=${by}&entity_id=sensor.dust_1,sensor.dust_2&types=mean&${span(1)}`);
+    assert.deepEqual([body.series[0]!.unit, body.warnings], ["\u03bcg/m³", undefined]);
+  }
+});
+
 test("GET /api/v1/statistics of groups leaves out what would mix two units of a member, where it was then", async (t) => {
   const { store, append, get } = await furnished(t);
   const one = append("e1", "sensor.one", "°C", []);

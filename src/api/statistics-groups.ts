@@ -4,6 +4,7 @@ import { BELONGINGS_MAX, type Belonging, type Grouping, type HomeReader } from "
 import type { Span } from "../domain/sample.ts";
 import type { Series } from "../domain/series.ts";
 import type { Member } from "../domain/statistics.ts";
+import { plainUnit } from "../domain/units.ts";
 
 /** How often members went from one group to another within the span, and buckets of those that did, in an answer. */
 const MOVES_MAX = 10_000;
@@ -54,7 +55,7 @@ export async function groupSeries(
       const stays = staysWithin(span, belongings.get(one.subject) ?? unknown(by, one));
       const numbered = stays.map(({ key, name, start, end }) => {
         const group = groups.get(key) ?? { key, name, units: new Set(), number: groups.size };
-        group.units.add(one.unit);
+        group.units.add(plainUnit(one.unit));
         groups.set(key, group);
         return { group: group.number, start, end };
       });

@@ -4,6 +4,7 @@ import type { Micros } from "../domain/sample.ts";
 import { STATE_FIELD } from "../domain/series.ts";
 import type { StatisticsReader } from "../domain/statistics.ts";
 import type { SampleReader } from "../domain/store.ts";
+import { plainUnit } from "../domain/units.ts";
 import { nameInCursor } from "./cursors.ts";
 import { haveUnits, readBuckets, readGroupBuckets, type Wanted } from "./statistics-buckets.ts";
 import { type Choice, chosenParts, seriesOfGroups, seriesOfWholeHome } from "./statistics-choice.ts";
@@ -68,7 +69,7 @@ export async function homePage(
   const ofWhole = haveUnits(wanted.types) ? undefined : seriesOfWholeHome(choice, samples);
   const series = ofWhole === undefined ? await seriesOfGroups(choice, samples, home) : [];
   const numbers = ofWhole ?? series.map(({ number }) => number);
-  const group = { key: "home", name, units: new Set(series.map(({ unit }) => unit)) };
+  const group = { key: "home", name, units: new Set(series.map(({ unit }) => plainUnit(unit))) };
   const { buckets, warnings } = await readBuckets(
     samples,
     { series: numbers, borders, until, byDays, group: true },

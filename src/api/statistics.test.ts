@@ -109,8 +109,8 @@ test("GET /api/v1/statistics answers the worked example of docs/statistics.md", 
   });
 });
 
-/** A meter in kWh that is in Wh since 15 minutes past the second hour. */
-function changedMeter(store: Store, name: string): void {
+/** A meter in kWh that is in Wh, or in other units, since 15 minutes past the second hour. */
+function changedMeter(store: Store, name: string, [before, after] = ["kWh", "Wh"]): void {
   const meter = store.series({ measurement: "state", subject: `id_of_${name}`, field: "state" }, name, T0);
   const traits = { deviceClass: "energy", stateClass: "total_increasing" };
   const readings = [
@@ -121,8 +121,8 @@ function changedMeter(store: Store, name: string): void {
     [2.5, 1_004_000],
   ] as const;
   for (const [hours, value] of readings) store.append(meter, T0 + hours * HOUR, value);
-  store.describe(meter, { ...traits, unit: "kWh" }, T0);
-  store.describe(meter, { ...traits, unit: "Wh" }, T0 + 1.25 * HOUR);
+  store.describe(meter, { ...traits, unit: before! }, T0);
+  store.describe(meter, { ...traits, unit: after! }, T0 + 1.25 * HOUR);
 }
 
 const FORMER = "figures before 2026-10-24T23:15:00.000000Z are in kWh, not in Wh";
@@ -138,6 +138,19 @@ test("GET /api/v1/statistics leaves out what would mix two units, and says which
   assert.deepEqual(mixed, { start: T0 / 1000 + 3_600_000, end: T0 / 1000 + 7_200_000, count: 2 });
   assert.deepEqual([after!.change, after!.max, after!.count], [1000, 1_004_000, 1]);
   assert.deepEqual(body.warnings, [`sensor.meter: ${FORMER}`, MIXED]);
+});
+
+test("GET /api/v1/statistics goes on where a unit was only spelled anew, as Home Assistant did with the micro sign", async (t) => {
+  const { store, get } = await started(t);
+  changedMeter(store, "sensor.dust", ["\u00b5g/m³", "\u03bcg/m³"]);
+  for (const query of ["entity_id=sensor.dust", "group_by=home&entity_id=sensor.dust"]) {
+    const { body } = await get(`${query}&period=hour&types=max,count&${span(3)}`);
+    assert.deepEqual(
+      body.series[0]!.buckets.map(({ max }) => max),
+      [1002.66, 1_003_000, 1_004_000],
+    );
+    assert.equal(body.warnings, undefined);
+  }
 });
 
 test("GET /api/v1/statistics of one figure alone leaves it out where two units would mix, but counts", async (t) => {

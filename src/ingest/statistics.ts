@@ -2,6 +2,7 @@ import type { HomeConnection, StatisticsRow } from "../domain/connection.ts";
 import type { HourlyRollup } from "../domain/gaps.ts";
 import type { Micros, Span } from "../domain/sample.ts";
 import type { Series, SeriesNumber } from "../domain/series.ts";
+import { isSameUnit } from "../domain/units.ts";
 
 const HOUR = 3_600_000_000;
 /** 50 statistics of 30 days are 36,000 rows, some 4 MB. */
@@ -27,7 +28,7 @@ export async function* readRollups(
   const kept = new Map<string, SeriesNumber>();
   for (const { id, unit } of await connection.listStatistics()) {
     const series = seriesOf(id);
-    if (series !== undefined && series.unit === unit) kept.set(id, series.number);
+    if (series !== undefined && isSameUnit(series.unit, unit)) kept.set(id, series.number);
   }
   const ids = [...kept.keys()].sort();
   const ends = new Map<SeriesNumber, Micros>();
