@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { pino } from "pino";
 import type { Gap } from "../domain/gaps.ts";
 import type { Value } from "../domain/sample.ts";
 import { isoFromMicros, nowMicros } from "../lib/time.ts";
@@ -114,6 +115,23 @@ test("recovery mode is no home: nothing is taken for gone, and what was missed i
   assert.deepEqual([gap!.reason, gap!.state, first!.reason], ["stopped", "filled", "first_start"]);
   await recorder.caughtUp();
   await assertHoldsTruth(recorder.store, home);
+});
+
+test("another home in the place of the one recorded so far is told of, and takes over nothing of its entries", async (t) => {
+  await using first = await createSimulatedHome(PROMPT);
+  await using second = await createSimulatedHome({ ...PROMPT, seed: 2 });
+  const directory = temporaryDirectory(t);
+  const lines: string[] = [];
+  const log = pino({ level: "warn" }, { write: (line: string) => void lines.push(line) });
+  for (const home of [first, first, second]) {
+    assert.deepEqual(lines, [], "said of the same home");
+    await using recorder = await startRecorder(home, { directory, log });
+    await recorder.closed();
+    await recorder.caughtUp();
+    await assertHoldsTruth(recorder.store, home, (entityId) => home.registryId(entityId) === null);
+  }
+  assert.equal(lines.length, 1);
+  assert.match(lines[0]!, /another Home Assistant than the one recorded so far, of which none of \d+ entities is here/);
 });
 
 /** An entity is created at once and shows these states; answers its name and the subject of its series. */

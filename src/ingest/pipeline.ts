@@ -19,7 +19,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import type { HomeAssistantListener } from "../domain/connection.ts";
 import type { ContextSink } from "../domain/contexts.ts";
 import type { BackfillStatus } from "../domain/gaps.ts";
-import type { CurrentStates, EntityFacts, HomeConfig } from "../domain/home.ts";
+import type { CurrentStates, EntityFacts, HomeConfig, HomeSnapshot } from "../domain/home.ts";
 import type { HomeWriter } from "../domain/home-store.ts";
 import type { ChangeFeed, IngestStatus } from "../domain/ingest.ts";
 import type { EntityPointSink } from "../domain/line-protocol.ts";
@@ -27,6 +27,7 @@ import type { Micros } from "../domain/sample.ts";
 import { STATE_FIELD, STATE_MEASUREMENT } from "../domain/series.ts";
 import type { Logger } from "../lib/log.ts";
 import { nowMicros } from "../lib/time.ts";
+import { strangersTo } from "./another-home.ts";
 import { createChanges, type Leaving } from "./changes.ts";
 import { createDiscovery } from "./discovery.ts";
 import { createEntityPoints, type PointStore } from "./entity-points.ts";
@@ -246,6 +247,17 @@ export function createIngest(options: IngestOptions): Ingest {
     if (isUnregistered(entityId)) writes.appeared({ entityId, platform: index.platformOf(entityId) });
   };
 
+  /** What goes by its name alone is one series in both homes, and of the other's time nothing will be asked for. */
+  const warnOfAnotherHome = ({ registries }: HomeSnapshot): void => {
+    if (!known || options.gaps?.lastRun.durableUntil == null) return;
+    const strangers = strangersTo(registries.entity ?? [], known.ownersSince(now()));
+    if (strangers === 0) return;
+    log.warn(
+      `This is another Home Assistant than the one recorded so far, of which none of ${strangers} entities is here: ` +
+        "give it a DATA_DIR of its own, unless it is to go on in its place (docs/operation.md)",
+    );
+  };
+
   const changes = createChanges({
     index,
     states,
@@ -272,6 +284,7 @@ export function createIngest(options: IngestOptions): Ingest {
     log,
     queueEventsMax: options.queueEventsMax ?? QUEUE_EVENTS_MAX,
     onConfig,
+    onFirstSnapshot: warnOfAnotherHome,
     random,
     sleep,
   });

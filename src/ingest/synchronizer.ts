@@ -48,6 +48,8 @@ export interface SynchronizerOptions {
   readonly queueEventsMax: number;
   /** Hears what Home Assistant says of itself, at each snapshot and when it changed. */
   readonly onConfig: (config: HomeConfig) => void;
+  /** Sees what a snapshot holds, as long as none was applied, before any of it is. */
+  readonly onFirstSnapshot: (snapshot: HomeSnapshot) => void;
   readonly random: () => number;
   /** Rejects when aborted. */
   readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>;
@@ -84,7 +86,7 @@ export interface Synchronizer {
 
 export function createSynchronizer(options: SynchronizerOptions): Synchronizer {
   const { index, states, sampler, writes, discovery, changes, gaps, leaving } = options;
-  const { log, queueEventsMax, onConfig, random, sleep } = options;
+  const { log, queueEventsMax, onConfig, onFirstSnapshot, random, sleep } = options;
   let session: Session | undefined;
   /** Undefined while changes are taken as they arrive. */
   let queue: Queued[] | undefined;
@@ -174,6 +176,7 @@ export function createSynchronizer(options: SynchronizerOptions): Synchronizer {
     current.complete = state === "RUNNING";
     if (state === "NOT_RUNNING" || state === "STARTING") gaps?.starting();
     leaving.clear();
+    if (counts.snapshots === 0) onFirstSnapshot(snapshot);
     discovery.snapshot(snapshot);
     const left = [...leaving];
     changes.releaseAwaiting();

@@ -13,7 +13,7 @@ import type { Clocks } from "../ingest/clock-watch.ts";
 import type { FilterRules } from "../ingest/filter-rules.ts";
 import { valueOfState } from "../ingest/normalize.ts";
 import { createIngest, type Ingest } from "../ingest/pipeline.ts";
-import { silentLog } from "../lib/log.ts";
+import { type Logger, silentLog } from "../lib/log.ts";
 import { type Home, openHome } from "../metadata/home.ts";
 import { openStore, type Store, type StoreOptions } from "../timeseries/store.ts";
 import type { SimulatedHome, TruthRow } from "./simulated-home/simulated-home.ts";
@@ -41,6 +41,7 @@ export interface Recorder extends AsyncDisposable {
 
 export interface RecorderOptions {
   readonly directory: string;
+  readonly log?: Logger;
   readonly rules?: FilterRules;
   readonly backfillDays?: number;
   readonly queueEventsMax?: number;
@@ -63,7 +64,7 @@ const TIMING_OF_TESTS = { ...TIMING, retryFirstMs: 10, retryCapMs: 50, pingEvery
 /** Starts as `app.ts` does. */
 export async function startRecorder(simulated: SimulatedHome, options: RecorderOptions): Promise<Recorder> {
   const { directory, pause = () => undefined } = options;
-  const log = silentLog();
+  const log = options.log ?? silentLog();
   const settings = { busyTimeoutSeconds: 5, cacheSize: -2000, synchronous: "OFF" } as const;
   let ingesting: Ingest | undefined;
   const home = await openHome({ file: join(directory, "metadata.db"), settings, log });
