@@ -1,23 +1,23 @@
 /** Spellings that Home Assistant takes for those on the right, which it has come to write in their place. */
-const SPELLINGS: Readonly<Record<string, string>> = {
-  "BTU/(h×ft²)": "BTU/(h⋅ft²)",
-  dBa: "dBA",
-  RPM: "rpm",
-  ft3: "ft³",
-  m3: "m³",
-  "ft³/m": "ft³/min",
-  mVAr: "mvar",
-  VAr: "var",
-  kVAr: "kvar",
-  VArh: "varh",
-  kVArh: "kvarh",
-};
+const SPELLINGS: ReadonlyMap<string, string> = new Map([
+  ["BTU/(h×ft²)", "BTU/(h⋅ft²)"],
+  ["dBa", "dBA"],
+  ["RPM", "rpm"],
+  ["ft3", "ft³"],
+  ["m3", "m³"],
+  ["ft³/m", "ft³/min"],
+  ["mVAr", "mvar"],
+  ["VAr", "var"],
+  ["kVAr", "kvar"],
+  ["VArh", "varh"],
+  ["kVArh", "kvarh"],
+]);
 const MICRO_SIGN = "\u00b5";
 const GREEK_MU = "\u03bc";
 
 /** The one spelling of a unit that may be spelled in several ways; Home Assistant wrote the micro sign until 2025. */
 export function plainUnit(unit: string | null): string | null {
-  return unit === null ? null : (SPELLINGS[unit] ?? unit.replaceAll(MICRO_SIGN, GREEK_MU));
+  return unit === null ? null : (SPELLINGS.get(unit) ?? unit.replaceAll(MICRO_SIGN, GREEK_MU));
 }
 
 /** Whether numbers in both may be put together, as Home Assistant does in its own statistics. */
