@@ -115,6 +115,13 @@ export function entityIdOf({ name, subject }: Series): string {
   return name ?? subject;
 }
 
+/** Those in which something happened that nobody knows of: of many thousand gaps usually a few. */
+export function gapsWithLoss(gaps: readonly Gap[]): readonly Gap[] {
+  return gaps.filter(({ state, downtime, missingEntities }) => {
+    return downtime !== null || (state !== "filled" && (state !== "partial" || missingEntities.length > 0));
+  });
+}
+
 /** Whether something may have happened to an entity in between that nobody knows of. */
 function isInterrupted(gaps: readonly Gap[], entityId: string, from: Micros, to: Micros): boolean {
   return gaps.some(({ state, start, end, downtime, missingEntities }) => {

@@ -7,7 +7,7 @@ import { nowMicros } from "../lib/time.ts";
 import type { Api } from "./api.ts";
 import { decodeCursor, encodeCursor, type ListAsked } from "./cursors.ts";
 import { readAttributes } from "./event-attributes.ts";
-import { Event, entityIdOf, eventBody, parseEventId } from "./event-body.ts";
+import { Event, entityIdOf, eventBody, gapsWithLoss, parseEventId } from "./event-body.ts";
 import { readCauses } from "./event-causes.ts";
 import {
   chosenSeries,
@@ -79,7 +79,7 @@ export function eventRoutes(
     const before = await readInForce(samples, justBefore, told);
     const causes = await readCauses(contexts, samples, changes, told);
     const attributes = withAttributes ? await readAttributes(samples, changes, told) : undefined;
-    const ledger = gaps();
+    const ledger = gapsWithLoss(gaps());
     return changes.flatMap((change, i) => {
       const series = samples.describeSeries(change.series);
       const parts = { change, before: before[i], caused: causes[i]!, attributes: attributes?.[i] };

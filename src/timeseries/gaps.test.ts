@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { silentLog } from "../lib/log.ts";
+import { SETTLED_GAPS_MAX } from "./gaps.ts";
 import { openForWriting } from "./hot/database.ts";
 import { createLedgerWriter } from "./hot/ledger.ts";
 import { openStore, type Store } from "./store.ts";
@@ -82,6 +83,27 @@ test("of a hundred closed gaps the names of what they lack are kept, of older on
   const lost = "the names of 1000 missing entities are not kept any longer";
   assert.deepEqual([told.at(-1)?.note, told.at(-2)?.note, told.at(-3)?.note], [`a note; ${lost}`, lost, "a note"]);
   assert.deepEqual([told.at(-1)?.state, told.at(-1)?.downtime], ["partial", downtime], "the rest stays");
+});
+
+test("of gaps that are over the newest are kept, and those in which Home Assistant was down", async (t) => {
+  const directory = temporary(t);
+  const store = await open(directory);
+  const open1 = store.gaps.open("missed_event", 1);
+  const down2 = store.gaps.open("socket_closed", 2);
+  store.gaps.update(down2.id, { state: "partial", closedAt: 3, downtime: { start: 2, end: 3 } });
+  for (let n = 0; n < SETTLED_GAPS_MAX + 2; n++) {
+    const { id } = store.gaps.open("socket_closed", 10 + n);
+    store.gaps.update(id, { state: n === 0 ? "partial" : "filled", closedAt: 11 + n });
+  }
+  const kept = [open1.id, down2.id, ...Array.from({ length: SETTLED_GAPS_MAX }, (_, n) => n + 5)].reverse();
+  const ids = (told: Store) => told.gaps.list().map(({ id }) => id);
+  assert.deepEqual(ids(store), kept);
+  await store.close();
+  const again = await open(directory);
+  t.after(() => again.close());
+  assert.deepEqual(ids(again), kept);
+  again.gaps.update(open1.id, { state: "filled", closedAt: 20_000 });
+  assert.equal(again.gaps.list().length, SETTLED_GAPS_MAX + 1);
 });
 
 test("a downtime has its day added up anew once, not with each later word on its gap", async (t) => {

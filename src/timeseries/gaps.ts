@@ -4,6 +4,8 @@ import type { LedgerChange, StoredGap } from "./hot/ledger.ts";
 
 /** Closed gaps of which the names of missing entities are kept: a thousand for each restart of Home Assistant add up. */
 const NAMED_GAPS_MAX = 100;
+/** Gaps that are over and of which nothing is unknown, or nobody knows what: a proxy that cuts makes 3,000 a day. */
+export const SETTLED_GAPS_MAX = 10_000;
 
 export interface GapLedgerOptions {
   readonly stored: readonly StoredGap[];
@@ -53,7 +55,20 @@ export function createGapLedger({ stored, record, now, silent }: GapLedgerOption
       put({ ...gap, missingEntities: [], note: gap.note === null ? what : `${gap.note}; ${what}` });
     }
   };
+  /** A downtime is kept for good: figures go by it. */
+  const forgetSettled = (): void => {
+    if (gaps.size <= SETTLED_GAPS_MAX) return;
+    const settled = [...gaps.values()].filter(
+      ({ closedAt, downtime, missingEntities }) =>
+        closedAt !== null && downtime === null && missingEntities.length === 0,
+    );
+    for (const { id } of settled.slice(0, -SETTLED_GAPS_MAX)) {
+      gaps.delete(id);
+      record({ kind: "forgottenGap", id });
+    }
+  };
   forgetNames();
+  forgetSettled();
 
   return {
     open(reason, start) {
@@ -79,7 +94,10 @@ export function createGapLedger({ stored, record, now, silent }: GapLedgerOption
         record({ kind: "progress", id, part: "plan", text: null });
         record({ kind: "progress", id, part: "position", text: null });
       }
-      if (gap.closedAt !== null && gap.missingEntities.length > 0) forgetNames();
+      if (gap.closedAt !== null) {
+        if (gap.missingEntities.length > 0) forgetNames();
+        forgetSettled();
+      }
       if (change.downtime != null) {
         listSilences();
         silent?.(silenceOf(change.downtime));

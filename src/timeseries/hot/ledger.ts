@@ -14,6 +14,7 @@ import { readDurableUntil } from "./log-rows.ts";
 /** What a transaction does to the ledger of gaps and to rollups, beside its samples. */
 export type LedgerChange =
   | { readonly kind: "gap"; readonly gap: Gap }
+  | { readonly kind: "forgottenGap"; readonly id: number }
   | { readonly kind: "progress"; readonly id: number; readonly part: ProgressPart; readonly text: string | null }
   | { readonly kind: "rollup"; readonly rollup: HourlyRollup };
 
@@ -44,6 +45,7 @@ export function createLedgerWriter(db: DatabaseSync): LedgerWriter {
        missing_entities = excluded.missing_entities, note = excluded.note,
        down_from = excluded.down_from, down_to = excluded.down_to`,
   );
+  const forgottenGap = db.prepare("DELETE FROM gaps WHERE id = ?");
   const progress: Readonly<Record<ProgressPart, StatementSync>> = {
     plan: db.prepare("UPDATE gaps SET plan = ? WHERE id = ?"),
     position: db.prepare("UPDATE gaps SET position = ? WHERE id = ?"),
@@ -70,6 +72,9 @@ export function createLedgerWriter(db: DatabaseSync): LedgerWriter {
           gap.run(...gapColumns(change.gap));
           break;
         }
+        case "forgottenGap":
+          forgottenGap.run(change.id);
+          break;
         case "progress":
           progress[change.part].run(change.text, change.id);
           break;

@@ -175,7 +175,8 @@ function applyChange({ change: statements, ledger, contexts }: Database, change:
     contexts.write(change.context);
     return;
   }
-  if (change.kind === "gap" || change.kind === "progress" || change.kind === "rollup") {
+  const { kind } = change;
+  if (kind === "gap" || kind === "forgottenGap" || kind === "progress" || kind === "rollup") {
     ledger.apply(change);
     return;
   }
