@@ -34,8 +34,8 @@ export interface HomeAssistant extends AsyncDisposable {
   readonly folder: string;
   /** Its first one; null: it had none. */
   crash(): Promise<Crash | null>;
-  /** Starts it on the same port and resolves once it is RUNNING. */
-  start(): Promise<void>;
+  /** Starts it on the same port and resolves once it is RUNNING, in recovery mode where that is expected. */
+  start(expected?: "recovery mode"): Promise<void>;
   /** SIGTERM lets the recorder end its run; SIGKILL is a power cut. */
   stop(signal: "SIGTERM" | "SIGKILL"): Promise<void>;
 }
@@ -52,14 +52,14 @@ export async function startHomeAssistant(installation: Installation, folder: str
   let token: string | undefined;
   let crash: Crash | null = null;
 
-  const start = async () => {
+  const start = async (expected?: "recovery mode") => {
     writeConfiguration(folder, port);
     child = launch(installation, folder, log);
     child.once("exit", (_code, signal) => {
       if (CRASHES.includes(signal!)) crash ??= { signal: signal!, sinceMs: performance.now() - CRASH_TIMEOUT_MS };
     });
     try {
-      token = await awaitRunning(child, url, token);
+      token = await awaitRunning(child, url, token, expected === "recovery mode");
     } catch (cause) {
       await end(child, "SIGKILL");
       throw new Failure(`Home Assistant ${installation.version} did not start: ${messageOf(cause)}\n${tail(log)}`, {
@@ -106,7 +106,12 @@ function launch({ folder: installed, root }: Installation, configuration: string
 }
 
 /** Waits for the port, makes the user and token when there is none yet, waits for RUNNING, confirms the port. */
-async function awaitRunning(child: ChildProcess, url: string, known: string | undefined): Promise<string> {
+async function awaitRunning(
+  child: ChildProcess,
+  url: string,
+  known: string | undefined,
+  recovers: boolean,
+): Promise<string> {
   const waitFor = <Answer>(what: string, probe: () => Promise<Answer>) =>
     waitUntil(
       what,
@@ -124,8 +129,10 @@ async function awaitRunning(child: ChildProcess, url: string, known: string | un
     const config = body as { state?: string; recovery_mode?: boolean; safe_mode?: boolean };
     return status === 200 && config.state === "RUNNING" ? config : undefined;
   });
-  if (config.recovery_mode || config.safe_mode) throw new Failure("it runs in recovery mode");
-  await confirmPort(url, token);
+  if (recovers !== (config.recovery_mode === true) || config.safe_mode) {
+    throw new Failure(`it runs ${recovers ? "as usual" : "in recovery or safe mode"}`);
+  }
+  if (!recovers) await confirmPort(url, token);
   return token;
 }
 

@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { appendFileSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { startCountingProxy } from "../counting-proxy.ts";
@@ -27,6 +27,7 @@ export const outages: Scenario = {
     await nobodyThere(context);
     await homeAssistantAway(context, homeAssistant, "SIGTERM");
     await homeAssistantAway(context, homeAssistant, "SIGKILL");
+    await recoveryMode(context, homeAssistant);
     await programKilled(context);
   },
 };
@@ -72,6 +73,28 @@ async function homeAssistantAway(
   await sameStates(context, what, program);
   await sameStates(context, `${what}: a program started meanwhile`, late);
   await compareSince(context, what, nowMicros());
+}
+
+/** Without its configuration HA tells of an empty home, which is not taken for the home. */
+async function recoveryMode(context: Context, homeAssistant: HomeAssistant): Promise<void> {
+  const { program, report } = context;
+  const what = "HA in recovery mode";
+  const configuration = join(homeAssistant.folder, "configuration.yaml");
+  const good = readFileSync(configuration, "utf8");
+  const total = async (list: string) => (await program.read<{ readonly total: number }>(`${list}?limit=1`)).total;
+  const totals = async () => [await total("/api/devices"), await total("/api/entities"), await total("/api/v1/states")];
+  await settle(context);
+  const before = await totals();
+  await homeAssistant.stop("SIGTERM");
+  appendFileSync(configuration, "broken: [\n");
+  await homeAssistant.start("recovery mode");
+  await notReady(program, what, report, /recovery mode/);
+  report.equal(`${what}: devices, entities and states are those of before`, await totals(), before);
+  await homeAssistant.stop("SIGTERM");
+  writeFileSync(configuration, good);
+  await homeAssistant.start();
+  await ready(program, `${what}, then started as usual`, report);
+  await sameStates(context, `${what}, then started as usual`, program);
 }
 
 /** A power cut of our own: what was on disk is all there, once, and listening goes on. */
