@@ -34,6 +34,7 @@ const STATES: readonly (readonly [Value, string | null])[] = [
   ["on", 'state="on",value=1'],
   ["not_home", 'state="not_home",value=0'],
   ["On", 'state="On"'],
+  ["constructor", 'state="constructor"'],
   ["two\r\nlines\n", 'state="two lines"'],
   ["unavailable", null],
   ["unknown", null],

@@ -6,18 +6,18 @@ import type { ForwardedSeries } from "./forwarded-series.ts";
 type Fields = readonly (readonly [name: string, value: FieldValue])[];
 
 /** Home Assistant turns the state "on" and the like into numbers. */
-const STATE_NUMBERS: Readonly<Record<string, number>> = {
-  on: 1,
-  open: 1,
-  home: 1,
-  locked: 1,
-  unlocked: 0,
-  above_horizon: 1,
-  below_horizon: 0,
-  off: 0,
-  closed: 0,
-  not_home: 0,
-};
+const STATE_NUMBERS: ReadonlyMap<string, number> = new Map([
+  ["on", 1],
+  ["open", 1],
+  ["home", 1],
+  ["locked", 1],
+  ["unlocked", 0],
+  ["above_horizon", 1],
+  ["below_horizon", 0],
+  ["off", 0],
+  ["closed", 0],
+  ["not_home", 0],
+]);
 /** States that it does not write. */
 const NO_STATES = new Set(["unavailable", "unknown", ""]);
 /** What Python's float() takes; beside these it has words for what is no finite number. */
@@ -57,7 +57,7 @@ function fieldsOfState(value: Value): Fields {
   const number = pythonFloat(value);
   if (number !== undefined) return Number.isFinite(number) ? [["value", number]] : [];
   const text = value as string;
-  const meant = STATE_NUMBERS[text];
+  const meant = STATE_NUMBERS.get(text);
   return [["state", singleLine(text)], ...(meant === undefined ? [] : [["value", meant] as const])];
 }
 
