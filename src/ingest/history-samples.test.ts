@@ -99,6 +99,12 @@ const CASES: readonly {
     samples: [["brightness", 30, null]],
   },
   {
+    name: "the same of an attribute whose name all objects know",
+    rows: [UNAVAILABLE],
+    stored: { state: columns([30, "unavailable"]), constructor: columns([5, "a"]) },
+    samples: [["constructor", 30, null]],
+  },
+  {
     name: "against Home Assistant's state before the window, rather than what is stored before it",
     rows: [row("1", 10, { level: 8, room: "b" })],
     before: row("0", 9, { level: 8, room: "a" }),

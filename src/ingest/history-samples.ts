@@ -89,7 +89,7 @@ function addAttribute(samples: NewSample[], field: string, recorded: boolean, wi
 
 /** Undefined: the row says nothing of this attribute. */
 function valueIn(row: HistoryRow, field: string, recorded: boolean): Value | undefined {
-  if (row.state === null || (row.state === UNAVAILABLE && !(field in row.attributes))) return null;
+  if (row.state === null || (row.state === UNAVAILABLE && !Object.hasOwn(row.attributes, field))) return null;
   // A row without any attribute had too many of them for the recorder.
   if (!recorded || Object.keys(row.attributes).length === 0) return undefined;
   return valueOfAttribute(row.attributes[field]);
