@@ -31,5 +31,6 @@ test("LEAGUES have ids and paths of their own, and every sport's periods are kno
     assert.ok(periodsOf(id) !== null, id);
   }
   assert.deepEqual([periodsOf("ncaam"), periodsOf("mlb"), periodsOf("rugby/1")], [2, 9, null]);
+  assert.equal(periodsOf("constructor/1"), null);
   assert.deepEqual(leagueOf("hockey/ahl"), { id: "hockey/ahl", name: "hockey/ahl", path: "hockey/ahl" });
 });

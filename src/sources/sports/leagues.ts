@@ -41,13 +41,19 @@ export function parseLeague(text: string): LeagueId | undefined {
   return BY_PATH.get(wanted)?.id ?? (PATH.test(wanted) ? wanted : undefined);
 }
 
-const PERIODS: Readonly<Record<string, number>> = { football: 4, basketball: 4, baseball: 9, hockey: 3, soccer: 2 };
+const PERIODS: ReadonlyMap<string, number> = new Map([
+  ["football", 4],
+  ["basketball", 4],
+  ["baseball", 9],
+  ["hockey", 3],
+  ["soccer", 2],
+]);
 
 /** Periods of a game without overtime; null for sports that are not listed. */
 export function periodsOf(id: LeagueId): number | null {
   const { path } = leagueOf(id);
   // College men play two halves.
-  return path === "basketball/mens-college-basketball" ? 2 : (PERIODS[sportOf(path)] ?? null);
+  return path === "basketball/mens-college-basketball" ? 2 : (PERIODS.get(sportOf(path)) ?? null);
 }
 
 /** Soccer writes a record as wins, draws, losses; the others as wins, losses, ties. */

@@ -25,15 +25,15 @@ export interface NhlScore {
 }
 
 /** CRIT is the last minutes, still played; OVER is over and not yet official, so that the score may change. */
-const PHASES: Readonly<Record<string, Game["phase"]>> = {
-  FUT: "pre",
-  PRE: "pre",
-  LIVE: "in",
-  CRIT: "in",
-  OVER: "in",
-  FINAL: "post",
-  OFF: "post",
-};
+const PHASES: ReadonlyMap<string, Game["phase"]> = new Map([
+  ["FUT", "pre"],
+  ["PRE", "pre"],
+  ["LIVE", "in"],
+  ["CRIT", "in"],
+  ["OVER", "in"],
+  ["FINAL", "post"],
+  ["OFF", "post"],
+]);
 
 /** Undefined when it is no answer of that API. */
 export function parseNhlScores(answer: unknown): NhlScore[] | undefined {
@@ -48,7 +48,7 @@ function scoreOf(game: Json): NhlScore | undefined {
   const state = textOf(game.gameState) ?? "";
   const clock = objectOf(game.clock);
   const postponed = game.gameScheduleState === "PPD";
-  const phase = postponed ? "post" : (PHASES[state] ?? null);
+  const phase = postponed ? "post" : (PHASES.get(state) ?? null);
   return {
     start: Number.isFinite(start) ? start : null,
     home,

@@ -53,6 +53,7 @@ for (const [state, condition] of [
   ["FINAL", "final"],
   ["OFF", "final"],
   ["NEW", "unclear"],
+  ["constructor", "unclear"],
 ] as const) {
   test(`createNhl() takes ${state} for ${condition}`, async () => {
     assert.equal(conditionOf((await look([official(state, 2, 1)]))!), condition);

@@ -38,27 +38,27 @@ function rounded(value: number): number {
 }
 
 /** From the units that providers name, each to ours. */
-const CONVERSIONS: Readonly<Record<string, (value: number) => number>> = {
-  "°C": (value) => value,
-  celsius: (value) => value,
-  "°F": (value) => ((value - 32) * 5) / 9,
-  fahrenheit: (value) => ((value - 32) * 5) / 9,
-  "%": (value) => value,
-  hPa: (value) => value,
-  "m/s": (value) => value,
-  "km/h": (value) => value / 3.6,
-  "mp/h": (value) => value * 0.44704,
-  mph: (value) => value * 0.44704,
-  kn: (value) => (value * 1852) / 3600,
-  mm: (value) => value,
-  inch: (value) => value * 25.4,
-  "°": (value) => value,
-  degrees: (value) => value,
-};
+const CONVERSIONS: ReadonlyMap<string, (value: number) => number> = new Map([
+  ["°C", (value) => value],
+  ["celsius", (value) => value],
+  ["°F", (value) => ((value - 32) * 5) / 9],
+  ["fahrenheit", (value) => ((value - 32) * 5) / 9],
+  ["%", (value) => value],
+  ["hPa", (value) => value],
+  ["m/s", (value) => value],
+  ["km/h", (value) => value / 3.6],
+  ["mp/h", (value) => value * 0.44704],
+  ["mph", (value) => value * 0.44704],
+  ["kn", (value) => (value * 1852) / 3600],
+  ["mm", (value) => value],
+  ["inch", (value) => value * 25.4],
+  ["°", (value) => value],
+  ["degrees", (value) => value],
+]);
 
 /** How to convert from a unit that came with the data. Throws for one that is unknown: a guess would be false data. */
 export function conversionFrom(unit: unknown, field: string): (value: number) => number {
-  const convert = typeof unit === "string" ? CONVERSIONS[unit] : undefined;
+  const convert = typeof unit === "string" ? CONVERSIONS.get(unit) : undefined;
   if (convert === undefined) throw malformed(`${field} is in ${JSON.stringify(unit)}, a unit that is unknown here`);
   return convert;
 }

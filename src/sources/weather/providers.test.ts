@@ -167,6 +167,14 @@ test("MET Norway: the step nearest to now counts, and late ones have no conditio
   assert.throws(() => metNorway.read({ properties: { timeseries: [] } }, 0), /it has no steps/);
 });
 
+test("MET Norway: a unit that is unknown is no unit", () => {
+  for (const unit of ["K", "toString", "constructor", "hasOwnProperty", "__proto__"]) {
+    const units = { ...MET_NORWAY.properties.meta.units, wind_speed: unit };
+    const answer = { properties: { ...MET_NORWAY.properties, meta: { units } } };
+    assert.throws(() => metNorway.read(answer, 0), new RegExp(`wind_speed is in "${unit}", a unit that is unknown`));
+  }
+});
+
 test("MET Norway, as recorded", (t) => {
   const json = recorded(t, "metno_compact_2026-02_oslo.json");
   if (json === undefined) return;
