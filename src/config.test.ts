@@ -55,6 +55,7 @@ const FAULTS: Fault[] = [
   ["a flag that is none", { HA_VERIFY_SSL: "perhaps" }, /HA_VERIFY_SSL="perhaps": must be true or false/],
   ["any origin", { CORS_ORIGINS: "*" }, /CORS_ORIGINS="\*"/],
   ["a log level that is none", { LOG_LEVEL: "loud" }, /LOG_LEVEL="loud"/],
+  ["a log level that all objects know", { LOG_LEVEL: "constructor" }, /LOG_LEVEL="constructor"/],
   ["an allowed host that is none", { WEBHOOK_ALLOW: "nodered.local,a b" }, /WEBHOOK_ALLOW holds "a b"/],
   ["a host with its port", { ALLOWED_HOSTS: "pi.local,nas.local:8006" }, /ALLOWED_HOSTS="nas\.local:8006": must be/],
   ["a host with a scheme", { ALLOWED_HOSTS: "http://pi.local" }, /ALLOWED_HOSTS="http:\/\/pi\.local"/],

@@ -114,17 +114,17 @@ type Environment = Readonly<Record<string, string | undefined>>;
 const HA_URL_NAMES = ["HA_URL", "HA_HTTP_URL", "HOME_ASSISTANT_URL", "HA_WS_URL", "HASS_URL"];
 const HA_TOKEN_NAMES = ["HA_TOKEN", "HOME_ASSISTANT_TOKEN", "HASS_TOKEN"];
 
-const LOG_LEVELS: Readonly<Record<string, string>> = {
-  trace: "trace",
-  debug: "debug",
-  info: "info",
-  notice: "info",
-  warning: "warn",
-  warn: "warn",
-  error: "error",
-  critical: "fatal",
-  fatal: "fatal",
-};
+const LOG_LEVELS: ReadonlyMap<string, string> = new Map([
+  ["trace", "trace"],
+  ["debug", "debug"],
+  ["info", "info"],
+  ["notice", "info"],
+  ["warning", "warn"],
+  ["warn", "warn"],
+  ["error", "error"],
+  ["critical", "fatal"],
+  ["fatal", "fatal"],
+]);
 
 /** What a header holds. */
 const PRINTABLE = /^[\x20-\x7e]+$/;
@@ -238,7 +238,7 @@ export function readConfig(environment: Environment, defaults: { dataDir: string
   if (!haUrl && haToken && !supervisorToken) faults.push("HA_URL is not set: the address of Home Assistant");
 
   const level = text("LOG_LEVEL")?.toLowerCase() ?? "info";
-  if (!LOG_LEVELS[level]) fault("LOG_LEVEL", level, `must be one of ${Object.keys(LOG_LEVELS).join(", ")}`);
+  if (!LOG_LEVELS.has(level)) fault("LOG_LEVEL", level, `must be one of ${[...LOG_LEVELS.keys()].join(", ")}`);
   const format = text("LOG_FORMAT")?.toLowerCase() ?? "text";
   if (format !== "text" && format !== "json") fault("LOG_FORMAT", format, "must be text or json");
   const synchronous = text("SQLITE_SYNCHRONOUS")?.toUpperCase() ?? "FULL";
@@ -403,7 +403,7 @@ export function readConfig(environment: Environment, defaults: { dataDir: string
     sportsUserAgent,
     weather: attempt(weather, null),
     systemMetricsSeconds: number("SYSTEM_METRICS_SECONDS", 60, 0, 86_400),
-    logLevel: LOG_LEVELS[level] ?? "info",
+    logLevel: LOG_LEVELS.get(level) ?? "info",
     logFormat: format as Config["logFormat"],
     filter: attempt(() => readFilter(dataDir, keep), {}),
     notes,

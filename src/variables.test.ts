@@ -42,6 +42,7 @@ test("variablesWithoutEffect() leaves alone what is read, and what belongs to ot
     "NODE_OPTIONS",
     "npm_config_host",
     "POST",
+    "constructor",
   ];
   const environment = Object.fromEntries([...VARIABLES, ...others].map((name) => [name, "x"]));
   assert.deepEqual(variablesWithoutEffect(environment), []);

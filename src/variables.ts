@@ -21,36 +21,36 @@ export const VARIABLES: readonly string[] = [
 ];
 
 /** Names that the original system used, and what stands for them now; null: no longer needed. */
-const REPLACED: Readonly<Record<string, string | null>> = {
-  NABU_CASA_URL: "HA_URL",
-  NABU_CASA_TOKEN: "HA_TOKEN",
-  LOCAL_HA_URL: "HA_URL",
-  LOCAL_HA_TOKEN: "HA_TOKEN",
-  HA_SSL_VERIFY: "HA_VERIFY_SSL",
-  ENABLE_HOME_ASSISTANT: null,
-  ENABLE_AUTH: "API_AUTH",
-  DATA_API_HOST: "HOST",
-  SQLITE_DATABASE_URL: "DATABASE_URL",
-  WEBSOCKET_MAX_RETRIES: null,
-  WEBSOCKET_MAX_RETRY_DELAY: null,
-  MAX_WORKERS: null,
-  PROCESSING_RATE_LIMIT: null,
-  BATCH_SIZE: null,
-  BATCH_TIMEOUT: null,
-  MAX_MEMORY_MB: null,
-  ENRICHMENT_SERVICE_URL: null,
-  DATA_API_URL: null,
-  LOG_OUTPUT: null,
-  LOG_FILE_PATH: null,
-  WEATHER_API_URL: "WEATHER_BASE_URL",
-  WEATHER_DEFAULT_LOCATION: "WEATHER_LATITUDE and WEATHER_LONGITUDE",
-  WEATHER_LAT: "WEATHER_LATITUDE",
-  WEATHER_LON: "WEATHER_LONGITUDE",
-  WEATHER_ENRICHMENT_ENABLED: "WEATHER_PROVIDER",
-  WEATHER_CACHE_MINUTES: "WEATHER_POLL_MINUTES",
-  WEATHER_CACHE_SECONDS: "WEATHER_POLL_MINUTES",
-  WEATHER_UNITS: null,
-};
+const REPLACED: ReadonlyMap<string, string | null> = new Map([
+  ["NABU_CASA_URL", "HA_URL"],
+  ["NABU_CASA_TOKEN", "HA_TOKEN"],
+  ["LOCAL_HA_URL", "HA_URL"],
+  ["LOCAL_HA_TOKEN", "HA_TOKEN"],
+  ["HA_SSL_VERIFY", "HA_VERIFY_SSL"],
+  ["ENABLE_HOME_ASSISTANT", null],
+  ["ENABLE_AUTH", "API_AUTH"],
+  ["DATA_API_HOST", "HOST"],
+  ["SQLITE_DATABASE_URL", "DATABASE_URL"],
+  ["WEBSOCKET_MAX_RETRIES", null],
+  ["WEBSOCKET_MAX_RETRY_DELAY", null],
+  ["MAX_WORKERS", null],
+  ["PROCESSING_RATE_LIMIT", null],
+  ["BATCH_SIZE", null],
+  ["BATCH_TIMEOUT", null],
+  ["MAX_MEMORY_MB", null],
+  ["ENRICHMENT_SERVICE_URL", null],
+  ["DATA_API_URL", null],
+  ["LOG_OUTPUT", null],
+  ["LOG_FILE_PATH", null],
+  ["WEATHER_API_URL", "WEATHER_BASE_URL"],
+  ["WEATHER_DEFAULT_LOCATION", "WEATHER_LATITUDE and WEATHER_LONGITUDE"],
+  ["WEATHER_LAT", "WEATHER_LATITUDE"],
+  ["WEATHER_LON", "WEATHER_LONGITUDE"],
+  ["WEATHER_ENRICHMENT_ENABLED", "WEATHER_PROVIDER"],
+  ["WEATHER_CACHE_MINUTES", "WEATHER_POLL_MINUTES"],
+  ["WEATHER_CACHE_SECONDS", "WEATHER_POLL_MINUTES"],
+  ["WEATHER_UNITS", null],
+]);
 
 /** What begins so is meant for us. */
 const OURS = /^(HA|HASS|INFLUXDB|SPORTS|SQLITE|WEATHER|WEBHOOK)_/;
@@ -76,7 +76,7 @@ export function quotedVariables(environment: Environment): string[] {
 
 /** Null: not meant for us, as far as its name tells. */
 function reasonOf(name: string, environment: Environment): string | null {
-  const replacement = REPLACED[name];
+  const replacement = REPLACED.get(name);
   if (replacement !== undefined) return replacement === null ? "it is no longer needed" : `use ${replacement}`;
   // Whoever has set the right one, too, did not misspell it.
   const meant = VARIABLES.find((known) => environment[known] === undefined && isMisspelt(name, known));
