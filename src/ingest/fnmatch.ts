@@ -6,12 +6,24 @@
  * Source: https://docs.python.org/3/library/fnmatch.html
  */
 export function fnmatchToRegExp(glob: string): RegExp {
-  const characters = [...glob];
+  const [first = "", ...others] = partsOf([...glob]);
+  const last = others.pop();
+  // The leftmost place of a part is always good enough. What a look ahead has found stays found, so that names on which
+  // the rest does not fit are not tried in all ways: with four stars that would take minutes for a long one.
+  const middle = others.filter((part) => part !== "").map((part, i) => `(?=(.*?${part}))\\${i + 1}`);
+  return new RegExp(`^(?:${first}${middle.join("")}${last === undefined ? "" : `.*${last}`})$`, "su");
+}
+
+/** The sources of what stands between the stars. */
+function partsOf(characters: readonly string[]): string[] {
+  const parts: string[] = [];
   let source = "";
   for (let at = 0; at < characters.length; at++) {
     const character = characters[at]!;
-    if (character === "*") source += ".*";
-    else if (character === "?") source += ".";
+    if (character === "*") {
+      parts.push(source);
+      source = "";
+    } else if (character === "?") source += ".";
     else if (character === "[") {
       const end = endOfSet(characters, at + 1);
       if (end === undefined) source += literal("[");
@@ -21,7 +33,7 @@ export function fnmatchToRegExp(glob: string): RegExp {
       }
     } else source += literal(character);
   }
-  return new RegExp(`^(?:${source})$`, "su");
+  return [...parts, source];
 }
 
 /** Where the "]" of a set is; directly after "[" or "[!" it is a member, not the end. */
