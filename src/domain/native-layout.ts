@@ -12,6 +12,8 @@ export const NATIVE_TAGS = ["subject", "entity_id", "domain", "device_class", "d
 /** Field names of `native` that stand for something else; attributes of the same name get an underscore. */
 const TAKEN: ReadonlySet<string> = new Set(["value", "state", "kind", "time", ...NATIVE_TAGS]);
 const SUFFIXED = /_(?:str|kind)_*$/;
+/** Looked for where a row of them begins, not at each one: a name may have 64 KiB. */
+const UNDERSCORES_AT_END = /(?<!_)_+$/;
 
 /** The fields of a series: where its numbers, its texts, and its marks of neither are. */
 export interface FieldNames {
@@ -44,7 +46,7 @@ export function fieldOfName(measurement: string, name: string): { readonly field
 }
 
 function isEvaded(field: string): boolean {
-  return TAKEN.has(field.replace(/_+$/, "")) || SUFFIXED.test(field);
+  return TAKEN.has(field.replace(UNDERSCORES_AT_END, "")) || SUFFIXED.test(field);
 }
 
 /** Values that the protocol has no word for. */

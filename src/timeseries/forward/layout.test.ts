@@ -39,6 +39,13 @@ test("fieldNames() gives no two attributes, or kinds of value, the same field", 
   );
 });
 
+test("fieldNames() is quick with a long row of underscores", () => {
+  const field = `${"_".repeat(60_000)}a`;
+  const start = performance.now();
+  assert.equal(fieldNames({ measurement: "state", subject: "s", field }).number, field);
+  assert.ok(performance.now() - start < 500);
+});
+
 test("sampleValue() gives back what a native line said", () => {
   for (const value of [0, -1.5, "", "on", "removed", null, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]) {
     const line = lineEncoder("native", HALL)(1, value)!;
