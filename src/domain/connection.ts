@@ -59,8 +59,9 @@ export interface HomeConnection {
   readEntitySources(): Promise<ReadonlyMap<string, string> | null>;
   readStates(): Promise<readonly State[]>;
   /**
-   * Every recorded change in the span; `not_found` when this HA has no history. With `before`, an entity's first row
-   * may be the state in force at the start, which then has the microsecond before it as its times.
+   * Every recorded change in the span; `not_found` when this HA has no history, `unavailable` when its recorder failed to
+   * start. With `before`, an entity's first row may be the state in force at the start, which then has the microsecond
+   * before it as its times.
    * Ask in chunks: HA builds answers in memory, and none above 64 MiB is taken.
    */
   readHistory(

@@ -91,6 +91,17 @@ test("readHistory() asks nothing for nothing, and tells a Home Assistant without
   await assert.rejects(readHistory(asking(missing).ask, ["a.b"], SPAN, { attributes: true }, odd), {
     code: "not_found",
   });
+  for (const [info, code] of [
+    [{ thread_running: false }, "unavailable"],
+    [{ thread_running: true }, "not_found"],
+    [null, "not_found"],
+  ] as const) {
+    const ask: Ask = async (type) => {
+      if (type !== "recorder/info") throw missing;
+      return info;
+    };
+    await assert.rejects(readHistory(ask, ["a.b"], SPAN, { attributes: true }, odd), { code });
+  }
   for (const strange of [null, [], { "a.b": null }]) {
     await assert.rejects(readHistory(asking(strange).ask, ["a.b"], SPAN, { attributes: true }, odd), {
       code: "unavailable",

@@ -22,7 +22,7 @@ export async function readHistory(
   const histories = new Map<string, readonly HistoryRow[]>();
   // Home Assistant refuses an empty list.
   if (entityIds.length === 0 || span.end <= span.start) return histories;
-  const answer = await ask("history/history_during_period", {
+  const fields = {
     // HA leaves out what changed exactly at the start, we include it.
     start_time: isoFromMicros(span.start - 1),
     end_time: isoFromMicros(span.end),
@@ -34,12 +34,25 @@ export async function readHistory(
     significant_changes_only: false,
     minimal_response: false,
     no_attributes: !options.attributes,
+  };
+  const answer = await ask("history/history_during_period", fields).catch(async (error: unknown) => {
+    if (!isMissing(error) || !(await hasRecorderFailed(ask))) throw error;
+    throw new AppError("unavailable", "Home Assistant's recorder has not started, see Home Assistant's log");
   });
   for (const [entityId, rows] of parseLists("history/history_during_period", answer)) {
     const history = parseHistory(rows, span, options.before === true, odd);
     if (history.length > 0) histories.set(entityId, history);
   }
   return histories;
+}
+
+/**
+ * A recorder whose database could not be opened at the start, such as one on another machine, takes history along: Home
+ * Assistant runs as if it had none, until it is started again.
+ */
+async function hasRecorderFailed(ask: Ask): Promise<boolean> {
+  const info = await ask("recorder/info").catch(() => null);
+  return isRaw(info) && info.thread_running === false;
 }
 
 /**

@@ -117,6 +117,26 @@ test("recovery mode is no home: nothing is taken for gone, and what was missed i
   await assertHoldsTruth(recorder.store, home);
 });
 
+test("a gap waits for a recorder that failed to start", async (t) => {
+  await using home = await createSimulatedHome(PROMPT);
+  const directory = temporaryDirectory(t);
+  {
+    await using recorder = await startRecorder(home, { directory });
+    await recorder.closed();
+    await recorder.caughtUp();
+  }
+  await home.burst(500);
+  home.failRecorder(true);
+  await using recorder = await startRecorder(home, { directory });
+  await recorder.until(() => recorder.sleeps.length > 3, "attempts to fill the gap");
+  assert.equal(recorder.store.gaps.list()[0]!.state, "filling");
+  home.failRecorder(false);
+  const [gap] = await recorder.closed();
+  assert.deepEqual([gap!.reason, gap!.state, gap!.note], ["stopped", "filled", null]);
+  await recorder.caughtUp();
+  await assertHoldsTruth(recorder.store, home);
+});
+
 test("another home in the place of the one recorded so far is told of, and takes over nothing of its entries", async (t) => {
   await using first = await createSimulatedHome(PROMPT);
   await using second = await createSimulatedHome({ ...PROMPT, seed: 2 });

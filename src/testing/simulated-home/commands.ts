@@ -101,11 +101,16 @@ function isWholeRegistry(type: string): boolean {
   return /^config\/\w+_registry\/list$|^config_entries\/get$/.test(type);
 }
 
-/** In recovery mode nothing is left of the home, and of the integrations those that no start does without. */
+/** In recovery mode nothing is left of the home. */
 function isEmptyInRecovery(type: string): boolean {
   return type === "get_states" || isWholeRegistry(type);
 }
-const NOT_IN_RECOVERY = /^(?:history|logbook|recorder)\//;
+
+/** Integrations that are not loaded know no commands; a recorder that failed still says so. */
+function isAbsent(type: string, { recoveryMode, recorderFailed }: Faults): boolean {
+  if (recorderFailed && type === "recorder/info") return false;
+  return (recoveryMode || recorderFailed) && /^(?:history|logbook|recorder)\//.test(type);
+}
 
 export async function runCommand(
   { table, version, faults }: Commands,
@@ -113,8 +118,7 @@ export async function runCommand(
   message: { readonly id: number; readonly type: string },
 ): Promise<Answer> {
   const command = table[message.type];
-  const isAbsent = faults.recoveryMode && NOT_IN_RECOVERY.test(message.type);
-  if (!command || isAbsent || !isAtLeast(version, command.since ?? "2024.3")) {
+  if (!command || isAbsent(message.type, faults) || !isAtLeast(version, command.since ?? "2024.3")) {
     return { error: { code: "unknown_command", message: "Unknown command." } };
   }
   if (faults.recoveryMode && isEmptyInRecovery(message.type)) return { resultJson: "[]" };
@@ -325,8 +329,8 @@ export function createCommands(parts: CommandsParts): Commands {
         max_backlog: 65_000,
         migration_in_progress: false,
         migration_is_live: false,
-        recording: true,
-        thread_running: true,
+        recording: !faults.recorderFailed,
+        thread_running: !faults.recorderFailed,
       }),
     },
     subscribe_events: {

@@ -4,6 +4,8 @@ export interface Faults {
   tokenRejected: boolean;
   /** The configuration is broken: no integration is loaded, and the registries are told as empty. */
   recoveryMode: boolean;
+  /** The recorder's database could not be opened: what needs it is not loaded, though the home runs. */
+  recorderFailed: boolean;
   /** How much longer answers with whole registries take. */
   registriesDelayMs: number;
   /**
@@ -21,6 +23,7 @@ export function createFaults(): Faults {
     frozen: false,
     tokenRejected: false,
     recoveryMode: false,
+    recorderFailed: false,
     registriesDelayMs: 0,
     cutAt(step, times = 1) {
       cuts.set(step, times);

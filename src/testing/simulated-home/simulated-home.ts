@@ -125,6 +125,8 @@ export interface SimulatedHome extends AsyncDisposable {
   /** Makes everything so far visible to history, as the next commit would. */
   commitRecorder(): void;
   purgeRecorder(before: Micros): void;
+  /** Its database cannot be opened, as it is seen after a start of Home Assistant; false: it is back. */
+  failRecorder(fail: boolean): void;
   /** What the recorder recorded, in the order of writing. */
   truth(): Generator<TruthRow>;
   close(): Promise<void>;
@@ -264,6 +266,9 @@ export async function createSimulatedHome(options: SimulatedHomeOptions = {}): P
     recoveryMode(on) {
       faults.recoveryMode = on;
       for (const connection of server.connections) connection.end();
+    },
+    failRecorder(fail) {
+      faults.recorderFailed = fail;
     },
     sendBrokenJson() {
       for (const connection of server.connections) connection.sendText("{nonsense");
