@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { type AddressInfo, connect } from "node:net";
 import { type TestContext, test } from "node:test";
 import { apiOptions } from "../testing/api-doubles.ts";
 import { exchange } from "../testing/raw-http.ts";
@@ -131,4 +133,26 @@ test("createApi() refuses what /write must not meet in InfluxDB's form", async (
   const answer = await exchange("POST /write HTTP/1.1\r\nConnection: close\r\n\r\n");
   assert.match(answer, /^HTTP\/1\.1 400 /);
   assert.match(answer, /\r\n\r\n\{"error":"[^"]*\\"Host\\" is missing/);
+});
+
+test("createApi() refuses what a connection asks on top of many requests that wait for their answers", async (t) => {
+  const { exchange } = await listening(t);
+  const request = (more = "") => `GET /api/devices HTTP/1.1\r\nHost: localhost\r\n${more}\r\n`;
+  const answer = await exchange(request().repeat(99) + request("Connection: close\r\n"));
+  const statuses = [...answer.matchAll(/HTTP\/1\.1 (\d+) /g)].map(([, status]) => status);
+  assert.equal(statuses.length, 100);
+  assert.ok(statuses.slice(0, 16).every((status) => status === "200"));
+  const [refusal = ""] = /\{"code":"unavailable".*?\}/.exec(answer) ?? [];
+  assert.match(refusal, /16 requests of this connection wait/);
+});
+
+test("createApi() answers any number of requests that a connection sends one after the other", async (t) => {
+  const { api } = await listening(t);
+  const socket = connect((api.server.address() as AddressInfo).port, "127.0.0.1").setEncoding("utf8");
+  t.after(() => socket.destroy());
+  for (let i = 0; i < 40; i++) {
+    socket.write("HEAD /api/devices HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    const [head] = await once(socket, "data");
+    assert.match(head, /^HTTP\/1\.1 200 /);
+  }
 });

@@ -58,6 +58,7 @@ import type { StatusSources } from "./status.ts";
 import { storageRoutes } from "./storage.ts";
 import { createChangeStream, streamRoutes } from "./stream.ts";
 import { teamRoutes } from "./teams.ts";
+import { boundUnanswered } from "./unanswered.ts";
 import { compileValidator } from "./validate.ts";
 import { webRoutes } from "./web.ts";
 import { webhookRoutes } from "./webhooks.ts";
@@ -283,6 +284,7 @@ function createServer({ access, log, demo, remedy }: ServerOptions): Api {
   boundRestOfBody(server, REQUEST_TIMEOUT_MS);
   keepPendingAnswers(server);
   installAccess(server, access, admit);
+  boundUnanswered(server);
   installErrors(server, remedy);
   refuseExpectations(server);
   refuseMalformedQueries(server);
