@@ -51,9 +51,10 @@ export async function unpack(file: string, prefix: string): Promise<string> {
   }
 }
 
-/** What else somebody may have put into it, links above all, is left in it. */
+/** What else somebody may have put into it, links above all, is left in it; so is a folder by the name of a file. */
 function isOfCopy(path: string, entry: object): boolean {
   const name = path.replace(/^\.\//, "").replace(/\/$/, "");
-  const isPlain = "type" in entry && (entry.type === "File" || entry.type === "Directory");
-  return isPlain && (name === ABOUT || FILES.includes(name) || name === ARCHIVE || name.startsWith(`${ARCHIVE}/`));
+  const type = "type" in entry ? entry.type : undefined;
+  if (name.startsWith(`${ARCHIVE}/`)) return type === "File" || type === "Directory";
+  return name === ARCHIVE ? type === "Directory" : type === "File" && (name === ABOUT || FILES.includes(name));
 }

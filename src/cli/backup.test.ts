@@ -534,3 +534,20 @@ test("backup refuses a damaged database, and says so", async (t) => {
     [],
   );
 });
+
+test("restore takes no folder for a file of a backup, and no file for its archive", async (t) => {
+  const { directory, file } = await withBackup(t);
+  const spoiled = join(directory, "spoiled.tar.gz");
+  const folder = join(directory, "own");
+  mkdirSync(join(folder, "webhooks.key/inside"), { recursive: true });
+  mkdirSync(join(folder, "ha-ingestor.yaml"));
+  spawnSync("tar", ["-xzf", file, "-C", folder, "backup.json", "metadata.db"]);
+  const { sha256: _, ...about } = JSON.parse(readFileSync(join(folder, "backup.json"), "utf8"));
+  writeFileSync(join(folder, "backup.json"), JSON.stringify(about));
+  writeFileSync(join(folder, "archive"), "no folder");
+  create({ cwd: folder, gzip: true, file: spoiled, sync: true }, readdirSync(folder));
+  const restored = run(directory, `restore ${spoiled}`);
+  const names = readdirSync(join(directory, "data"));
+  assert.ok(names.includes("metadata.db"), restored.stderr);
+  for (const name of ["webhooks.key", "ha-ingestor.yaml", "archive"]) assert.ok(!names.includes(name), name);
+});
