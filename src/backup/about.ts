@@ -4,6 +4,7 @@ import { DatabaseSync } from "node:sqlite";
 import { AppError, messageOf } from "../domain/errors.ts";
 import { isKnown, type Migration } from "../lib/migrate.ts";
 import { sha256Of } from "../lib/sha256-of.ts";
+import { daysOfPath } from "../timeseries/archive/parquet/paths.ts";
 import { ABOUT, DATABASES, FILES, METADATA, TIMESERIES, WEBHOOKS } from "./data-files.ts";
 
 /** Of what `ABOUT` says; another one is refused. */
@@ -84,6 +85,18 @@ export function assertKnownRevisions(folder: string, migrations: Readonly<Record
         throw new AppError("invalid", `its ${name} is of a newer version than this program`);
     });
   }
+}
+
+/** Throws `invalid` where a copy lists files that the archive never writes: the service removes what it lists as obsolete. */
+export function assertOwnFiles(folder: string): void {
+  withCopy(folder, TIMESERIES, (database) => {
+    const foreign = database
+      .prepare("SELECT path FROM archive_files")
+      .all()
+      .find(({ path }) => daysOfPath(String(path)) === undefined);
+    if (foreign === undefined) return;
+    throw new AppError("invalid", `its ${TIMESERIES} lists "${foreign.path}", which is no file of an archive`);
+  });
 }
 
 /** Undefined where the copy has no such database. */

@@ -303,6 +303,31 @@ test("restore refuses a backup of a newer version, which this one could not star
   }
 });
 
+test("restore refuses a backup that lists files outside of its archive, which the service would remove", async (t) => {
+  const { directory, file } = await withBackup(t);
+  const folder = join(directory, "own");
+  mkdirSync(folder);
+  spawnSync("tar", ["-xzf", file, "-C", folder]);
+  const database = new DatabaseSync(join(folder, "timeseries.db"));
+  const list = database.prepare(
+    `INSERT INTO archive_files (path, first_day, end_day, rows, min_ts, max_ts, bytes, sha256, sealed_at, obsolete)
+     VALUES (?, 0, 1, 0, 0, 0, 0, '', 0, 1)`,
+  );
+  list.run("1970/01/1970-01-01.parquet");
+  list.run("../../1970-01-01.parquet");
+  database.close();
+  const spoiled = join(directory, "spoiled.tar.gz");
+  create({ cwd: folder, gzip: true, file: spoiled, sync: true }, readdirSync(folder));
+  for (const words of ["restore", "restore --dry-run"]) {
+    const { status, stderr } = run(directory, `${words} ${spoiled}`);
+    assert.equal(status, 1);
+    assert.match(
+      stderr,
+      /: its timeseries\.db lists "\.\.\/\.\.\/1970-01-01\.parquet", which is no file of an archive; nothing/,
+    );
+  }
+});
+
 test("restore names what was packed and is not there any more, and its dry run takes that for not whole", async (t) => {
   const { directory, file } = await withBackup(t);
   const folder = join(directory, "own");

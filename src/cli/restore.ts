@@ -3,6 +3,7 @@ import { dirname, join, resolve } from "node:path";
 import {
   type About,
   assertKnownRevisions,
+  assertOwnFiles,
   type Contents,
   changedFiles,
   checkDatabases,
@@ -85,6 +86,7 @@ async function checked(file: string, prefix: string, config: Config): Promise<Ch
     });
     const changed = changedFiles(copy, about);
     const contents = checkDatabases(copy);
+    assertOwnFiles(copy);
     const faults = [...changed, ...lacking(contents, about.contents), ...damagedFiles(copy, config)];
     for (const fault of faults) console.log(`FAULT  ${fault}`);
     return { copy, about, contents, faults: faults.length };
