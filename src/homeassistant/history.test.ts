@@ -54,6 +54,7 @@ test("readHistory() decodes the compressed form, keeps to its span, and counts o
       { s: "before", a: {}, lu: at(-1) },
       { s: "first", a: { unit: "W" }, lu: at(0) },
       { s: "attributes only", lu: at(2), lc: at(1) },
+      { s: "changed at no time that can be kept", lu: at(2), lc: -62_135_596_800 },
       { s: "", a: null, lu: at(3) },
       { s: null, a: {}, lu: at(4) },
       { s: 7, lu: at(5) },
@@ -75,6 +76,7 @@ test("readHistory() decodes the compressed form, keeps to its span, and counts o
   assert.deepEqual(history.get("sensor.a"), [
     row("first", 0, { unit: "W" }),
     row("attributes only", 2, {}, 1),
+    row("changed at no time that can be kept", 2),
     row("", 3),
     row(null, 4),
     row("last", 60e6 - 1),

@@ -1,7 +1,7 @@
 import type { HistoryRow, StatisticsRow } from "../domain/connection.ts";
 import { AppError } from "../domain/errors.ts";
 import type { Micros, Span } from "../domain/sample.ts";
-import { isoFromMicros, microsFromSeconds } from "../lib/time.ts";
+import { isoFromMicros, keepable, microsFromSeconds } from "../lib/time.ts";
 import { isMissing } from "./commands.ts";
 import { isRaw, numberOrNull, parseAttributes, textOrNull } from "./messages.ts";
 import type { OddMessages } from "./odd-messages.ts";
@@ -69,7 +69,8 @@ function parseHistory(rows: readonly unknown[], span: Span, before: boolean, odd
     const lastUpdated = microsFromSeconds(row.lu);
     if (lastUpdated >= span.end) continue;
     if (lastUpdated >= span.start) {
-      const lastChanged = typeof row.lc === "number" ? microsFromSeconds(row.lc) : lastUpdated;
+      const changed = typeof row.lc === "number" ? keepable(microsFromSeconds(row.lc)) : Number.NaN;
+      const lastChanged = Number.isNaN(changed) ? lastUpdated : changed;
       history.push({ state: row.s, attributes: parseAttributes(row.a), lastChanged, lastUpdated });
     } else if (before) {
       const at = span.start - 1;
@@ -182,5 +183,5 @@ function unexpected(type: string): AppError {
 }
 
 function microsFromMillis(value: unknown): Micros {
-  return typeof value === "number" && Number.isFinite(value) ? Math.round(value * 1000) : Number.NaN;
+  return typeof value === "number" ? keepable(Math.round(value * 1000)) : Number.NaN;
 }

@@ -40,6 +40,8 @@ const TIMES: [string, Raw, [number, number, number] | undefined][] = [
   ["last_updated missing", { last_updated: undefined }, [M1, M1, M3]],
   ["last_changed missing", { last_changed: undefined }, [M2, M2, M3]],
   ["last_changed no time", { last_changed: "yesterday" }, [M2, M2, M3]],
+  ["last_changed before all times that can be kept", { last_changed: "0001-01-01T00:00:00+00:00" }, [M2, M2, M3]],
+  ["last_updated after all of them", { last_updated: "9999-12-31T23:59:59+00:00" }, [M1, M1, M3]],
   ["all the same", { last_changed: T1, last_updated: T1, last_reported: T1 }, [M1, M1, M1]],
   ["neither changed nor updated", { last_changed: null, last_updated: 7 }, undefined],
 ];

@@ -10,7 +10,7 @@ import {
 import type { Micros } from "../domain/sample.ts";
 import { parseExactJson } from "../lib/exact-json.ts";
 import { isObject } from "../lib/is-object.ts";
-import { microsFromIso } from "../lib/time.ts";
+import { keepable, microsFromIso } from "../lib/time.ts";
 
 /** A JSON object of which nothing is known yet. */
 export type Raw = Readonly<Record<string, unknown>>;
@@ -91,7 +91,7 @@ export class UnreadState implements OldState {
     if (context === -1 || text.indexOf("}", context) !== text.length - 2) return undefined;
     const time = text.lastIndexOf('"', context - 1);
     if (!text.startsWith(LAST_UPDATED, time - LAST_UPDATED.length)) return undefined;
-    const lastUpdated = microsFromIso(text.slice(time + 1, context));
+    const lastUpdated = moment(text.slice(time + 1, context));
     return Number.isNaN(lastUpdated) ? undefined : new UnreadState(text, lastUpdated);
   }
 
@@ -158,7 +158,7 @@ function isEntityId(value: unknown): value is string {
 }
 
 function moment(value: unknown): number {
-  return typeof value === "string" ? microsFromIso(value) : Number.NaN;
+  return typeof value === "string" ? keepable(microsFromIso(value)) : Number.NaN;
 }
 
 function parseContext(raw: unknown): StateContext | null {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { isoFromMicros, microsFromIso, microsFromSeconds } from "./time.ts";
+import { isoFromMicros, keepable, microsFromIso, microsFromSeconds } from "./time.ts";
 
 const CASES: [string, number][] = [
   ["1970-01-01T00:00:00+00:00", 0],
@@ -60,5 +60,23 @@ test("microsFromSeconds() rounds halves to even, as Python does for HA's ISO tex
 test("isoFromMicros() and microsFromIso() are inverse", () => {
   for (const micros of [0, -1, 1795518243577164, 1795518243000001, 1e15]) {
     assert.equal(microsFromIso(isoFromMicros(micros)), micros);
+  }
+});
+
+test("keepable() is NaN for what is no whole microsecond", () => {
+  for (const iso of ["1685-01-01T00:00:00Z", "1969-12-31T23:59:59.999999Z", "2255-01-01T00:00:00Z"]) {
+    assert.equal(keepable(microsFromIso(iso)), microsFromIso(iso));
+  }
+  for (const iso of [
+    "0001-01-01T00:00:00Z",
+    "1684-01-01T00:00:00Z",
+    "2256-01-01T00:00:00Z",
+    "9999-12-31T23:59:59Z",
+    "",
+  ]) {
+    assert.ok(Number.isNaN(keepable(microsFromIso(iso))), iso);
+  }
+  for (const seconds of [Number.POSITIVE_INFINITY, -1e10, 1e10]) {
+    assert.ok(Number.isNaN(keepable(microsFromSeconds(seconds))));
   }
 });

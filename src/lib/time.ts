@@ -74,6 +74,14 @@ export function microsFromSeconds(seconds: number): number {
   return whole * 1_000_000 + even;
 }
 
+/**
+ * A moment from outside as it may be kept; NaN before 1684 and after 2255, where doubles have no whole microseconds any
+ * more: the store takes none of these, and SQLite gives none of them back.
+ */
+export function keepable(micros: number): number {
+  return Number.isSafeInteger(micros) ? micros : Number.NaN;
+}
+
 /** ISO 8601 in UTC with "Z" and six digits of a second. */
 export function isoFromMicros(micros: number): string {
   const millis = Math.floor(micros / 1000);

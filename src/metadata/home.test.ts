@@ -482,11 +482,13 @@ const WRONG: readonly ["device" | "entity", string, unknown, string][] = [
   ["entity", "id", ["q"], "a text"],
   ["entity", "created_at", "yesterday", "a time: epoch seconds or ISO 8601"],
   ["entity", "modified_at", 1.7e12, "a time: epoch seconds or ISO 8601"],
+  ["entity", "modified_at", 9e10, "a time: epoch seconds or ISO 8601"],
   ["entity", "modified_at", -1, "a time: epoch seconds or ISO 8601"],
   ["device", "id", { a: 1 }, "a text"],
   ["device", "sw_version", [1, 2], "a text"],
   ["device", "config_entries", "entry", "a list of texts"],
   ["device", "identifiers", ["hue", "1"], "a list of lists"],
+  ["device", "created_at", "9999-01-01T00:00:00Z", "a time: epoch seconds or ISO 8601"],
   ["device", "created_at", "2026-02-30T00:00:00Z", "a time: epoch seconds or ISO 8601"],
 ];
 for (const [kind, field, value, form] of WRONG) {

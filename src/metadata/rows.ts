@@ -1,6 +1,6 @@
 import type { RegistryKind, RegistryRow } from "../domain/home.ts";
 import { isObject } from "../lib/is-object.ts";
-import { microsFromIso, microsFromSeconds } from "../lib/time.ts";
+import { keepable, microsFromIso, microsFromSeconds } from "../lib/time.ts";
 
 /**
  * From Home Assistant's registry rows to columns. Every field may be missing, null or of an odd type in some version
@@ -41,11 +41,9 @@ export function textList(value: unknown): string {
 
 /** Registry times are float seconds (0 = unknown), in some versions and other senders ISO text. */
 export function moment(value: unknown): number | null {
-  if (typeof value === "string") {
-    const micros = microsFromIso(value);
-    return Number.isNaN(micros) ? null : micros;
-  }
-  return typeof value === "number" && value > 0 && value < 1e11 ? microsFromSeconds(value) : null;
+  const isSeconds = typeof value === "number" && value > 0;
+  const micros = typeof value === "string" ? microsFromIso(value) : isSeconds ? microsFromSeconds(value) : Number.NaN;
+  return Number.isNaN(keepable(micros)) ? null : micros;
 }
 
 function first(value: unknown): unknown {
