@@ -39,11 +39,11 @@ test("fieldNames() gives no two attributes, or kinds of value, the same field", 
   );
 });
 
-test("fieldNames() is quick with a long row of underscores", () => {
-  const field = `${"_".repeat(60_000)}a`;
+test("fieldNames() looks at a long row of underscores once, not from each of them on, which takes minutes", () => {
+  const field = `${"_".repeat(500_000)}a`;
   const start = performance.now();
   assert.equal(fieldNames({ measurement: "state", subject: "s", field }).number, field);
-  assert.ok(performance.now() - start < 500);
+  assert.ok(performance.now() - start < 30_000);
 });
 
 test("sampleValue() gives back what a native line said", () => {
