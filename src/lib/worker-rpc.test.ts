@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setFlagsFromString } from "node:v8";
-import { shareThread, startOnDemand } from "./worker-rpc.ts";
+import { shareThread, startOnDemand, startWorker } from "./worker-rpc.ts";
 
 type Echo = {
   thread(argument: null): number;
@@ -137,4 +137,12 @@ test("shareThread() tells all parts of the thread's death, and whoever comes the
   await other.terminate();
   assert.equal(await next.call("thread", null), started);
   await next.terminate();
+});
+
+test("a call whose argument cannot be copied is refused, and nothing waits for it", async (t) => {
+  const worker = startWorker<Echo>(FILE, {}, (error) => assert.fail(error));
+  t.after(() => worker.terminate());
+  await assert.rejects(worker.call("fail", (() => "") as unknown as string), { name: "DataCloneError" });
+  assert.equal(worker.pending, 0);
+  assert.equal(await worker.call("work", 20), false, "nor does a thread at work think so");
 });

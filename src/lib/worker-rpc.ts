@@ -99,10 +99,11 @@ export function startWorker<C extends Commands>(
     call(name, argument, transfer = []) {
       if (ended) return Promise.reject(ended);
       const id = ++lastId;
-      Atomics.store(newestCall, 0, id);
       return new Promise((resolve, reject) => {
-        waiting.set(id, { resolve: resolve as (result: unknown) => void, reject });
+        // Throws where the argument cannot be copied: then there is no call.
         worker.postMessage({ id, name, argument } satisfies Request, transfer as Transferable[]);
+        Atomics.store(newestCall, 0, id);
+        waiting.set(id, { resolve: resolve as (result: unknown) => void, reject });
       });
     },
     get pending() {
