@@ -26,12 +26,20 @@ export function stateEvent(change: StateChange, areasOf: AreasOf): NewEvent | un
   };
 }
 
+/** As deep as Home Assistant's own JSON can be. Deeper ones, of whatever else speaks for it, cannot be handed to a thread. */
+const LEVELS_MAX = 254;
+
+function nestsBeyond(levels: number, value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  return levels === 0 || Object.values(value).some((inner) => nestsBeyond(levels - 1, inner));
+}
+
 function stateOf(state: State | null): Record<string, unknown> | null {
   if (state === null) return null;
   const { attributes, context } = state;
   return {
     state: state.state,
-    attributes,
+    attributes: nestsBeyond(LEVELS_MAX, attributes) ? {} : attributes,
     last_changed: isoFromMicros(state.lastChanged),
     last_updated: isoFromMicros(state.lastUpdated),
     context: context === null ? null : { id: context.id, parent_id: context.parentId, user_id: context.userId },

@@ -155,6 +155,29 @@ test("watch() tells of the state changes that somebody asks for, in order, and o
   assert.ok(third!.body.length <= 20_000);
 });
 
+test("watch() tells of a state whose attributes nest without end, and of those after it", {
+  timeout: 30_000,
+}, async (t) => {
+  const { receiver, open } = await setup(t);
+  const webhooks = await open();
+  t.after(() => webhooks.close());
+  const changes = feed();
+  webhooks.watch(changes, () => []);
+  await webhooks.register({ url: receiver.url, events: ["state_changed"], entity: ["light.*"], secret: SECRET });
+  const nested = (levels: number): unknown => JSON.parse("[".repeat(levels) + "]".repeat(levels));
+  changes.emit(change("light.hall", "off", "on", { endless: nested(100_000) }));
+  changes.emit(change("light.hall", "on", "off", { deep: nested(200) }, AT + 1));
+  await receiver.has(2);
+  const told = receiver.received.map(({ json }) => json.data as { new_state: Record<string, unknown> });
+  assert.deepEqual(
+    told.map(({ new_state }) => [new_state.state, new_state.attributes]),
+    [
+      ["on", {}],
+      ["off", { deep: nested(200) }],
+    ],
+  );
+});
+
 test("watch() keeps what a disabled webhook asks for, so that a replay brings it", async (t) => {
   const { receiver, open } = await setup(t);
   const webhooks = await open(["127.0.0.1"], 20);
