@@ -46,3 +46,22 @@ test("openStore() keeps what it makes of the series, not what it read them from"
   const each = (process.memoryUsage().heapUsed - before) / series;
   assert.ok(each < BYTES_A_SERIES_MAX, `${Math.round(each)} bytes`);
 });
+
+test("openStore() takes halves of surrogate pairs in names for U+FFFD, as the disk gives them back", async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), "catalog-test-"));
+  t.after(() => rmSync(directory, { recursive: true, force: true }));
+  const settings = { busyTimeoutSeconds: 1, cacheSize: -2000, synchronous: "OFF" as const };
+  const keys = ["\ud800", "\udfff"].map((half) => ({ measurement: half, subject: half, field: half }));
+  for (let run = 0; run < 2; run++) {
+    await using store = await openStore({ directory, commitSeconds: 1000, settings, log: silentLog() });
+    for (const [i, key] of keys.entries()) {
+      const name = `sensor.${key.field}`;
+      store.append(store.series(key, name, 1), 2 * run + i, i);
+      assert.equal(store.find(key), store.seriesOfEntity(name)[0]?.number);
+      assert.equal(store.seriesOfSubject(key.measurement, key.subject).length, 1);
+    }
+    await store.flush();
+    assert.deepEqual([store.status().series, store.status().writable], [1, true]);
+    assert.equal(store.seriesOfEntity("sensor.\ufffd").length, 1);
+  }
+});

@@ -91,21 +91,26 @@ export function createCatalog(stored: StoredCatalog, record: (change: CatalogCha
   const former = new Map<string, Subject>();
   let size = 0;
 
-  const keyOf = (measurement: string, subject: string): string => `${measurement}\0${subject}`;
+  const keyOf = (measurement: string, subject: string): string => asKept(`${measurement}\0${subject}`);
 
   const subjectOf = (measurement: string, subject: string): Subject => {
     const key = keyOf(measurement, subject);
     let found = subjects.get(key);
     if (found === undefined) {
       const nameSince = Number.NEGATIVE_INFINITY;
-      found = { measurement, subject, series: [], name: null, nameSince, lastName: null };
+      found = {
+        ...{ measurement: asKept(measurement), subject: asKept(subject) },
+        ...{ series: [], name: null, nameSince, lastName: null },
+      };
       subjects.set(key, found);
     }
     return found;
   };
 
-  const fieldOf = (subject: Subject | undefined, field: string): SeriesEntry | undefined =>
-    subject?.series.find((entry) => entry.field === field);
+  const fieldOf = (subject: Subject | undefined, given: string): SeriesEntry | undefined => {
+    const field = asKept(given);
+    return subject?.series.find((entry) => entry.field === field);
+  };
 
   const loseName = (subject: Subject, at: Micros): void => {
     if (subject.name === null) return;
@@ -118,7 +123,8 @@ export function createCatalog(stored: StoredCatalog, record: (change: CatalogCha
   };
 
   /** News that is older than what is known of this subject, or of who has the name now, changes nothing. */
-  const takeName = (subject: Subject, name: string, at: Micros): void => {
+  const takeName = (subject: Subject, given: string, at: Micros): void => {
+    const name = asKept(given);
     if (subject.name === name || at < subject.nameSince) return;
     const owner = present.get(name);
     if (owner !== undefined) {
@@ -238,7 +244,7 @@ export function createCatalog(stored: StoredCatalog, record: (change: CatalogCha
       if (entry === undefined) {
         entry = {
           number: Math.max(1, entries.length),
-          field: key.field,
+          field: asKept(key.field),
           subject,
           unit: null,
           lostUnit: null,
@@ -251,8 +257,8 @@ export function createCatalog(stored: StoredCatalog, record: (change: CatalogCha
         entries[entry.number] = entry;
         subject.series.push(entry);
         size++;
-        const { measurement, subject: subjectName, field } = key;
-        record({ kind: "series", series: entry.number, measurement, subject: subjectName, field });
+        const { measurement, subject: subjectName } = subject;
+        record({ kind: "series", series: entry.number, measurement, subject: subjectName, field: entry.field });
         if (subject.name !== null) {
           const from = Math.max(at, subject.nameSince);
           record({ kind: "alias", series: entry.number, entityId: subject.name, from });
@@ -288,8 +294,9 @@ export function createCatalog(stored: StoredCatalog, record: (change: CatalogCha
 
     rekey(measurement, name, newName, at) {
       const old = subjects.get(keyOf(measurement, name));
-      if (old === undefined || name === newName) return;
+      if (old === undefined) return;
       const target = subjectOf(measurement, newName);
+      if (target === old) return;
       const entityId = old.name;
       const since = Math.max(at, old.nameSince, target.nameSince);
       loseName(old, since);
@@ -298,7 +305,7 @@ export function createCatalog(stored: StoredCatalog, record: (change: CatalogCha
         old.series.splice(old.series.indexOf(entry), 1);
         target.series.push(entry);
         entry.subject = target;
-        record({ kind: "subject", series: entry.number, subject: newName });
+        record({ kind: "subject", series: entry.number, subject: target.subject });
         if (target.name !== null) record({ kind: "alias", series: entry.number, entityId: target.name, from: since });
       }
       for (const [formerName, owner] of former) if (owner === old) former.set(formerName, target);
@@ -306,7 +313,10 @@ export function createCatalog(stored: StoredCatalog, record: (change: CatalogCha
       if (entityId !== null && target.name === null) takeName(target, entityId, since);
     },
 
-    seriesOfEntity: (entityId) => rowsOf(present.get(entityId) ?? former.get(entityId)),
+    seriesOfEntity(entityId) {
+      const name = asKept(entityId);
+      return rowsOf(present.get(name) ?? former.get(name));
+    },
     seriesOfSubject: (measurement, subject) => rowsOf(subjects.get(keyOf(measurement, subject))),
     seriesOf(measurement, field) {
       const numbers: SeriesNumber[] = [];
@@ -335,6 +345,14 @@ export function createCatalog(stored: StoredCatalog, record: (change: CatalogCha
       return names;
     },
   };
+}
+
+/**
+ * A name as the disk gives it back, where half of a surrogate pair is U+FFFD: two names that it takes for one would be
+ * refused, and all that is committed with them.
+ */
+function asKept(name: string): string {
+  return name.toWellFormed();
 }
 
 /** "state" first, then by name. */
