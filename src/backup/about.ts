@@ -4,7 +4,6 @@ import { DatabaseSync } from "node:sqlite";
 import { AppError, messageOf } from "../domain/errors.ts";
 import { isKnown, type Migration } from "../lib/migrate.ts";
 import { sha256Of } from "../lib/sha256-of.ts";
-import { daysOfPath } from "../timeseries/archive/parquet/paths.ts";
 import { ABOUT, DATABASES, FILES, METADATA, TIMESERIES, WEBHOOKS } from "./data-files.ts";
 
 /** Of what `ABOUT` says; another one is refused. */
@@ -87,13 +86,16 @@ export function assertKnownRevisions(folder: string, migrations: Readonly<Record
   }
 }
 
-/** Throws `invalid` where a copy lists files that the archive never writes: the service removes what it lists as obsolete. */
-export function assertOwnFiles(folder: string): void {
+/**
+ * Throws `invalid` where a copy lists files that the archive never writes, as `isOwn` tells by their paths: the service
+ * removes what it lists as obsolete.
+ */
+export function assertOwnFiles(folder: string, isOwn: (path: string) => boolean): void {
   withCopy(folder, TIMESERIES, (database) => {
     const foreign = database
       .prepare("SELECT path FROM archive_files")
       .all()
-      .find(({ path }) => daysOfPath(String(path)) === undefined);
+      .find(({ path }) => !isOwn(String(path)));
     if (foreign === undefined) return;
     throw new AppError("invalid", `its ${TIMESERIES} lists "${foreign.path}", which is no file of an archive`);
   });

@@ -18,6 +18,7 @@ import { prepareDirectory } from "../data-directory.ts";
 import { AppError, messageOf } from "../domain/errors.ts";
 import { isSystemRefusal } from "../lib/system-refusal.ts";
 import { homeMigrations } from "../metadata/migrate.ts";
+import { daysOfPath } from "../timeseries/archive/parquet/paths.ts";
 import { verifyArchive } from "../timeseries/archive/parquet/verify.ts";
 import { storeMigrations } from "../timeseries/hot/database.ts";
 import { webhookMigrations } from "../webhooks/database.ts";
@@ -86,7 +87,7 @@ async function checked(file: string, prefix: string, config: Config): Promise<Ch
     });
     const changed = changedFiles(copy, about);
     const contents = checkDatabases(copy);
-    assertOwnFiles(copy);
+    assertOwnFiles(copy, (path) => daysOfPath(path) !== undefined);
     const faults = [...changed, ...lacking(contents, about.contents), ...damagedFiles(copy, config)];
     for (const fault of faults) console.log(`FAULT  ${fault}`);
     return { copy, about, contents, faults: faults.length };
