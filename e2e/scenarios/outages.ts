@@ -88,7 +88,8 @@ async function recoveryMode(context: Context, homeAssistant: HomeAssistant): Pro
   await homeAssistant.stop("SIGTERM");
   appendFileSync(configuration, "broken: [\n");
   await homeAssistant.start("recovery mode");
-  await notReady(program, what, report, /recovery mode/);
+  // It was away for as long as it took to find that out, so it may take a while until it is asked again.
+  await notReady(program, what, report, /recovery mode/, RECOVERED_MS);
   report.equal(`${what}: devices, entities and states are those of before`, await totals(), before);
   await homeAssistant.stop("SIGTERM");
   writeFileSync(configuration, good);
@@ -128,7 +129,13 @@ async function nothingWaits(program: Program): Promise<boolean> {
   return timeseries.waiting === 0;
 }
 
-async function notReady(program: Program, what: string, report: Context["report"], reason: RegExp): Promise<void> {
+async function notReady(
+  program: Program,
+  what: string,
+  report: Context["report"],
+  reason: RegExp,
+  timeoutMs = NOTICED_MS,
+): Promise<void> {
   try {
     const reasons = await waitUntil(
       "/ready to answer 503 with its reason",
@@ -136,7 +143,7 @@ async function notReady(program: Program, what: string, report: Context["report"
         const { ready, reasons } = await program.readiness();
         return !ready && reasons.some((text) => reason.test(text)) ? reasons : undefined;
       },
-      { timeoutMs: NOTICED_MS },
+      { timeoutMs },
     );
     report.compare(`${what}: /ready says why: ${reasons.join("; ").slice(0, 90)}`, {
       compared: reasons.length,
