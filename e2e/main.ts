@@ -20,7 +20,7 @@ import { influxdbIntegration } from "./scenarios/influxdb-integration.ts";
 import { interruptions } from "./scenarios/interruptions.ts";
 import { live } from "./scenarios/live.ts";
 import { load } from "./scenarios/load.ts";
-import { outages } from "./scenarios/outages.ts";
+import { outages, recovery } from "./scenarios/outages.ts";
 import { registries } from "./scenarios/registries.ts";
 import { specialValues } from "./scenarios/special-values.ts";
 import { statistics } from "./scenarios/statistics.ts";
@@ -48,6 +48,7 @@ const SCENARIOS: readonly Scenario[] = [
   telegrafOutputs,
   influxdbIntegration,
   outages,
+  recovery,
   backfill,
   interruptions,
   webhooks,

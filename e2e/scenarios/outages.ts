@@ -27,8 +27,16 @@ export const outages: Scenario = {
     await nobodyThere(context);
     await homeAssistantAway(context, homeAssistant, "SIGTERM");
     await homeAssistantAway(context, homeAssistant, "SIGKILL");
-    await recoveryMode(context, homeAssistant);
     await programKilled(context);
+  },
+};
+
+/** Without its configuration HA tells of an empty home, which is not taken for the home. */
+export const recovery: Scenario = {
+  name: "recovery",
+  needs: ["process", "admin"],
+  async run(context) {
+    if (context.homeAssistant) await recoveryMode(context, context.homeAssistant);
   },
 };
 
@@ -75,7 +83,6 @@ async function homeAssistantAway(
   await compareSince(context, what, nowMicros());
 }
 
-/** Without its configuration HA tells of an empty home, which is not taken for the home. */
 async function recoveryMode(context: Context, homeAssistant: HomeAssistant): Promise<void> {
   const { program, report } = context;
   const what = "HA in recovery mode";
