@@ -36,7 +36,30 @@ export const recovery: Scenario = {
   name: "recovery",
   needs: ["process", "admin"],
   async run(context) {
-    if (context.homeAssistant) await recoveryMode(context, context.homeAssistant);
+    const { homeAssistant, program, report } = context;
+    if (!homeAssistant) return;
+    const what = "HA in recovery mode";
+    const configuration = join(homeAssistant.folder, "configuration.yaml");
+    const good = readFileSync(configuration, "utf8");
+    const total = async (list: string) => (await program.read<{ readonly total: number }>(`${list}?limit=1`)).total;
+    const totals = async () => [
+      await total("/api/devices"),
+      await total("/api/entities"),
+      await total("/api/v1/states"),
+    ];
+    await settle(context);
+    const before = await totals();
+    await homeAssistant.stop("SIGTERM");
+    appendFileSync(configuration, "broken: [\n");
+    await homeAssistant.start("recovery mode");
+    // It was away for as long as it took to find that out, so it may take a while until it is asked again.
+    await notReady(program, what, report, /recovery mode/, RECOVERED_MS);
+    report.equal(`${what}: devices, entities and states are those of before`, await totals(), before);
+    await homeAssistant.stop("SIGTERM");
+    writeFileSync(configuration, good);
+    await homeAssistant.start();
+    await ready(program, `${what}, then started as usual`, report);
+    await sameStates(context, `${what}, then started as usual`, program);
   },
 };
 
@@ -81,28 +104,6 @@ async function homeAssistantAway(
   await sameStates(context, what, program);
   await sameStates(context, `${what}: a program started meanwhile`, late);
   await compareSince(context, what, nowMicros());
-}
-
-async function recoveryMode(context: Context, homeAssistant: HomeAssistant): Promise<void> {
-  const { program, report } = context;
-  const what = "HA in recovery mode";
-  const configuration = join(homeAssistant.folder, "configuration.yaml");
-  const good = readFileSync(configuration, "utf8");
-  const total = async (list: string) => (await program.read<{ readonly total: number }>(`${list}?limit=1`)).total;
-  const totals = async () => [await total("/api/devices"), await total("/api/entities"), await total("/api/v1/states")];
-  await settle(context);
-  const before = await totals();
-  await homeAssistant.stop("SIGTERM");
-  appendFileSync(configuration, "broken: [\n");
-  await homeAssistant.start("recovery mode");
-  // It was away for as long as it took to find that out, so it may take a while until it is asked again.
-  await notReady(program, what, report, /recovery mode/, RECOVERED_MS);
-  report.equal(`${what}: devices, entities and states are those of before`, await totals(), before);
-  await homeAssistant.stop("SIGTERM");
-  writeFileSync(configuration, good);
-  await homeAssistant.start();
-  await ready(program, `${what}, then started as usual`, report);
-  await sameStates(context, `${what}, then started as usual`, program);
 }
 
 /** A power cut of our own: what was on disk is all there, once, and listening goes on. */

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { type TestContext, test } from "node:test";
 import { pino } from "pino";
 import type { Gap } from "../domain/gaps.ts";
 import type { Value } from "../domain/sample.ts";
@@ -52,15 +52,19 @@ test("a closed socket opens a gap that is filled with what happened meanwhile", 
   await assertHoldsTruth(recorder.store, home);
 });
 
+/** The data directory of a program that had heard all of the home, and so many changes, when it was stopped. */
+async function recorded(t: TestContext, home: SimulatedHome, changes = 0): Promise<string> {
+  const directory = temporaryDirectory(t);
+  await using recorder = await startRecorder(home, { directory });
+  await recorder.closed();
+  await home.burst(changes);
+  await recorder.caughtUp();
+  return directory;
+}
+
 test("a stop, and all that happened until the next start", async (t) => {
   await using home = await createSimulatedHome(PROMPT);
-  const directory = temporaryDirectory(t);
-  {
-    await using recorder = await startRecorder(home, { directory });
-    await recorder.closed();
-    await home.burst(300);
-    await recorder.caughtUp();
-  }
+  const directory = await recorded(t, home, 300);
   await home.burst(2000);
   await using recorder = await startRecorder(home, { directory });
   await home.burst(100);
@@ -95,12 +99,7 @@ test("a crash: what was not on disk comes back", async (t) => {
 
 test("recovery mode is no home: nothing is taken for gone, and what was missed is read once it is over", async (t) => {
   await using home = await createSimulatedHome(PROMPT);
-  const directory = temporaryDirectory(t);
-  {
-    await using recorder = await startRecorder(home, { directory });
-    await recorder.closed();
-    await recorder.caughtUp();
-  }
+  const directory = await recorded(t, home);
   await home.burst(500);
   home.recoveryMode(true);
   await using recorder = await startRecorder(home, { directory });
@@ -119,12 +118,7 @@ test("recovery mode is no home: nothing is taken for gone, and what was missed i
 
 test("a gap waits for a recorder that failed to start", async (t) => {
   await using home = await createSimulatedHome(PROMPT);
-  const directory = temporaryDirectory(t);
-  {
-    await using recorder = await startRecorder(home, { directory });
-    await recorder.closed();
-    await recorder.caughtUp();
-  }
+  const directory = await recorded(t, home);
   await home.burst(500);
   home.failRecorder(true);
   await using recorder = await startRecorder(home, { directory });
@@ -292,13 +286,7 @@ function assertTellsOfDowntime(gap: Gap, recorder: Recorder, home: SimulatedHome
 
 test("a restart of Home Assistant while we were away is seen in its history", async (t) => {
   await using home = await createSimulatedHome(PROMPT);
-  const directory = temporaryDirectory(t);
-  {
-    await using recorder = await startRecorder(home, { directory });
-    await recorder.closed();
-    await home.burst(100);
-    await recorder.caughtUp();
-  }
+  const directory = await recorded(t, home, 100);
   await home.burst(200);
   await home.restart({ downMs: 50, startingMs: 50 });
   await home.burst(200);
