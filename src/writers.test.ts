@@ -98,6 +98,22 @@ test("who locks one database when the thread dies holds up nothing of the other"
   await flushed;
 });
 
+test("a thread that dies at a bulk upsert leaves nothing of it, and the next one is kept", {
+  timeout: 20_000,
+}, async () => {
+  await using rig = await open(MORTAL_WRITERS);
+  const { home, otherHome, die } = rig;
+  const body = () => [new TextEncoder().encode(JSON.stringify(Array.from({ length: 20_000 }, (_, id) => ({ id }))))];
+  otherHome.exec("BEGIN IMMEDIATE");
+  const upsert = assert.rejects(home.bulkUpsert("device", body()), /Cannot store device rows: .*ended with code 3/);
+  await die();
+  await upsert;
+  otherHome.exec("ROLLBACK");
+  assert.equal(home.counts().devices, 0);
+  assert.deepEqual(await home.bulkUpsert("device", body()), { upserted: 20_000, failed: [] });
+  assert.equal(home.counts().devices, 20_000);
+});
+
 test("a stop waits for another program's lock only where it has to write", { timeout: 20_000 }, async () => {
   const told: string[] = [];
   const tell = (what: unknown, text = String(what)): void => void told.push(text);

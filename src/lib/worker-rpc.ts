@@ -1,4 +1,4 @@
-import { parentPort, Worker, type WorkerOptions } from "node:worker_threads";
+import { type MessagePort, parentPort, Worker, type WorkerOptions } from "node:worker_threads";
 import { collectWhenIdle } from "./collect-garbage.ts";
 
 /**
@@ -58,7 +58,7 @@ export interface Remote<C extends Commands> {
   terminate(): Promise<void>;
 }
 
-type Transferable = ArrayBuffer;
+type Transferable = ArrayBuffer | MessagePort;
 
 interface Waiting {
   resolve(result: unknown): void;

@@ -2,15 +2,40 @@ import { AppError, messageOf } from "../domain/errors.ts";
 import type { RegistryRow } from "../domain/home.ts";
 import type { RowFault } from "../domain/home-store.ts";
 import { type JsonElement, jsonElements } from "../lib/json-elements.ts";
-import { deviceId, isRow, keyOf, moment, reference } from "./rows.ts";
-import { type Incoming, SLICE_ROWS } from "./writes.ts";
+import { valuesOf } from "./entities-columns.ts";
+import type { IncomingEntity } from "./entities-writes.ts";
+import { deviceId, isRow, keyOf, moment, reference, type SqlValue } from "./rows.ts";
+import { type Fields, SLICE_ROWS } from "./writes.ts";
 
 /** Rows of one bulk upsert; more are `too_large`. */
 export const BULK_ROWS_MAX = 200_000;
 
-/** A row that can be stored, its key that of its id or, without one, its entity_id. */
-export interface BulkRow extends Incoming {
-  readonly row: RegistryRow;
+/**
+ * Rows that can be stored, on their way to the thread that writes: side by side, since a list of each is cheaper to copy
+ * than objects. `keys` are those of their ids or, of an entity without one (`byNames`), its entity_id.
+ */
+export interface BulkSlice {
+  readonly indexes: number[];
+  readonly keys: string[];
+  readonly texts: string[];
+  readonly fields: Fields[];
+  readonly byNames: boolean[];
+  /** Of entities. */
+  readonly values: SqlValue[][];
+}
+
+const emptySlice = (): BulkSlice => ({ indexes: [], keys: [], texts: [], fields: [], byNames: [], values: [] });
+
+/** The rows of a slice, where it has come. */
+export function incomingOf({ indexes, keys, texts, fields, byNames, values }: BulkSlice): IncomingEntity[] {
+  return keys.map((key, at) => ({
+    index: indexes[at]!,
+    key,
+    text: texts[at]!,
+    fields: fields[at]!,
+    byName: byNames[at]!,
+    values: values[at],
+  }));
 }
 
 /**
@@ -24,20 +49,20 @@ export function* bulkRows(
   kind: "device" | "entity",
   body: readonly Uint8Array[],
   faults: RowFault[],
-): Generator<BulkRow[]> {
+): Generator<BulkSlice> {
   const elements = jsonElements(body);
-  let slice: BulkRow[] = [];
+  const addRow = rowAdder(kind, faults);
+  let slice = emptySlice();
   let index = 0;
   for (let run = nextRun(elements, index); run !== undefined; run = nextRun(elements, index)) {
     for (const element of run) {
       if (index === BULK_ROWS_MAX) {
         throw new AppError("too_large", `Cannot take more than ${BULK_ROWS_MAX} rows at once`);
       }
-      const row = rowOf(kind, index++, element, faults);
-      if (row !== undefined) slice.push(row);
-      if (slice.length === SLICE_ROWS) {
+      addRow(slice, index++, element);
+      if (slice.keys.length === SLICE_ROWS) {
         yield slice;
-        slice = [];
+        slice = emptySlice();
       }
     }
   }
@@ -56,22 +81,76 @@ function nextRun(elements: Elements, index: number): readonly JsonElement[] | un
   }
 }
 
-function rowOf(
-  kind: "device" | "entity",
-  index: number,
-  { value: row, text }: JsonElement,
-  faults: RowFault[],
-): BulkRow | undefined {
-  const key = isRow(row) ? keyOf(kind, row) : null;
-  if (!isRow(row) || key === null) {
-    faults.push({ index, ...faultOf(kind, row) });
-    return undefined;
-  }
-  const message = WRONG_FIELD[kind](row);
-  if (message === undefined) return { index, key, byName: kind === "entity" && reference(row.id) === null, text, row };
-  faults.push({ index, id: nameOf(kind, row), message });
-  return undefined;
+type AddRow = (slice: BulkSlice, index: number, element: JsonElement) => void;
+
+function rowAdder(kind: "device" | "entity", faults: RowFault[]): AddRow {
+  // Those of a list mostly have the same ones: one list of names for all is copied once a slice.
+  let lately: Fields = null;
+  const fieldsOf = (row: RegistryRow): Fields => {
+    if (WHOLE[kind].every((field) => field in row)) return null;
+    const fields = Object.keys(row);
+    const areTheSame = lately?.length === fields.length && fields.every((field, at) => field === lately![at]);
+    if (!areTheSame) lately = fields;
+    return lately;
+  };
+  return (slice, index, { value: row, text }) => {
+    const key = isRow(row) ? keyOf(kind, row) : null;
+    if (!isRow(row) || key === null) {
+      faults.push({ index, ...faultOf(kind, row) });
+      return;
+    }
+    const message = WRONG_FIELD[kind](row);
+    if (message !== undefined) {
+      faults.push({ index, id: nameOf(kind, row), message });
+      return;
+    }
+    slice.indexes.push(index);
+    slice.keys.push(key);
+    slice.texts.push(text);
+    slice.fields.push(fieldsOf(row));
+    slice.byNames.push(kind === "entity" && reference(row.id) === null);
+    if (kind === "entity") slice.values.push(valuesOf(row, row.entity_id as string, true));
+  };
 }
+
+/**
+ * What a registry's list has in each row, of all versions of Home Assistant: a row with all of them is kept as it is sent,
+ * and of others the fields that they lack keep what they had.
+ */
+const WHOLE: Readonly<Record<"device" | "entity", readonly string[]>> = {
+  device: [
+    "id",
+    "name",
+    "name_by_user",
+    "manufacturer",
+    "model",
+    "sw_version",
+    "hw_version",
+    "area_id",
+    "config_entries",
+    "via_device_id",
+    "entry_type",
+    "configuration_url",
+    "disabled_by",
+    "identifiers",
+  ],
+  entity: [
+    "id",
+    "entity_id",
+    "unique_id",
+    "platform",
+    "device_id",
+    "config_entry_id",
+    "area_id",
+    "name",
+    "original_name",
+    "icon",
+    "entity_category",
+    "disabled_by",
+    "hidden_by",
+    "labels",
+  ],
+};
 
 function nameOf(kind: "device" | "entity", row: RegistryRow): string | null {
   return kind === "device" ? deviceId(row) : reference(row.entity_id);

@@ -2,6 +2,9 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import fc from "fast-check";
+import type { RowFault } from "../domain/home-store.ts";
+import { createFeed } from "../lib/feed.ts";
+import { type BulkSlice, bulkRows } from "./bulk-rows.ts";
 import { createHomeCommands } from "./commands.ts";
 import { DEFAULT_SETTINGS, openDatabase } from "./database.ts";
 import { upgradeTo } from "./migrate.ts";
@@ -17,7 +20,15 @@ function openCommands(t: TestContext) {
   const commands = createHomeCommands(database);
   const all = (sql: string) => database.prepare(sql).all();
   return {
-    upsert: (rows: readonly unknown[], at: number) => commands.bulkUpsert({ kind: "entity", body: json(rows), at }),
+    upsert(rows: readonly unknown[], at: number) {
+      const faults: RowFault[] = [];
+      const feed = createFeed<BulkSlice>(Number.MAX_SAFE_INTEGER);
+      for (const slice of bulkRows("entity", json(rows), faults)) void feed.send(slice);
+      feed.end();
+      const { upserted, failed } = commands.bulkUpsert({ kind: "entity", slices: feed.receiver, at });
+      feed.close();
+      return { upserted, failed: [...faults, ...failed] };
+    },
     meet: (entityId: string) =>
       commands.applyUnregistered({ entities: [{ entityId, platform: "hue" }], complete: false, at: AT }),
     contents: () => ({

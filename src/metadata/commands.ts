@@ -2,8 +2,9 @@ import { randomUUID } from "node:crypto";
 import type { DatabaseSync } from "node:sqlite";
 import type { HomeConfig, RegistryKind } from "../domain/home.ts";
 import type { BulkReport, ManualDevice, RegistryDiff, RowFault, UnregisteredEntity } from "../domain/home-store.ts";
+import { type FeedEnd, received } from "../lib/feed.ts";
 import { transaction } from "../lib/transaction.ts";
-import { bulkRows } from "./bulk-rows.ts";
+import { type BulkSlice, incomingOf } from "./bulk-rows.ts";
 import { createStatesWriter, type StatesToSave } from "./current-states.ts";
 import { createDeviceWriter } from "./devices-writes.ts";
 import { createEntityWriter } from "./entities-writes.ts";
@@ -36,9 +37,10 @@ export type HomeCommands = {
   }): RegistryDiff;
   removeUnregistered(argument: { readonly entityIds: readonly string[]; readonly at: number }): void;
   saveStates(argument: StatesToSave): void;
+  /** `slices` feeds `BulkSlice`s. `failed` are the rows that SQLite refused; where the feed fails, nothing is kept. */
   bulkUpsert(argument: {
     readonly kind: "device" | "entity";
-    readonly body: readonly Uint8Array[];
+    readonly slices: FeedEnd;
     readonly at: number;
   }): BulkReport;
   putManualDevice(argument: { readonly device: ManualDevice; readonly at: number }): boolean;
@@ -75,7 +77,7 @@ export function createHomeCommands(database: DatabaseSync): HomeCommands {
           const refuse = ({ key }: Incoming): void => void refused.push(key);
           // First those that are gone: their entity_id may be another's now.
           writer.removeOthers(new Set(rows.keys), at, diff);
-          writer.write(incoming, { at, merge: false, refused: refuse, areaOf: devices.areas(at) }, diff);
+          writer.write(incoming, { at, refused: refuse, areaOf: devices.areas(at) }, diff);
         } else {
           plain[kind](incoming, at, diff);
           if (kind === "config_entry") devices.renewIntegrations(at);
@@ -94,22 +96,23 @@ export function createHomeCommands(database: DatabaseSync): HomeCommands {
 
     saveStates: (states) => once(() => writeStates(states)),
 
-    bulkUpsert({ kind, body, at }) {
-      const faults: RowFault[] = [];
+    bulkUpsert({ kind, slices, at }) {
+      const failed: RowFault[] = [];
       let upserted = 0;
       const refused = ({ index, key }: Incoming, error: Error): void => {
-        faults.push({ index, id: key, message: `The database refuses it: ${error.message}` });
+        failed.push({ index, id: key, message: `The database refuses it: ${error.message}` });
         upserted--;
       };
-      const options = { at, merge: true, refused, areaOf: devices.areas(at) };
+      const options = { at, refused, areaOf: devices.areas(at) };
       once(() => {
-        for (const slice of bulkRows(kind, body, faults)) {
-          upserted += slice.length;
-          if (kind === "device") devices.write(slice, options, NOBODY);
-          else entities.write(slice, options, NOBODY);
+        for (const slice of received<BulkSlice>(slices)) {
+          const rows = incomingOf(slice);
+          upserted += rows.length;
+          if (kind === "device") devices.write(rows, options, NOBODY);
+          else entities.write(rows, options, NOBODY);
         }
       });
-      return { upserted, failed: faults.sort((a, b) => a.index - b.index) };
+      return { upserted, failed };
     },
 
     putManualDevice: ({ device, at }) => once(() => devices.putManual(device, at)),

@@ -52,7 +52,7 @@ test("openDatabase() sets the pragmas on writing and reading connections", (t) =
     assert.equal(pragma("busy_timeout"), 30_000);
   }
   const [{ page_size: bytes } = {}] = writing.prepare("PRAGMA page_size").all();
-  assert.equal(bytes, 16_384);
+  assert.equal(bytes, 32_768);
   assert.throws(() => reading.exec("CREATE TABLE a (b)"), /readonly/);
   reading.close();
   writing.close();

@@ -23,6 +23,7 @@ import {
   type Incoming,
   type Kept,
   type Known,
+  mergeInto,
   slices,
   type WriteOptions,
 } from "./writes.ts";
@@ -108,24 +109,6 @@ interface Rewritten {
 /** The devices that were written; undefined of one that is new: nothing is known of where its entities were. */
 type Touched = ReadonlyMap<string, Rewritten | undefined>;
 
-/** What a device registry's list has in each row, of all versions. */
-const FIELDS = [
-  "id",
-  "name",
-  "name_by_user",
-  "manufacturer",
-  "model",
-  "sw_version",
-  "hw_version",
-  "area_id",
-  "config_entries",
-  "via_device_id",
-  "entry_type",
-  "configuration_url",
-  "disabled_by",
-  "identifiers",
-];
-
 /**
  * The effective area of the device that a row refers to; null if it has none, or the row no device. A device that is not
  * there is made as a placeholder.
@@ -152,7 +135,7 @@ export function createDeviceWriter(database: DatabaseSync, places: PlaceWriter):
      FROM devices
      WHERE device_id IN (SELECT value FROM json_each(?))`,
   );
-  const writer = createRowWriter(database, DEVICES, FIELDS);
+  const writer = createRowWriter(database, DEVICES);
   const live = database.prepare(
     "SELECT device_id AS key FROM devices WHERE removed_at IS NULL AND placeholder = 0 AND manual = 0",
   );
@@ -263,8 +246,7 @@ export function createDeviceWriter(database: DatabaseSync, places: PlaceWriter):
           const own = old?.live === true && old.raw !== null;
           if (own && old.raw === incoming.text) continue;
           attempt(incoming, options, () => {
-            const row = incoming.row ?? (JSON.parse(incoming.text) as RegistryRow);
-            const kept = writer.toKeep(row, incoming.text, old?.raw ?? null, options.merge);
+            const kept = toKeep(incoming, old?.raw ?? null);
             if (own && old.raw === kept.raw) return;
             if (!put(key, kept, false, old, old === undefined ? "new" : own ? [] : "replaced", options.at)) return;
             diff.wrote(key, old?.live ?? false);
@@ -334,6 +316,12 @@ export function createDeviceWriter(database: DatabaseSync, places: PlaceWriter):
       remove.run(at, at, deviceId);
     },
   };
+}
+
+/** `stored`: the JSON of the same sender's row, if it is there. */
+function toKeep({ text, fields }: Incoming, stored: string | null): Kept {
+  const row = JSON.parse(text) as RegistryRow;
+  return fields && stored !== null ? mergeInto(stored, row, text) : { row, raw: text };
 }
 
 function placeOf(row: RegistryRow, updatedAt: Micros): DevicePlace {

@@ -43,44 +43,40 @@ export const ENTITIES: Columns = {
 const LABELS = ENTITIES.columns.indexOf("labels");
 const MODIFIED_AT = ENTITIES.columns.indexOf("modified_at");
 
-/** What an entity registry's list has in each row, of all versions. */
-export const FIELDS = [
-  "id",
-  "entity_id",
-  "unique_id",
-  "platform",
-  "device_id",
-  "config_entry_id",
-  "area_id",
-  "name",
-  "original_name",
-  "icon",
-  "entity_category",
-  "disabled_by",
-  "hidden_by",
-  "labels",
-];
-
 /** Where indexes find an entity, the effective area last. Most updates leave all of them as they were. */
 export const PLACE = ["entity_id", "platform", "device_id", "config_entry_id", "effective_area_id"];
 
+const ENTITY_ID = ENTITIES.columns.length + PLACE.indexOf("entity_id");
+const DEVICE_ID = ENTITIES.columns.length + PLACE.indexOf("device_id");
+const EFFECTIVE_AREA_ID = ENTITIES.columns.length + PLACE.indexOf("effective_area_id");
+
 /**
- * The values of all columns but the key: those of `ENTITIES`, then those of `PLACE`. One list that grows, since to put it
- * together from others took a thirtieth of a bulk upsert.
+ * The values of all columns but the key: those of `ENTITIES`, then those of `PLACE`, the effective area being the row's own
+ * until `settle`. One list that grows, since to put it together from others took a thirtieth of a bulk upsert.
  */
-export function valuesOf(row: RegistryRow, name: string, registered: boolean, areaOf: AreaOf): readonly SqlValue[] {
+export function valuesOf(row: RegistryRow, name: string, registered: boolean): SqlValue[] {
   const values = ENTITIES.values(row);
-  const device = reference(row.device_id);
-  const areaOfDevice = areaOf(device);
   values.push(
     registered ? 1 : 0,
     name,
     reference(row.platform),
-    device,
+    reference(row.device_id),
     reference(row.config_entry_id),
-    reference(row.area_id) ?? areaOfDevice,
+    reference(row.area_id),
   );
   return values;
+}
+
+/** An entity without an area of its own is in that of its device. */
+export function settle(values: SqlValue[], areaOf: AreaOf): readonly SqlValue[] {
+  const area = areaOf(values[DEVICE_ID] as string | null);
+  values[EFFECTIVE_AREA_ID] ??= area;
+  return values;
+}
+
+/** Of these the entity_id. */
+export function nameIn(values: readonly SqlValue[]): string {
+  return values[ENTITY_ID] as string;
 }
 
 /** Of these the JSON array of labels. */

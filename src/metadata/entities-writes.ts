@@ -6,12 +6,13 @@ import type { AreaOf } from "./devices-writes.ts";
 import {
   areaIn,
   ENTITIES,
-  FIELDS,
   labelsIn,
   modifiedAtIn,
   movedIn,
+  nameIn,
   PLACE,
   placeIn,
+  settle,
   valuesOf,
 } from "./entities-columns.ts";
 import { momentOf, type PlaceWriter } from "./places-writes.ts";
@@ -24,6 +25,7 @@ import {
   type Incoming,
   isRefusal,
   type Known,
+  mergeInto,
   type Rewrite,
   slices,
   type WriteOptions,
@@ -81,7 +83,15 @@ interface Kind {
   readonly fields: Fields;
 }
 
-type Parsed = Incoming & { readonly row: RegistryRow };
+/** A row of an entity registry, which has an entity_id. */
+export interface IncomingEntity extends Incoming {
+  /** Of an entity without id: its key is its entity_id, unless a live entity of another key goes by that. */
+  readonly byName?: boolean;
+  /** What `valuesOf` it are, where they are at hand. */
+  readonly values?: SqlValue[] | undefined;
+}
+
+type Parsed = IncomingEntity & { readonly values: SqlValue[] };
 
 export interface EntityWriteOptions extends WriteOptions {
   readonly areaOf: AreaOf;
@@ -89,7 +99,7 @@ export interface EntityWriteOptions extends WriteOptions {
 
 export interface EntityWriter {
   /** Adds or changes registry rows that have an entity_id; whatever is absent stays. */
-  write(rows: readonly Incoming[], options: EntityWriteOptions, diff: DiffSink): void;
+  write(rows: readonly IncomingEntity[], options: EntityWriteOptions, diff: DiffSink): void;
   /** Marks registered entities that are not among `keys` as removed. */
   removeOthers(keys: ReadonlySet<string>, at: number, diff: DiffSink): void;
   writeUnregistered(entities: readonly UnregisteredEntity[], complete: boolean, at: number, diff: DiffSink): void;
@@ -110,7 +120,7 @@ export function createEntityWriter(database: DatabaseSync, places: PlaceWriter):
     "SELECT key, effective_area_id, updated_at FROM entities WHERE key IN (SELECT value FROM json_each(?))",
   );
   placesBefore.setReturnArrays(true);
-  const writer = createRowWriter(database, ENTITIES, FIELDS, PLACE, ["labels"]);
+  const writer = createRowWriter(database, ENTITIES, PLACE, ["labels"]);
   const live = database.prepare("SELECT key FROM entities WHERE removed_at IS NULL AND registered = 1");
   const remove = database.prepare("UPDATE entities SET removed_at = ?, updated_at = ? WHERE key = ?");
   const rekey = database.prepare("UPDATE entities SET key = ? WHERE key = ?");
@@ -169,22 +179,22 @@ export function createEntityWriter(database: DatabaseSync, places: PlaceWriter):
   let lately: Lately | undefined;
 
   /** Writes rows as those before them, until one is of another kind; answers how many it wrote. */
-  function writeAs(as: Lately, run: readonly Incoming[], options: EntityWriteOptions, diff: DiffSink): number {
+  function writeAs(as: Lately, run: readonly IncomingEntity[], options: EntityWriteOptions, diff: DiffSink): number {
     const before = typeof as === "object" && as.isMove ? readPlaces(run) : undefined;
     for (let index = 0; index < run.length; index++) {
-      const { key, text, row: parsed } = run[index]!;
+      const incoming = run[index]!;
+      const { key, text } = incoming;
       if (as === "same") {
         if (!writer.holds(key, text)) return index;
         continue;
       }
-      const row = parsed ?? (JSON.parse(text) as RegistryRow);
-      const values = valuesOf(row, nameIn(row), true, options.areaOf);
+      const values = settle(incoming.values ?? parse(text), options.areaOf);
       if (as === "new") {
         if (!isNew(key, values, options.at, text)) return index;
         const labels = labelsIn(values);
         if (labels !== NO_LABELS) relabel(key, labels);
       } else {
-        if (options.merge && !writer.hasFields(row, as.fields)) return index;
+        if (!areAlike(incoming.fields ?? null, as.fields)) return index;
         if (!as.rewrite(key, values, options.at, text)) return index;
         const place = before?.get(key);
         if (place !== undefined && place.areaId !== areaIn(values)) {
@@ -221,13 +231,13 @@ export function createEntityWriter(database: DatabaseSync, places: PlaceWriter):
     }
   }
 
-  function writeRun(run: readonly Incoming[], options: EntityWriteOptions, diff: DiffSink): void {
+  function writeRun(run: readonly IncomingEntity[], options: EntityWriteOptions, diff: DiffSink): void {
     const written = lately && run.length > 1 ? writeAs(lately, run, options, diff) : 0;
     if (written < run.length) lookUpAndWrite(run.slice(written), options, diff);
   }
 
   /** A run under the keys of its rows, what is stored by these, and who goes by the entity_ids of that. */
-  function lookUp(run: readonly Incoming[], withRaw: boolean) {
+  function lookUp(run: readonly IncomingEntity[], withRaw: boolean) {
     const keys = run.map(({ key }) => key);
     if (!run[0]!.byName) {
       const before = find(byKey, keys, withRaw);
@@ -244,8 +254,8 @@ export function createEntityWriter(database: DatabaseSync, places: PlaceWriter):
     return { slice, before, owners };
   }
 
-  function lookUpAndWrite(run: readonly Incoming[], options: EntityWriteOptions, diff: DiffSink): void {
-    const isMerge = options.merge && run.some((incoming) => isParsed(incoming) && !writer.isWhole(incoming.row));
+  function lookUpAndWrite(run: readonly IncomingEntity[], options: EntityWriteOptions, diff: DiffSink): void {
+    const isMerge = run.some(({ fields }) => fields);
     const { slice, before, owners } = lookUp(run, isMerge);
     const kinds = new Map<string, Kind>();
     const differing: Parsed[] = [];
@@ -253,13 +263,13 @@ export function createEntityWriter(database: DatabaseSync, places: PlaceWriter):
     const names: string[] = [];
     for (const incoming of slice) {
       const { key, text } = incoming;
-      if (!isParsed(incoming) && before.has(key) && writer.holds(key, text)) {
+      if (incoming.values === undefined && before.has(key) && writer.holds(key, text)) {
         kinds.set("same", SAME);
         continue;
       }
-      const parsed = isParsed(incoming) ? incoming : { ...incoming, row: JSON.parse(text) as RegistryRow };
-      differing.push(parsed);
-      const name = nameIn(parsed.row);
+      const values = incoming.values ?? parse(text);
+      differing.push({ ...incoming, values });
+      const name = nameIn(values);
       if (!incoming.byName && !owners.has(name)) names.push(name);
     }
     if (names.length > 0) {
@@ -269,12 +279,12 @@ export function createEntityWriter(database: DatabaseSync, places: PlaceWriter):
       }
     }
     for (const incoming of differing) {
-      const { key, text, row: sent } = incoming;
-      const name = nameIn(sent);
+      const { key, fields = null } = incoming;
+      const name = nameIn(incoming.values);
       attempt(incoming, options, () => {
         let old = before.get(key);
         const wasLive = old?.live ?? false;
-        const { row, raw } = writer.toKeep(sent, text, old?.registered ? old.raw : null, options.merge);
+        const { values: kept, raw } = toKeep(incoming, old?.registered ? old.raw : null);
         if (old?.live && old.registered && old.raw === raw) {
           kinds.set("same", SAME);
           return;
@@ -297,7 +307,7 @@ export function createEntityWriter(database: DatabaseSync, places: PlaceWriter):
             if (unseated) before.set(holder, { ...unseated, live: false });
           }
         }
-        const values = valuesOf(row, name, true, options.areaOf);
+        const values = settle(kept, options.areaOf);
         const place = placeIn(values);
         const known = old === undefined ? "new" : old.live && old.registered ? movedIn(old.place, place) : "replaced";
         const isWritten = writer.write(known, key, values, options.at, raw);
@@ -305,10 +315,10 @@ export function createEntityWriter(database: DatabaseSync, places: PlaceWriter):
           kinds.set("same", SAME);
           return;
         }
-        // New ones are kept as they are sent, too.
-        const fields = options.merge && known !== "new" ? writer.fieldsOf(sent) : null;
         if (old) noteMove(key, old, place, modifiedAtIn(values), options.at);
-        kinds.set(JSON.stringify([known, fields]), { known, fields });
+        // New ones are kept as they are sent.
+        const kind: Kind = { known, fields: known === "new" ? null : fields };
+        kinds.set(JSON.stringify(kind), kind);
         diff.wrote(key, wasLive);
         const labels = labelsIn(values);
         if (labels !== (old?.labels ?? NO_LABELS)) relabel(key, labels);
@@ -345,7 +355,7 @@ export function createEntityWriter(database: DatabaseSync, places: PlaceWriter):
           }
           if (entityId({ entity_id: id }) === null) continue;
           const row = { entity_id: id, platform };
-          const values = valuesOf(row, id, false, NO_AREA);
+          const values = valuesOf(row, id, false);
           const old = before.get(id);
           writer.write(old ? "replaced" : "new", id, values, at, JSON.stringify(row));
           if (old) noteMove(id, old, placeIn(values), null, at);
@@ -366,10 +376,23 @@ export function createEntityWriter(database: DatabaseSync, places: PlaceWriter):
 
 const NO_LABELS = "[]";
 const SAME: Kind = { known: "same", fields: null };
-const NO_AREA: AreaOf = () => null;
 
-function isParsed(incoming: Incoming): incoming is Parsed {
-  return incoming.row !== undefined;
+/** The values of a row that has an entity_id: whoever gave it its key has looked. */
+function parse(text: string): SqlValue[] {
+  const row = JSON.parse(text) as RegistryRow;
+  return valuesOf(row, row.entity_id as string, true);
+}
+
+/** `stored`: the JSON of the same sender's row, if it is there. */
+function toKeep({ text, values, fields }: Parsed, stored: string | null): { values: SqlValue[]; raw: string } {
+  if (!fields || stored === null) return { values, raw: text };
+  const { row, raw } = mergeInto(stored, JSON.parse(text) as RegistryRow, text);
+  return { values: valuesOf(row, nameIn(values), true), raw };
+}
+
+function areAlike(some: Fields, others: Fields): boolean {
+  if (some === null || others === null) return some === others;
+  return some.length === others.length && some.every((field, index) => field === others[index]);
 }
 
 /** The keys of those that are live, by their entity_ids. */
@@ -379,14 +402,9 @@ function liveNames(rows: ReadonlyMap<string, Stored>): Map<string, string> {
   return names;
 }
 
-/** The entity_id of a row that has one: whoever gave it its key has looked. */
-function nameIn(row: RegistryRow): string {
-  return row.entity_id as string;
-}
-
 /** Parts that have ids throughout, or not at all: whom a row without one means depends on the rows before it. */
-function runs(rows: readonly Incoming[]): Incoming[][] {
-  const parts: Incoming[][] = [];
+function runs(rows: readonly IncomingEntity[]): IncomingEntity[][] {
+  const parts: IncomingEntity[][] = [];
   for (let from = 0, to = 0; from < rows.length; from = to) {
     while (to < rows.length && rows[to]!.byName === rows[from]!.byName) to++;
     parts.push(rows.slice(from, to));

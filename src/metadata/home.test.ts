@@ -871,7 +871,9 @@ test("a lock held beyond the timeout is unavailable, writes nothing, and passes"
     refusal("unavailable", /Cannot store the device registry: another program kept the database locked/),
   );
   await assert.rejects(home.saveStates(), refusal("unavailable", /Cannot save the current states/));
-  assert.deepEqual([home.health().status, home.counters.failed], ["unhealthy", 2]);
+  const more = Array.from({ length: 20_000 }, (_, index) => ({ id: `d${index}` }));
+  await assert.rejects(home.bulkUpsert("device", json(more)), refusal("unavailable", /Cannot store device rows/));
+  assert.deepEqual([home.health().status, home.counters.failed], ["unhealthy", 3]);
   assert.match(home.health().reason!, /locked/);
   assert.equal(isLocked(home.health().failure), true);
   outside.exec("ROLLBACK");

@@ -8,24 +8,26 @@ import type { Columns, SqlValue } from "./rows.ts";
 const SQLITE_TOOBIG = 18;
 const SQLITE_CONSTRAINT = 19;
 
+/** The names of a row's fields, in their order; null: that does not matter. */
+export type Fields = readonly string[] | null;
+
 /** A row on its way into a table. */
 export interface Incoming {
   /** Its place in the sender's list, from 0. */
   readonly index: number;
   readonly key: string;
-  /** Of an entity without id: its key is its entity_id, unless a live entity of another key goes by that. */
-  readonly byName?: boolean;
-  /** Its JSON as it will be kept. */
+  /** Its JSON as it will be kept; it is parsed only if it turns out to differ. */
   readonly text: string;
-  /** The same parsed, where it is at hand; otherwise it is parsed only if it turns out to differ. */
-  readonly row?: RegistryRow;
+  /**
+   * Of a row of which others are to be kept (a bulk upsert of a few fields): those that it has. Without them it is kept as
+   * it is sent, and what it lacks becomes null.
+   */
+  readonly fields?: Fields;
 }
 
 /** How a list of rows is meant. */
 export interface WriteOptions {
   readonly at: number;
-  /** Fields that a row lacks keep what they had (a bulk upsert of a few fields), instead of becoming null. */
-  readonly merge: boolean;
   /** Told of a row that SQLite refuses; the others go on. */
   refused(incoming: Incoming, error: Error): void;
 }
@@ -79,7 +81,7 @@ export interface Kept {
 }
 
 /** What is stored is kept where the row, whose JSON is `text`, does not say otherwise. */
-function mergeInto(stored: string, row: RegistryRow, text: string): Kept {
+export function mergeInto(stored: string, row: RegistryRow, text: string): Kept {
   const before = JSON.parse(stored) as RegistryRow;
   // A sender has the same fields each time, and mostly the same in them: what is written anew can be spared.
   if (Object.keys(before).every((field) => Object.hasOwn(row, field))) return { row, raw: text };
@@ -94,22 +96,12 @@ function mergeInto(stored: string, row: RegistryRow, text: string): Kept {
  */
 export type Known = "new" | "replaced" | readonly string[];
 
-/** The fields of a row of which others are to be kept; null: it is kept as it is sent. */
-export type Fields = readonly string[] | null;
-
 /** Writes a row. False: it is not as it was thought to be, or has this very JSON. */
 export type Rewrite = (key: string, values: readonly SqlValue[], at: number, raw: string) => boolean;
 
 export interface RowWriter {
   /** Whether the row is live, the sender's own, and has this very JSON. */
   holds(key: string, text: string): boolean;
-  /** Whether a row has every one of the table's `fields`, as Home Assistant's own have: nothing of it has to be merged. */
-  isWhole(row: RegistryRow): boolean;
-  /** What is to be kept of a row whose JSON is `text`. `stored`: the JSON that the same sender's row has, if it is there. */
-  toKeep(row: RegistryRow, text: string, stored: string | null, merge: boolean): Kept;
-  fieldsOf(row: RegistryRow): Fields;
-  /** Whether these are the row's, in this order. */
-  hasFields(row: RegistryRow, fields: Fields): boolean;
   /**
    * For rows that are thought to be live, with the same values of the `indexed` columns but for those that `moved`, and of
    * `settled`; and, where `fields` are not null, to have no others. Undefined: no statement can name these fields.
@@ -128,7 +120,6 @@ export interface RowWriter {
 export function createRowWriter(
   database: DatabaseSync,
   table: Columns,
-  fields: readonly string[],
   indexed: readonly string[] = [],
   settled: readonly string[] = [],
 ): RowWriter {
@@ -162,21 +153,8 @@ export function createRowWriter(
   };
   /** That of the rewriter that was made last: what rows have is up to their sender, so no other is kept. */
   let rewrite: { readonly purpose: string; readonly statement: StatementSync } | undefined;
-  const isWhole = (row: RegistryRow): boolean => fields.every((field) => field in row);
   return {
-    isWhole,
     holds: (key, text) => same.get(key, text) !== undefined,
-
-    toKeep: (row, text, stored, merge) =>
-      merge && stored !== null && !isWhole(row) ? mergeInto(stored, row, text) : { row, raw: text },
-
-    fieldsOf: (row) => (isWhole(row) ? null : Object.keys(row)),
-
-    hasFields(row, fields) {
-      if (fields === null) return isWhole(row);
-      const own = Object.keys(row);
-      return own.length === fields.length && own.every((field, index) => field === fields[index]);
-    },
 
     rewriter(moved, fields) {
       if (fields && (fields.length > NAMED_FIELDS_MAX || !fields.every((field) => PLAIN_FIELD.test(field)))) {
@@ -235,7 +213,7 @@ export function createPlainWriter(database: DatabaseSync, table: Columns): Plain
   const { table: name, key } = table;
   const live = database.prepare(`SELECT ${key} AS key FROM ${name} WHERE removed_at IS NULL`);
   const stored = database.prepare(`SELECT removed_at FROM ${name} WHERE ${key} = ?`);
-  const writer = createRowWriter(database, table, []);
+  const writer = createRowWriter(database, table);
   const remove = database.prepare(`UPDATE ${name} SET removed_at = ?, updated_at = ? WHERE ${key} = ?`);
   return (rows, at, diff) => {
     const missing = new Set(live.all().map((row) => row.key as string));
