@@ -36,7 +36,7 @@ const RowsSchema = Type.Array(Type.Object({}, { additionalProperties: true }), {
 
 /**
  * Discovery's door for a split deployment: rows as Home Assistant's registries give them. The body goes on as bytes,
- * since parsing 32 MiB here would hold up everything else.
+ * since parsing 32 MiB at once would hold up everything else.
  */
 export async function internalRoutes(api: Api, home: Pick<HomeWriter, "bulkUpsert">): Promise<void> {
   await api.register(async (scope) => {

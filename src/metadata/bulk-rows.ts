@@ -3,40 +3,12 @@ import type { RegistryRow } from "../domain/home.ts";
 import type { RowFault } from "../domain/home-store.ts";
 import { type JsonElement, jsonElements } from "../lib/json-elements.ts";
 import { valuesOf } from "./entities-columns.ts";
-import type { IncomingEntity } from "./entities-writes.ts";
-import { deviceId, isRow, keyOf, moment, reference, type SqlValue } from "./rows.ts";
+import { emptySlice, keyIn, type RowSlice } from "./row-slices.ts";
+import { deviceId, isRow, moment, reference } from "./rows.ts";
 import { type Fields, SLICE_ROWS } from "./writes.ts";
 
 /** Rows of one bulk upsert; more are `too_large`. */
 export const BULK_ROWS_MAX = 200_000;
-
-/**
- * Rows that can be stored, on their way to the thread that writes: side by side, since a list of each is cheaper to copy
- * than objects. `keys` are those of their ids or, of an entity without one (`byNames`), its entity_id.
- */
-export interface BulkSlice {
-  readonly indexes: number[];
-  readonly keys: string[];
-  readonly texts: string[];
-  readonly fields: Fields[];
-  readonly byNames: boolean[];
-  /** Of entities. */
-  readonly values: SqlValue[][];
-}
-
-const emptySlice = (): BulkSlice => ({ indexes: [], keys: [], texts: [], fields: [], byNames: [], values: [] });
-
-/** The rows of a slice, where it has come. */
-export function incomingOf({ indexes, keys, texts, fields, byNames, values }: BulkSlice): IncomingEntity[] {
-  return keys.map((key, at) => ({
-    index: indexes[at]!,
-    key,
-    text: texts[at]!,
-    fields: fields[at]!,
-    byName: byNames[at]!,
-    values: values[at],
-  }));
-}
 
 /**
  * The rows of a bulk upsert's body, a slice at a time: registry rows of Home Assistant, or the original's flat ones
@@ -49,7 +21,7 @@ export function* bulkRows(
   kind: "device" | "entity",
   body: readonly Uint8Array[],
   faults: RowFault[],
-): Generator<BulkSlice> {
+): Generator<RowSlice> {
   const elements = jsonElements(body);
   const addRow = rowAdder(kind, faults);
   let slice = emptySlice();
@@ -81,7 +53,7 @@ function nextRun(elements: Elements, index: number): readonly JsonElement[] | un
   }
 }
 
-type AddRow = (slice: BulkSlice, index: number, element: JsonElement) => void;
+type AddRow = (slice: RowSlice, index: number, element: JsonElement) => void;
 
 function rowAdder(kind: "device" | "entity", faults: RowFault[]): AddRow {
   // Those of a list mostly have the same ones: one list of names for all is copied once a slice.
@@ -94,7 +66,7 @@ function rowAdder(kind: "device" | "entity", faults: RowFault[]): AddRow {
     return lately;
   };
   return (slice, index, { value: row, text }) => {
-    const key = isRow(row) ? keyOf(kind, row) : null;
+    const key = keyIn(kind, row);
     if (!isRow(row) || key === null) {
       faults.push({ index, ...faultOf(kind, row) });
       return;

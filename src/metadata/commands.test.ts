@@ -4,10 +4,11 @@ import { type TestContext, test } from "node:test";
 import fc from "fast-check";
 import type { RowFault } from "../domain/home-store.ts";
 import { createFeed } from "../lib/feed.ts";
-import { type BulkSlice, bulkRows } from "./bulk-rows.ts";
+import { bulkRows } from "./bulk-rows.ts";
 import { createHomeCommands } from "./commands.ts";
 import { DEFAULT_SETTINGS, openDatabase } from "./database.ts";
 import { upgradeTo } from "./migrate.ts";
+import type { RowSlice } from "./row-slices.ts";
 import { AT, json, temporaryDirectory } from "./testing.ts";
 
 function openCommands(t: TestContext) {
@@ -22,7 +23,7 @@ function openCommands(t: TestContext) {
   return {
     upsert(rows: readonly unknown[], at: number) {
       const faults: RowFault[] = [];
-      const feed = createFeed<BulkSlice>(Number.MAX_SAFE_INTEGER);
+      const feed = createFeed<RowSlice>(Number.MAX_SAFE_INTEGER);
       for (const slice of bulkRows("entity", json(rows), faults)) void feed.send(slice);
       feed.end();
       const { upserted, failed } = commands.bulkUpsert({ kind: "entity", slices: feed.receiver, at });

@@ -2,21 +2,15 @@ import { randomUUID } from "node:crypto";
 import type { DatabaseSync } from "node:sqlite";
 import type { HomeConfig, RegistryKind } from "../domain/home.ts";
 import type { BulkReport, ManualDevice, RegistryDiff, RowFault, UnregisteredEntity } from "../domain/home-store.ts";
-import { type FeedEnd, received } from "../lib/feed.ts";
+import type { FeedEnd } from "../lib/feed.ts";
 import { transaction } from "../lib/transaction.ts";
-import { type BulkSlice, incomingOf } from "./bulk-rows.ts";
 import { createStatesWriter, type StatesToSave } from "./current-states.ts";
 import { createDeviceWriter } from "./devices-writes.ts";
-import { createEntityWriter } from "./entities-writes.ts";
+import { createEntityWriter, type EntityWriteOptions, type IncomingEntity } from "./entities-writes.ts";
 import { createPlaceWriter } from "./places-writes.ts";
+import { receivedRows } from "./row-slices.ts";
 import { PLAIN_TABLES } from "./rows.ts";
-import { createPlainWriter, DiffBuilder, type Incoming, NOBODY } from "./writes.ts";
-
-/** A registry's rows on their way between threads: keys and JSON texts side by side, cheap to copy. */
-export interface EncodedRows {
-  readonly keys: string[];
-  readonly texts: string[];
-}
+import { createPlainWriter, DiffBuilder, type Incoming, NOBODY, type RegistryWriter } from "./writes.ts";
 
 export interface RegistryOutcome extends RegistryDiff {
   /** Rows that SQLite refused. */
@@ -25,9 +19,11 @@ export interface RegistryOutcome extends RegistryDiff {
 
 /** Everything that writes the database, each one transaction. Runs in the writer's thread. */
 export type HomeCommands = {
+  /** `slices` feeds `RowSlice`s, `keys` are those of all their rows. Where the feed fails, nothing is kept. */
   applyRegistry(argument: {
     readonly kind: RegistryKind;
-    readonly rows: EncodedRows;
+    readonly keys: readonly string[];
+    readonly slices: FeedEnd;
     readonly at: number;
   }): RegistryOutcome;
   applyUnregistered(argument: {
@@ -37,7 +33,7 @@ export type HomeCommands = {
   }): RegistryDiff;
   removeUnregistered(argument: { readonly entityIds: readonly string[]; readonly at: number }): void;
   saveStates(argument: StatesToSave): void;
-  /** `slices` feeds `BulkSlice`s. `failed` are the rows that SQLite refused; where the feed fails, nothing is kept. */
+  /** As above; `failed` are the rows that SQLite refused. */
   bulkUpsert(argument: {
     readonly kind: "device" | "entity";
     readonly slices: FeedEnd;
@@ -51,15 +47,17 @@ export type HomeCommands = {
 };
 
 export function createHomeCommands(database: DatabaseSync): HomeCommands {
-  const plain = {
+  const places = createPlaceWriter(database);
+  const devices = createDeviceWriter(database, places);
+  const entities = createEntityWriter(database, places);
+  const writers: Readonly<Record<RegistryKind, RegistryWriter<IncomingEntity, EntityWriteOptions>>> = {
     area: createPlainWriter(database, PLAIN_TABLES.area),
     floor: createPlainWriter(database, PLAIN_TABLES.floor),
     label: createPlainWriter(database, PLAIN_TABLES.label),
     config_entry: createPlainWriter(database, PLAIN_TABLES.config_entry),
+    device: devices,
+    entity: entities,
   };
-  const places = createPlaceWriter(database);
-  const devices = createDeviceWriter(database, places);
-  const entities = createEntityWriter(database, places);
   const writeStates = createStatesWriter(database);
   const setFact = database.prepare(
     "INSERT INTO home VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
@@ -67,21 +65,15 @@ export function createHomeCommands(database: DatabaseSync): HomeCommands {
   const once = <Result>(work: () => Result): Result => transaction(database, work);
 
   return {
-    applyRegistry({ kind, rows, at }) {
-      const incoming = rows.keys.map((key, index) => ({ index, key, text: rows.texts[index]! }));
+    applyRegistry({ kind, keys, slices, at }) {
       const diff = new DiffBuilder();
       const refused: string[] = [];
+      const refuse = ({ key }: Incoming): void => void refused.push(key);
       once(() => {
-        if (kind === "device" || kind === "entity") {
-          const writer = kind === "device" ? devices : entities;
-          const refuse = ({ key }: Incoming): void => void refused.push(key);
-          // First those that are gone: their entity_id may be another's now.
-          writer.removeOthers(new Set(rows.keys), at, diff);
-          writer.write(incoming, { at, refused: refuse, areaOf: devices.areas(at) }, diff);
-        } else {
-          plain[kind](incoming, at, diff);
-          if (kind === "config_entry") devices.renewIntegrations(at);
-        }
+        // First those that are gone: their entity_id may be another's now.
+        writers[kind].removeOthers(new Set(keys), at, diff);
+        writers[kind].write(receivedRows(slices), { at, refused: refuse, areaOf: devices.areas(at) }, diff);
+        if (kind === "config_entry") devices.renewIntegrations(at);
       });
       return { ...diff.diff(), refused };
     },
@@ -99,19 +91,17 @@ export function createHomeCommands(database: DatabaseSync): HomeCommands {
     bulkUpsert({ kind, slices, at }) {
       const failed: RowFault[] = [];
       let upserted = 0;
+      function* counted(): Generator<IncomingEntity[]> {
+        for (const slice of receivedRows(slices)) {
+          upserted += slice.length;
+          yield slice;
+        }
+      }
       const refused = ({ index, key }: Incoming, error: Error): void => {
         failed.push({ index, id: key, message: `The database refuses it: ${error.message}` });
         upserted--;
       };
-      const options = { at, refused, areaOf: devices.areas(at) };
-      once(() => {
-        for (const slice of received<BulkSlice>(slices)) {
-          const rows = incomingOf(slice);
-          upserted += rows.length;
-          if (kind === "device") devices.write(rows, options, NOBODY);
-          else entities.write(rows, options, NOBODY);
-        }
-      });
+      once(() => writers[kind].write(counted(), { at, refused, areaOf: devices.areas(at) }, NOBODY));
       return { upserted, failed };
     },
 

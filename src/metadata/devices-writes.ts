@@ -19,13 +19,12 @@ import {
 import {
   attempt,
   createRowWriter,
-  type DiffSink,
   type Incoming,
   type Kept,
   type Known,
   mergeInto,
+  type RegistryWriter,
   slices,
-  type WriteOptions,
 } from "./writes.ts";
 
 const DEVICES: Columns = {
@@ -115,11 +114,7 @@ type Touched = ReadonlyMap<string, Rewritten | undefined>;
  */
 export type AreaOf = (deviceId: string | null) => string | null;
 
-export interface DeviceWriter {
-  /** Adds or changes rows; whatever is absent stays. */
-  write(rows: readonly Incoming[], options: WriteOptions, diff: DiffSink): void;
-  /** Marks Home Assistant's devices that are not among `keys` as removed. */
-  removeOthers(keys: ReadonlySet<string>, at: number, diff: DiffSink): void;
+export interface DeviceWriter extends RegistryWriter {
   /** For a transaction that writes no devices. */
   areas(at: number): AreaOf;
   /** The integrations' names of devices, after the config entries changed. */
@@ -236,9 +231,9 @@ export function createDeviceWriter(database: DatabaseSync, places: PlaceWriter):
   }
 
   return {
-    write(rows, options, diff) {
+    write(slices, options, diff) {
       const touched = new Map<string, Rewritten | undefined>();
-      for (const slice of slices(rows)) {
+      for (const slice of slices) {
         const before = storedRows(slice);
         for (const incoming of slice) {
           const { key } = incoming;

@@ -26,6 +26,7 @@ import {
   isRefusal,
   type Known,
   mergeInto,
+  type RegistryWriter,
   type Rewrite,
   slices,
   type WriteOptions,
@@ -97,11 +98,7 @@ export interface EntityWriteOptions extends WriteOptions {
   readonly areaOf: AreaOf;
 }
 
-export interface EntityWriter {
-  /** Adds or changes registry rows that have an entity_id; whatever is absent stays. */
-  write(rows: readonly IncomingEntity[], options: EntityWriteOptions, diff: DiffSink): void;
-  /** Marks registered entities that are not among `keys` as removed. */
-  removeOthers(keys: ReadonlySet<string>, at: number, diff: DiffSink): void;
+export interface EntityWriter extends RegistryWriter<IncomingEntity, EntityWriteOptions> {
   writeUnregistered(entities: readonly UnregisteredEntity[], complete: boolean, at: number, diff: DiffSink): void;
   removeUnregistered(entityIds: readonly string[], at: number): void;
 }
@@ -332,8 +329,8 @@ export function createEntityWriter(database: DatabaseSync, places: PlaceWriter):
   }
 
   return {
-    write(rows, options, diff) {
-      for (const slice of slices(rows)) for (const run of runs(slice)) writeRun(run, options, diff);
+    write(slices, options, diff) {
+      for (const slice of slices) for (const run of runs(slice)) writeRun(run, options, diff);
     },
 
     removeOthers(keys, at, diff) {

@@ -1,26 +1,26 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { AppError, messageOf } from "../domain/errors.ts";
 import type { HomeConfig, RegistryKind, RegistryRow } from "../domain/home.ts";
 import type { BulkReport, HomeWriter, RowFault } from "../domain/home-store.ts";
-import { createFeed, type Feed } from "../lib/feed.ts";
+import { createFeed, type FeedEnd } from "../lib/feed.ts";
 import type { Logger } from "../lib/log.ts";
 import { nowMicros } from "../lib/time.ts";
 import { type Remote, type StartRemote, startWorker } from "../lib/worker-rpc.ts";
-import { type BulkSlice, bulkRows } from "./bulk-rows.ts";
-import type { EncodedRows } from "./commands.ts";
+import { bulkRows } from "./bulk-rows.ts";
 import type { SavableStates } from "./current-states.ts";
 import type { DatabaseSettings } from "./database.ts";
 import { asAppError } from "./failures.ts";
-import { isRow, keyOf } from "./rows.ts";
+import { keyIn, type RowSlice, registrySlices } from "./row-slices.ts";
 import type { OpenReport, WriterCommands } from "./writer-commands.ts";
 
 /** Writes that may wait for the thread; what comes on top is refused as `unavailable`. */
 export const WRITES_WAITING_MAX = 1_000;
-/** Rows turned into JSON before the main thread does something else: about 1 ms. */
-const ENCODE_ROWS = 500;
-/** A bulk upsert's rows are read for so long before the main thread does something else. */
+/** Rows are read for so long before the main thread does something else. */
 const TURN_MS = 2;
-/** Some 5,000 of its rows, 5 MB, may be read before they are written. */
-const SLICES_AHEAD = 50;
+/** Rows of which it takes the keys before it does: about 1 ms. */
+const KEYS = 5_000;
+/** Some 2,000 rows, 2 MB, may be read before they are written. */
+const SLICES_AHEAD = 20;
 /** States saved in one transaction. */
 const SAVE_STATES = 5_000;
 
@@ -132,33 +132,27 @@ export async function openWriter(
     log.warn(`${count} rows of the ${kind} registry cannot be stored and were skipped: ${example}`);
   }
 
-  /** Rows are read here while those before them are written there: a third less time than one after the other. */
   async function upsertRows(kind: "device" | "entity", body: readonly Uint8Array[]): Promise<BulkReport> {
-    const feed = createFeed<BulkSlice>(SLICES_AHEAD);
-    const { port } = feed.receiver;
-    const report = call("bulkUpsert", { kind, slices: feed.receiver, at: nowMicros() }, [port]);
-    report.then(feed.close, feed.close);
     const faults: RowFault[] = [];
     try {
-      await sendRows(kind, body, faults, feed);
-    } catch (error) {
-      feed.fail();
-      await report.catch(() => undefined);
-      throw error;
+      const { upserted, failed } = await feed(bulkRows(kind, body, faults), (slices) =>
+        call("bulkUpsert", { kind, slices, at: nowMicros() }, [slices.port]),
+      );
+      return { upserted, failed: [...faults, ...failed].sort((a, b) => a.index - b.index) };
     } finally {
       for (const part of body) giveBack(part);
     }
-    const { upserted, failed } = await report;
-    return { upserted, failed: [...faults, ...failed].sort((a, b) => a.index - b.index) };
   }
 
   const writes: Writer["writes"] = {
     applyRegistry: (kind, rows, at) =>
       inOrder(`store the ${kind} registry`, async () => {
-        const encoded = await encodeRows(kind, rows);
-        const without = rows.length - encoded.keys.length;
+        const keys = await keysOf(kind, rows);
+        const without = rows.length - keys.length;
         if (without > 0) skipped(kind, without, "they have no id");
-        const { refused, ...diff } = await call("applyRegistry", { kind, rows: encoded, at });
+        const { refused, ...diff } = await feed(registrySlices(kind, rows), (slices) =>
+          call("applyRegistry", { kind, keys, slices, at }, [slices.port]),
+        );
         if (refused.length > 0) skipped(kind, refused.length, `the database refuses "${refused[0]}"`);
         return diff;
       }),
@@ -213,36 +207,41 @@ function giveBack({ buffer, byteLength }: Uint8Array): void {
   if (buffer instanceof ArrayBuffer && buffer.byteLength === byteLength) buffer.transfer(0);
 }
 
-/** Throws `invalid` where the body is no list of rows. */
-async function sendRows(
-  kind: "device" | "entity",
-  body: readonly Uint8Array[],
-  faults: RowFault[],
-  feed: Feed<BulkSlice>,
-): Promise<void> {
-  let turn = performance.now();
-  for (const slice of bulkRows(kind, body, faults)) {
-    if (!(await feed.send(slice))) return;
-    if (performance.now() - turn < TURN_MS) continue;
-    await new Promise((resume) => setImmediate(resume));
-    turn = performance.now();
+/**
+ * Sends what a command is fed with: rows are made here while those before them are written there, a third less time than
+ * one after the other. Rejects where they cannot be had, or with the command.
+ */
+async function feed<Result>(slices: Iterable<RowSlice>, command: (feed: FeedEnd) => Promise<Result>): Promise<Result> {
+  const { receiver, send, end, fail, close } = createFeed<RowSlice>(SLICES_AHEAD);
+  const result = command(receiver);
+  result.then(close, close);
+  try {
+    let turn = performance.now();
+    for (const slice of slices) {
+      if (!(await send(slice))) break;
+      if (performance.now() - turn < TURN_MS) continue;
+      await nextTurn();
+      turn = performance.now();
+    }
+    end();
+  } catch (error) {
+    fail();
+    await result.catch(() => undefined);
+    throw error;
   }
-  feed.end();
+  return result;
+}
+
+/** Of the rows that have one. */
+async function keysOf(kind: RegistryKind, rows: readonly RegistryRow[]): Promise<string[]> {
+  const keys: string[] = [];
+  for (let index = 0; index < rows.length; index++) {
+    if (index > 0 && index % KEYS === 0) await nextTurn();
+    const key = keyIn(kind, rows[index]);
+    if (key !== null) keys.push(key);
+  }
+  return keys;
 }
 
 const ownThread: StartRemote<WriterCommands> = (onDeath) =>
   startWorker(new URL("./writer.worker.ts", import.meta.url), {}, onDeath);
-
-/** Rows as texts, since copying thousands of objects to another thread would block this one for long. */
-async function encodeRows(kind: RegistryKind, rows: readonly RegistryRow[]): Promise<EncodedRows> {
-  const encoded: EncodedRows = { keys: [], texts: [] };
-  for (let index = 0; index < rows.length; index++) {
-    if (index > 0 && index % ENCODE_ROWS === 0) await new Promise((resume) => setImmediate(resume));
-    const row: unknown = rows[index];
-    const key = isRow(row) ? keyOf(kind, row) : null;
-    if (key === null) continue;
-    encoded.keys.push(key);
-    encoded.texts.push(JSON.stringify(row));
-  }
-  return encoded;
-}

@@ -206,28 +206,42 @@ export function attempt(incoming: Incoming, options: WriteOptions, write: () => 
   }
 }
 
-export type PlainWriter = (rows: readonly Incoming[], at: number, diff: DiffSink) => void;
+/** Writes the rows of a registry. */
+export interface RegistryWriter<Row = Incoming, Options = WriteOptions> {
+  /** Adds or changes rows, which come some at a time; whatever is absent stays. */
+  write(slices: Iterable<readonly Row[]>, options: Options, diff: DiffSink): void;
+  /** Marks Home Assistant's own rows that are not among `keys` as removed. */
+  removeOthers(keys: ReadonlySet<string>, at: number, diff: DiffSink): void;
+}
 
-/** Writes the complete list of a registry whose rows stand alone. */
-export function createPlainWriter(database: DatabaseSync, table: Columns): PlainWriter {
+/** Of a registry whose rows stand alone. */
+export function createPlainWriter(database: DatabaseSync, table: Columns): RegistryWriter {
   const { table: name, key } = table;
   const live = database.prepare(`SELECT ${key} AS key FROM ${name} WHERE removed_at IS NULL`);
   const stored = database.prepare(`SELECT removed_at FROM ${name} WHERE ${key} = ?`);
   const writer = createRowWriter(database, table);
   const remove = database.prepare(`UPDATE ${name} SET removed_at = ?, updated_at = ? WHERE ${key} = ?`);
-  return (rows, at, diff) => {
-    const missing = new Set(live.all().map((row) => row.key as string));
-    for (const incoming of rows) {
-      missing.delete(incoming.key);
-      if (writer.holds(incoming.key, incoming.text)) continue;
-      const before = stored.get(incoming.key);
-      const values = table.values(JSON.parse(incoming.text) as RegistryRow);
-      writer.write(before ? "replaced" : "new", incoming.key, values, at, incoming.text);
-      diff.wrote(incoming.key, before?.removed_at === null);
-    }
-    for (const gone of missing) {
-      remove.run(at, at, gone);
-      diff.remove(gone);
-    }
+  return {
+    write(slices, options, diff) {
+      for (const slice of slices) {
+        for (const incoming of slice) {
+          const { key, text } = incoming;
+          if (writer.holds(key, text)) continue;
+          const before = stored.get(key);
+          const values = table.values(JSON.parse(text) as RegistryRow);
+          attempt(incoming, options, () => {
+            writer.write(before ? "replaced" : "new", key, values, options.at, text);
+            diff.wrote(key, before?.removed_at === null);
+          });
+        }
+      }
+    },
+    removeOthers(keys, at, diff) {
+      for (const { key } of live.all() as { key: string }[]) {
+        if (keys.has(key)) continue;
+        remove.run(at, at, key);
+        diff.remove(key);
+      }
+    },
   };
 }
