@@ -5,7 +5,16 @@ import type { Micros, SampleColumns, Span } from "../domain/sample.ts";
 import { type SeriesNumber, STATE_FIELD, STATE_MEASUREMENT } from "../domain/series.ts";
 import type { SampleReader, SampleSink, StoreStatus } from "../domain/store.ts";
 import type { Logger } from "../lib/log.ts";
-import { advance, askForLess, beginWork, FIRST_MEASURE, spanOf, type Work, windowAfter } from "./backfill-work.ts";
+import {
+  advance,
+  askForLess,
+  beginWork,
+  FIRST_MEASURE,
+  savedPosition,
+  spanOf,
+  type Work,
+  windowAfter,
+} from "./backfill-work.ts";
 import { findNames } from "./came-and-went.ts";
 import { lackingIn, outcomeOf } from "./gap-outcome.ts";
 import { divideNames } from "./handovers.ts";
@@ -248,12 +257,10 @@ export function createBackfill(options: BackfillOptions): Backfill {
 
   const save = (work: Work): void => {
     const { gap, position, span } = work;
-    position.unseen = [...work.unseen];
-    position.undelivered = [...work.undelivered];
     const hours = Math.ceil((span.end - span.start) / HOUR);
     const done = position.searched ? hours : Math.floor((span.end - position.end) / HOUR);
     ledger.update(gap.id, { added: work.added, total: hours, done });
-    ledger.saveProgress(gap.id, "position", JSON.stringify(position));
+    ledger.saveProgress(gap.id, "position", savedPosition(work));
   };
 
   /** An answer that is too big ends in a timeout, or in the end of the connection, which is a gap of its own. */
