@@ -264,7 +264,8 @@ test("restore refuses what is no whole backup, and changes nothing", async (t) =
     /^Cannot restore ".*spoiled\.tar\.gz": spoiled\.tar\.gz cannot be unpacked: [^\n]*; nothing was changed\n$/;
   spoil(() => truncateSync(spoiled, Math.round(whole.length / 2)), notWhole);
   spoil(() => truncateSync(spoiled, whole.length - 1), notWhole, `restore --dry-run ${spoiled}`);
-  spoil(() => writeFileSync(spoiled, whole.with(whole.length >> 1, whole[whole.length >> 1]! ^ 1)), notWhole);
+  const middle = whole.length >> 1;
+  spoil(() => writeFileSync(spoiled, Buffer.from(whole).fill(0xff, middle, middle + 64)), notWhole);
   spoil(() => writeFileSync(spoiled, "no backup"), notWhole);
   const folder = join(directory, "own");
   mkdirSync(folder);
@@ -548,7 +549,9 @@ test("backup refuses a damaged database, and says so", async (t) => {
   const { directory } = await withBackup(t);
   const path = join(directory, "data/metadata.db");
   const bytes = readFileSync(path);
-  bytes.fill(0xff, 16_384, 32_768);
+  // https://sqlite.org/fileformat.html#page_size
+  const page = bytes.readUInt16BE(16);
+  bytes.fill(0xff, page, 2 * page);
   writeFileSync(path, bytes);
   const { status, stderr } = run(directory, "backup");
   assert.equal(status, 1);
