@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { chmodSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, writeFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { dirname, join, resolve } from "node:path";
 import { createApi, createSportsApi, type ServerOptions } from "./api/server.ts";
@@ -18,6 +18,7 @@ import { collectGarbage } from "./lib/collect-garbage.ts";
 import { DirectoryHeld, lockDirectory } from "./lib/directory-lock.ts";
 import { fullDiskRemedy, roomRemedy } from "./lib/full-disk.ts";
 import type { Logger } from "./lib/log.ts";
+import { readSecretFile } from "./lib/secret-file.ts";
 import { shareThread } from "./lib/worker-rpc.ts";
 import { createLineWriter } from "./lineprotocol/writer.ts";
 import { openHome } from "./metadata/home.ts";
@@ -347,7 +348,7 @@ function apiToken(config: Config, log: Logger): string | null {
   if (config.apiToken !== null || isLoopback(config.host)) return config.apiToken;
   const file = join(config.dataDir, "api-token");
   try {
-    const token = readFileSync(file, "utf8").trim();
+    const token = readSecretFile(file);
     if (token) return token;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;

@@ -6,6 +6,7 @@ import { AppError, messageOf } from "./domain/errors.ts";
 import type { Limits } from "./domain/retention.ts";
 import { type FilterRules, parseFilterRules } from "./ingest/filter-rules.ts";
 import { parseRetentionRules } from "./ingest/retention-rules.ts";
+import { readSecretFile } from "./lib/secret-file.ts";
 import { parseMirrors, type TargetSettings } from "./timeseries/forward/target-settings.ts";
 
 /** Beside the data: what does not fit one line of the environment. */
@@ -40,7 +41,7 @@ export function readFilter(dataDir: string, keep: Limits): FilterRules {
 
 /** The mirrors of the configuration file in `dataDir`; `fault` is told what is wrong with them. Throws `invalid`. */
 export function readMirrors(dataDir: string, fault: (message: string) => void): readonly TargetSettings[] {
-  return parseMirrors(readSections(dataDir).mirrors, readSecretFile, fault);
+  return parseMirrors(readSections(dataDir).mirrors, secretIn, fault);
 }
 
 /** The sections of the configuration file in `dataDir`; none without a file. Throws `invalid`. */
@@ -93,8 +94,8 @@ function isToBeSeen(file: string): boolean {
   }
 }
 
-function readSecretFile(file: string): string {
-  const content = readFileSync(file, "utf8").trim();
+function secretIn(file: string): string {
+  const content = readSecretFile(file);
   if (content === "") throw new AppError("invalid", "the file is empty");
   return content;
 }

@@ -116,6 +116,11 @@ const FAULTS: Fault[] = [
     { HA_URL: "http://ha", HA_TOKEN_FILE: "/no/such/file" },
     /HA_TOKEN_FILE=.*cannot be read/,
   ],
+  [
+    "a token file without an end",
+    { HA_URL: "http://ha", HA_TOKEN_FILE: "/dev/zero" },
+    /HA_TOKEN_FILE=.*cannot be read: it is longer than 64 KiB/,
+  ],
 ];
 for (const [name, environment, message] of FAULTS) {
   test(`readConfig() refuses ${name}`, () => assert.throws(() => read(environment), message));

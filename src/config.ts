@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import { isIP } from "node:net";
 import { basename, join, resolve } from "node:path";
 import { FILES, METADATA } from "./backup/data-files.ts";
@@ -13,6 +12,7 @@ import type { FilterRules } from "./ingest/filter-rules.ts";
 import { DAYS_MAX, limitsFault } from "./ingest/retention-rules.ts";
 import { isTimeZone } from "./lib/calendar.ts";
 import { LOCK_FILES } from "./lib/directory-lock.ts";
+import { readSecretFile } from "./lib/secret-file.ts";
 import { databaseFile } from "./metadata/database.ts";
 import { parseLeague } from "./sources/sports/leagues.ts";
 import {
@@ -186,7 +186,7 @@ export function readConfig(environment: Environment, defaults: { dataDir: string
     if (value && file) notes.push(`${fileName} has no effect: ${names.find((name) => text(name))} is set, too`);
     if (value || !file) return value;
     try {
-      const content = readFileSync(file, "utf8").trim();
+      const content = readSecretFile(file);
       if (content) return content;
       fault(fileName, file, "the file is empty");
     } catch (error) {

@@ -1,4 +1,4 @@
-import { readFileSync, type Stats, statSync, unwatchFile, watchFile } from "node:fs";
+import { type Stats, statSync, unwatchFile, watchFile } from "node:fs";
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Config } from "./config.ts";
@@ -6,6 +6,7 @@ import { CONFIG_FILE, readFilter } from "./config-file.ts";
 import { messageOf } from "./domain/errors.ts";
 import type { FilterRules } from "./ingest/filter-rules.ts";
 import type { Logger } from "./lib/log.ts";
+import { readSecretFile } from "./lib/secret-file.ts";
 
 /** Files that may be changed while the service runs. */
 
@@ -60,10 +61,10 @@ function stampOf(stats: Stats | undefined): string {
 /** Tells of another token in HA_TOKEN_FILE, so that a refused one can be replaced without a restart. */
 export function watchToken(file: string | null, use: (token: string) => void, log: Logger): () => void {
   if (file === null) return () => {};
-  let inUse = readFileSync(file, "utf8").trim();
+  let inUse = readSecretFile(file);
   watchFile(file, { interval: LOOK_MS, persistent: false }, () => {
     try {
-      const token = readFileSync(file, "utf8").trim();
+      const token = readSecretFile(file);
       // An empty file is one that is being written.
       if (token === "" || token === inUse) return;
       inUse = token;

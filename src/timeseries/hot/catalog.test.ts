@@ -65,3 +65,24 @@ test("openStore() takes halves of surrogate pairs in names for U+FFFD, as the di
     assert.equal(store.seriesOfEntity("sensor.\ufffd").length, 1);
   }
 });
+
+test("openStore() tells series apart whose names have a NUL in them", async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), "catalog-test-"));
+  t.after(() => rmSync(directory, { recursive: true, force: true }));
+  const settings = { busyTimeoutSeconds: 1, cacheSize: -2000, synchronous: "OFF" as const };
+  const keys = [
+    { measurement: "a\0b", subject: "c", field: "f" },
+    { measurement: "a", subject: "b\0c", field: "f" },
+  ];
+  for (let run = 0; run < 2; run++) {
+    await using store = await openStore({ directory, commitSeconds: 1000, settings, log: silentLog() });
+    const numbers = keys.map((key) => store.series(key, null, 1));
+    assert.notEqual(numbers[0], numbers[1]);
+    for (const [i, series] of numbers.entries()) store.append(series, run, 10 * run + i);
+    await store.flush();
+    assert.deepEqual(
+      keys.map((key) => store.find(key)),
+      numbers,
+    );
+  }
+});

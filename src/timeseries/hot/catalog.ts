@@ -91,7 +91,9 @@ export function createCatalog(stored: StoredCatalog, record: (change: CatalogCha
   const former = new Map<string, Subject>();
   let size = 0;
 
-  const keyOf = (measurement: string, subject: string): string => asKept(`${measurement}\0${subject}`);
+  // The length tells where the measurement ends, in which there may be a NUL; that parts halves of a surrogate pair.
+  const keyOf = (measurement: string, subject: string): string =>
+    asKept(`${measurement.length}\0${measurement}\0${subject}`);
 
   const subjectOf = (measurement: string, subject: string): Subject => {
     const key = keyOf(measurement, subject);
