@@ -125,8 +125,12 @@ const WHOLE: Readonly<Record<"device" | "entity", readonly string[]>> = {
 };
 
 function nameOf(kind: "device" | "entity", row: RegistryRow): string | null {
-  return kind === "device" ? deviceId(row) : reference(row.entity_id);
+  const name = kind === "device" ? deviceId(row) : reference(row.entity_id);
+  return name !== null && name.length <= ID_LENGTH_MAX ? name : null;
 }
+
+/** No part of a path may be longer. */
+const ID_LENGTH_MAX = 1_000;
 
 /** What is wrong with a field; undefined where its column can keep it. */
 type Wrong = string | undefined;
@@ -137,8 +141,8 @@ type Wrong = string | undefined;
  */
 const WRONG_FIELD: Readonly<Record<"device" | "entity", (row: RegistryRow) => Wrong>> = {
   device: (row) =>
-    text("id", row.id) ??
-    text("device_id", row.device_id) ??
+    id("id", row.id) ??
+    id("device_id", row.device_id) ??
     text("name", row.name) ??
     text("name_by_user", row.name_by_user) ??
     text("manufacturer", row.manufacturer) ??
@@ -162,10 +166,11 @@ const WRONG_FIELD: Readonly<Record<"device" | "entity", (row: RegistryRow) => Wr
     time("created_at", row.created_at) ??
     time("modified_at", row.modified_at),
   entity: (row) =>
-    text("id", row.id) ??
+    id("id", row.id) ??
+    id("entity_id", row.entity_id) ??
     text("unique_id", row.unique_id) ??
     text("platform", row.platform) ??
-    text("device_id", row.device_id) ??
+    id("device_id", row.device_id) ??
     text("config_entry_id", row.config_entry_id) ??
     text("area_id", row.area_id) ??
     text("name", row.name) ??
@@ -187,6 +192,13 @@ function must(field: string, form: string): string {
 function text(field: string, value: unknown): Wrong {
   const fits = typeof value === "string" || typeof value === "number" || isNone(value);
   return fits ? undefined : must(field, "a text");
+}
+
+function id(field: string, value: unknown): Wrong {
+  if (typeof value === "string" && value.length > ID_LENGTH_MAX) {
+    return must(field, `a text of at most ${ID_LENGTH_MAX.toLocaleString("en")} characters`);
+  }
+  return text(field, value);
 }
 
 function texts(field: string, value: unknown): Wrong {

@@ -473,6 +473,29 @@ test("bulkUpsert() takes an id of blanks alone for none", async (t) => {
   ]);
 });
 
+test("bulkUpsert() takes no id that is too long to be asked for", async (t) => {
+  const { home } = await openTestHome(t);
+  const fault = (index: number, id: string | null, field: string) => ({
+    ...{ index, id, message: `The field "${field}" must be a text of at most 1,000 characters` },
+  });
+  const longest = "x".repeat(1_000);
+  const devices = [{ id: longest }, { id: `${longest}x` }, { id: "d", device_id: `${longest}x` }];
+  assert.deepEqual(await home.bulkUpsert("device", json(devices)), {
+    upserted: 1,
+    failed: [fault(1, null, "id"), fault(2, "d", "device_id")],
+  });
+  const entities = [
+    { entity_id: `light.${longest}` },
+    { entity_id: "light.a", id: `${longest}x` },
+    { entity_id: "light.b", device_id: `${longest}x` },
+    { entity_id: "light.c", id: longest, device_id: longest },
+  ];
+  assert.deepEqual(await home.bulkUpsert("entity", json(entities)), {
+    upserted: 1,
+    failed: [fault(0, null, "entity_id"), fault(1, "light.a", "id"), fault(2, "light.b", "device_id")],
+  });
+});
+
 const WRONG: readonly ["device" | "entity", string, unknown, string][] = [
   ["entity", "labels", "x", "a list of texts"],
   ["entity", "labels", ["a", 5], "a list of texts"],
