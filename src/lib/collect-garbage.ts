@@ -11,8 +11,9 @@ const GARBAGE_MIN_BYTES = 1_500_000;
  */
 const QUIET_CHECK_MS = 10_000;
 const QUIET_PART_MAX = 0.1;
-/** A pause of the main thread must be worth more. */
+/** A pause of the main thread must be worth more, and the longer it is, by what lives, the more. */
 const MAIN_GROWTH_MIN_BYTES = 12_000_000;
+const MAIN_GROWTH_MIN_PART = 1 / 3;
 
 /**
  * Collects all garbage of this thread and gives the memory back: 5 to 10 ms for a small heap, some 80 for the main
@@ -51,8 +52,13 @@ export function collectWhenQuiet(checkMs = QUIET_CHECK_MS): void {
     const { user, system } = process.threadCpuUsage(before);
     before = process.threadCpuUsage();
     const isQuiet = user + system <= QUIET_PART_MAX * checkMs * 1000;
-    if (!isQuiet || getHeapStatistics().total_physical_size - left < MAIN_GROWTH_MIN_BYTES) return;
+    if (!isQuiet || !isWorthAPause(getHeapStatistics().total_physical_size, left)) return;
     collectGarbage();
     left = getHeapStatistics().total_physical_size;
   }, checkMs).unref();
+}
+
+/** Whether the main thread should collect, of bytes that its heap takes now and that the last time `left`. */
+export function isWorthAPause(bytes: number, left: number): boolean {
+  return bytes - left >= Math.max(MAIN_GROWTH_MIN_BYTES, left * MAIN_GROWTH_MIN_PART);
 }
