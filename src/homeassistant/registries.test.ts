@@ -50,6 +50,24 @@ test("readSnapshot() of a Home Assistant that lacks registries has null for them
   });
 });
 
+test("readSnapshot() asks for a long list when nothing else is to be answered, the states first", async () => {
+  const long = ["get_states", "entity/source", "config/device_registry/list", "config/entity_registry/list"];
+  const open = new Set<string>();
+  const beside: string[][] = [];
+  const ask: Ask = async (type) => {
+    open.add(type);
+    if ([...open].some((asked) => long.includes(asked))) beside.push([...open]);
+    await new Promise((resolve) => setImmediate(resolve));
+    open.delete(type);
+    return type === "get_config" ? CONFIG : type === "entity/source" ? {} : [];
+  };
+  await readSnapshot(ask, odd(), () => 42);
+  assert.deepEqual(
+    beside,
+    long.map((type) => [type]),
+  );
+});
+
 test("a registry that failed for another reason is no missing one", async () => {
   for (const error of [new CommandError("x", "unknown_error", ""), new AppError("unavailable", "gone")]) {
     await assert.rejects(readRegistry(answering({ "config/area_registry/list": error }), "area", odd()), error);

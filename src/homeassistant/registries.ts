@@ -55,23 +55,24 @@ export async function readStates(ask: Ask, odd: OddMessages): Promise<readonly S
 }
 
 /**
- * All of a home, asked at once on the same connection. `now` is read when the states were answered. What was read
- * before Home Assistant is RUNNING is partial: what it lacks has not been removed.
+ * All of a home, on the same connection. `now` is read when the states were answered. What was read before Home Assistant
+ * is RUNNING is partial: what it lacks has not been removed.
+ * The long lists are asked one after the other: Home Assistant puts answers that it has together into one message, which
+ * for 100,000 entities was more than 64 MiB, and all of them would be in memory at once.
  */
 export async function readSnapshot(ask: Ask, odd: OddMessages, now: () => Micros): Promise<HomeSnapshot> {
-  const statesThen = readStates(ask, odd).then((states) => ({ states, readAt: now() }));
-  const [config, { states, readAt }, entitySources, area, floor, label, config_entry, device, entity] =
-    await Promise.all([
-      readConfig(ask),
-      statesThen,
-      readEntitySources(ask),
-      readRegistry(ask, "area", odd),
-      readRegistry(ask, "floor", odd),
-      readRegistry(ask, "label", odd),
-      readRegistry(ask, "config_entry", odd),
-      readRegistry(ask, "device", odd),
-      readRegistry(ask, "entity", odd),
-    ]);
+  const states = await readStates(ask, odd);
+  const readAt = now();
+  const [config, area, floor, label, config_entry] = await Promise.all([
+    readConfig(ask),
+    readRegistry(ask, "area", odd),
+    readRegistry(ask, "floor", odd),
+    readRegistry(ask, "label", odd),
+    readRegistry(ask, "config_entry", odd),
+  ]);
+  const entitySources = await readEntitySources(ask);
+  const device = await readRegistry(ask, "device", odd);
+  const entity = await readRegistry(ask, "entity", odd);
   return { config, states, readAt, entitySources, registries: { area, floor, label, config_entry, device, entity } };
 }
 
