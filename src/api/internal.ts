@@ -64,7 +64,7 @@ export async function internalRoutes(api: Api, home: Pick<HomeWriter, "bulkUpser
             summary: `Add or update many ${kind === "device" ? "devices" : "entities"}`,
             description:
               "The body is a JSON array of registry rows as Home Assistant sends them, 32 MiB at most. Good rows are " +
-              "kept and bad ones reported: 200 also when some failed.",
+              "kept and bad ones reported: 200 also when some failed. An id has at most 1,000 characters.",
             body: RowsSchema,
             response: answers({ 200: Report }, 413, 415, 503),
           },

@@ -208,8 +208,8 @@ function giveBack({ buffer, byteLength }: Uint8Array): void {
 }
 
 /**
- * Sends what a command is fed with: rows are made here while those before them are written there, a third less time than
- * one after the other. Rejects where they cannot be had, or with the command.
+ * Sends what a command is fed with: rows are made here while those before them are written there, a seventh to a third
+ * less time than one after the other. Rejects where they cannot be had, or with the command.
  */
 async function feed<Result>(slices: Iterable<RowSlice>, command: (feed: FeedEnd) => Promise<Result>): Promise<Result> {
   const { receiver, send, end, fail, close } = createFeed<RowSlice>(SLICES_AHEAD);
