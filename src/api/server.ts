@@ -12,7 +12,7 @@ import Fastify, {
 import type { Sealing } from "../domain/archive.ts";
 import { AppError } from "../domain/errors.ts";
 import type { Forwarding } from "../domain/forwarding.ts";
-import type { CurrentStates } from "../domain/home.ts";
+import { type CurrentStates, ID_LENGTH_MAX } from "../domain/home.ts";
 import type { HomeReader, HomeWriter } from "../domain/home-store.ts";
 import type { ChangeFeed, EntityFilterRules } from "../domain/ingest.ts";
 import type { LineWriter } from "../domain/line-protocol.ts";
@@ -100,7 +100,6 @@ export interface ApiOptions extends ServerOptions {
 const BODY_BYTES_MAX = 1024 * 1024;
 /** Address and headers together; an entity_id list of 200 fits. */
 const HEADER_BYTES_MAX = 64 * 1024;
-const PATH_PART_LENGTH_MAX = 1_000;
 const CONNECTIONS_MAX = 1_000;
 /**
  * A request that has not arrived by then is refused with 408, so that slow senders cannot hold connections; and so long
@@ -228,7 +227,7 @@ function createServer({ access, log, demo, remedy }: ServerOptions): Api {
     // Fastify would load compilers of its own, 9 MB, although others are set below.
     schemaController: { compilersFactory: { buildValidator: noCompiler, buildSerializer: noCompiler } },
     bodyLimit: BODY_BYTES_MAX,
-    routerOptions: { maxParamLength: PATH_PART_LENGTH_MAX, ignoreTrailingSlash: true },
+    routerOptions: { maxParamLength: ID_LENGTH_MAX, ignoreTrailingSlash: true },
     requestTimeout: REQUEST_TIMEOUT_MS,
     connectionTimeout: IDLE_TIMEOUT_MS,
     http: {

@@ -1,10 +1,10 @@
 import { AppError, messageOf } from "../domain/errors.ts";
-import type { RegistryRow } from "../domain/home.ts";
+import { ID_LENGTH_MAX, type RegistryRow } from "../domain/home.ts";
 import type { RowFault } from "../domain/home-store.ts";
 import { type JsonElement, jsonElements } from "../lib/json-elements.ts";
 import { valuesOf } from "./entities-columns.ts";
-import { emptySlice, keyIn, type RowSlice } from "./row-slices.ts";
-import { deviceId, isRow, moment, reference } from "./rows.ts";
+import { emptySlice, type RowSlice } from "./row-slices.ts";
+import { deviceId, isRow, keyOf, moment, reference } from "./rows.ts";
 import { type Fields, SLICE_ROWS } from "./writes.ts";
 
 /** Rows of one bulk upsert; more are `too_large`. */
@@ -66,7 +66,7 @@ function rowAdder(kind: "device" | "entity", faults: RowFault[]): AddRow {
     return lately;
   };
   return (slice, index, { value: row, text }) => {
-    const key = keyIn(kind, row);
+    const key = keyOf(kind, row);
     if (!isRow(row) || key === null) {
       faults.push({ index, ...faultOf(kind, row) });
       return;
@@ -128,9 +128,6 @@ function nameOf(kind: "device" | "entity", row: RegistryRow): string | null {
   const name = kind === "device" ? deviceId(row) : reference(row.entity_id);
   return name !== null && name.length <= ID_LENGTH_MAX ? name : null;
 }
-
-/** No part of a path may be longer. */
-const ID_LENGTH_MAX = 1_000;
 
 /** What is wrong with a field; undefined where its column can keep it. */
 type Wrong = string | undefined;

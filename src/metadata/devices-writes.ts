@@ -20,11 +20,11 @@ import {
   attempt,
   createRowWriter,
   type Incoming,
+  inSlices,
   type Kept,
   type Known,
   mergeInto,
   type RegistryWriter,
-  slices,
 } from "./writes.ts";
 
 const DEVICES: Columns = {
@@ -208,7 +208,7 @@ export function createDeviceWriter(database: DatabaseSync, places: PlaceWriter):
   }
 
   function settleAreas(touched: Touched): void {
-    for (const part of slices([...touched.keys()])) {
+    for (const part of inSlices([...touched.keys()])) {
       // A later parent's children are found by parent_device_id, so the order of the rows does not matter.
       const moved = settleDevices.all({ ids: JSON.stringify(part) }) as { key: string; parent: string | null }[];
       const ids = JSON.stringify([...new Set([...part, ...moved.map(({ key }) => key)])]);

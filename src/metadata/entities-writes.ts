@@ -23,12 +23,12 @@ import {
   type DiffSink,
   type Fields,
   type Incoming,
+  inSlices,
   isRefusal,
   type Known,
   mergeInto,
   type RegistryWriter,
   type Rewrite,
-  slices,
   type WriteOptions,
 } from "./writes.ts";
 
@@ -340,7 +340,7 @@ export function createEntityWriter(database: DatabaseSync, places: PlaceWriter):
     writeUnregistered(entities, complete, at, diff) {
       const known = new Map(unregistered.all().map((row) => [row.key as string, row.platform as string | null]));
       const named = new Set(entities.map((entity) => entity.entityId));
-      for (const slice of slices(entities)) {
+      for (const slice of inSlices(entities)) {
         const ids = slice.map((entity) => entity.entityId);
         const ownerOf = liveNames(find(byName, ids, false));
         const before = find(byKey, ids, false);
@@ -366,7 +366,7 @@ export function createEntityWriter(database: DatabaseSync, places: PlaceWriter):
     },
 
     removeUnregistered(entityIds, at) {
-      for (const slice of slices(entityIds)) removeByName.run({ at, ids: JSON.stringify(slice) });
+      for (const slice of inSlices(entityIds)) removeByName.run({ at, ids: JSON.stringify(slice) });
     },
   };
 }

@@ -1,7 +1,7 @@
 import type { RegistryKind, RegistryRow } from "../domain/home.ts";
 import { type FeedEnd, received } from "../lib/feed.ts";
 import type { IncomingEntity } from "./entities-writes.ts";
-import { isRow, keyOf, type SqlValue } from "./rows.ts";
+import { keyOf, type SqlValue } from "./rows.ts";
 import { type Fields, SLICE_ROWS } from "./writes.ts";
 
 /**
@@ -20,16 +20,16 @@ export interface RowSlice {
   readonly values: SqlValue[][];
 }
 
-export const emptySlice = (): RowSlice => ({
-  ...{ indexes: [], keys: [], texts: [], fields: [], byNames: [], values: [] },
-});
+export function emptySlice(): RowSlice {
+  return { indexes: [], keys: [], texts: [], fields: [], byNames: [], values: [] };
+}
 
 /** A complete list of a registry's rows; those without a key are left out. */
 export function* registrySlices(kind: RegistryKind, rows: readonly RegistryRow[]): Generator<RowSlice> {
   let slice = emptySlice();
   for (let index = 0; index < rows.length; index++) {
     const row = rows[index]!;
-    const key = keyIn(kind, row);
+    const key = keyOf(kind, row);
     if (key === null) continue;
     slice.indexes.push(index);
     slice.keys.push(key);
@@ -39,11 +39,6 @@ export function* registrySlices(kind: RegistryKind, rows: readonly RegistryRow[]
     slice = emptySlice();
   }
   yield slice;
-}
-
-/** Null: it has none, or is no row at all. */
-export function keyIn(kind: RegistryKind, row: unknown): string | null {
-  return isRow(row) ? keyOf(kind, row) : null;
 }
 
 /** In the thread that writes: the rows, as many at a time as were sent. */

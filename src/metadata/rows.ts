@@ -69,11 +69,11 @@ export function entityId(row: RegistryRow): string | null {
 }
 
 /**
- * What identifies a row for good; entities without id go by their entity_id. Null: it cannot be stored, since it has
- * no id or one that no file can hold as it is (half of a surrogate pair).
+ * What identifies a row for good; entities without id go by their entity_id. Null: it cannot be stored, since it is
+ * no row, or has no id or one that no file can hold as it is (half of a surrogate pair).
  */
-export function keyOf(kind: RegistryKind, row: RegistryRow): string | null {
-  const key = anyKeyOf(kind, row);
+export function keyOf(kind: RegistryKind, row: unknown): string | null {
+  const key = isRow(row) ? anyKeyOf(kind, row) : null;
   return key?.isWellFormed() ? key : null;
 }
 

@@ -10,7 +10,8 @@ import { bulkRows } from "./bulk-rows.ts";
 import type { SavableStates } from "./current-states.ts";
 import type { DatabaseSettings } from "./database.ts";
 import { asAppError } from "./failures.ts";
-import { keyIn, type RowSlice, registrySlices } from "./row-slices.ts";
+import { type RowSlice, registrySlices } from "./row-slices.ts";
+import { keyOf } from "./rows.ts";
 import type { OpenReport, WriterCommands } from "./writer-commands.ts";
 
 /** Writes that may wait for the thread; what comes on top is refused as `unavailable`. */
@@ -237,7 +238,7 @@ async function keysOf(kind: RegistryKind, rows: readonly RegistryRow[]): Promise
   const keys: string[] = [];
   for (let index = 0; index < rows.length; index++) {
     if (index > 0 && index % KEYS === 0) await nextTurn();
-    const key = keyIn(kind, rows[index]);
+    const key = keyOf(kind, rows[index]);
     if (key !== null) keys.push(key);
   }
   return keys;

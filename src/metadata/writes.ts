@@ -38,7 +38,7 @@ export interface WriteOptions {
  */
 export const SLICE_ROWS = 100;
 
-export function slices<Item>(items: readonly Item[]): Item[][] {
+export function inSlices<Item>(items: readonly Item[]): Item[][] {
   const parts: Item[][] = [];
   for (let from = 0; from < items.length; from += SLICE_ROWS) parts.push(items.slice(from, from + SLICE_ROWS));
   return parts;
