@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setFlagsFromString } from "node:v8";
+import { Worker } from "node:worker_threads";
 import { shareThread, startOnDemand, startWorker } from "./worker-rpc.ts";
 
 type Echo = {
@@ -34,8 +35,9 @@ const SOURCE = `
 const FILE = new URL(`data:text/javascript,${encodeURIComponent(SOURCE)}`);
 const FOR_EVER_MS = 1_000_000;
 
-test("startOnDemand() asks the same thread while calls come, and none after the end", async () => {
+test("startOnDemand() asks the same thread while calls come, and none after the end", async (t) => {
   const worker = startOnDemand<Echo>(FILE, {}, FOR_EVER_MS, (error) => assert.fail(error));
+  t.after(() => worker.end());
   const [first, second] = await Promise.all([worker.call("thread", null), worker.call("thread", null)]);
   assert.equal(second, first);
   assert.equal(await worker.call("thread", null), first);
@@ -43,41 +45,55 @@ test("startOnDemand() asks the same thread while calls come, and none after the 
   await assert.rejects(worker.call("thread", null), /has ended/);
 });
 
-test("isCalled() tells a thread at work that somebody waits for it", async () => {
+test("isCalled() tells a thread at work that somebody waits for it", async (t) => {
   const worker = startOnDemand<Echo>(FILE, {}, FOR_EVER_MS, (error) => assert.fail(error));
+  t.after(() => worker.end());
   assert.equal(await worker.call("work", 20), false);
   const working = worker.call("work", FOR_EVER_MS);
   await worker.call("thread", null);
   assert.equal(await working, true);
   assert.equal(await worker.call("work", 20), false, "the call that it waited for was answered");
-  await worker.end();
 });
 
-test("startOnDemand() ends a thread that nobody calls", async () => {
+test("isCalled() does not take the call that the thread works at for another one, however late its caller goes on", async (t) => {
+  const worker = startWorker<Echo>(FILE, {}, (error) => assert.fail(error));
+  t.after(() => worker.terminate());
+  await worker.call("thread", null);
+  const post = Worker.prototype.postMessage;
+  t.mock.method(Worker.prototype, "postMessage", function (this: Worker, ...sent: Parameters<typeof post>) {
+    post.apply(this, sent);
+    // As a thread does from which the system takes its processor just then.
+    for (const start = performance.now(); performance.now() < start + 50; );
+  });
+  assert.equal(await worker.call("work", 20), false);
+});
+
+test("startOnDemand() ends a thread that nobody calls", async (t) => {
   const worker = startOnDemand<Echo>(FILE, {}, 1, (error) => assert.fail(error));
+  t.after(() => worker.end());
   const first = await worker.call("thread", null);
   let next = first;
   while (next === first) {
     await new Promise((resolve) => setTimeout(resolve, 5));
     next = await worker.call("thread", null);
   }
-  await worker.end();
 });
 
-test("startOnDemand() passes failures on and tells of deaths", async () => {
+test("startOnDemand() passes failures on and tells of deaths", async (t) => {
   const deaths: Error[] = [];
   const worker = startOnDemand<Echo>(FILE, {}, FOR_EVER_MS, (error) => deaths.push(error));
+  t.after(() => worker.end());
   await assert.rejects(worker.call("fail", "odd"), { name: "RangeError", message: "odd" });
   await assert.rejects(worker.call("nothing" as "fail", ""), /no command "nothing"/);
   assert.equal(deaths.length, 0);
   await assert.rejects(worker.call("die", null), /ended with code 3/);
   assert.equal(deaths.length, 1);
   assert.equal(typeof (await worker.call("thread", null)), "number");
-  await worker.end();
 });
 
-test("startOnDemand() lets calls under way be answered before it ends", async () => {
+test("startOnDemand() lets calls under way be answered before it ends", async (t) => {
   const worker = startOnDemand<Echo>(FILE, {}, FOR_EVER_MS, (error) => assert.fail(error));
+  t.after(() => worker.end());
   const answer = worker.call("thread", null);
   await worker.end();
   assert.equal(typeof (await answer), "number");

@@ -16,9 +16,9 @@ interface Request {
   readonly argument: unknown;
 }
 
-/** The first message to a thread: where it finds the number of the newest call, which may not have arrived yet. */
+/** The first message to a thread: where both count the calls that it has not taken yet, sent or just being sent. */
 interface Greeting {
-  readonly newestCall: Int32Array<SharedArrayBuffer>;
+  readonly untaken: Int32Array<SharedArrayBuffer>;
 }
 
 interface Failure {
@@ -71,9 +71,9 @@ export function startWorker<C extends Commands>(
   options: WorkerOptions,
   onDeath: (error: Error) => void,
 ): Remote<C> {
-  const newestCall = sharedNumber();
+  const untaken = sharedNumber();
   const worker = new Worker(file, options);
-  worker.postMessage({ newestCall } satisfies Greeting);
+  worker.postMessage({ untaken } satisfies Greeting);
   const waiting = new Map<number, Waiting>();
   let lastId = 0;
   let ended: Error | undefined;
@@ -100,9 +100,15 @@ export function startWorker<C extends Commands>(
       if (ended) return Promise.reject(ended);
       const id = ++lastId;
       return new Promise((resolve, reject) => {
-        // Throws where the argument cannot be copied: then there is no call.
-        worker.postMessage({ id, name, argument } satisfies Request, transfer as Transferable[]);
-        Atomics.store(newestCall, 0, id);
+        // Before it is sent: the thread may take it before this one goes on.
+        Atomics.add(untaken, 0, 1);
+        try {
+          worker.postMessage({ id, name, argument } satisfies Request, transfer as Transferable[]);
+        } catch (error) {
+          // The argument cannot be copied: there is no call.
+          Atomics.sub(untaken, 0, 1);
+          throw error;
+        }
         waiting.set(id, { resolve: resolve as (result: unknown) => void, reject });
       });
     },
@@ -227,12 +233,11 @@ export function startOnDemand<C extends Commands & { close(argument: null): unkn
 const sharedNumber = () => new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
 
 /** Of the thread that this is. */
-let newestCall = sharedNumber();
-let begunCall = 0;
+let untaken = sharedNumber();
 
 /** Inside the worker thread: whether a call has come since the one that it took last, so that long work can give way. */
 export function isCalled(): boolean {
-  return Atomics.load(newestCall, 0) !== begunCall;
+  return Atomics.load(untaken, 0) > 0;
 }
 
 /** Inside the worker thread: answers the calls of `startWorker` by these commands, and gives memory back between them. */
@@ -265,12 +270,12 @@ function serve(find: (name: string) => Commands[string] | undefined): void {
   };
   const worked = collectWhenIdle();
   port.on("message", (message: Request | Greeting) => {
-    if ("newestCall" in message) {
-      ({ newestCall } = message);
+    if ("untaken" in message) {
+      ({ untaken } = message);
       return;
     }
+    Atomics.sub(untaken, 0, 1);
     const { id, name, argument } = message;
-    begunCall = id;
     worked();
     try {
       const command = find(name);
