@@ -113,3 +113,11 @@ test("homeAssistantLine() writes under the unit that a value was in", () => {
   const attribute = homeAssistantLine({ ...changed, field: "battery" }, 10, 1);
   assert.equal(attribute, `°C,${TAGS} battery=1 10000`);
 });
+
+test("homeAssistantLine() writes under the entity_id what has no unit, or an empty one", () => {
+  for (const unit of [null, ""]) {
+    assert.equal(homeAssistantLine({ ...HALL, unit }, 1, 20.5), `sensor.hall,${TAGS} value=20.5 1000`);
+  }
+  const formerly = { ...HALL, formerUnits: [{ until: 20, unit: "" }] };
+  assert.equal(homeAssistantLine(formerly, 10, 20.5), `sensor.hall,${TAGS} value=20.5 10000`);
+});

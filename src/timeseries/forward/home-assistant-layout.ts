@@ -42,7 +42,8 @@ export function homeAssistantLine(series: ForwardedSeries, ts: Micros, value: Va
   if (fields.length === 0) return null;
   const [domain = "", objectId = ""] = name.split(".");
   const tags = [["domain", domain], ["entity_id", objectId], SOURCE] as const;
-  return encodeLine(unitAt(series, ts) ?? name, tags, fields, ts);
+  // An empty unit is none to the integration; under it no server takes a line.
+  return encodeLine(unitAt(series, ts) || name, tags, fields, ts);
 }
 
 const SOURCE = ["source", "HA"] as const;
