@@ -2,18 +2,16 @@ import { messageOf } from "../domain/errors.ts";
 import type { Micros } from "../domain/sample.ts";
 import { isoFromMicros } from "../lib/time.ts";
 import type { Deliveries, Message, WaitingDelivery } from "./deliveries.ts";
-import type { Dispatcher, DispatcherOptions, Verdict } from "./dispatcher.ts";
+import type { AttemptOutcome, Dispatcher, DispatcherOptions, Verdict } from "./dispatcher.ts";
 import { type Added, newAdded, type Outbox } from "./outbox.ts";
 import type { Registrations } from "./registrations.ts";
 import { nextWait, pauseAfter } from "./retry.ts";
-import type { Sender, SendOutcome } from "./send.ts";
+import type { Sender } from "./send.ts";
 import { signedHeaders } from "./signing.ts";
 
 /** A webhook that has only failed for longer is disabled once a delivery is given up. */
 const DISABLE_AFTER_MICROS = 5 * 86_400 * 1_000_000;
 const STATUS_GONE = 410;
-
-type TimedOutcome = SendOutcome & { readonly durationMs: number };
 
 export interface AttemptsOptions {
   readonly registrations: Registrations;
@@ -42,10 +40,10 @@ export function createAttempts(options: AttemptsOptions): Attempts {
   const { write, isGentle, dispatch, ended, warn, now, random } = options;
   const micros = (): Micros => now() * 1000;
 
-  async function send(delivery: WaitingDelivery, signal: AbortSignal): Promise<TimedOutcome> {
+  async function send(delivery: WaitingDelivery, signal: AbortSignal): Promise<AttemptOutcome> {
     const startedAt = performance.now();
     const { id: webhookId, url, secret, oldSecret, oldSecretUntil } = registrations.get(delivery.webhookId);
-    const unsent = { status: null, excerpt: null, retryAfterMs: null, durationMs: 0 };
+    const unsent = { status: null, excerpt: null, retryAfterMs: null, durationMs: 0, url };
     let message: Message | undefined;
     try {
       message = deliveries.message(delivery.id);
@@ -65,25 +63,22 @@ export function createAttempts(options: AttemptsOptions): Attempts {
         ...signedHeaders({ ...message, webhookId }, [secret, ...old], new Date(now())),
       },
     });
-    return { ...outcome, durationMs: performance.now() - startedAt };
+    return { ...outcome, durationMs: performance.now() - startedAt, url };
   }
 
-  async function record(delivery: WaitingDelivery, outcome: TimedOutcome): Promise<Verdict> {
+  async function record(delivery: WaitingDelivery, outcome: AttemptOutcome): Promise<Verdict> {
     const { webhookId } = delivery;
     const at = micros();
-    const number = delivery.attempts + 1;
     const arrived = outcome.error === null;
-    const gone = outcome.status === STATUS_GONE;
-    const waitMs = arrived || gone ? null : nextWait({ ...outcome, attempts: number }, retrySeconds, random);
     const added = newAdded();
-    const pauseMs = pauseAfter(outcome);
-    const verdict: Verdict = waitMs === null ? { state: "ended", pauseMs } : { state: "again", waitMs, pauseMs };
+    let verdict: Verdict;
     let disabled: string | undefined;
     try {
-      disabled = await write(() => {
+      ({ verdict, disabled } = await write(() => {
+        const { gone, waitMs, pauseMs } = meaningOf(delivery, outcome);
         deliveries.record({
           deliveryId: delivery.id,
-          number,
+          number: delivery.attempts + 1,
           at,
           durationMs: Math.round(outcome.durationMs * 10) / 10,
           status: outcome.status,
@@ -100,15 +95,27 @@ export function createAttempts(options: AttemptsOptions): Attempts {
         }
         const reason = arrived || waitMs !== null ? undefined : reasonToDisable(webhookId, gone, at);
         if (reason !== undefined) disableWithEvent(webhookId, reason, at, added);
-        return reason;
-      });
+        const what: Verdict = waitMs === null ? { state: "ended", pauseMs } : { state: "again", waitMs, pauseMs };
+        return { verdict: what, disabled: reason };
+      }));
     } finally {
       registrations.refresh(webhookId);
     }
-    ended(arrived, waitMs === null);
+    ended(arrived, verdict.state === "ended");
     if (disabled !== undefined) warn(`Webhook "${webhookId}" was disabled: ${disabled}`);
     dispatch(added);
     return verdict;
+  }
+
+  /** What follows from an answer, which says nothing of the address that its webhook may have got meanwhile. */
+  function meaningOf({ webhookId, attempts }: WaitingDelivery, outcome: AttemptOutcome) {
+    const arrived = outcome.error === null;
+    const hasMoved = registrations.all.get(webhookId)?.url !== outcome.url;
+    if (hasMoved) return { gone: false, waitMs: arrived ? null : 0, pauseMs: 0 };
+    const gone = outcome.status === STATUS_GONE;
+    const failure = { ...outcome, attempts: attempts + 1 };
+    const waitMs = arrived || gone ? null : nextWait(failure, retrySeconds, random);
+    return { gone, waitMs, pauseMs: pauseAfter(outcome) };
   }
 
   /** Undefined also where it is disabled already: several answers may come at once. */

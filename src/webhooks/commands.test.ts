@@ -353,6 +353,54 @@ test("what waits for another attempt is tried at once where its webhook is enabl
   assert.deepEqual(other.received.map(({ json }) => json.sequence).toSorted(), [1, 2, 3]);
 });
 
+for (const [status, headers] of [
+  [500, {}],
+  [503, { "retry-after": "3600" }],
+  [410, {}],
+] as const) {
+  test(`a late ${status} of an address that a webhook has left says nothing of its new one`, async (t) => {
+    const place = await setup(t);
+    const other = await startReceiver();
+    t.after(() => other.close());
+    const clock = createTestClock();
+    let held: ServerResponse | undefined;
+    place.receiver.answer = (_request, response) => {
+      held = response;
+    };
+    await using webhooks = open(place, { clock, retrySeconds: [3_600] });
+    const { webhook } = await webhooks.commands.register({ url: place.receiver.url, events: GAMES, secret: SECRET });
+    await webhooks.commands.commit({ events: [scoreEvent("1", 1)] });
+    await until(() => held !== undefined);
+    await webhooks.commands.update({ id: webhook.id, change: { url: other.url } });
+    held!.writeHead(status, headers).end();
+    await until(() => webhooks.commands.get(webhook.id).failed_calls === 1);
+    clock.advance(1);
+    await until(() => other.received.length === 1 || clock.waits().length > 0 || webhooks.warnings.length > 0);
+    const { enabled, on_hold } = webhooks.commands.get(webhook.id);
+    assert.deepEqual([other.received.length, enabled, on_hold], [1, true, null]);
+  });
+}
+
+test("failures at an address that a webhook has left do not count against its new one", async (t) => {
+  const place = await setup(t);
+  const other = await startReceiver();
+  t.after(() => other.close());
+  const clock = createTestClock();
+  place.receiver.answer = (_request, response) => response.writeHead(500).end();
+  other.answer = (_request, response) => response.writeHead(500).end();
+  await using webhooks = open(place, { clock, retrySeconds: [] });
+  const { webhook } = await webhooks.commands.register({ url: place.receiver.url, events: GAMES, secret: SECRET });
+  const failed = () => webhooks.commands.get(webhook.id).failed_calls;
+  await webhooks.commands.commit({ events: [scoreEvent("1", 1)] });
+  await until(() => failed() === 1);
+  clock.step(6 * 86_400_000);
+  await webhooks.commands.update({ id: webhook.id, change: { url: other.url } });
+  await webhooks.commands.commit({ events: [scoreEvent("1", 2)] });
+  await until(() => failed() === 2);
+  const { enabled, failing_since } = webhooks.commands.get(webhook.id);
+  assert.deepEqual([enabled, failing_since], [true, "2026-11-30T12:00:00.000000Z"]);
+});
+
 test("the disk knows what is tried at once, should the program end before it was", async (t) => {
   const place = await setup(t);
   const clock = createTestClock();

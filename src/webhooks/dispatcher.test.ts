@@ -13,7 +13,10 @@ import { createTestClock } from "./testing.ts";
 
 type Outcome = Awaited<ReturnType<DispatcherOptions["send"]>>;
 
-const ARRIVED: Outcome = { status: 204, error: null, excerpt: null, retryAfterMs: null, durationMs: 1 };
+const ARRIVED: Outcome = {
+  ...{ status: 204, error: null, excerpt: null, retryAfterMs: null, durationMs: 1 },
+  url: "http://receiver/hook",
+};
 let lastId = 0;
 const delivery = (webhookId: string, lane = "game"): WaitingDelivery => ({
   id: ++lastId,

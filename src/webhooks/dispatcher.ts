@@ -30,12 +30,15 @@ export type Verdict = { readonly pauseMs?: number } & (
   | { readonly state: "again"; readonly waitMs: number }
 );
 
+/** What came of an attempt, and where it went. */
+export type AttemptOutcome = SendOutcome & { readonly durationMs: number; readonly url: string };
+
 export interface DispatcherOptions {
   receiver(webhookId: string): Receiver | undefined;
   /** One attempt. Never rejects. */
-  send(delivery: WaitingDelivery, signal: AbortSignal): Promise<SendOutcome & { readonly durationMs: number }>;
+  send(delivery: WaitingDelivery, signal: AbortSignal): Promise<AttemptOutcome>;
   /** Resolves once the outcome would survive a crash; rejects when the disk refuses. */
-  record(delivery: WaitingDelivery, outcome: SendOutcome & { readonly durationMs: number }): Promise<Verdict>;
+  record(delivery: WaitingDelivery, outcome: AttemptOutcome): Promise<Verdict>;
   readonly now?: () => number;
   readonly random?: () => number;
   /** Calls back after a time that no step of the clock changes. Returns the way to call it off. */

@@ -121,8 +121,10 @@ export function openRegistrations(database: DatabaseSync, vault: Vault): Registr
     `INSERT INTO webhooks (id, url, description, filter, secret, enabled, created_at, updated_at)
      VALUES (?, ?, ?, ?, ?, 1, ?, ?)`,
   );
+  // Failures at one address say nothing of another.
   const update = database.prepare(
-    "UPDATE webhooks SET url = ?, filter = ?, description = ?, updated_at = ? WHERE id = ?",
+    `UPDATE webhooks SET url = ?1, filter = ?, description = ?, updated_at = ?,
+       failing_since = CASE url WHEN ?1 THEN failing_since END WHERE id = ?`,
   );
   const setEnabled = database.prepare(
     "UPDATE webhooks SET enabled = ?, disabled_reason = ?, failing_since = NULL, updated_at = ? WHERE id = ?",
