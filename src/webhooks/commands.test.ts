@@ -334,6 +334,23 @@ test("a disabled webhook gets nothing; a replay of the time brings what it misse
   assert.equal(await webhooks.commands.replaySpan({ ...span, onlyFailed: true }), 0);
 });
 
+test("a replay that is asked for twice in one moment sends each event once", async (t) => {
+  const place = await setup(t);
+  await using webhooks = open(place);
+  const { webhook } = await webhooks.commands.register({ url: place.receiver.url, events: GAMES, secret: SECRET });
+  await webhooks.commands.setEnabled({ id: webhook.id, enabled: false });
+  await webhooks.commands.commit({ events: [scoreEvent("1", 1), scoreEvent("1", 2)] });
+  await webhooks.commands.setEnabled({ id: webhook.id, enabled: true });
+  const span = { id: webhook.id, start: 0, end: Number.MAX_SAFE_INTEGER, onlyFailed: true };
+  const replay = () => webhooks.commands.replaySpan(span);
+  assert.deepEqual(await Promise.all([replay(), replay()]), [2, 0]);
+  await until(() => webhooks.commands.status(null).waiting === 0);
+  assert.deepEqual(
+    place.receiver.received.map(({ json }) => json.sequence),
+    [1, 2],
+  );
+});
+
 test("what waits for another attempt is tried at once where its webhook is enabled, or gets another address", async (t) => {
   const place = await setup(t);
   const other = await startReceiver();

@@ -73,6 +73,13 @@ export interface Hold {
  */
 export type StateFilters = readonly WebhookFilter[];
 
+interface ReplaySpan {
+  readonly id: string;
+  readonly start: Micros;
+  readonly end: Micros;
+  readonly onlyFailed: boolean;
+}
+
 export type WebhookCommands = ReturnType<typeof createWebhookCommands>;
 
 /** Everything that the thread of the webhooks does, over an open database; also what it sends. */
@@ -345,21 +352,12 @@ export function createWebhookCommands(options: CommandsOptions) {
       dispatch(added);
       return firstOf(added);
     },
-    async replaySpan({ id, start, end, onlyFailed }: { id: string; start: Micros; end: Micros; onlyFailed: boolean }) {
-      const { compiled, ...registration } = registrations.get(id);
-      assertEnabled(registration);
-      const chosen: { sequence: number; orderKey: string }[] = [];
-      for (const { sequence, facts, orderKey } of events.between(start, end)) {
-        if (!compiled.matches(foldFacts(facts)) || deliveries.isWaiting(id, sequence)) continue;
-        if (onlyFailed && deliveries.isDone(id, sequence)) continue;
-        chosen.push({ sequence, orderKey });
-        if (chosen.length > REPLAY_MAX) {
-          throw new AppError("too_large", `Cannot replay more than ${REPLAY_MAX} events at once: give a shorter span`);
-        }
-      }
+    async replaySpan({ id, start, end, onlyFailed }: ReplaySpan) {
+      assertEnabled(registrations.get(id));
       const added = newAdded();
       await write(() => {
-        for (const { sequence, orderKey } of chosen) {
+        // Within the write, since what another replay has just queued need not be sent twice.
+        for (const { sequence, orderKey } of chosenFor({ id, start, end, onlyFailed })) {
           outbox.queue({ webhookId: id, sequence, cause: "replay", lane: replayLane(orderKey), at: micros() }, added);
         }
       });
@@ -404,6 +402,20 @@ export function createWebhookCommands(options: CommandsOptions) {
       database.close();
     },
   };
+
+  function chosenFor({ id, start, end, onlyFailed }: ReplaySpan): { sequence: number; orderKey: string }[] {
+    const { compiled } = registrations.get(id);
+    const chosen: { sequence: number; orderKey: string }[] = [];
+    for (const { sequence, facts, orderKey } of events.between(start, end)) {
+      if (!compiled.matches(foldFacts(facts)) || deliveries.isWaiting(id, sequence)) continue;
+      if (onlyFailed && deliveries.isDone(id, sequence)) continue;
+      chosen.push({ sequence, orderKey });
+      if (chosen.length > REPLAY_MAX) {
+        throw new AppError("too_large", `Cannot replay more than ${REPLAY_MAX} events at once: give a shorter span`);
+      }
+    }
+    return chosen;
+  }
 
   function firstOf(added: Added): DeliveryRow {
     const [first] = added.deliveries;
