@@ -183,6 +183,32 @@ for (const fault of ["bad_request", "down", "malformed"] as const) {
   });
 }
 
+for (const fault of ["bad_request", "down", "malformed"] as const) {
+  test(`createPoller() goes on with a game that is played past midnight where the new day is ${fault}`, async () => {
+    const evening = gameDay(KICKOFF);
+    const late = (game: Game): Game => ({ ...game, start: KICKOFF + 7 * HOUR });
+    const run = await simulate({
+      shows: (at, day) => (day > evening ? fault : course(at - 7 * HOUR, day).map(late)),
+      from: KICKOFF + 6 * HOUR,
+      until: KICKOFF + 12 * HOUR,
+    });
+    assert.equal(run.events.at(-1), "game_ended 0:7");
+    assert.deepEqual([...run.states], [fault]);
+    const played = (from: number, to: number): number => count(run, from + 7 * 60, to + 7 * 60);
+    assert.ok(played(105, 190) >= 180, `${played(105, 190)} after midnight`);
+    assert.ok(count(run, 11 * 60, 12 * 60) <= 40, `${count(run, 11 * 60, 12 * 60)} once nothing is played`);
+  });
+}
+
+test("createPoller() asks a source that is down once at a time while a game is played", async () => {
+  const run = await simulate({
+    shows: (at, day) => (at > KICKOFF + 20 * MINUTE ? "down" : course(at, day)),
+    from: KICKOFF - MINUTE,
+    until: KICKOFF + HOUR,
+  });
+  assert.ok(count(run, 21, 60) <= 12, `${count(run, 21, 60)} while it was down`);
+});
+
 test("createPoller() takes what came before a source begins to refuse", async () => {
   const today = gameDay(KICKOFF);
   const run = await simulate({

@@ -195,13 +195,18 @@ export function createPoller(options: PollerOptions): ScoreFeed {
     const watched = [...around, ...missedDays(one.league, around)];
     for (const day of one.days.keys()) if (!watched.includes(day)) one.days.delete(day);
     if (isRound) return watched;
+    const busy = busyAmong(one, watched);
+    if (pollSeconds !== null) return [...new Set([...around, ...busy])];
+    return busy.length > 0 ? busy : around;
+  }
+
+  /** The days on which something is being played, or about to be. */
+  function busyAmong(one: Running, days: readonly GameDay[]): readonly GameDay[] {
     const isUrgent = (game: Game): boolean => listener.follows(game) && urgencyOf(game, now()) !== "idle";
     const played = new Set(
       underWay(one.league).flatMap(({ game }) => (game.start === null ? [] : gameDay(game.start))),
     );
-    const busy = watched.filter((day) => played.has(day) || one.days.get(day)?.some(isUrgent));
-    if (pollSeconds !== null) return [...new Set([...around, ...busy])];
-    return busy.length > 0 ? busy : around;
+    return days.filter((day) => played.has(day) || one.days.get(day)?.some(isUrgent));
   }
 
   /** An answer that leaves a game out, or shows it wrongly for a moment, must not end the looks at it. */
@@ -230,8 +235,9 @@ export function createPoller(options: PollerOptions): ScoreFeed {
 
   /**
    * Takes what the days hold, each game once; the number of games. Days that have no answer though an earlier one had
-   * are left alone until the next round, so that they cost the games of the others nothing. What came before a failure
-   * of the source as a whole is taken all the same.
+   * are left alone until the next round, so that they cost the games of the others nothing. Where the first has none, a
+   * later one on which something is played is asked all the same. What came before a failure of the source as a whole is
+   * taken, too.
    */
   async function readDays(
     one: Running,
@@ -242,10 +248,12 @@ export function createPoller(options: PollerOptions): ScoreFeed {
     const found = new Map<string, Game>();
     let failure: unknown;
     let fault: SourceFailure | null = null;
+    let answered = false;
     for (const [i, day] of days.entries()) {
       try {
         const answer = await provider.scoreboard(league, day, stop.signal);
         circuit.succeeded();
+        answered = true;
         one.days.set(day, answer.games);
         // Today is asked first. A provider that ignores the day gives its games three times.
         for (const game of answer.games) if (!found.has(game.id)) found.set(game.id, game);
@@ -256,14 +264,15 @@ export function createPoller(options: PollerOptions): ScoreFeed {
           warnOnce(`truncated ${league}`, `${league} has more games on a day than one answer holds`);
         }
       } catch (error) {
-        if (i === 0 || !(error instanceof SourceFailure) || OF_THE_SOURCE.has(error.fault)) {
+        const isOfDay = error instanceof SourceFailure && !OF_THE_SOURCE.has(error.fault);
+        if (!isOfDay || !(answered || busyAmong(one, days.slice(i + 1)).length > 0)) {
           failure = error;
           break;
         }
         counters.failures++;
         fault = new SourceFailure(error.fault, `On ${day}: ${error.message}`, { cause: error });
         // As one without games, lest each further look be a round.
-        if (!one.days.has(day)) one.days.set(day, []);
+        if (answered && !one.days.has(day)) one.days.set(day, []);
       }
     }
     const games = [...found.values()];
