@@ -1,5 +1,5 @@
 import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto";
-import { chmodSync, closeSync, fsyncSync, openSync, readFileSync, writeSync } from "node:fs";
+import { chmodSync, closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from "node:fs";
 import { AppError } from "../domain/errors.ts";
 
 /**
@@ -95,12 +95,15 @@ function readKey(file: string): Buffer | undefined {
 
 function makeKey(file: string): Buffer {
   const key = randomBytes(KEY_BYTES);
-  const handle = openSync(file, "wx", 0o600);
+  // Under its name it is whole: one that is not stops every start after this one.
+  const unfinished = `${file}.part`;
+  const handle = openSync(unfinished, "w", 0o600);
   try {
     writeSync(handle, `${key.toString("base64")}\n`);
     fsyncSync(handle);
   } finally {
     closeSync(handle);
   }
+  renameSync(unfinished, file);
   return key;
 }
