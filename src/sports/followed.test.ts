@@ -1,8 +1,12 @@
 import assert from "node:assert/strict";
+import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { SourceFailure } from "../domain/game.ts";
 import type { StoredTeam } from "../domain/webhook.ts";
+import { upgrade } from "../lib/migrate.ts";
 import { gameOf, SEA, SF } from "../testing/games.ts";
+import { webhookMigrations } from "../webhooks/database.ts";
+import { openSportsRows } from "../webhooks/sports-rows.ts";
 import { createFollowed, FOLLOWED_MAX } from "./followed.ts";
 
 const nothing = {
@@ -62,6 +66,28 @@ test("createFollowed() follows so many teams and no more", async () => {
   for (let i = 0; i < FOLLOWED_MAX; i++) await followed.follow({ league: "nfl", text: `team ${i}` });
   await assert.rejects(() => followed.follow({ league: "nfl", text: "one more" }), { code: "invalid" });
   await followed.follow({ league: "nfl", text: "team 7" });
+});
+
+test("createFollowed() keeps one of two names that turn out to be one team, and goes on with changes", async () => {
+  using database = new DatabaseSync(":memory:");
+  upgrade(database, webhookMigrations());
+  const rows = openSportsRows(database);
+  const down = async () => {
+    throw new SourceFailure("down", "down");
+  };
+  const followed = createFollowed({ ...nothing, teams: down, save: async (teams) => rows.saveTeams(teams) });
+  for (const text of ["sf", "49ers"]) await followed.follow({ league: "nfl", text });
+  followed.resolveAll("nfl", [SF, SEA]);
+  await followed.follow({ league: "nfl", text: "26" });
+  assert.deepEqual(
+    rows.teams().map(({ id }) => id),
+    ["nfl:25", "nfl:26"],
+  );
+  assert.equal(await followed.unfollow({ league: "nfl", text: "sf" }), true);
+  assert.deepEqual(
+    followed.list().map(({ text }) => text),
+    ["26"],
+  );
 });
 
 test("createFollowed() leaves out stored teams that cannot be read", () => {

@@ -51,7 +51,8 @@ export function createFollowed(options: FollowedOptions): Followed {
   /** One change after the other; what the disk refuses did not happen. */
   function change(next: () => Promise<FollowedTeam[]> | FollowedTeam[]): Promise<void> {
     const done = last.then(async () => {
-      const teams = await next();
+      // Two names of one team, which was not known to be one when they were followed.
+      const teams = unique(await next());
       await options.save(teams.map((team) => ({ id: keyOf(team), json: JSON.stringify(team) })));
       own = teams;
     });
