@@ -128,9 +128,11 @@ export function installErrors(app: FastifyInstance, remedy: FastifyInstance["rem
   app.setErrorHandler(sendError);
   const refuseUnknown = (request: FastifyRequest, reply: FastifyReply): FastifyReply => {
     const path = request.url.split("?", 1)[0]!;
+    // As the router does, for which it changes nothing.
+    const withoutSlash = path.replace(/(?<=.)\/$/s, "");
     const methods = new Set<string>();
     for (const known of routes.values()) {
-      if (known.pattern.test(path)) for (const method of known.methods) methods.add(method);
+      if (known.pattern.test(withoutSlash)) for (const method of known.methods) methods.add(method);
     }
     if (methods.size === 0 || methods.has(request.method))
       throw new AppError("not_found", `Cannot find anything at "${path}"`);

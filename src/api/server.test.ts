@@ -549,6 +549,13 @@ const CASES: readonly Case[] = [
   },
   { name: "HEAD of the stream is 405", method: "HEAD", url: "/api/v1/stream", status: 405 },
   { name: "OPTIONS is answered", method: "OPTIONS", url: "/api/devices", status: 204 },
+  {
+    name: "unknown methods are 405 with a slash at the end, too",
+    method: "PUT",
+    url: "/api/devices/?q=x",
+    status: 405,
+  },
+  { name: "OPTIONS is answered with one, too", method: "OPTIONS", url: "/api/devices/d1/", status: 204 },
   { name: "HEAD is answered without a body", method: "HEAD", url: "/api/devices/d1", status: 200, lacks: ["d1"] },
   {
     name: "malformed escapes in a query are 400, and not text that nothing fits",
