@@ -187,8 +187,17 @@ function must(field: string, form: string): string {
 }
 
 function text(field: string, value: unknown): Wrong {
-  const fits = typeof value === "string" || typeof value === "number" || isNone(value);
-  return fits ? undefined : must(field, "a text");
+  if (typeof value === "string") return value.isWellFormed() ? undefined : must(field, `a text ${WITHOUT_HALVES}`);
+  if (typeof value === "number") return isExact(value) ? undefined : must(field, "a text, not so large a number");
+  return isNone(value) ? undefined : must(field, "a text");
+}
+
+/** JSON can say "\\ud800", which no file holds as it is: it would come back as another text. */
+const WITHOUT_HALVES = "without half a character (a lone surrogate)";
+
+/** Of larger whole numbers, as ids of other systems may be, the last digits are lost by now. */
+function isExact(value: number): boolean {
+  return Number.isSafeInteger(value) || (Number.isFinite(value) && !Number.isInteger(value));
 }
 
 function id(field: string, value: unknown): Wrong {
@@ -199,8 +208,9 @@ function id(field: string, value: unknown): Wrong {
 }
 
 function texts(field: string, value: unknown): Wrong {
-  if (isNone(value) || (Array.isArray(value) && value.every((item) => typeof item === "string"))) return undefined;
-  return must(field, "a list of texts");
+  if (isNone(value)) return undefined;
+  if (!Array.isArray(value) || !value.every((item) => typeof item === "string")) return must(field, "a list of texts");
+  return value.every((item) => item.isWellFormed()) ? undefined : must(field, `a list of texts ${WITHOUT_HALVES}`);
 }
 
 /** What is in the inner ones is left alone: identifiers of some integrations hold more than a domain and a text. */

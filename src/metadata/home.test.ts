@@ -513,6 +513,11 @@ const WRONG: readonly ["device" | "entity", string, unknown, string][] = [
   ["device", "identifiers", ["hue", "1"], "a list of lists"],
   ["device", "created_at", "9999-01-01T00:00:00Z", "a time: epoch seconds or ISO 8601"],
   ["device", "created_at", "2026-02-30T00:00:00Z", "a time: epoch seconds or ISO 8601"],
+  ["entity", "unique_id", 2 ** 53, "a text, not so large a number"],
+  ["device", "serial_number", -1e300, "a text, not so large a number"],
+  ["device", "name", "lamp \ud83d", "a text without half a character (a lone surrogate)"],
+  ["entity", "device_id", "\udca1", "a text without half a character (a lone surrogate)"],
+  ["entity", "labels", ["x", "\ud83d"], "a list of texts without half a character (a lone surrogate)"],
 ];
 for (const [kind, field, value, form] of WRONG) {
   test(`bulkUpsert() reports the ${kind} whose ${field} is ${JSON.stringify(value)}, and stores nothing of it`, async (t) => {
