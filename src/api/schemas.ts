@@ -1,4 +1,5 @@
 import type { Static, TProperties, TSchema } from "typebox";
+import { ID_LENGTH_MAX } from "../domain/home.ts";
 import type { Page, PageRequest } from "../domain/home-store.ts";
 import { Type } from "./type.ts";
 
@@ -6,10 +7,13 @@ import { Type } from "./type.ts";
 export const LIST_LIMIT_MAX = 1000;
 export const LIST_LIMIT_DEFAULT = 100;
 /** No id, name or other single value in an address is longer. */
-export const VALUE_LENGTH_MAX = 500;
-/** But a measurement, a subject or a field: line protocol brings longer ones. An address has no room for more. */
-const SERIES_NAME_LENGTH_MAX = 65_535;
-const CURSOR_LENGTH_MAX = 4000;
+export const VALUE_LENGTH_MAX = ID_LENGTH_MAX;
+/** An address has no room for more. */
+const ADDRESS_LENGTH_MAX = 65_535;
+/** A measurement, a subject or a field may be longer: line protocol brings such. */
+const SERIES_NAME_LENGTH_MAX = ADDRESS_LENGTH_MAX;
+/** So may a cursor: it holds the name of the row at which a page ended, and nothing bounds that of a device. */
+const CURSOR_LENGTH_MAX = ADDRESS_LENGTH_MAX;
 
 export const nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
 export const text = (description: string) => Type.String({ description });

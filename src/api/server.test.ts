@@ -576,6 +576,8 @@ const CASES: readonly Case[] = [
     has: ['"code":"too_large"'],
   },
   { name: "long ids are taken", url: `/api/devices/${"x".repeat(1_000)}`, status: 404, has: ["Cannot find device"] },
+  { name: "long ids are asked for by filters, too", url: `/api/entities?device_id=${"x".repeat(1_000)}`, status: 200 },
+  { name: "over-long ones are 400 there", url: `/api/entities?device_id=${"x".repeat(1_001)}`, status: 400 },
 ];
 
 function injection({ method = "GET", url, body, type }: Case): InjectOptions {

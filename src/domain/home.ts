@@ -1,6 +1,6 @@
 import type { Micros } from "./sample.ts";
 
-/** Characters of an id that a request can name as a part of its path. */
+/** Characters of an id that a request can name. */
 export const ID_LENGTH_MAX = 1_000;
 
 /** Who or what caused a change, as Home Assistant tells it. */

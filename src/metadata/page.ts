@@ -165,7 +165,10 @@ function readCursor(cursor: string, asked: string): readonly [string | number, s
     if (of === asked && sortable && typeof id === "string") return [value, id];
   }
   const remedy = "give a next_cursor as it came, with the parameters it came from";
-  throw new AppError("invalid", `Cannot continue from cursor "${cursor}": it is none of this list; ${remedy}`);
+  throw new AppError(
+    "invalid",
+    `Cannot continue from cursor "${cursor.slice(0, 100)}": it is none of this list; ${remedy}`,
+  );
 }
 
 /** A text in lower case, for tables that are too small to keep it in a column; '' for NULL. */
