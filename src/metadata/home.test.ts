@@ -1056,3 +1056,11 @@ test("ownersSince() names who went by a name from then on, factsOf() where they 
   assert.deepEqual(home.factsOf("sensor.loose"), loose);
   assert.equal(home.factsOf("unknown"), undefined);
 });
+
+test("factsOf() names the device of an entity whose row is nested more deeply than SQLite reads", async (t) => {
+  const { home } = await openTestHome(t);
+  const nested = `${"[".repeat(2_000)}${"]".repeat(2_000)}`;
+  await home.bulkUpsert("device", [Buffer.from(`[{"id":"d1","name":"Lamp","more":${nested}}]`)]);
+  await home.bulkUpsert("entity", json([{ entity_id: "light.lamp", device_id: "d1" }]));
+  assert.deepEqual(home.factsOf("light.lamp")?.devices, ["d1", "Lamp"]);
+});
