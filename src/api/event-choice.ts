@@ -1,3 +1,4 @@
+import type { Static } from "typebox";
 import type { ContextReader } from "../domain/contexts.ts";
 import { AppError } from "../domain/errors.ts";
 import type { HomeReader } from "../domain/home-store.ts";
@@ -6,9 +7,10 @@ import type { SeriesNumber } from "../domain/series.ts";
 import type { ChangeReader } from "../domain/store.ts";
 import { entityFilters } from "./entity-filter.ts";
 import { EVENT_TYPES } from "./event-body.ts";
-import { listOf, queryChoice, queryList, queryText } from "./schemas.ts";
+import { bodyMoment, exactly, listOf, queryChoice, queryList, queryText } from "./schemas.ts";
 import { parseMoment, parseSpan } from "./span.ts";
 import { type Choice, seriesOfGroups, seriesOfWholeHome } from "./statistics-choice.ts";
+import { Type } from "./type.ts";
 
 const CATEGORIES = ["config", "diagnostic", "none"];
 const LIST_LENGTH_MAX = 60_000;
@@ -31,13 +33,18 @@ export const eventChoice = {
   event_type: queryChoice(EVENT_TYPES, "The only one that is recorded"),
 };
 
+const spanOf = <Moment>(moment: (description: string) => Moment) => ({
+  start: moment(`From here on: ${MOMENT}; a day before end without it`),
+  end: moment(`Before here: ${MOMENT}; now without it`),
+  start_time: moment("The same as start"),
+  end_time: moment("The same as end"),
+});
+
 /** The parameters of time; the original's names go as well. */
-export const eventSpan = {
-  start: queryText(`From here on: ${MOMENT}; a day before end without it`),
-  end: queryText(`Before here: ${MOMENT}; now without it`),
-  start_time: queryText("The same as start"),
-  end_time: queryText("The same as end"),
-};
+export const eventSpan = spanOf(queryText);
+/** The same as fields of a body. */
+export const eventSpanFields = spanOf((description) => Type.Optional(bodyMoment(description)));
+const SpanFields = exactly(eventSpanFields);
 
 export interface EventChoice extends Omit<Choice, "measurement" | "subject" | "fields" | "q"> {
   readonly exclude_category?: string;
@@ -49,6 +56,12 @@ export interface AskedSpan {
   readonly end?: string | undefined;
   readonly start_time?: string | undefined;
   readonly end_time?: string | undefined;
+}
+
+/** Moments of a body as a query has them. */
+export function spanTexts({ start, end, start_time, end_time }: Static<typeof SpanFields>): Required<AskedSpan> {
+  const text = (moment: string | number | undefined) => (moment === undefined ? undefined : String(moment));
+  return { start: text(start), end: text(end), start_time: text(start_time), end_time: text(end_time) };
 }
 
 /** The series of the entities that are chosen. */

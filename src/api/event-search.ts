@@ -1,7 +1,7 @@
 import { AppError } from "../domain/errors.ts";
 import type { SeriesNumber } from "../domain/series.ts";
 import type { ChangeReader } from "../domain/store.ts";
-import { type EventHome, seriesOf } from "./event-choice.ts";
+import { type AskedSpan, type EventHome, seriesOf } from "./event-choice.ts";
 import type { Change } from "./newest-changes.ts";
 import { queryList, VALUE_LENGTH_MAX } from "./schemas.ts";
 import { Type } from "./type.ts";
@@ -24,16 +24,12 @@ export const searchBody = {
   ),
 };
 
-export interface SearchQuestion {
+export interface SearchQuestion extends AskedSpan {
   readonly q: string;
   readonly fields?: readonly string[] | undefined;
   readonly include_attributes?: boolean;
   readonly limit?: number;
   readonly cursor?: string;
-  readonly start?: string;
-  readonly end?: string;
-  readonly start_time?: string;
-  readonly end_time?: string;
 }
 
 /** The series to look at, and which of their changes are wanted (absent: all). */

@@ -212,6 +212,8 @@ for (const [q, fields, found] of SEARCHES) {
     const body = { query: q, ...(fields === undefined ? {} : { fields: [fields] }) };
     const answer = await post({ ...body, start: isoFromMicros(T0), end: isoFromMicros(T0 + HOUR), limit: 2 });
     assert.deepEqual(answer.events, events.slice(0, 2));
+    const inMillis = await post({ ...body, start_time: T0 / 1000, end: String((T0 + HOUR) / 1000), limit: 2 });
+    assert.deepEqual(inMillis.events, answer.events);
   });
 }
 

@@ -15,7 +15,9 @@ import {
   type EventSources,
   eventChoice,
   eventSpan,
+  eventSpanFields,
   eventSpanOf,
+  spanTexts,
 } from "./event-choice.ts";
 import { eventCountRoutes } from "./event-counts.ts";
 import { type SearchQuestion, searchBody, searchOf, searchQuery } from "./event-search.ts";
@@ -181,11 +183,11 @@ export function eventRoutes(
       schema: {
         tags,
         summary: "The same, asked for by a body",
-        body: exactly({ ...searchBody, ...eventSpan, include_attributes, ...paging }),
+        body: exactly({ ...searchBody, ...eventSpanFields, include_attributes, ...paging }),
         response: answers({ 200: EventsAnswer }, 413, 415),
       },
     },
-    async ({ body: { query, ...question } }) => search({ ...question, q: query }, "field"),
+    async ({ body: { query, ...question } }) => search({ ...question, ...spanTexts(question), q: query }, "field"),
   );
 
   api.get(

@@ -28,6 +28,17 @@ export const nullableTime = (description: string) =>
 /** One optional text of a query. */
 export const queryText = (description: string) =>
   Type.Optional(Type.String({ minLength: 1, maxLength: VALUE_LENGTH_MAX, description }));
+/** Up to the year 9999 and as far back, as text is taken; a number with a fraction would be a new type for the check. */
+const MILLIS_MAX = 253_402_300_799_999;
+/** A moment in a body. */
+export const bodyMoment = (description: string) =>
+  Type.Union(
+    [
+      Type.String({ minLength: 1, maxLength: VALUE_LENGTH_MAX }),
+      Type.Integer({ minimum: -MILLIS_MAX, maximum: MILLIS_MAX }),
+    ],
+    { description },
+  );
 /** A list in a query, separated by commas. */
 export const queryList = (description: string, maxLength: number) =>
   Type.Optional(Type.String({ minLength: 1, maxLength, description: `${description}; a list, separated by commas` }));

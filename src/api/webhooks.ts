@@ -11,6 +11,7 @@ import type { Api } from "./api.ts";
 import { decodeCursor, encodeCursor, pageOf } from "./cursors.ts";
 import {
   answers,
+  bodyMoment,
   count,
   exactly,
   LIST_LIMIT_DEFAULT,
@@ -38,13 +39,6 @@ const URL_MAX = 2_048;
 const PATTERNS_MAX = 50;
 const value = (description: string) => Type.String({ minLength: 1, maxLength: VALUE_MAX, description });
 const optional = (description: string) => Type.Optional(nullable(value(description)));
-/** Up to the year 9999 and as far back, as text is taken; a number with a fraction would be a new type for the check. */
-const MILLIS_MAX = 253_402_300_799_999;
-const moment = (description: string) =>
-  Type.Union(
-    [Type.String({ minLength: 1, maxLength: VALUE_MAX }), Type.Integer({ minimum: -MILLIS_MAX, maximum: MILLIS_MAX })],
-    { description },
-  );
 const patterns = (description: string) =>
   Type.Optional(
     Type.Union([
@@ -319,8 +313,10 @@ export function webhookRoutes(api: Api, webhooks: Webhooks): void {
         description: "Everything that happened in [start, end) and that the webhook asks for, also what it never got.",
         params,
         body: exactly({
-          start: moment("ISO 8601 with zone, or epoch milliseconds: a whole number, or text that may have a fraction"),
-          end: moment("The same; not included"),
+          start: bodyMoment(
+            "ISO 8601 with zone, or epoch milliseconds: a whole number, or text that may have a fraction",
+          ),
+          end: bodyMoment("The same; not included"),
           only_failed: Type.Optional(Type.Boolean({ default: false, description: "Only what has not arrived" })),
         }),
         response: answers({ 202: exactly({ replayed: count("Deliveries that were queued") }) }, 404, 409, 413, 503),
