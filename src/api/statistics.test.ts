@@ -6,6 +6,7 @@ import { type TestContext, test } from "node:test";
 import type { SeriesNumber } from "../domain/series.ts";
 import { silentLog } from "../lib/log.ts";
 import { apiOptions, entityRow } from "../testing/api-doubles.ts";
+import { startRecorded } from "../testing/recorded-api.ts";
 import { openStore, type Store } from "../timeseries/store.ts";
 import { createApi } from "./server.ts";
 
@@ -376,6 +377,20 @@ test("GET /api/v1/statistics and /api/v1/history refuse each other's cursors", a
     const { status, body: refusal } = await ask(`/api/v1/${path}?${query}&cursor=${body.next_cursor}`);
     assert.deepEqual([status, refusal.code], [400, "invalid"], path);
   }
+});
+
+test("GET /api/v1/statistics cannot go on where the series of a cursor is gone, as /openapi.json says", async (t) => {
+  const { api, home } = await startRecorded(t);
+  const rows = ["a", "b"].map((name) => ({ id: `id_of_${name}`, entity_id: `light.${name}` }));
+  await home.applyRegistry("entity", rows, T0);
+  const query = `/api/v1/statistics?domain=light&${span(6000)}`;
+  const { next_cursor } = (await api.inject(query)).json<Answer>();
+  assert.equal((await api.inject(`${query}&cursor=${next_cursor}`)).statusCode, 200);
+  await home.applyRegistry("entity", rows.slice(0, 1), T0 + HOUR);
+  const { statusCode, body } = await api.inject(`${query}&cursor=${next_cursor}`);
+  assert.deepEqual([statusCode, JSON.parse(body).code], [409, "conflict"]);
+  const document = (await api.inject("/openapi.json")).json();
+  assert.ok(Object.hasOwn(document.paths["/api/v1/statistics"].get.responses, statusCode));
 });
 
 const REFUSED = [

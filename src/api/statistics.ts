@@ -138,7 +138,7 @@ export function statisticsRoutes(
           ),
           cursor,
         }),
-        response: answers({ 200: StatisticsAnswer }, 404),
+        response: answers({ 200: StatisticsAnswer }, 404, 409),
       },
     },
     async ({ query }, reply) => {
