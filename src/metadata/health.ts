@@ -1,4 +1,4 @@
-import { closeSync, openSync, readSync, statSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readSync, statSync } from "node:fs";
 import { messageOf } from "../domain/errors.ts";
 import type { DatabaseHealth } from "../domain/home-store.ts";
 import { sqliteReason } from "../lib/sqlite-reason.ts";
@@ -7,7 +7,7 @@ import type { Queries } from "./page.ts";
 const MAGIC = "SQLite format 3\0";
 
 /** How the database is: unhealthy when its last write failed, or when the file on the disk is not the one we opened. */
-export function readHealth(queries: Queries, file: string, inode: number, fault: unknown): DatabaseHealth {
+export function readHealth(queries: Queries, file: string, opened: OpenedFile, fault: unknown): DatabaseHealth {
   let journal = "unknown";
   let revision = "unknown";
   let size = 0;
@@ -17,7 +17,7 @@ export function readHealth(queries: Queries, file: string, inode: number, fault:
     journal = String(queries.prepare("PRAGMA journal_mode").get()?.journal_mode);
     revision = String(queries.prepare("SELECT max(revision) AS revision FROM schema_migrations").get()?.revision);
     size = sizeOf(file) + sizeOf(`${file}-wal`);
-    reason = damageOf(file, inode) ?? reason;
+    reason = opened.damage() ?? reason;
   } catch (error) {
     reason = sqliteReason(error);
     failure = error;
@@ -37,23 +37,39 @@ function sizeOf(file: string): number {
   return statSync(file, { throwIfNoEntry: false })?.size ?? 0;
 }
 
+/** A database's file beside SQLite, for as long as SQLite has it open. */
+export interface OpenedFile {
+  /** What is wrong with the file that has its name now; null: nothing. */
+  damage(): string | null;
+  /** After the last connection to it in this process. */
+  close(): void;
+}
+
 /**
  * SQLite goes on from its cache for long after somebody deleted or overwrote the file, and all that is written then
- * is lost; so the file's beginning is looked at by itself.
+ * is lost; so the file's beginning is looked at by itself. It stays open for that: to close a file lets go of all locks
+ * that the process has on it, SQLite's own too, and an outside sqlite3 then deletes the -wal that we write.
  */
-function damageOf(file: string, inode: number): string | null {
-  let descriptor: number | undefined;
-  try {
-    descriptor = openSync(file, "r");
-    if (statSync(file).ino !== inode) return `the file "${file}" was replaced while in use; restart`;
-    const head = Buffer.alloc(MAGIC.length);
-    readSync(descriptor, head, 0, head.length, 0);
-    return head.toString("latin1") === MAGIC
-      ? null
-      : `the file "${file}" is damaged: it is no SQLite database any more`;
-  } catch (error) {
-    return `the file "${file}" cannot be read any more: ${messageOf(error)}`;
-  } finally {
-    if (descriptor !== undefined) closeSync(descriptor);
-  }
+export function openBeside(file: string): OpenedFile {
+  const descriptor = openSync(file, "r");
+  const { ino } = fstatSync(descriptor);
+  let isOpen = true;
+  return {
+    damage() {
+      try {
+        if (statSync(file).ino !== ino) return `the file "${file}" was replaced while in use; restart`;
+        const head = Buffer.alloc(MAGIC.length);
+        readSync(descriptor, head, 0, head.length, 0);
+        return head.toString("latin1") === MAGIC
+          ? null
+          : `the file "${file}" is damaged: it is no SQLite database any more`;
+      } catch (error) {
+        return `the file "${file}" cannot be read any more: ${messageOf(error)}`;
+      }
+    },
+    close() {
+      if (isOpen) closeSync(descriptor);
+      isOpen = false;
+    },
+  };
 }

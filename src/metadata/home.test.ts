@@ -1020,6 +1020,21 @@ test("health() tells when the file is gone or overwritten while in use", async (
   assert.ok(existsSync(file));
 });
 
+test("health() leaves SQLite its lock of the file, without which an outside sqlite3 deletes the -wal in use", async (t) => {
+  const { home, file } = await openTestHome(t);
+  await home.applyRegistry("device", [device("a")], AT);
+  const number = `:${statSync(file).ino} `;
+  const locks = () =>
+    readFileSync("/proc/locks", "utf8")
+      .split("\n")
+      .filter((line) => line.includes(number)).length;
+  if (!existsSync("/proc/locks") || locks() === 0) return t.skip("the system does not tell of locks");
+  assert.equal(home.health().status, "healthy");
+  assert.ok(locks() > 0);
+  await home.close();
+  assert.equal(locks(), 0);
+});
+
 test("close() waits for the writes under way; later ones are unavailable", async (t) => {
   const { home, file } = await openTestHome(t);
   const write = home.applyRegistry("device", [device("a")], AT);

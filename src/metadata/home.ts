@@ -1,4 +1,3 @@
-import { statSync } from "node:fs";
 import type { DatabaseSync } from "node:sqlite";
 import type { CurrentStates, HomeConfig } from "../domain/home.ts";
 import type { HomeReader, HomeWriter, KnownEntities } from "../domain/home-store.ts";
@@ -11,7 +10,7 @@ import { type DatabaseSettings, DEFAULT_SETTINGS, openDatabase } from "./databas
 import { readDevice, readDevices } from "./devices.ts";
 import { readEntities, readEntity, readEntityIdsOfArea, readOwnersSince } from "./entities.ts";
 import { readFacts } from "./facts.ts";
-import { readHealth } from "./health.ts";
+import { openBeside, readHealth } from "./health.ts";
 import { readIntegrationAnalytics, readIntegrations } from "./integrations.ts";
 import { createQueries, type Queries } from "./page.ts";
 import { createEntitySearch } from "./search.ts";
@@ -62,7 +61,7 @@ export async function openHome(options: HomeOptions): Promise<Home> {
   if (applied.length > 0) log.info(`The database "${file}" was brought to revision ${applied.at(-1)}`);
 
   const database = openDatabase(file, settings, { readOnly: true });
-  const inode = statSync(file).ino;
+  const opened = openBeside(file);
   const queries = createQueries(database);
   const search = createEntitySearch({ file, settings }, states, log);
   states.load(readStates(database));
@@ -73,6 +72,7 @@ export async function openHome(options: HomeOptions): Promise<Home> {
     if (database.isOpen) database.close();
     await search.close();
     await writer.close();
+    opened.close();
   };
 
   return {
@@ -94,7 +94,7 @@ export async function openHome(options: HomeOptions): Promise<Home> {
     integrations: (request) => readIntegrations(queries, request),
     integrationAnalytics: (platform) => readIntegrationAnalytics(queries, platform),
     counts: () => readCounts(queries),
-    health: () => readHealth(queries, file, inode, writer.fault),
+    health: () => readHealth(queries, file, opened, writer.fault),
     config: () => config,
     async saveConfig(told) {
       await writer.writes.saveConfig(told);
