@@ -10,33 +10,41 @@ const IDLE_MS = 200;
 /** More than the system takes for whoever does not read. */
 const LONG = "x".repeat(32 * 1024 * 1024);
 
-async function listening(t: TestContext): Promise<number> {
-  const app = Fastify({ connectionTimeout: IDLE_MS, forceCloseConnections: true });
+async function listening(t: TestContext, connectionTimeout: number) {
+  const app = Fastify({ connectionTimeout, forceCloseConnections: true });
   keepPendingAnswers(app);
-  app.get("/slow", async () => sleep(IDLE_MS * 4, "done"));
+  app.get("/slow", async ({ raw: { socket } }) => {
+    // As Node does where nothing has moved for so long.
+    socket.emit("timeout");
+    return "done";
+  });
   app.get("/long", async () => LONG);
   await app.listen({ host: "127.0.0.1", port: 0 });
   t.after(() => app.close());
-  return (app.server.address() as AddressInfo).port;
+  return { server: app.server, port: (app.server.address() as AddressInfo).port };
 }
 
 test("keepPendingAnswers() keeps a connection whose answer takes longer than one may be idle", async (t) => {
-  const port = await listening(t);
+  const { port } = await listening(t, 0);
   const answer = await fetch(`http://127.0.0.1:${port}/slow`);
   assert.equal(await answer.text(), "done");
 });
 
 test("keepPendingAnswers() cuts off who does not read an answer, or says nothing", async (t) => {
-  const port = await listening(t);
+  const { port, server } = await listening(t, IDLE_MS);
+  const held = () => new Promise<number>((resolve) => server.getConnections((_, count) => resolve(count)));
   for (const request of ["GET /long HTTP/1.1\r\nHost: localhost\r\n\r\n", ""]) {
+    const accepted = once(server, "connection");
     const socket = connect(port, "127.0.0.1").pause();
     t.after(() => socket.destroy());
     socket.on("error", () => undefined);
     socket.write(request);
-    await sleep(IDLE_MS * 4);
+    await accepted;
+    while ((await held()) > 0) await sleep(IDLE_MS / 10);
+    const closed = new Promise((resolve) => socket.once("close", resolve));
     let received = 0;
     socket.on("data", (part) => (received += part.length)).resume();
-    await once(socket, "close");
+    await closed;
     assert.ok(received < LONG.length);
   }
 });
