@@ -10,19 +10,21 @@ import { test } from "node:test";
 import fc from "fast-check";
 import type { Value } from "../domain/sample.ts";
 import { silentLog } from "../lib/log.ts";
-import { openStore, type Store } from "./store.ts";
+import { startWorker } from "../lib/worker-rpc.ts";
+import { openStore, type Store, type StoreOptions } from "./store.ts";
 
 const DAY = 86_400_000_000;
 const T0 = Date.UTC(2026, 10, 24) * 1000;
 const SERIES = 4;
 
-function open(directory: string): Promise<Store> {
+function open(directory: string, options: Partial<StoreOptions> = {}): Promise<Store> {
   return openStore({
     directory,
     commitSeconds: 1000,
     settings: { busyTimeoutSeconds: 5, cacheSize: -2000, synchronous: "FULL" },
     log: silentLog(),
     foldSamples: 60,
+    ...options,
   });
 }
 
@@ -315,4 +317,53 @@ test("the death of its threads costs the store nothing", async (t) => {
     Array.from({ length: Number(appended) }, (_, i) => i),
   );
   await store.close();
+});
+
+/** A writer that dies once, where there is a file for it: after a commit, before it answers. */
+const forgetfulWriter = (armed: string): URL => {
+  const moduleOf = (path: string): string => JSON.stringify(import.meta.resolve(path));
+  const source = `
+    import { existsSync, rmSync } from "node:fs";
+    import { serveCommands } from ${moduleOf("../lib/worker-rpc.ts")};
+    import { writerCommands } from ${moduleOf("./hot/writer.ts")};
+    serveCommands({
+      ...writerCommands,
+      commit(argument) {
+        const answer = writerCommands.commit(argument);
+        if (!existsSync(${JSON.stringify(armed)})) return answer;
+        rmSync(${JSON.stringify(armed)});
+        process.exit(3);
+      },
+    });
+  `;
+  return new URL(`data:text/javascript,${encodeURIComponent(source)}`);
+};
+
+test("a commit whose answer got lost is done again: new series, names, units and samples are there once", async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), "answer-test-"));
+  t.after(() => rmSync(directory, { recursive: true, force: true }));
+  const armed = join(directory, "armed");
+  const first = await open(directory, { startWriter: (onDeath) => startWorker(forgetfulWriter(armed), {}, onDeath) });
+  t.after(() => first.close());
+  writeFileSync(armed, "");
+  const series = first.series(keyOf(0), "sensor.before", T0);
+  for (const [i, unit] of ["W", "kW"].entries()) {
+    first.describe(series, { unit, deviceClass: null, stateClass: null }, T0 + i);
+    first.append(series, T0 + i, i);
+  }
+  first.rename("state", "u0", "sensor.after", T0 + 1);
+  await assert.rejects(first.flush(), { code: "unavailable", message: /ended with code 3/ });
+  await first.flush();
+  await first.close();
+
+  const second = await open(directory);
+  t.after(() => second.close());
+  const samples = [
+    [T0, 0],
+    [T0 + 1, 1],
+  ];
+  assert.deepEqual(await contents(second, 0), samples);
+  const [found] = second.seriesOfEntity("sensor.after");
+  assert.deepEqual([found?.unit, found?.formerUnits], ["kW", [{ until: T0 + 1, unit: "W" }]]);
+  assert.deepEqual(second.names("state"), new Map([["sensor.after", "u0"]]));
 });

@@ -113,7 +113,10 @@ function prepare(db: DatabaseSync): Database {
     stored,
     log: new Log(db),
     change: {
-      series: db.prepare("INSERT INTO series (number, measurement, subject, field) VALUES (?, ?, ?, ?)"),
+      // It may be there: a commit whose answer got lost is done again.
+      series: db.prepare(
+        "INSERT INTO series (number, measurement, subject, field) VALUES (?, ?, ?, ?) ON CONFLICT (number) DO NOTHING",
+      ),
       traits: db.prepare(
         "UPDATE series SET unit = ?, device_class = ?, state_class = ?, lost_unit = ? WHERE number = ?",
       ),
