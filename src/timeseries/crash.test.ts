@@ -101,13 +101,14 @@ async function contents(store: Store, subject: number): Promise<[number, Value][
 
 test("the store equals a plain model over appends, commits, folds, restarts and crashes", {
   timeout: 120_000,
-}, async () => {
+}, async (t) => {
   const root = mkdtempSync(join(tmpdir(), "crash-test-"));
   let run = 0;
   await fc.assert(
     fc.asyncProperty(fc.array(action, { minLength: 5, maxLength: 40 }), async (actions) => {
       let directory = join(root, `${run++}`);
       let store = await open(directory);
+      t.after(() => store.close());
       let model = new Model();
       /** What a crash must leave at least: all that was there when the last flush was asked for and answered. */
       let durable = model.copy();
@@ -234,6 +235,7 @@ test("kill -9 at random moments loses nothing that flush() promised and doubles 
     assert.equal(child.signalCode, "SIGKILL");
 
     const store = await open(directory);
+    t.after(() => store.close());
     const found = new Map<number, Value>();
     let count = 0;
     for (let subject = 0; subject < 3; subject++) {
@@ -311,6 +313,7 @@ test("the death of its threads costs the store nothing", async (t) => {
   if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
   assert.equal(child.exitCode, 0);
   const store = await open(directory);
+  t.after(() => store.close());
   const [columns] = await store.read([{ series: 1, ...EVERYTHING, limit: 1_000_000 }]);
   assert.deepEqual(
     columns!.values,

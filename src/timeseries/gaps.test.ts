@@ -32,6 +32,7 @@ function crash(t: TestContext, directory: string): string {
 test("the ledger is read at once, and is the same after a start", async (t) => {
   const directory = temporary(t);
   const store = await open(directory);
+  t.after(() => store.close());
   const first = store.gaps.open("first_start", 100);
   const second = store.gaps.open("socket_closed", 200);
   assert.deepEqual(
@@ -63,6 +64,7 @@ test("of a hundred closed gaps the names of what they lack are kept, of older on
   const directory = temporary(t);
   const names = Array.from({ length: 1_000 }, (_, n) => `sensor.number_${n}`);
   const store = await open(directory);
+  t.after(() => store.close());
   const downtime = { start: 10, end: 20 };
   for (let n = 0; n < 102; n++) {
     const { id } = store.gaps.open("socket_closed", n);
@@ -88,6 +90,7 @@ test("of a hundred closed gaps the names of what they lack are kept, of older on
 test("of gaps that are over the newest are kept, and those in which Home Assistant was down", async (t) => {
   const directory = temporary(t);
   const store = await open(directory);
+  t.after(() => store.close());
   const open1 = store.gaps.open("missed_event", 1);
   const down2 = store.gaps.open("socket_closed", 2);
   store.gaps.update(down2.id, { state: "partial", closedAt: 3, downtime: { start: 2, end: 3 } });
@@ -109,6 +112,7 @@ test("of gaps that are over the newest are kept, and those in which Home Assista
 test("a downtime has its day added up anew once, not with each later word on its gap", async (t) => {
   const directory = temporary(t);
   const store = await open(directory);
+  t.after(() => store.close());
   const told = store.gaps.open("socket_closed", 5);
   await store.close();
   using db = openForWriting(join(directory, "timeseries.db"), SETTINGS);
@@ -146,6 +150,7 @@ test("lastRun tells up to when everything heard is on disk, and how the run ende
   const directory = temporary(t);
   let heard: number | null = null;
   const store = await open(directory, () => heard);
+  t.after(() => store.close());
   assert.deepEqual(store.lastRun, { durableUntil: null, stoppedCleanly: false });
   const series = store.series({ measurement: "state", subject: "u", field: "state" }, "a.b", 1);
   heard = 10;
@@ -154,14 +159,17 @@ test("lastRun tells up to when everything heard is on disk, and how the run ende
   heard = 20;
   store.append(series, 20, 2);
   const crashed = await open(crash(t, directory));
+  t.after(() => crashed.close());
   assert.deepEqual(crashed.lastRun, { durableUntil: 10, stoppedCleanly: false });
   await crashed.close();
   heard = 30;
   await store.close();
 
   const stopped = await open(directory, () => null);
+  t.after(() => stopped.close());
   assert.deepEqual(stopped.lastRun, { durableUntil: 30, stoppedCleanly: true });
   const killed = await open(crash(t, directory));
+  t.after(() => killed.close());
   assert.deepEqual(killed.lastRun, { durableUntil: 30, stoppedCleanly: false }, "a run that was started has not ended");
   await killed.close();
   await stopped.close();
@@ -171,6 +179,7 @@ test("a commit of which nobody knows how far it goes leaves durableUntil as it w
   const directory = temporary(t);
   let heard: number | null = 10;
   const store = await open(directory, () => heard);
+  t.after(() => store.close());
   const series = store.series({ measurement: "state", subject: "u", field: "state" }, "a.b", 1);
   store.append(series, 10, 1);
   await store.flush();

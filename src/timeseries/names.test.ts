@@ -189,6 +189,7 @@ for (const { name, steps, answers, names = {}, aliases } of CASES) {
       }
     };
     let store = await openStore(options);
+    t.after(() => store.close());
     for (const step of steps) step(store);
     check(store, "in memory");
     await store.close();
@@ -229,6 +230,7 @@ test("describe() survives a restart and writes nothing when nothing changed", as
   const options = { directory, commitSeconds: 1000, settings, log: silentLog() };
   const traits = { unit: "°C", deviceClass: "temperature", stateClass: "measurement" };
   let store = await openStore(options);
+  t.after(() => store.close());
   seen("u1", "sensor.a", 1)(store);
   store.describe(1, traits, 1);
   await store.close();

@@ -75,6 +75,7 @@ for (const { name, value, reads = value } of VALUES) {
   test(`append() keeps ${name}, in memory, in the log and in a day table`, async (t) => {
     const directory = temporary(t);
     let store = await open(directory);
+    t.after(() => store.close());
     const series = entity(store, "a");
     store.append(series, T0, value);
     const expected = [[T0, reads]];
@@ -105,6 +106,7 @@ test("append() refuses what is no sample as its caller's mistake", async (t) => 
 test("append() keeps the first of two values at one time, wherever the first one is", async (t) => {
   const directory = temporary(t);
   let store = await open(directory);
+  t.after(() => store.close());
   const series = entity(store, "a");
   store.append(series, T0 + 10, "first");
   store.append(series, T0 + 10, "again");
@@ -148,6 +150,7 @@ test("append() takes late samples of any day", async (t) => {
 test("last() is the newest by time after folds out of order and a restart", async (t) => {
   const directory = temporary(t);
   let store = await open(directory);
+  t.after(() => store.close());
   const series = entity(store, "a");
   for (const unit of [20, 30, 10]) {
     store.append(series, T0 + unit, unit);
@@ -164,6 +167,7 @@ test("last() is the newest by time after folds out of order and a restart", asyn
 test("a day's table holds the samples of that UTC day and no others", async (t) => {
   const directory = temporary(t);
   const store = await open(directory);
+  t.after(() => store.close());
   const series = entity(store, "a");
   for (const ts of [T0 - 1, T0, T0 + DAY - 1, T0 + DAY]) store.append(series, ts, 1);
   await store.fold();
@@ -434,6 +438,7 @@ test("a full disk loses nothing: samples wait in memory and are written when the
   const directory = temporary(t);
   let pages = 1_000_000;
   let store = await open(directory, { maxPages: () => pages });
+  t.after(() => store.close());
   const series = entity(store, "a");
   for (let i = 0; i < 1_000; i++) store.append(series, T0 + i, `text number ${i}`);
   await store.flush();
@@ -509,6 +514,7 @@ test("openStore() moves a file that is no database aside and begins a new one", 
   const directory = temporary(t);
   writeFileSync(join(directory, "timeseries.db"), "this is no database, whatever its name says".repeat(100));
   const store = await open(directory);
+  t.after(() => store.close());
   const series = entity(store, "a");
   store.append(series, T0, 1);
   await store.close();
@@ -521,6 +527,7 @@ test("openStore() moves a file aside whose inside is damaged, with what belongs 
   const directory = temporary(t);
   const file = join(directory, "timeseries.db");
   let store = await open(directory);
+  t.after(() => store.close());
   for (let i = 0; i < 500; i++) store.append(entity(store, `u${i}`), T0, i);
   await store.close();
   const bytes = readFileSync(file);
@@ -545,6 +552,7 @@ test("openStore() says that hours of before were damaged, and computes them anew
   const start = Math.floor(T0 / day) * day;
   const now = () => start + 2 * day;
   const store = await open(directory, { now });
+  t.after(() => store.close());
   const series = entity(store, "hall");
   store.append(series, start, 20);
   await store.fold();

@@ -85,6 +85,7 @@ test("a new mirror keeps neither the start nor commits waiting while what the ho
   const samples = 300_000;
   const directory = await home(t, samples);
   const store = await open(directory, [mirrorAt(AWAY)]);
+  t.after(() => store.close());
   assert.deepEqual([status(store).filling, status(store).waiting], [true, 0]);
   /** What was queued with each commit. */
   const queuedThen: number[] = [];
@@ -146,6 +147,7 @@ test("kill -9 in the middle of a fill loses nothing of it and doubles nothing", 
   }
   assert.ok(killedFilling >= 2, `${killedFilling} kills came in the middle`);
   const store = await open(directory, forward.mirrors);
+  t.after(() => store.close());
   await filled(store);
   await store.close();
   const found = queued(directory);
@@ -261,6 +263,7 @@ async function deleted(t: TestContext, samples: number) {
     return { status: 200, body: '{"orgs":[{"id":"0123"}]}' };
   };
   const store = await open(directory, [mirrorAt(double.url)]);
+  t.after(() => store.close());
   await until("it has all", () => server.bucket?.size === samples);
   await until("nothing waits", () => !status(store).filling && status(store).waiting === 0);
   await store.close();

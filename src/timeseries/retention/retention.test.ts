@@ -311,6 +311,7 @@ test("retain() does not write a file again whose checksum differs, and goes on w
 async function thinned(t: TestContext): Promise<Store> {
   const limits = (subject: string): Limits => ({ rawDays: subject === "u1" ? 10 : 365, rollupDays: 0 });
   const store = await open(temporary(t), T0 + 100 * DAY, { retention: policy(limits) });
+  t.after(() => store.close());
   await put(store, 0, samplesOf([0, 99]));
   await put(store, 1, samplesOf([0]));
   await store.rollUp();

@@ -55,11 +55,13 @@ test("seal() moves the days older than HOT_DAYS to files, and read() gives the s
 test("close() ends a sealing that is under way, which is no fault to log", async (t) => {
   const directory = temporary(t);
   const store = await open(directory, T0 + 40 * DAY);
+  t.after(() => store.close());
   await put(store, 0, samplesOf(Array.from({ length: 30 }, (_, day) => day)));
   await store.close();
   const lines: string[] = [];
   const log = pino({ level: "warn" }, { write: (line: string) => void lines.push(line) });
   const sealing = await open(directory, T0 + 40 * DAY, { log, archive: { ...ARCHIVING, firstMs: 0 } });
+  t.after(() => sealing.close());
   while (files(directory).length === 0) await sleep(1);
   await sealing.close();
   assert.deepEqual(lines, []);

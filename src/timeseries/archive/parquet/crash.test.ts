@@ -51,6 +51,7 @@ for (const { name, sealedBefore, put: more, at } of BEFORE) {
       const directory = temporary(t);
       const expected = [...samplesOf(sealedBefore), ...more].sort((a, b) => a[0] - b[0]);
       const first = await open(directory, T0 + 10 * DAY);
+      t.after(() => first.close());
       if (sealedBefore.length > 0) await put(first, 0, samplesOf(sealedBefore));
       await first.seal();
       await put(first, 0, more);
@@ -121,6 +122,7 @@ test("kill -9 of the program at random moments of archiving loses nothing and do
     assert.equal(child.signalCode, "SIGKILL");
 
     const store = await open(directory, T0 + 100 * DAY);
+    t.after(() => store.close());
     const found = new Map<number, Value>();
     const samples = await all(store, 0);
     for (const [ts, value] of samples) found.set(((ts - T0) % DAY) / 1000, value);

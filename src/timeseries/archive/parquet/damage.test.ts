@@ -180,6 +180,7 @@ test("a disk that is full while a day is sealed leaves the day hot", { skip: !ex
 test("verify reads a file by itself", async (t) => {
   const directory = temporary(t);
   const store = await open(directory, T0 + 10 * DAY);
+  t.after(() => store.close());
   await put(store, 0, samplesOf([0, 1]));
   await store.seal();
   await store.close();
@@ -255,6 +256,7 @@ test("verify takes what is written again, and what becomes part of a month, whil
 test("after the loss of timeseries.db the archive's files are listed again at the next seal", async (t) => {
   const directory = temporary(t);
   const first = await open(directory, T0 + 60 * DAY);
+  t.after(() => first.close());
   await put(first, 0, samplesOf([0, 1]));
   await put(first, 1, samplesOf([20]));
   await first.seal();
