@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
 import { type TestContext, test } from "node:test";
+import { setImmediate as immediate } from "node:timers/promises";
 import { startWorker } from "../../lib/worker-rpc.ts";
 import { allAtOnce } from "../../testing/all-at-once.ts";
 import { Chunk } from "./chunk.ts";
@@ -13,6 +14,7 @@ import { DAY_MICROS, dayOf, tableOfDay } from "./day.ts";
 import { Fold, type FoldedPart, isFoldUnfinished } from "./fold.ts";
 import { Log, readLog } from "./log.ts";
 import { Generation } from "./memory.ts";
+import { writerCommands } from "./writer.ts";
 import type { WriterCommands, WriterOptions } from "./writer-commands.ts";
 
 const T0 = Date.UTC(2026, 10, 24) * 1000;
@@ -187,47 +189,39 @@ function longChunk(from: number, count: number) {
 }
 
 test("the writer commits, and seals no day that is being folded, while a fold is under way", async (t) => {
-  const options: WriterOptions = { directory: folder(t), settings: SETTINGS };
-  const deaths: Error[] = [];
-  const writer = startWorker<WriterCommands>(new URL("./writer.worker.ts", import.meta.url), {}, (error) =>
-    deaths.push(error),
-  );
-  try {
-    const day = dayOf(T0);
-    await writer.call("configure", options);
-    await writer.call("load", null);
-    await writer.call("commit", { chunk: longChunk(0, 60_000) });
-    const order: string[] = [];
-    const lastBatch = await writer.call("sealLog", null);
-    const folded = writer.call("fold", { parts: [longPart(0, 60_000)], lastBatch }).then((answer) => {
-      order.push("fold");
-      return answer;
-    });
-    const meanwhile = openForReading(join(options.directory, "timeseries.db"), SETTINGS);
-    let end = 60_000;
-    // Not before the fold's first step, the day is like any other.
-    for (; end === 60_000 || !isFoldUnfinished(meanwhile); end += 10) {
-      await writer.call("commit", { chunk: longChunk(end, 10) });
-    }
-    meanwhile.close();
-    order.push("commit");
-    await writer.call("watch", day);
-    const { sealed } = await writer.call("archive", { change: { day, file: null, obsolete: [] } });
-    order.push("archive");
-    assert.deepEqual((await folded).days, [day]);
-    assert.deepEqual(order, ["commit", "archive", "fold"]);
-    assert.equal(sealed, false);
-
-    await writer.call("watch", day);
-    const after = await writer.call("archive", { change: { day, file: null, obsolete: [] } });
-    assert.equal(after.sealed, true);
-    await writer.call("close", null);
-    using db = openForWriting(join(options.directory, "timeseries.db"), SETTINGS);
-    assert.equal(readLog(db).series.length, end - 60_000);
-  } finally {
-    await writer.terminate();
+  const directory = folder(t);
+  // In this thread: the fold goes on in its turns alone, however slow they are.
+  const { configure, load, commit, sealLog, fold, watch, archive, close } = writerCommands;
+  configure!({ directory, settings: SETTINGS });
+  t.after(() => close!(null));
+  load!(null);
+  commit!({ chunk: longChunk(0, 60_000) });
+  const day = dayOf(T0);
+  const order: string[] = [];
+  const argument = { parts: [longPart(0, 60_000)], lastBatch: sealLog!(null) };
+  const folded = (fold!(argument) as ReturnType<WriterCommands["fold"]>).finally(() => order.push("fold"));
+  const meanwhile = openForReading(join(directory, "timeseries.db"), SETTINGS);
+  let end = 60_000;
+  // Not before the fold's first step, the day is like any other.
+  for (; end === 60_000 || !isFoldUnfinished(meanwhile); end += 10) {
+    commit!({ chunk: longChunk(end, 10) });
+    await immediate();
   }
-  assert.deepEqual(deaths, []);
+  meanwhile.close();
+  order.push("commit");
+  const seal = () => {
+    watch!(day);
+    return archive!({ change: { day, file: null, obsolete: [] } }) as Awaited<ReturnType<WriterCommands["archive"]>>;
+  };
+  assert.equal(seal().sealed, false);
+  order.push("archive");
+  assert.deepEqual((await folded).days, [day]);
+  assert.deepEqual(order, ["commit", "archive", "fold"]);
+
+  assert.equal(seal().sealed, true);
+  close!(null);
+  using db = openForWriting(join(directory, "timeseries.db"), SETTINGS);
+  assert.equal(readLog(db).series.length, end - 60_000);
 });
 
 test("a flood does not outrun a fold, however long the log is", async (t) => {
