@@ -198,6 +198,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     kind: (series) => (catalog.entry(series)?.stateClass === METER ? "meter" : "plain"),
     memory: {
       hasDay: (day) => memory.hasDay(day),
+      days: () => memory.days(),
       within: (series, span) => memory.slice(series, span, Number.POSITIVE_INFINITY),
       before: (series, ts, isOne) => memory.before(series, ts, isOne),
     },

@@ -5,6 +5,7 @@ import { DAY_MICROS } from "../hot/day.ts";
 import type { AggregateRequest } from "./aggregate.ts";
 import { type AnswersOptions, createAnswers } from "./answers.ts";
 import type { RolledDay } from "./build.ts";
+import { SERIES_AT_ONCE } from "./course.ts";
 
 const HOUR = 3_600_000_000;
 
@@ -18,7 +19,7 @@ function answersOf(
     rolled,
     tables: () => [],
     isArchived: () => true,
-    memory: { hasDay: () => false, within: unused, before: () => ({ ts: [], values: [] }) },
+    memory: { days: () => [], hasDay: () => false, within: unused, before: () => ({ ts: [], values: [] }) },
     silences: () => [],
     isState: () => false,
     kind: () => "plain",
@@ -67,6 +68,40 @@ test("other days that are built meanwhile are no reason to ask again, and an end
   assert.deepEqual([asked, series[0]![0]], [6, 6]);
 });
 
+for (const { name, hasTable } of [
+  { name: "memory", hasTable: false },
+  { name: "a table that late samples make anew", hasTable: true },
+]) {
+  test(`a day that goes from ${name} to the archive while a question is answered is asked for again`, async () => {
+    const sample: SampleColumns = { ts: [HOUR], values: [7] };
+    const rolled = new Map<number, RolledDay>();
+    let isArchived = false;
+    const counts: AnswersOptions["reader"]["counts"] = async ({ borders, stretches, series }) => {
+      const inTable = hasTable && !isArchived && stretches[0]!.from === "samples" ? 1 : 0;
+      // After the first turn's samples were looked for: the day is folded, and archived.
+      isArchived = true;
+      rolled.set(0, { cuts: null, statistics: false });
+      const found = series.map(({ memory }) => inTable + (memory?.ts.length ?? 0));
+      return Float64Array.from({ length: series.length * (borders.length - 1) }, (_, i) => found[i] ?? 0);
+    };
+    const { figure } = answersOf(rolled, counts, {
+      tables: () => (hasTable ? [0] : []),
+      isArchived: () => isArchived,
+      memory: {
+        days: () => (hasTable || isArchived ? [] : [0]),
+        hasDay: () => !hasTable && !isArchived,
+        within: () => (hasTable || isArchived ? NONE : sample),
+        before: () => NONE,
+      },
+      readWhole: async () => sample,
+    });
+    // One more than are asked for at once.
+    const series = Array.from({ length: SERIES_AT_ONCE + 1 }, (_, i) => i + 1);
+    const answer = await figure({ ...request, series, borders: [0, DAY_MICROS] }, "count");
+    assert.deepEqual(new Set(answer.series.map(([count]) => count)), new Set([1]));
+  });
+}
+
 /** One text was late on the day 0; the question begins with the day 1. */
 function afterLate(late: SampleColumns, more: Partial<AnswersOptions>) {
   const rolled = new Map<number, RolledDay>([0, 1, 2].map((day) => [day, { cuts: [], statistics: false }]));
@@ -75,7 +110,7 @@ function afterLate(late: SampleColumns, more: Partial<AnswersOptions>) {
     return { means: weights.map(() => Number.NaN), weights };
   };
   const { figure } = answersOf(rolled, async () => new Float64Array(24), {
-    memory: { hasDay: (day) => day === 0, within: () => late, before: () => NONE },
+    memory: { days: () => [0], hasDay: (day) => day === 0, within: () => late, before: () => NONE },
     reader: {
       aggregate: unused,
       means,

@@ -33,7 +33,11 @@ export interface CourseOptions {
   readonly tables: () => readonly Day[];
   /** Whether any samples of the day are kept elsewhere than in its table and in memory. */
   readonly isArchived: (day: Day) => boolean;
-  readonly memory: { hasDay(day: Day): boolean };
+  readonly memory: {
+    hasDay(day: Day): boolean;
+    /** The days of its samples, some of them maybe more than once. */
+    days(): readonly Day[];
+  };
   /** All that are known, ascending. */
   readonly silences: () => Silences;
   readonly reader: { daysWithHours(request: DaysRequest): Promise<readonly Day[]> };
@@ -74,7 +78,7 @@ export interface Course {
   unknown(): ReadonlySet<number>[];
   /**
    * Whether days that are answered by rollups were built since, maybe with parts that are cut elsewhere, or samples that
-   * memory had went to tables that the question does not look into.
+   * memory or a table had went where the question does not look for them: to another table, or to the archive.
    */
   isOutdated(): boolean;
   /** Those, and what is said of days that are left out. */
@@ -89,6 +93,7 @@ export async function planCourse(options: CourseOptions, request: Question, unre
   const end = borders[borders.length - 1]!;
   const relied = new Map<Day, RolledDay | undefined>();
   const tablesThen = new Set(tables());
+  const notArchivedThen = [...tablesThen, ...memory.days()].filter((day) => day * DAY_MICROS < end && !isArchived(day));
   const apart = new Map<SeriesNumber, Way>();
   /** Of series that go apart, by the days: a rule dropped those of many series alike. */
   const ways = new Map<string, Way>();
@@ -202,7 +207,8 @@ export async function planCourse(options: CourseOptions, request: Question, unre
       }
       return unknown;
     },
-    isOutdated: () => hasNewTable() || [...relied].some(([day, then]) => rolled.get(day) !== then),
+    isOutdated: () =>
+      hasNewTable() || notArchivedThen.some(isArchived) || [...relied].some(([day, then]) => rolled.get(day) !== then),
     allWarnings: () => [
       ...warnings,
       ...leftOut(way, [...ways.values()], { some: apart.size, all: request.series.length }),

@@ -427,7 +427,7 @@ test("late samples of an archived day have their own series added up again, cut 
       return [{ ts: [T0 + HOUR], values: [7] }];
     },
     kind: () => "plain",
-    memory: { hasDay: () => isBusy, within: unused, before: unused },
+    memory: { days: unused, hasDay: () => isBusy, within: unused, before: unused },
     silences: () => [],
     isState: () => false,
     build: unused,
