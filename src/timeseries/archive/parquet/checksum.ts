@@ -19,9 +19,10 @@ export function noteChecksum(path: string, sha256: string): void {
   }
 }
 
-/** Null where none is noted. */
+/** Null where none is noted: a full disk, or a crash, may leave a note that is empty. */
 export function notedChecksum(path: string): string | null {
-  return existsSync(fileOf(path)) ? readFileSync(fileOf(path), "utf8").trim() : null;
+  const noted = existsSync(fileOf(path)) ? readFileSync(fileOf(path), "utf8").trim() : "";
+  return noted === "" ? null : noted;
 }
 
 /** All files below `archive/` but those that are obsolete, and what is noted beside them: without it some look damaged. */
