@@ -50,6 +50,7 @@ export function createHomeWrites(options: HomeWritesOptions): HomeWrites {
   const sleep = options.sleep ?? ((ms, signal) => wait(ms, undefined, { signal }));
   const registries = new Map<RegistryKind, { rows: readonly RegistryRow[]; at: Micros }>();
   let dump: { entities: readonly UnregisteredEntity[]; complete: boolean; at: Micros } | undefined;
+  let dumps = 0;
   let appeared = new Map<string, UnregisteredEntity>();
   let vanished = new Set<string>();
   let statesWait = false;
@@ -88,6 +89,7 @@ export function createHomeWrites(options: HomeWritesOptions): HomeWrites {
         },
       };
     }
+    const upTo = dumps;
     if (appeared.size > 0) {
       const taken = appeared;
       appeared = new Map();
@@ -97,6 +99,7 @@ export function createHomeWrites(options: HomeWritesOptions): HomeWrites {
           await home.applyUnregistered([...taken.values()], false, now());
         },
         putBack() {
+          if (dumps > upTo) return;
           for (const [id, entity] of taken) if (!appeared.has(id)) appeared.set(id, entity);
         },
       };
@@ -108,6 +111,7 @@ export function createHomeWrites(options: HomeWritesOptions): HomeWrites {
         what: "the removal of entities without registry entry",
         write: () => home.removeUnregistered([...taken], now()),
         putBack() {
+          if (dumps > upTo) return;
           for (const id of taken) if (!appeared.has(id)) vanished.add(id);
         },
       };
@@ -178,7 +182,8 @@ export function createHomeWrites(options: HomeWritesOptions): HomeWrites {
     },
     unregistered(entities, complete, at) {
       dump = { entities, complete, at };
-      // The dump knows better than what came before it.
+      // The dump knows better than what came before it, also than what is being written and may have to wait.
+      dumps++;
       appeared.clear();
       vanished.clear();
       start();
