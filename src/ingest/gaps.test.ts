@@ -284,6 +284,28 @@ function assertTellsOfDowntime(gap: Gap, recorder: Recorder, home: SimulatedHome
   assert.deepEqual(gap.downtime, { start: rows[restartedAt - 1], end: rows[restartedAt] });
 }
 
+test("a connection that ends while Home Assistant starts is an interruption, also where nothing of before is read", async (t) => {
+  await using home = await createSimulatedHome(PROMPT);
+  const starting = home.restart({ downMs: 0, startingMs: 1_500 });
+  await using recorder = await startRecorder(home, { directory: temporaryDirectory(t), backfillDays: 0 });
+  await recorder.live();
+  await home.refuseConnections(true);
+  home.cutSockets();
+  await recorder.until(() => recorder.session.status().state !== "connected", "the end of the connection");
+  const missed = ["below_horizon", "above_horizon", "below_horizon"];
+  for (const state of missed) home.change("sun.sun", state);
+  await home.refuseConnections(false);
+  await starting;
+  await recorder.live();
+  const gaps = await recorder.closed();
+  assert.deepEqual(
+    gaps.map(({ reason }) => reason),
+    ["socket_closed"],
+  );
+  const states = (await samplesOf(recorder.store, home.registryId("sun.sun") ?? "sun.sun")).map(([, value]) => value);
+  assert.deepEqual(states.slice(-missed.length), missed);
+});
+
 test("a restart of Home Assistant while we were away is seen in its history", async (t) => {
   await using home = await createSimulatedHome(PROMPT);
   const directory = await recorded(t, home, 100);

@@ -405,7 +405,6 @@ export function createGapKeeper(options: GapKeeperOptions): GapKeeper {
       startFilling();
     },
     disconnected(reason, at, unheard) {
-      const wasLive = connection !== undefined;
       connection = undefined;
       ended.abort();
       ended = new AbortController();
@@ -415,7 +414,7 @@ export function createGapKeeper(options: GapKeeperOptions): GapKeeper {
       const missed = episode?.owners ?? [];
       episode = undefined;
       overflow = undefined;
-      if (open.length > 0 || (!wasLive && unfinished.length === 0)) {
+      if (open.length > 0) {
         open.push(...unfinished);
         return;
       }
