@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { AppError } from "../domain/errors.ts";
-import { asOldState } from "../domain/home.ts";
+import { asOldState, type State } from "../domain/home.ts";
 import { at, createScenario, entry, state } from "./scenario.ts";
 
 test("a snapshot fills index, current states, samples and the database, then saves", async () => {
@@ -252,6 +252,102 @@ test("an entry and its state that go between subscription and snapshot end under
     [1, 1],
     [4.1, null],
   ]);
+});
+
+test("a name that changes hands between subscription and snapshot gives its new owner nothing of the former one", async () => {
+  for (const isKnown of [true, false]) {
+    await using s = createScenario();
+    const first = state("sensor.a", "1", { updated: 1 });
+    if (isKnown) {
+      s.homeAssistant.registries.entity = [entry("sensor.a", "id1")];
+      s.homeAssistant.states = [first];
+      await s.connectLive();
+      s.disconnect();
+    }
+    s.homeAssistant.registries.entity = [entry("sensor.a", "id2")];
+    const last = state("sensor.a", "9", { updated: 6 });
+    s.homeAssistant.states = [last];
+    const release = s.hold();
+    s.connect();
+    const second = state("sensor.a", "2", { updated: 2 });
+    const own = state("sensor.a", "8", { updated: 5 });
+    s.ingest.changed({ entityId: "sensor.a", oldState: asOldState(first), newState: second, timeFired: at(2) });
+    s.event("remove", "sensor.a", 3);
+    s.ingest.changed({ entityId: "sensor.a", oldState: asOldState(second), newState: null, timeFired: at(3.1) });
+    s.event("create", "sensor.a", 4);
+    s.ingest.changed({ entityId: "sensor.a", oldState: null, newState: own, timeFired: at(5) });
+    s.ingest.changed({ entityId: "sensor.a", oldState: asOldState(own), newState: last, timeFired: at(6) });
+    release();
+    await s.live();
+    // What the former one had then, Home Assistant's history tells.
+    assert.deepEqual(s.model.samples("id2"), [
+      [5, 8],
+      [6, 9],
+    ]);
+    assert.deepEqual(s.model.samples("id1"), isKnown ? [[1, 1]] : undefined);
+    assert.equal(s.states.get("sensor.a"), last);
+  }
+});
+
+test("names that two entities exchange between subscription and snapshot keep the states of each apart", async () => {
+  await using s = createScenario();
+  s.homeAssistant.registries.entity = [entry("sensor.a", "id2"), entry("sensor.b", "id1")];
+  const [a, b] = [state("sensor.a", "20", { updated: 6 }), state("sensor.b", "10", { updated: 7 })];
+  s.homeAssistant.states = [a, b];
+  const release = s.hold();
+  s.connect();
+  const [one, two] = [state("sensor.a", "10", { updated: 1 }), state("sensor.b", "20", { updated: 1 })];
+  const between = state("sensor.c", "10", { updated: 4 });
+  const tell = (entityId: string, oldState: State | null, newState: State | null, seconds: number) =>
+    s.ingest.changed({ entityId, oldState: oldState && asOldState(oldState), newState, timeFired: at(seconds) });
+  tell("sensor.a", null, one, 1);
+  tell("sensor.b", null, two, 1);
+  s.event("update", "sensor.c", 3, "sensor.a");
+  tell("sensor.a", one, null, 3.1);
+  tell("sensor.c", null, between, 4);
+  s.event("update", "sensor.a", 5, "sensor.b");
+  tell("sensor.b", two, null, 5.1);
+  tell("sensor.a", null, a, 6);
+  s.event("update", "sensor.b", 6.5, "sensor.c");
+  tell("sensor.c", between, null, 6.6);
+  tell("sensor.b", null, b, 7);
+  release();
+  await s.live();
+  assert.deepEqual(s.model.subjects(), ["id1", "id2"]);
+  assert.deepEqual(s.model.samples("id1"), [[7, 10]]);
+  assert.deepEqual(s.model.samples("id2"), [[6, 20]]);
+  assert.deepEqual([...s.states.values()].map(({ entityId }) => entityId).sort(), ["sensor.a", "sensor.b"]);
+});
+
+test("an entity that is removed or renamed twice before the first snapshot has no series under a name of before", async () => {
+  await using s = createScenario();
+  s.homeAssistant.registries.entity = [entry("sensor.c", "id1")];
+  s.homeAssistant.states = [state("sensor.c", "3", { updated: 6 })];
+  const release = s.hold();
+  s.connect();
+  const tell = (entityId: string, value: string | null, seconds: number) => {
+    const oldState = asOldState(state(entityId, "0", { updated: 0 }));
+    const newState = value === null ? null : state(entityId, value, { updated: seconds });
+    s.ingest.changed({ entityId, oldState: value === "new" ? null : oldState, newState, timeFired: at(seconds) });
+  };
+  tell("sensor.gone", "5", 1);
+  tell("sensor.a", "1", 1);
+  s.event("remove", "sensor.gone", 2);
+  tell("sensor.gone", null, 2.1);
+  s.event("update", "sensor.b", 3, "sensor.a");
+  tell("sensor.a", null, 3.1);
+  tell("sensor.b", "new", 3.2);
+  tell("sensor.b", "2", 4);
+  s.event("update", "sensor.c", 5, "sensor.b");
+  tell("sensor.b", null, 5.1);
+  tell("sensor.c", "new", 5.2);
+  release();
+  await s.live();
+  assert.deepEqual(s.model.subjects(), ["id1"]);
+  assert.deepEqual(
+    [...s.states.values()].map(({ entityId }) => entityId),
+    ["sensor.c"],
+  );
 });
 
 test("an entity that lost its registry entry and kept its state goes on without one", async () => {

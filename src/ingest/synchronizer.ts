@@ -10,6 +10,7 @@ import type { GapKeeper } from "./gaps.ts";
 import type { HomeIndex } from "./home-index.ts";
 import type { HomeWrites } from "./home-writes.ts";
 import type { Sampler } from "./sampler.ts";
+import { createStrangers, departureIn, type Strangers } from "./strangers.ts";
 
 /** Events that may wait for a snapshot. When more come, those are dropped, and another snapshot is read. */
 export const QUEUE_EVENTS_MAX = 200_000;
@@ -123,29 +124,57 @@ export function createSynchronizer(options: SynchronizerOptions): Synchronizer {
   };
 
   /**
+   * Who leaves a name in the queue: the states under it are those of an entity from before a rename, or those of one that
+   * is not known. One that was created in the queue as well has no other name to be known by, if it is gone.
+   */
+  const foresee = (queued: readonly Queued[], dumped: ReadonlyMap<string, unknown>): Strangers => {
+    const strangers = createStrangers();
+    const arrived = new Set<string>();
+    const created = new Set<string>();
+    for (const item of queued) {
+      if ("kind" in item && item.action === "create" && item.id !== null) created.add(item.id);
+      const left = departureIn(item);
+      if (left === undefined) continue;
+      const { from, to } = left;
+      if (to !== null) arrived.add(to);
+      const id = to === null ? undefined : index.idOf(to);
+      if (id !== undefined && index.idOf(from) === undefined && !arrived.has(from)) {
+        leaving.set(from, { subject: id, renamed: true });
+      } else if (!leaving.has(from) && (dumped.has(from) || !created.has(from))) strangers.expect(from);
+    }
+    // Nothing is known under such a name, of which the removal follows.
+    for (const name of strangers.names()) if (!dumped.has(name)) leaving.set(name, { subject: name, renamed: true });
+    return strangers;
+  };
+
+  /**
    * Takes from the queue what the dump makes old: a change that the dump holds is dropped, one before it still is a
-   * sample, but no current state.
+   * sample, but no current state. Of a name that came to another owner, or to none, nobody knows any more whose its
+   * states of before were: they are left to the backfill, as Home Assistant's history knows.
    */
   const takeOlderThan = async (snapshot: HomeSnapshot, current: Session, waiting: Queued[]): Promise<Queued[]> => {
     const updated = new Map(snapshot.states.map((state) => [state.entityId, state.lastUpdated]));
     const queued = waiting.splice(0);
     const newer: Queued[] = [];
-    // States from before a rename carry a name that the index no longer knows.
-    for (const item of queued) {
-      if (!("kind" in item) || item.kind !== "entity" || item.id === null || item.oldEntityId === null) continue;
-      const id = index.idOf(item.id);
-      if (id === undefined || index.idOf(item.oldEntityId) !== undefined) continue;
-      leaving.set(item.oldEntityId, { subject: id, renamed: true });
-    }
+    const strangers = foresee(queued, updated);
     await inSlices(queued, current, (item) => {
-      const dumped = "kind" in item ? undefined : updated.get(item.entityId);
-      if (dumped === undefined || "kind" in item) newer.push(item);
-      else if (item.newState === null) {
+      if ("kind" in item) {
+        const left = departureIn(item);
+        // The index knows of it, as far as can be told; the list is read again all the same.
+        const isKnown = left !== undefined && strangers.leaves(left.from);
+        newer.push(isKnown ? { ...item, action: "update", oldEntityId: null } : item);
+        return;
+      }
+      const isStrange = strangers.has(item);
+      const dumped = updated.get(item.entityId);
+      if (dumped === undefined) {
+        if (!isStrange || item.newState === null) newer.push(item);
+      } else if (item.newState === null) {
         if (item.timeFired > dumped) newer.push(item);
-        else if (!leaving.get(item.entityId)?.renamed) sampler.end(item.entityId, item.timeFired);
+        else if (!isStrange && !leaving.get(item.entityId)?.renamed) sampler.end(item.entityId, item.timeFired);
       } else if (item.newState.lastUpdated > dumped) newer.push(item);
-      else if (item.newState.lastUpdated < dumped) sampler.sample(item.newState);
-      else counts.stale++;
+      else if (item.newState.lastUpdated === dumped) counts.stale++;
+      else if (!isStrange) sampler.sample(item.newState);
     });
     return newer;
   };
