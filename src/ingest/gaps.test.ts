@@ -440,6 +440,22 @@ test("a name that changed hands shortly before an outage brings its new owner no
   await assertHoldsTruth(recorder.store, home);
 });
 
+test("who takes, in an outage, a name that was free since shortly before gets nothing of its former owner", async (t) => {
+  await using home = await createSimulatedHome(PROMPT);
+  await using recorder = await startRecorder(home, { directory: temporaryDirectory(t) });
+  await recorder.closed();
+  const [replaced, successor] = movingEntities(home) as [string, string];
+  home.change(replaced, "1001");
+  home.removeRegistryEntry(replaced);
+  await recorder.until(() => recorder.home.states.get(replaced) === undefined, "the removal");
+  home.change(successor, "1002");
+  await outage(home, recorder, () => {
+    home.rename(successor, replaced);
+    home.change(replaced, "1003");
+  });
+  await assertHoldsTruth(recorder.store, home);
+});
+
 test("a name that changes hands while a gap is filled keeps each owner's rows apart", async (t) => {
   await using home = await createSimulatedHome(PROMPT);
   const [replaced, successor, readded] = movingEntities(home) as [string, string, string];

@@ -47,9 +47,9 @@ test("planTargets() asks for what is, and for what was and is gone", () => {
   assert.deepEqual(targets, [target("a.gone", "2", { former: true }), target("a.kept", "1"), target("a.new", "3")]);
 });
 
-test("planTargets() asks for a renamed entity by both names", () => {
+test("planTargets() asks for a renamed entity by both names, by the new one since the gap began", () => {
   const targets = plan({ "a.old": "1" }, { "a.new": "1" });
-  assert.deepEqual(targets, [target("a.new", "1"), target("a.old", "1", { former: true })]);
+  assert.deepEqual(targets, [target("a.new", "1", { start: at(12) + 1 }), target("a.old", "1", { former: true })]);
 });
 
 test("planTargets() divides a name that changed hands, when its owner is gone", () => {
@@ -65,7 +65,7 @@ test("planTargets() divides a name whose owner has another one, from when a new 
   assert.deepEqual(plan({ "a.x": "1" }, { "a.x": "3", "a.y": "1" }), [
     target("a.x", "1", { end: at(15), former: true }),
     target("a.x", "3", { start: at(15) }),
-    target("a.y", "1"),
+    target("a.y", "1", { start: at(12) + 1 }),
   ]);
 });
 

@@ -75,9 +75,12 @@ export function planTargets(sources: PlanSources): Target[] {
       targets.push({ ...target, start: from });
       continue;
     }
-    // Who came to the name before the gap was heard since then; what the overlap has from before is its predecessor's.
+    // What the overlap has from before an entity came to the name is its predecessor's. Who came before the gap was heard
+    // since then; one that went by another name when the gap began was heard until then.
     const isNewcomer = since !== undefined && since > span.start && since <= heardUntil;
-    targets.push(isNewcomer ? { ...target, start: since } : target);
+    const isRenamed = isKnown && former === undefined;
+    const start = isNewcomer ? since : isRenamed ? heardUntil + 1 : target.start;
+    targets.push({ ...target, start });
   }
   return targets;
 }
