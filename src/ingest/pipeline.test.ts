@@ -350,6 +350,29 @@ test("an entity that is removed or renamed twice before the first snapshot has n
   );
 });
 
+test("a state that was dumped before its name came to another owner, or to none, is no sample of that", async () => {
+  for (const isTaken of [true, false]) {
+    await using s = createScenario();
+    s.homeAssistant.registries.entity = isTaken ? [entry("sensor.a", "id2")] : [];
+    const old = state("sensor.a", "1", { updated: 2 });
+    s.homeAssistant.states = [old];
+    const release = s.hold();
+    s.connect();
+    const own = state("sensor.a", "8", { updated: 5 });
+    s.event("remove", "sensor.a", 3);
+    s.ingest.changed({ entityId: "sensor.a", oldState: asOldState(old), newState: null, timeFired: at(3.1) });
+    if (isTaken) s.event("create", "sensor.a", 4);
+    if (isTaken) s.ingest.changed({ entityId: "sensor.a", oldState: null, newState: own, timeFired: at(5) });
+    release();
+    await s.live();
+    await s.told("save");
+    assert.deepEqual(s.model.subjects(), isTaken ? ["id2"] : []);
+    assert.deepEqual(s.model.samples("id2"), isTaken ? [[5, 8]] : undefined);
+    assert.equal(s.states.get("sensor.a"), isTaken ? own : undefined);
+    assert.ok(s.home.calls.includes("unregistered all "), "none without entry is listed");
+  }
+});
+
 test("an entity that lost its registry entry and kept its state goes on without one", async () => {
   await using s = createScenario();
   s.homeAssistant.registries.entity = [entry("sensor.a", "id1")];
@@ -359,6 +382,7 @@ test("an entity that lost its registry entry and kept its state goes on without 
   s.homeAssistant.registries.entity = [];
   s.homeAssistant.states = [state("sensor.a", "2", { updated: 5 })];
   await s.connectLive();
+  await s.told("unregistered some sensor.a");
   s.change(state("sensor.a", "3", { updated: 6 }));
   assert.deepEqual(s.model.samples("sensor.a"), [
     [5, 2],

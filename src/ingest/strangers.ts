@@ -21,7 +21,6 @@ export function departureIn(item: Item): Departure | undefined {
 export interface Strangers {
   /** One leaves this name in the run, once more. */
   expect(name: string): void;
-  names(): Iterable<string>;
   /** This is the next event of the run; true: it is one that was expected. */
   leaves(name: string): boolean;
   /** Whether this, the next change of the run, is such a one; the removal of a state follows its owner's departure. */
@@ -35,7 +34,6 @@ export function createStrangers(): Strangers {
   const departing = new Set<string>();
   return {
     expect: (name) => void toCome.set(name, (toCome.get(name) ?? 0) + 1),
-    names: () => toCome.keys(),
     leaves(name) {
       const times = toCome.get(name);
       if (times === undefined) return false;

@@ -39,7 +39,7 @@ export interface SynchronizerOptions {
   readonly index: Pick<HomeIndex, "idOf" | "platformOf">;
   readonly states: CurrentStates;
   readonly sampler: Sampler;
-  readonly writes: Pick<HomeWrites, "saveStates" | "settled" | "unregistered">;
+  readonly writes: Pick<HomeWrites, "appeared" | "saveStates" | "settled" | "unregistered">;
   readonly discovery: Pick<Discovery, "event" | "snapshot">;
   readonly changes: Pick<Changes, "releaseAwaiting" | "take">;
   readonly gaps: Pick<GapKeeper, "dropped" | "live" | "starting"> | undefined;
@@ -142,8 +142,6 @@ export function createSynchronizer(options: SynchronizerOptions): Synchronizer {
         leaving.set(from, { subject: id, renamed: true });
       } else if (!leaving.has(from) && (dumped.has(from) || !created.has(from))) strangers.expect(from);
     }
-    // Nothing is known under such a name, of which the removal follows.
-    for (const name of strangers.names()) if (!dumped.has(name)) leaving.set(name, { subject: name, renamed: true });
     return strangers;
   };
 
@@ -165,16 +163,19 @@ export function createSynchronizer(options: SynchronizerOptions): Synchronizer {
         newer.push(isKnown ? { ...item, action: "update", oldEntityId: null } : item);
         return;
       }
+      const { entityId, newState } = item;
       const isStrange = strangers.has(item);
-      const dumped = updated.get(item.entityId);
-      if (dumped === undefined) {
-        if (!isStrange || item.newState === null) newer.push(item);
-      } else if (item.newState === null) {
-        if (item.timeFired > dumped) newer.push(item);
-        else if (!isStrange && !leaving.get(item.entityId)?.renamed) sampler.end(item.entityId, item.timeFired);
-      } else if (item.newState.lastUpdated > dumped) newer.push(item);
-      else if (item.newState.lastUpdated === dumped) counts.stale++;
-      else if (!isStrange) sampler.sample(item.newState);
+      const dumped = updated.get(entityId);
+      if (newState === null) {
+        if (dumped === undefined || item.timeFired > dumped) {
+          newer.push(item);
+          // Nor is it known whose the dumped state is.
+          if (isStrange) leaving.set(entityId, { subject: entityId, renamed: true });
+        } else if (!isStrange && !leaving.get(entityId)?.renamed) sampler.end(entityId, item.timeFired);
+      } else if (newState.lastUpdated === dumped) counts.stale++;
+      else if (isStrange) return;
+      else if (dumped === undefined || newState.lastUpdated > dumped) newer.push(item);
+      else sampler.sample(newState);
     });
     return newer;
   };
@@ -183,10 +184,11 @@ export function createSynchronizer(options: SynchronizerOptions): Synchronizer {
     const unregistered: UnregisteredEntity[] = [];
     await inSlices(snapshot.states, current, (state) => {
       const { entityId } = state;
-      if (index.idOf(entityId) === undefined) unregistered.push({ entityId, platform: index.platformOf(entityId) });
       states.set(state);
       // Whose series this state belongs to shows when the queue is worked off: its removal is in there, or `settle`.
-      if (!leaving.has(entityId)) sampler.sample(state);
+      if (leaving.has(entityId)) return;
+      if (index.idOf(entityId) === undefined) unregistered.push({ entityId, platform: index.platformOf(entityId) });
+      sampler.sample(state);
     });
     if (current.ended.signal.aborted) return;
     const vanished = current.complete ? [...states.values()].filter(({ entityId }) => !dumped.has(entityId)) : [];
@@ -239,7 +241,9 @@ export function createSynchronizer(options: SynchronizerOptions): Synchronizer {
     leaving.delete(entityId);
     sampler.forget(entityId);
     const state = states.get(entityId);
-    if (state) sampler.sample(state);
+    if (!state) return;
+    if (index.idOf(entityId) === undefined) writes.appeared({ entityId, platform: index.platformOf(entityId) });
+    sampler.sample(state);
   };
 
   /** Reads and applies snapshots until one is enough; then changes are taken as they arrive. */
