@@ -44,6 +44,8 @@ const REST_MS_MAX = 2_000;
 const MEMORY_SAMPLES_MAX = 1_000_000;
 const WAITING_SAMPLES_MAX = 50_000;
 const CROWDED_MS = 500;
+/** How often it is looked whether the owner of a name is known. */
+const OWNER_MS = 100;
 const STATISTICS_REST_MS = 100;
 /** Work on an answer gives way to the socket after so long. */
 const SLICE_MS = 8;
@@ -73,6 +75,8 @@ export interface BackfillOptions {
   /** The present name of a subject, undefined when it has none. */
   readonly nameOf: (subject: string) => string | undefined;
   readonly modeOf: (entityId: string) => AttributeMode;
+  /** A new entry goes by this name, and it is not known yet which; absent: none ever does. */
+  readonly isAwaited?: (entityId: string) => boolean;
   /** Null or absent: every sample of the entity is stored. */
   readonly thinningOf?: (entityId: string) => Thinning | null;
   /** What to ask for of these names: those that nobody has now, and that the targets of the gap lack. */
@@ -102,6 +106,7 @@ export interface Backfill {
 
 export function createBackfill(options: BackfillOptions): Backfill {
   const { store, ledger, nameOf, modeOf, thinningOf, targetsOf, onFilled, log, now, sleep } = options;
+  const { isAwaited = () => false } = options;
   const { homeNow, changedSince, toldAt } = options;
   const counts: BackfillCounts = { questions: 0, rows: 0, samples: 0, failures: 0, rollups: 0 };
   /** Entities that Home Assistant was found not to record: they are not waited for again. */
@@ -210,13 +215,15 @@ export function createBackfill(options: BackfillOptions): Backfill {
     const asked = new Set(group.flatMap(([index, { entityId }]) => [names.get(index)!, entityId]));
     const askedAt = performance.now();
     const answer = await ask(connection, [...asked], span, span.start > work.span.start, work.refused);
+    const took = performance.now() - askedAt;
+    // It may tell of a new owner of a name; who that is comes with another plan, with which the work begins anew.
+    while ([...asked].some(isAwaited)) await sleep(OWNER_MS, signal);
     signal.throwIfAborted();
     if (answer.size > 0) position.heard = true;
     const updates = new Map<number, readonly HistoryRow[]>();
     const { dropped } = store.status();
     let added = 0;
     let sliceStart = performance.now();
-    const took = sliceStart - askedAt;
     for (const [index, target] of group) {
       const name = names.get(index)!;
       const own = rowsOf(answer, name, target, span);

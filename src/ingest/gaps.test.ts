@@ -485,6 +485,28 @@ test("a name that changes hands while a gap is filled keeps each owner's rows ap
   await assertHoldsTruth(recorder.store, home);
 });
 
+test("a name that came to another entity a moment ago brings its former owner nothing while a gap is filled", async (t) => {
+  await using home = await createSimulatedHome(PROMPT);
+  const [readded] = movingEntities(home) as [string];
+  const started: { recorder?: Recorder } = {};
+  let isChanged = false;
+  const pause = async (ms: number) => {
+    if (ms < 9_000 || isChanged || started.recorder?.store.gaps.list()[0]?.reason !== "socket_closed") return;
+    isChanged = true;
+    // Whose it is now is known only when the list of entities has come.
+    home.slowRegistries(300);
+    home.reuse(readded);
+    home.change(readded, "2002");
+    await started.recorder!.until(() => started.recorder!.home.states.get(readded) === undefined, "the removal");
+  };
+  await using recorder = await startRecorder(home, { directory: temporaryDirectory(t), pause });
+  started.recorder = recorder;
+  await recorder.closed();
+  await outage(home, recorder, () => home.change(readded, "1001"));
+  assert.ok(isChanged);
+  await assertHoldsTruth(recorder.store, home);
+});
+
 /** Registered sensors of numbers. */
 function movingEntities(home: SimulatedHome): string[] {
   const ids: string[] = [];

@@ -53,6 +53,8 @@ export interface HomeKnowledge {
   /** `gone`: the subject that went by the name and goes by none now. */
   isRecorded(entityId: string, gone?: string): boolean;
   modeOf(entityId: string): AttributeMode;
+  /** A new entry goes by this name, and the list that tells which was not read yet; absent: none ever does. */
+  isAwaited?(entityId: string): boolean;
   /** Null or absent: every sample of the entity is stored. */
   thinningOf?(entityId: string): Thinning | null;
   /** Samples of the entity came in between: what is remembered of its last ones no longer holds. */
@@ -130,6 +132,7 @@ export function createGapKeeper(options: GapKeeperOptions): GapKeeper {
     ledger,
     nameOf: home.nameOf,
     modeOf: home.modeOf,
+    ...(home.isAwaited === undefined ? {} : { isAwaited: home.isAwaited }),
     ...(home.thinningOf === undefined ? {} : { thinningOf: home.thinningOf }),
     targetsOf: (names, gap, targets) => findTargets(names, gap, targets),
     onFilled: home.refresh,

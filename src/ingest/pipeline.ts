@@ -137,6 +137,7 @@ export function createIngest(options: IngestOptions): Ingest {
           return (facts === undefined ? filter.decide(entityId) : filter.decideGone(entityId, facts)).recorded;
         },
         modeOf: (entityId) => filter.decide(entityId).attributes,
+        isAwaited: (entityId) => discovery.awaits(entityId),
         thinningOf: (entityId) => filter.decide(entityId).retention?.thinning ?? null,
         refresh(entityId) {
           sampler.forget(entityId);
