@@ -666,6 +666,21 @@ for (const [steadyMs, waits] of [
   });
 }
 
+test("the wait is the first again after a steady connection in which the clock was set back", async () => {
+  const ha = await home();
+  let clock = 1_796_000_000_000_000;
+  const timing = { retryFirstMs: 100, retryCapMs: 400, steadyMs: 0 };
+  const started = start(ha.url, { random: () => 1, now: () => clock, timing });
+  for (let times = 1; times <= 2; times++) {
+    await connected(started, times);
+    clock -= 3_600_000_000;
+    ha.peers[times - 1]!.socket.close(1000);
+  }
+  await until(() => started.listener.disconnections.length === 2, "two ends");
+  const told = started.lines.flatMap((line) => /next attempt is in ([\d.]+) s/.exec(line)?.[1] ?? []);
+  assert.deepEqual(told, ["0.1", "0.1"]);
+});
+
 const ELSEWHERE = "https://elsewhere.example/?code=secret";
 const STATUSES: [number, RegExp, path?: string, location?: string][] = [
   [404, /404.*HA_URL/],

@@ -54,6 +54,8 @@ export function createSession(options: SessionOptions): HomeAssistantSession {
   let started = false;
   let haVersion: string | null = null;
   let connectedSince: Micros | null = null;
+  /** The same by a clock that nobody sets, in milliseconds. */
+  let steadySince = 0;
   let attempts = 0;
   let successes = 0;
   let retry: NodeJS.Timeout | undefined;
@@ -98,6 +100,7 @@ export function createSession(options: SessionOptions): HomeAssistantSession {
     successes++;
     haVersion = connection.haVersion;
     connectedSince = now();
+    steadySince = performance.now();
     listener.connected(connection);
   }
 
@@ -110,7 +113,7 @@ export function createSession(options: SessionOptions): HomeAssistantSession {
     const since = connectedSince;
     connectedSince = null;
     // A connection that breaks at once, each time, must not be opened each second.
-    if (since !== null && now() - since >= timing.steadyMs * 1000) backoff.reset();
+    if (since !== null && performance.now() - steadySince >= timing.steadyMs) backoff.reset();
     if (end.reason !== "stopped") waitAfter(end.detail);
     // Closed by us and not for good: what happens until another token is accepted is missed as in any interruption.
     const reason = end.reason === "stopped" && state !== "stopped" ? "socket_closed" : end.reason;
