@@ -129,3 +129,14 @@ test("thinHistory() adds nothing where the same samples were thinned live", () =
   assert.deepEqual(thinHistory(EVERY_10, stored, added), []);
   assert.deepEqual(thinHistory(EVERY_10, { ts: [], values: [] }, samples), live);
 });
+
+test("thinHistory() stores what a rule would have held back until the end of the series", () => {
+  const first: ThinnedSample = { ts: 0, value: 1 };
+  const last: ThinnedSample = { ts: 4, value: 2 };
+  const end: ThinnedSample = { ts: 6, value: null };
+  const thinner = new Thinner(EVERY_10, undefined);
+  const live = [first, last, end].flatMap(({ ts, value }) => thinner.take(ts, value));
+  assert.deepEqual(live, [first, last, end]);
+  const stored = { ts: [first.ts, end.ts], values: [first.value, end.value] };
+  assert.deepEqual(thinHistory(EVERY_10, stored, [last]), [last]);
+});

@@ -93,7 +93,7 @@ export function thinHistory(rule: Thinning, stored: SampleColumns, added: readon
   for (const sample of all) {
     if (isNew.has(sample.ts)) kept.push(...thinner.take(sample.ts, sample.value));
     else {
-      kept.push(...thinner.due(sample.ts));
+      kept.push(...(sample.value === null ? thinner.flush() : thinner.due(sample.ts)));
       thinner = new Thinner(rule, sample);
     }
   }
