@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { AppError } from "../domain/errors.ts";
-import { asOldState, type State } from "../domain/home.ts";
+import { asOldState, type OldState, type State } from "../domain/home.ts";
 import { at, createScenario, entry, state } from "./scenario.ts";
 
 test("a snapshot fills index, current states, samples and the database, then saves", async () => {
@@ -371,6 +371,32 @@ test("a state that was dumped before its name came to another owner, or to none,
     assert.equal(s.states.get("sensor.a"), isTaken ? own : undefined);
     assert.ok(s.home.calls.includes("unregistered all "), "none without entry is listed");
   }
+});
+
+test("an entry that goes right after the list that has it ends under its id", async () => {
+  await using s = createScenario();
+  s.homeAssistant.registries.entity = [entry("sensor.a", "id1"), entry("sensor.b", "id2")];
+  s.homeAssistant.states = [state("sensor.a", "1", { updated: 2 }), state("sensor.b", "2", { updated: 2 })];
+  const [a, b] = s.homeAssistant.states.map(asOldState) as [OldState, OldState];
+  const release = s.hold();
+  s.connect();
+  s.event("remove", "sensor.a", 3);
+  s.ingest.changed({ entityId: "sensor.a", oldState: a, newState: null, timeFired: at(3.1) });
+  s.event("update", "sensor.c", 4, "sensor.b");
+  s.ingest.changed({ entityId: "sensor.b", oldState: b, newState: null, timeFired: at(4.1) });
+  const renamed = state("sensor.c", "3", { updated: 4.2 });
+  s.ingest.changed({ entityId: "sensor.c", oldState: null, newState: renamed, timeFired: at(4.2) });
+  release();
+  await s.live();
+  assert.deepEqual(s.model.subjects(), ["id1", "id2"]);
+  assert.deepEqual(s.model.samples("id1"), [
+    [2, 1],
+    [3.1, null],
+  ]);
+  assert.deepEqual(s.model.samples("id2"), [
+    [2, 2],
+    [4.2, 3],
+  ]);
 });
 
 test("an entity that lost its registry entry and kept its state goes on without one", async () => {

@@ -17,6 +17,12 @@ export function departureIn(item: Item): Departure | undefined {
     : { from: item.oldEntityId, to: item.id };
 }
 
+/** The name that an entity comes to by this, a new one or by a rename; undefined: none does. */
+export function nameTakenIn(item: Item): string | undefined {
+  if (!("kind" in item) || item.kind !== "entity") return undefined;
+  return item.action === "create" ? (item.id ?? undefined) : (departureIn(item)?.to ?? undefined);
+}
+
 /** Changes, in a run of them and of registry events, that came under a name before an owner left it that is not known. */
 export interface Strangers {
   /** One leaves this name in the run, once more. */

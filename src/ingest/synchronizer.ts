@@ -10,7 +10,7 @@ import type { GapKeeper } from "./gaps.ts";
 import type { HomeIndex } from "./home-index.ts";
 import type { HomeWrites } from "./home-writes.ts";
 import type { Sampler } from "./sampler.ts";
-import { createStrangers, departureIn, type Strangers } from "./strangers.ts";
+import { createStrangers, departureIn, nameTakenIn, type Strangers } from "./strangers.ts";
 
 /** Events that may wait for a snapshot. When more come, those are dropped, and another snapshot is read. */
 export const QUEUE_EVENTS_MAX = 200_000;
@@ -129,18 +129,24 @@ export function createSynchronizer(options: SynchronizerOptions): Synchronizer {
    */
   const foresee = (queued: readonly Queued[], dumped: ReadonlyMap<string, unknown>): Strangers => {
     const strangers = createStrangers();
+    const taken = new Set(queued.map(nameTakenIn));
     const arrived = new Set<string>();
     const created = new Set<string>();
     for (const item of queued) {
-      if ("kind" in item && item.action === "create" && item.id !== null) created.add(item.id);
       const left = departureIn(item);
+      const name = nameTakenIn(item);
+      if (name !== undefined) (left === undefined ? created : arrived).add(name);
       if (left === undefined) continue;
       const { from, to } = left;
-      if (to !== null) arrived.add(to);
+      const owner = index.idOf(from);
       const id = to === null ? undefined : index.idOf(to);
-      if (id !== undefined && index.idOf(from) === undefined && !arrived.has(from)) {
+      if (id !== undefined && owner === undefined && !arrived.has(from)) {
         leaving.set(from, { subject: id, renamed: true });
-      } else if (!leaving.has(from) && (dumped.has(from) || !created.has(from))) strangers.expect(from);
+        continue;
+      }
+      // One that left after the list was read is the one that the list has, unless that came meanwhile.
+      const isKnown = leaving.has(from) || (owner !== undefined && !taken.has(from));
+      if (!isKnown && (dumped.has(from) || !created.has(from))) strangers.expect(from);
     }
     return strangers;
   };
