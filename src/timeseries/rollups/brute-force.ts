@@ -68,3 +68,25 @@ function changeOf(numbers: readonly [Micros, number][], start: Micros, end: Micr
   }
   return change;
 }
+
+/** Durations by text instead of a map in whatever order. */
+export function comparable(figures: BucketFigures | null): unknown {
+  return figures && { ...figures, durations: figures.durations && Object.fromEntries([...figures.durations].sort()) };
+}
+
+/**
+ * A value in which numbers that differ from those wanted by their last digits alone are these: sums are taken in another
+ * order here and there. Rounding both would now and then round two neighbours away from each other.
+ */
+export function withDigitsOf(wanted: unknown, value: unknown): unknown {
+  if (typeof value === "number" && typeof wanted === "number") {
+    return Math.abs(value - wanted) <= 1e-9 * Math.max(1, Math.abs(wanted)) ? wanted : value;
+  }
+  if (Array.isArray(value) && Array.isArray(wanted)) return value.map((one, i) => withDigitsOf(wanted[i], one));
+  if (!isRecord(value) || !isRecord(wanted)) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, withDigitsOf(wanted[key], one)]));
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
