@@ -53,7 +53,7 @@ const Bucket = named("StatisticsBucket", {
   last: number("The last number in force"),
   count: Type.Optional(Type.Integer({ minimum: 0, description: "Samples in the bucket, of whatever value" })),
   sum: number("Of the samples in the bucket that are numbers"),
-  change: number("From the last number before the bucket to the last one in it; meters may begin anew"),
+  change: number("From the last number before the bucket to the last one in it; meters and totals may begin anew"),
   durations: Type.Optional(Type.Record(Type.String(), Type.Number(), { description: "Seconds by text in force" })),
   durations_other: number(
     "Seconds of texts beyond the 32 that were in force the longest, and of those longer than 255 characters",

@@ -38,6 +38,7 @@ import { createLosses, logDamage } from "./losses.ts";
 import { createReading } from "./reading.ts";
 import { createDroppedTime } from "./retention/dropped-time.ts";
 import { createRetention } from "./retention/retention.ts";
+import { LAST_RESET_FIELD, TOTAL } from "./rollups/cycles.ts";
 import { createRollups } from "./rollups/rollups.ts";
 
 /** Samples of the memory level; beyond this, while the disk refuses, the newest are turned away. */
@@ -196,6 +197,10 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     tables: () => days,
     isArchived: (day) => tier?.isArchived(day) ?? false,
     kind: (series) => (catalog.entry(series)?.stateClass === METER ? "meter" : "plain"),
+    resetsOf: (series) => {
+      const key = catalog.entry(series)?.stateClass === TOTAL ? catalog.key(series) : undefined;
+      return key?.field === STATE_FIELD ? catalog.find({ ...key, field: LAST_RESET_FIELD }) : undefined;
+    },
     memory: {
       hasDay: (day) => memory.hasDay(day),
       days: () => memory.days(),
@@ -401,7 +406,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     find: (key) => catalog.find(key),
     describe(series, traits, at) {
       catalog.describe(series, traits, at);
-      adopted.described(series, traits.stateClass === METER);
+      adopted.described(series, traits.stateClass === METER || traits.stateClass === TOTAL);
     },
     rename: (measurement, subject, name, at) => catalog.rename(measurement, subject, name, at),
     release: (measurement, subject, at) => catalog.release(measurement, subject, at),

@@ -1,6 +1,7 @@
 """Sensors that change only when a service of this integration tells them to."""
 
 from homeassistant.components.sensor import SensorEntity
+from homeassistant.util import dt as dt_util
 
 # name, device class, state class, unit, first value, smallest step
 KINDS = (
@@ -8,7 +9,10 @@ KINDS = (
     ("Power", "power", "measurement", "W", 400.0, 7.0),
     ("Energy", "energy", "total_increasing", "kWh", 1000.0, 0.01),
     ("Humidity", "humidity", "measurement", "%", 50.0, 0.5),
+    ("Cost", "monetary", "total", "EUR", 5.0, 0.25),
 )
+# A total begins anew after so many changes.
+CYCLE_CHANGES = 7
 
 
 async def async_setup_entry(hass, entry, async_add_entities):
@@ -35,6 +39,9 @@ class LoadSensor(SensorEntity):
         self._attr_state_class = state_class
         self._attr_native_unit_of_measurement = unit
         self._attr_native_value = value
+        self.changes = 0
+        if state_class == "total":
+            self._attr_last_reset = dt_util.utcnow()
         self._attr_device_info = {
             "identifiers": {("load_generator", f"device_{device}")},
             "name": f"Load {device}",
@@ -45,7 +52,13 @@ class LoadSensor(SensorEntity):
     def change(self, random):
         """Writes a value that differs from the one before, so that each call is one recorded state."""
         steps = (1, 2, 3) if self.rising else (-3, -2, -1, 1, 2, 3)
-        self._attr_native_value = round(self._attr_native_value + self.step * random.choice(steps), 2)
+        self.changes += 1
+        before = self._attr_native_value
+        if self._attr_state_class == "total" and self.changes % CYCLE_CHANGES == 0:
+            self._attr_last_reset = dt_util.utcnow()
+            before = 0
+        after = round(before + self.step * random.choice(steps), 2)
+        self._attr_native_value = after if after != self._attr_native_value else after + self.step
         self.async_write_ha_state()
 
     def set_available(self, available):

@@ -7,11 +7,11 @@ export interface Adopted {
   learned(series: SeriesNumber): void;
   /** Files with samples of these days came back. */
   add(days: readonly Day[]): void;
-  described(series: SeriesNumber, isMeter: boolean): void;
+  described(series: SeriesNumber, mayBeginAnew: boolean): void;
 }
 
 /**
- * Days of files that came back to the archive in this run. A file does not say which series are meters, and Home
+ * Days of files that came back to the archive in this run. A file does not say which series are meters or totals, and Home
  * Assistant may do so only after rollups of these days were computed: then they are computed again, by `changed`.
  */
 export function createAdopted(changed: (days: readonly Day[]) => void): Adopted {
@@ -24,8 +24,8 @@ export function createAdopted(changed: (days: readonly Day[]) => void): Adopted 
       for (const day of found) days.add(day);
       changed(found);
     },
-    described(series, isMeter) {
-      if (!unknown.delete(series) || !isMeter || asked || days.size === 0) return;
+    described(series, mayBeginAnew) {
+      if (!unknown.delete(series) || !mayBeginAnew || asked || days.size === 0) return;
       asked = true;
       // Home Assistant describes all of its series one after the other.
       setImmediate(() => {

@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import fc from "fast-check";
 import type { Micros, Value } from "../../domain/sample.ts";
 import type { BucketFigures } from "../../domain/statistics.ts";
 import { type Carried, changeBetween, DURATION_STATES_MAX, NOTHING, type SeriesKind, Walk } from "./accumulate.ts";
+import { summarize } from "./build.ts";
 
 /** The bucket [0, 60) of these samples. */
 function bucket(
@@ -16,7 +18,7 @@ function bucket(
   return walk.end(60).figures();
 }
 
-const twenty: Carried = { value: 20, number: 20 };
+const twenty: Carried = { ...NOTHING, value: 20, number: 20 };
 
 const CASES: {
   name: string;
@@ -72,7 +74,7 @@ const CASES: {
   {
     name: "text alone",
     samples: [[15, "off"]],
-    carried: { value: "on", number: undefined },
+    carried: { ...NOTHING, value: "on" },
     figures: {
       count: 1,
       mean: null,
@@ -99,7 +101,7 @@ const CASES: {
   {
     name: "a change over an outage, from the last number before it",
     samples: [[30, 26]],
-    carried: { value: "unavailable", number: 20 },
+    carried: { ...NOTHING, value: "unavailable", number: 20 },
     figures: { change: 6, first: 26, weight: 30 },
   },
   {
@@ -174,7 +176,7 @@ test("an hour of statistics counts what a meter rose by since our last number, a
     for (const [i, [last, change]] of hours.entries()) walk.foreign(hour(10 + i * 10, last, change));
     return walk.end(60).change;
   };
-  const ours: Carried = { value: "unavailable", number: 100 };
+  const ours: Carried = { ...NOTHING, value: "unavailable", number: 100 };
   assert.equal(changeOf(ours, [[106, 4]], "meter"), 6);
   // Its sum was corrected by hand.
   assert.equal(
@@ -192,6 +194,98 @@ test("an hour of statistics counts what a meter rose by since our last number, a
   // It began anew: after 102, and in the hour.
   assert.equal(changeOf(ours, [[3, 1]], "meter"), 3);
   assert.equal(changeOf(ours, [[3, 5]], "meter"), 5);
-  assert.equal(changeOf({ value: undefined, number: 100 }, [[106, 4]], "meter"), 4);
+  assert.equal(changeOf({ ...NOTHING, number: 100 }, [[106, 4]], "meter"), 4);
   assert.equal(changeOf(ours, [[106, 4]], "plain"), 4);
+});
+
+/** Walks along numbers and the cycles that are told with them; answers the changes of each ten. */
+function changesOf(samples: readonly (readonly [ts: Micros, number: number, cycle?: Micros])[], end: Micros) {
+  const walk = new Walk("plain");
+  const changes: (number | null)[] = [];
+  for (let start = 0; start < end; start += 10) {
+    walk.begin(start);
+    for (const sample of samples) if (sample[0] >= start && sample[0] < start + 10) walk.sample(...sample);
+    changes.push(walk.end(start + 10).change);
+  }
+  return changes;
+}
+
+for (const { name, samples, changes } of [
+  {
+    name: "begins at 0 in another cycle",
+    samples: [
+      [0, 5, 1],
+      [5, 7],
+      [10, 2, 2],
+      [15, 3],
+    ],
+    changes: [2, 2 + 1],
+  },
+  {
+    name: "goes on in the same one, told again",
+    samples: [
+      [0, 5, 1],
+      [10, 7, 1],
+      [20, 4, 1],
+    ],
+    changes: [0, 2, -3],
+  },
+  {
+    name: "goes on in the first one that is told",
+    samples: [
+      [0, 5],
+      [10, 7, 1],
+    ],
+    changes: [0, 2],
+  },
+  {
+    name: "may fall below 0 in a new one",
+    samples: [
+      [0, 5, 1],
+      [10, -2, 2],
+    ],
+    changes: [0, -2],
+  },
+  {
+    name: "knows no order of cycles",
+    samples: [
+      [0, 5, 2],
+      [10, 3, 1],
+      [20, 4, 2],
+    ],
+    changes: [0, 3, 4],
+  },
+] as const satisfies { samples: Parameters<typeof changesOf>[0]; [more: string]: unknown }[]) {
+  test(`a total ${name}`, () => assert.deepEqual(changesOf(samples, changes.length * 10), changes));
+}
+
+test("summaries of a total are added up as its samples are, whatever the cycle before them", () => {
+  const number = fc.integer({ min: -20, max: 20 });
+  const cycle = fc.option(fc.integer({ min: 1, max: 3 }), { nil: undefined, freq: 2 });
+  const samples = fc.array(fc.tuple(number, cycle), { minLength: 1, maxLength: 20 });
+  fc.assert(
+    fc.property(samples, fc.array(fc.nat(20), { maxLength: 5 }), (told, cuts) => {
+      const end = told.length;
+      const whole = new Walk("plain");
+      whole.begin(0);
+      for (const [ts, [value, cycle]] of told.entries()) whole.sample(ts, value, cycle);
+      const added = new Walk("plain");
+      added.begin(0);
+      const borders = [...new Set([0, ...cuts.filter((cut) => cut < end), end])].sort((a, b) => a - b);
+      for (const [i, start] of borders.slice(0, -1).entries()) {
+        const until = borders[i + 1]!;
+        const own = told.slice(start, until);
+        const columns = { ts: own.map((_, at) => start + at), values: own.map(([value]) => value) };
+        const resets = {
+          ts: own.flatMap(([, cycle], at) => (cycle === undefined ? [] : start + at)),
+          values: own.flatMap(([, cycle]) => (cycle === undefined ? [] : new Date(cycle).toISOString())),
+        };
+        const [summary] = summarize({ kind: "plain", columns, silences: [], resets }, [start, until]);
+        added.summary(summary!);
+      }
+      assert.equal(added.end(end).change, whole.end(end).change);
+      assert.equal(added.carried.number, whole.carried.number);
+    }),
+    { numRuns: 2_000 },
+  );
 });

@@ -1,5 +1,6 @@
 import type { Micros, Value } from "../../domain/sample.ts";
 import type { BucketFigures } from "../../domain/statistics.ts";
+import type { Cycles } from "./cycles.ts";
 
 /** Texts of which a bucket says how long they were in force; the time of all others is added up. */
 export const DURATION_STATES_MAX = 32;
@@ -11,13 +12,14 @@ const STATES_AT_WORK_MAX = 1_000;
 /** How a series changes: a meter (`total_increasing`) only rises, and begins anew when it falls. */
 export type SeriesKind = "meter" | "plain";
 
-/** What is in force at a moment, and the last number there was; undefined: none. */
+/** What is in force at a moment, the last number there was, and the cycle of a total that it belongs to; undefined: none. */
 export interface Carried {
   readonly value: Value | undefined;
   readonly number: number | undefined;
+  readonly cycle: Micros | undefined;
 }
 
-export const NOTHING: Carried = { value: undefined, number: undefined };
+export const NOTHING: Carried = { value: undefined, number: undefined, cycle: undefined };
 
 /** The samples of a stretch of time, added up: what a rollup row says. Times are microseconds. */
 export interface Summary {
@@ -33,8 +35,10 @@ export interface Summary {
   readonly first: number | null;
   readonly last: number | null;
   readonly sum: number | null;
-  /** From `first` to `last`. */
+  /** From `first` to `last`, as if no other cycle ended at `cycles.before`. */
   readonly change: number | null;
+  /** Null where no cycle is told. */
+  readonly cycles: Cycles | null;
   /** In force at the end: null when it is not a number and not a text. */
   readonly endValue: Value;
   readonly durations: ReadonlyMap<string, number> | null;
@@ -108,7 +112,7 @@ export class Tally {
   }
 
   /** Adds figures of the same time, of another series or of a later part of the bucket; `first` and `last` are not. */
-  add(other: Omit<Summary, "start" | "end" | "firstTs" | "endValue" | "first" | "last">): void {
+  add(other: Omit<Summary, "start" | "end" | "firstTs" | "endValue" | "first" | "last" | "cycles">): void {
     this.count += other.count;
     if (other.mean !== null) {
       this.weight += other.weight;
@@ -159,6 +163,9 @@ export class Walk {
   readonly #kind: SeriesKind;
   #value: Value | undefined;
   #number: number | undefined;
+  /** Of #number. */
+  #cycle: Micros | undefined;
+  #cycles: Cycles | null = null;
   #at: Micros = Number.NEGATIVE_INFINITY;
   #tally = new Tally();
 
@@ -166,10 +173,16 @@ export class Walk {
     this.#kind = kind;
     this.#value = carried.value;
     this.#number = carried.number;
+    this.#cycle = carried.cycle;
   }
 
   get carried(): Carried {
-    return { value: this.#value, number: this.#number };
+    return { value: this.#value, number: this.#number, cycle: this.#cycle };
+  }
+
+  /** What was told of cycles since the beginning of the walk. */
+  get cycles(): Cycles | null {
+    return this.#cycles;
   }
 
   begin(start: Micros): void {
@@ -187,21 +200,38 @@ export class Walk {
     else if (typeof this.#value === "string") this.#tally.stay(this.#value, micros);
   }
 
-  sample(ts: Micros, value: Value): void {
+  /** `cycle`: what is told of it, if it is a number of a total. */
+  sample(ts: Micros, value: Value, cycle?: Micros): void {
     this.#advance(ts);
     this.#tally.count++;
     this.#value = value;
     if (!isNumber(this.#kind, value)) return;
     this.#tally.sum = (this.#tally.sum ?? 0) + value;
-    if (this.#number !== undefined) this.#tally.changed(changeBetween(this.#kind, this.#number, value));
+    this.#reach(value, cycle);
+    if (cycle !== undefined) {
+      this.#cycles = { first: cycle, before: this.#number ?? null, ...this.#cycles, last: cycle };
+      this.#cycle = cycle;
+    }
     this.#number = value;
   }
 
+  /** What happened from the last number to the next one, which belongs to this cycle if one is told. */
+  #reach(number: number, cycle: Micros | undefined): void {
+    if (this.#number === undefined) return;
+    this.#tally.changed(changeBetween(this.#kind, this.#isNew(cycle) ? 0 : this.#number, number));
+  }
+
+  /** Of an unknown cycle before it nobody knows whether it was another one. */
+  #isNew(cycle: Micros | undefined): boolean {
+    return cycle !== undefined && this.#cycle !== undefined && cycle !== this.#cycle;
+  }
+
   /** What is in force from here on, found out elsewhere. */
-  carry(ts: Micros, { value, number }: Carried): void {
+  carry(ts: Micros, { value, number, cycle }: Carried): void {
     this.#advance(ts);
     this.#value = value;
     this.#number = number;
+    this.#cycle = cycle;
   }
 
   /** Nothing is known from here on until the next sample. */
@@ -214,12 +244,16 @@ export class Walk {
   summary(summary: Summary): void {
     this.#advance(summary.firstTs);
     const tally = this.#tally;
+    const { cycles } = summary;
     tally.add(summary);
     if (summary.first !== null) {
-      if (this.#number !== undefined) tally.changed(changeBetween(this.#kind, this.#number, summary.first));
+      this.#reach(summary.first, cycles?.before === null ? cycles.first : undefined);
+      // It was added up as a fall from that number, not as a rise from 0.
+      if (cycles !== null && cycles.before !== null && this.#isNew(cycles.first)) tally.changed(cycles.before);
       tally.first ??= summary.first;
       tally.last = summary.last;
       this.#number = summary.last ?? undefined;
+      this.#cycle = cycles?.last ?? this.#cycle;
     }
     this.#value = summary.endValue;
     this.#at = summary.end;
@@ -235,6 +269,7 @@ export class Walk {
       this.#reachMeter(hour.last - (change ?? 0));
       this.#tally.last = hour.last;
       this.#number = hour.last;
+      this.#cycle = undefined;
     }
     this.#value = undefined;
     this.#at = hour.end;

@@ -7,8 +7,9 @@ import { DAY_MICROS, type Day, dayOf, tableOfDay } from "../hot/day.ts";
 import { daysWithin } from "../hot/days.ts";
 import { merge } from "../hot/memory.ts";
 import { type Carried, isNumber, NOTHING, type SeriesKind, Tally, Walk } from "./accumulate.ts";
+import { CycleReader, type Cycles, cycleOf } from "./cycles.ts";
 import { type FigureColumns, packFigures } from "./figures.ts";
-import { hoursWithin, lastNumberWithin, type NewestHour, newestHour, type Prepare } from "./hours.ts";
+import { hoursWithin, lastCycleWithin, lastNumberWithin, type NewestHour, newestHour, type Prepare } from "./hours.ts";
 import { hoursBeside, inOrderWithHours } from "./hours-beside.ts";
 import type { Stretch } from "./plan.ts";
 import { fromRow, fromSql, ROLLUP_COLUMNS, type RollupRow, type SqlRow } from "./row.ts";
@@ -33,8 +34,19 @@ export interface SeriesQuestion {
   /** In memory: the last sample before the first border, and the last number. */
   readonly before: Found | undefined;
   readonly numberBefore: Found | undefined;
+  /** Null: it is no total that has any, or nobody asks for its changes. */
+  readonly resets: ResetsQuestion | null;
   /** The rows of the answer to which it is added; of a request without groups none. */
   readonly rows: readonly number[];
+}
+
+/** The `last_reset` beside a total. */
+export interface ResetsQuestion {
+  readonly number: SeriesNumber;
+  /** As the total's. */
+  readonly memory: PackedSamples | null;
+  /** The last that tells a cycle before the first border. */
+  readonly before: Found | undefined;
 }
 
 /** A question to the file, for some of the series of a StatisticsRequest. */
@@ -109,9 +121,10 @@ function walkSeries(prepare: Prepare, request: AggregateRequest, question: Serie
   for (const stretch of question.stretches ?? request.stretches) {
     const silences = question.isState ? silencesWithin(request.silences, stretch) : [];
     if (stretch.from === "samples" || stretch.from === "archive") {
+      const cycles = question.resets && new CycleReader(samplesOf(prepare, request, question.resets, stretch));
       const sample = (ts: Micros, value: Value): void => {
         reach(ts);
-        walk.sample(ts, value);
+        walk.sample(ts, value, cycles !== null && isNumber(question.kind, value) ? cycles.ofNumberAt(ts) : undefined);
       };
       const samples = samplesOf(prepare, request, question, stretch);
       const hours = hoursBeside(prepare, request, question.number, stretch, { samples, silences });
@@ -189,12 +202,13 @@ export function carriedInto(prepare: Prepare, request: AggregateRequest, questio
   if (!fromSample && rolledUp === undefined) return NOTHING;
   const inForce = fromSample ? sample.value : valueAtEnd(rolledUp!);
   const value = isSilenced(request, question, fromSample ? sample.ts : rolledUp!.end - 1) ? undefined : inForce;
-  if (isNumber(question.kind, inForce)) return { value, number: inForce };
+  const cycle = cycleInto(prepare, request, question);
+  if (isNumber(question.kind, inForce)) return { value, number: inForce, cycle };
   const isOne = IS_NUMBER[question.kind];
   const number = newest(lastInDays(prepare, request, question.number, isOne), question.numberBefore);
   const rolled = rolledUp === undefined ? undefined : numberBefore(prepare, question.number, rolledUp);
   const newer = number !== undefined && (rolled === undefined || number.ts >= rolled.ts);
-  return { value, number: (newer ? number : rolled)?.value as number | undefined };
+  return { value, number: (newer ? number : rolled)?.value as number | undefined, cycle };
 }
 
 /**
@@ -204,7 +218,7 @@ export function carriedInto(prepare: Prepare, request: AggregateRequest, questio
 export function carriedOver(
   prepare: Prepare,
   { silences }: AggregateRequest,
-  { number: series, isState }: SeriesQuestion,
+  { number: series, isState, resets }: SeriesQuestion,
   { start, end }: Stretch,
   before: Carried,
 ): Carried {
@@ -216,7 +230,40 @@ export function carriedOver(
   const isSilent = isState && silencesWithin(silences, { start: since, end }).length > 0;
   const last = isWithin ? numberBefore(prepare, series, hour) : undefined;
   const number = last !== undefined && last.end > start ? last.value : before.number;
-  return { value: isSilent ? undefined : inForce, number };
+  const told = resets === null ? undefined : lastCycleWithin(prepare, series, { start: wholeHour(start), end });
+  return { value: isSilent ? undefined : inForce, number, cycle: told?.cycle ?? before.cycle };
+}
+
+const wholeHour = (ts: Micros): Micros => Math.floor(ts / HOUR_MICROS) * HOUR_MICROS;
+
+/** As `cycleOf`, near enough: what begins with a digit is a time. */
+const IS_CYCLE = "typeof(value) = 'text' AND value GLOB '[0-9]*'";
+
+/** The cycle that was told last before the first border. */
+function cycleInto(
+  prepare: Prepare,
+  request: AggregateRequest,
+  { number, resets }: SeriesQuestion,
+): Micros | undefined {
+  if (resets === null) return undefined;
+  const sample = newest(lastInDays(prepare, request, resets.number, IS_CYCLE), resets.before);
+  const rolled = cycleBefore(prepare, request, number);
+  const isSample = sample !== undefined && (rolled === undefined || sample.ts >= rolled.start);
+  return (isSample ? cycleOf(sample.value) : undefined) ?? rolled?.cycle;
+}
+
+/** The cycle that rollups tell last before the first border, by hours on its day where no part ends there. */
+function cycleBefore(prepare: Prepare, { borders, cuts }: AggregateRequest, series: SeriesNumber) {
+  const start = borders[0]!;
+  const midnight = dayOf(start) * DAY_MICROS;
+  const isCut = cuts.includes(start);
+  const hour = isCut ? undefined : lastCycleWithin(prepare, series, { start: midnight, end: wholeHour(start) });
+  if (hour !== undefined) return hour;
+  const row = prepare(
+    `SELECT start, cycles FROM rollup_day WHERE series = ? AND start < ? AND cycles IS NOT NULL
+     ORDER BY start DESC LIMIT 1`,
+  ).get(series, isCut ? start : midnight) as unknown as [Micros, string] | undefined;
+  return row && { start: row[0], cycle: (JSON.parse(row[1]) as Cycles).last };
 }
 
 /** The number that is in force just before the first border; NaN: none. Less work than all that is carried. */

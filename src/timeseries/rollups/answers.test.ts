@@ -23,6 +23,7 @@ function answersOf(
     silences: () => [],
     isState: () => false,
     kind: () => "plain",
+    resetsOf: () => undefined,
     read: unused,
     readWhole: unused,
     reader: { aggregate: unused, means: unused, dayCounts: unused, daysWithHours: unused, counts },

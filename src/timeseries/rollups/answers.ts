@@ -5,7 +5,7 @@ import type { LoneAnswer, LoneFigure, StatisticsAnswer } from "../../domain/stat
 import { DAY_MICROS } from "../../lib/calendar.ts";
 import type { Day } from "../hot/day.ts";
 import { Tally } from "./accumulate.ts";
-import type { AggregateRequest, SeriesQuestion } from "./aggregate.ts";
+import type { AggregateRequest, ResetsQuestion, SeriesQuestion } from "./aggregate.ts";
 import { type Course, type CourseOptions, planCourse, type Question, SERIES_AT_ONCE, type Unread } from "./course.ts";
 import { type FigureColumns, unpackFigures } from "./figures.ts";
 import { createSampleGatherer, DaysUnread, type SampleGathererOptions } from "./gather.ts";
@@ -42,6 +42,8 @@ export interface AnswersOptions
   readonly memory: CourseOptions["memory"] & SampleGathererOptions["memory"] & LookBackOptions["memory"];
   /** Whether it is the state of an entity: silences concern these alone. */
   readonly isState: (series: SeriesNumber) => boolean;
+  /** The series of a total's `last_reset`; undefined: it is no total, or has none. */
+  readonly resetsOf: (series: SeriesNumber) => SeriesNumber | undefined;
   readonly reader: FigureReader;
 }
 
@@ -57,21 +59,32 @@ export function createAnswers(options: AnswersOptions): Answers {
   const gather = createSampleGatherer({ ...options, whatIsLeft });
   const lookBack = createLookBack({ ...options, whatIsLeft });
 
-  async function questionOf(series: SeriesNumber, course: Course): Promise<Omit<SeriesQuestion, keyof Placed>> {
+  async function questionOf(
+    series: SeriesNumber,
+    course: Course,
+  ): Promise<Omit<SeriesQuestion, keyof Placed | "resets">> {
     return {
       number: series,
       kind: options.kind(series),
       isState: options.isState(series),
       ...(await samplesOf(series, course)),
-      ...(await lookBack(series, course)),
+      ...(await lookBack.of(series, course)),
     };
+  }
+
+  /** Along the way that the series goes. */
+  async function resetsOf(series: SeriesNumber, course: Course): Promise<ResetsQuestion | null> {
+    const number = options.resetsOf(series);
+    if (number === undefined) return null;
+    const memory = await gather.beside(series, number, course);
+    return { number, memory, before: await lookBack.cycle(number, course) };
   }
 
   async function samplesOf(
     series: SeriesNumber,
     course: Course,
   ): Promise<Pick<SeriesQuestion, "memory" | "stretches">> {
-    const memory = await gather(series, course);
+    const memory = await gather.of(series, course);
     return { memory, stretches: course.isApart(series) ? course.wayOf(series).stretches : null };
   }
 
@@ -116,7 +129,7 @@ export function createAnswers(options: AnswersOptions): Answers {
     const series: StatisticsAnswer["series"][number][] = [];
     await inTurns(
       request,
-      (number) => questionOf(number, course),
+      async (number) => ({ ...(await questionOf(number, course)), resets: await resetsOf(number, course) }),
       async ({ places, ...turn }) => {
         const answered = await reader.aggregate({ ...course.question, ...turn });
         for (const [row, place] of places.entries()) {
@@ -146,7 +159,7 @@ export function createAnswers(options: AnswersOptions): Answers {
     const weightsOf: Float64Array[] = [];
     await inTurns(
       request,
-      (number) => questionOf(number, course),
+      async (number) => ({ ...(await questionOf(number, course)), resets: null }),
       async ({ places, ...turn }) => {
         const { means, weights } = await reader.means({ ...course.question, ...turn });
         if (turn.rows === null) {

@@ -11,6 +11,7 @@ export function figuresOf(
   end: Micros,
   meter: boolean,
   silences: readonly Micros[] = [],
+  resets: Resets = NO_RESETS,
 ): BucketFigures | null {
   const inForce = samples
     .map(([ts, value], i) => {
@@ -44,11 +45,15 @@ export function figuresOf(
     first: values[0] ?? null,
     last: values.at(-1) ?? null,
     sum: summands.length > 0 ? summands.reduce((sum, value) => sum + value, 0) : null,
-    change: weight > 0 ? changeOf(numbersOf(samples, isNumber), start, end, meter) : null,
+    change: weight > 0 ? changeOf(numbersOf(samples, isNumber), start, end, meter, resets) : null,
     durations: texts.length > 0 ? durations : null,
     otherDuration,
   };
 }
+
+/** By the time of a number the cycle that is told with it. */
+export type Resets = ReadonlyMap<Micros, Micros>;
+const NO_RESETS: Resets = new Map();
 
 function numbersOf(
   samples: readonly (readonly [Micros, Value])[],
@@ -57,13 +62,23 @@ function numbersOf(
   return samples.flatMap(([ts, value]) => (isNumber(value) ? [[ts, value]] : []));
 }
 
-function changeOf(numbers: readonly [Micros, number][], start: Micros, end: Micros, meter: boolean): number {
+function changeOf(
+  numbers: readonly [Micros, number][],
+  start: Micros,
+  end: Micros,
+  meter: boolean,
+  resets: Resets,
+): number {
   let change = 0;
+  /** In which cycle each number is. */
+  const cycles: (Micros | undefined)[] = [];
+  for (const [ts] of numbers) cycles.push(resets.get(ts) ?? cycles.at(-1));
   for (let i = 1; i < numbers.length; i++) {
     const [ts, after] = numbers[i]!;
     const before = numbers[i - 1]![1];
     if (ts < start || ts >= end) continue;
-    if (!meter) change += after - before;
+    if (cycles[i - 1] !== undefined && cycles[i - 1] !== cycles[i]) change += after;
+    else if (!meter) change += after - before;
     else change += after < before * 0.9 ? after : after - before;
   }
   return change;

@@ -5,30 +5,37 @@ import type { BucketFigures } from "../../domain/statistics.ts";
 import { HOUR_MICROS } from "../../lib/calendar.ts";
 import { DAY_MICROS, type Day } from "../hot/day.ts";
 import { isNumber, type SeriesKind, type Summary, Walk } from "./accumulate.ts";
+import { CycleReader, LAST_RESET_FIELD, TOTAL } from "./cycles.ts";
 import { hourStore } from "./hours.ts";
 import { ROLLUP_COLUMNS, toRow, toSql } from "./row.ts";
 import { SHORTENED_VALUE } from "./shortened.ts";
 import { inOrder, type Silences } from "./silences.ts";
 
+/** A series on a day, as its rollups are computed. */
+export interface DaySeries {
+  readonly kind: SeriesKind;
+  readonly columns: SampleColumns;
+  readonly silences: Silences;
+  /** The samples of a total's `last_reset`; null: it has none. */
+  readonly resets: SampleColumns | null;
+}
+
 /**
  * One summary for each [borders[i], borders[i + 1]) that has samples or silences; all of them lie within the borders. A
  * summary of a silence alone has no samples: it says that nothing is in force any more.
  */
-export function summarize(
-  columns: SampleColumns,
-  silences: Silences,
-  borders: readonly Micros[],
-  kind: SeriesKind,
-): Summary[] {
+export function summarize({ kind, columns, silences, resets }: DaySeries, borders: readonly Micros[]): Summary[] {
   const summaries: Summary[] = [];
   let walk = new Walk(kind);
   let firstTs: Micros | undefined;
   let border = 0;
+  const cycles = resets && new CycleReader(resets);
   const close = (): void => {
     const [start, end] = [borders[border]!, borders[++border]!];
     if (firstTs === undefined) return;
     const figures = walk.end(end).figures() ?? SILENCE;
-    summaries.push({ start, end, firstTs, ...figures, endValue: kept(kind, walk.carried.value) });
+    const endValue = kept(kind, walk.carried.value);
+    summaries.push({ start, end, firstTs, ...figures, cycles: walk.cycles, endValue });
     firstTs = undefined;
   };
   const reach = (ts: Micros): void => {
@@ -43,7 +50,7 @@ export function summarize(
     silences,
     (ts, value) => {
       reach(ts);
-      walk.sample(ts, value);
+      walk.sample(ts, value, cycles !== null && isNumber(kind, value) ? cycles.ofNumberAt(ts) : undefined);
     },
     (ts) => {
       reach(ts);
@@ -118,6 +125,7 @@ export function buildDay(
   { after, samplesMax, silences }: { after: SeriesNumber; samplesMax: number; silences: Silences },
 ): BuiltPart {
   const kind = kindOf(db);
+  const resetsOf = readResets(db);
   const store = summaryStore(db, day);
   const hours = hoursOf(day);
   const parts = partsOf(day, cuts);
@@ -140,12 +148,14 @@ export function buildDay(
     if (read >= samplesMax) return { samples: read, after: last };
     const columns = samples.read(series);
     read += columns.ts.length;
-    const silent = silences.length > 0 && isState.get(series) !== undefined ? silences : [];
-    store({
-      series,
-      hours: summarize(columns, silent, hours, kind(series)),
-      parts: summarize(columns, silent, parts, kind(series)),
-    });
+    const resets = resetsOf.get(series);
+    const own: DaySeries = {
+      kind: kind(series),
+      columns,
+      silences: silences.length > 0 && isState.get(series) !== undefined ? silences : [],
+      resets: resets === undefined ? null : samples.read(resets),
+    };
+    store({ series, hours: summarize(own, hours), parts: summarize(own, parts) });
     last = series;
   }
   markBuilt(db, day, cuts);
@@ -196,6 +206,18 @@ function kindOf(db: DatabaseSync): (series: SeriesNumber) => SeriesKind {
   const meters = db.prepare("SELECT number FROM series WHERE state_class = 'total_increasing'").all();
   const numbers = new Set(meters.map(({ number }) => number));
   return (series) => (numbers.has(series) ? "meter" : "plain");
+}
+
+/** By the state of each total that has one the series of its `last_reset`. */
+function readResets(db: DatabaseSync): ReadonlyMap<SeriesNumber, SeriesNumber> {
+  const rows = db
+    .prepare(
+      `SELECT total.number AS total, resets.number AS resets
+       FROM series AS resets JOIN series AS total USING (measurement, subject)
+       WHERE measurement = ? AND resets.field = ? AND total.field = ? AND total.state_class = ?`,
+    )
+    .all(STATE_MEASUREMENT, LAST_RESET_FIELD, STATE_FIELD, TOTAL);
+  return new Map(rows.map(({ total, resets }) => [total as SeriesNumber, resets as SeriesNumber]));
 }
 
 /** Of one UTC day that has, or had, samples or rollups. */

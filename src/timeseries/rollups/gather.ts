@@ -14,11 +14,16 @@ export interface SampleGathererOptions {
 /** Days were found to be unreadable: the question is to be planned without them. */
 export class DaysUnread extends Error {}
 
-/**
- * What the thread that reads does not find in the file, of the stretches that are answered from samples; null: nothing.
- * Where it turns out that samples of the series were dropped, the course is told. Rejects with DaysUnread.
- */
-export type SampleGatherer = (series: SeriesNumber, course: Course) => Promise<PackedSamples | null>;
+/** Rejects with DaysUnread. */
+export interface SampleGatherer {
+  /**
+   * What the thread that reads does not find in the file, of the stretches that are answered from samples; null: nothing.
+   * Where it turns out that samples of the series were dropped, the course is told.
+   */
+  of(series: SeriesNumber, course: Course): Promise<PackedSamples | null>;
+  /** The same of another series along its way: what was dropped of that one is not known, and that is all. */
+  beside(series: SeriesNumber, other: SeriesNumber, course: Course): Promise<PackedSamples | null>;
+}
 
 export function createSampleGatherer({ memory, whatIsLeft }: SampleGathererOptions): SampleGatherer {
   /** Samples along a way, and the days of which some were dropped. */
@@ -41,11 +46,14 @@ export function createSampleGatherer({ memory, whatIsLeft }: SampleGathererOptio
     return { dropped, memory: packer === undefined || packer.count === 0 ? null : packer.packed() };
   }
 
-  return async (series, course) => {
-    const found = await along(course.wayOf(series), series, course);
-    if (found.dropped.size === 0) return found.memory;
-    course.goWithout(series, found.dropped);
-    return (await along(course.wayOf(series), series, course)).memory;
+  return {
+    async of(series, course) {
+      const found = await along(course.wayOf(series), series, course);
+      if (found.dropped.size === 0) return found.memory;
+      course.goWithout(series, found.dropped);
+      return (await along(course.wayOf(series), series, course)).memory;
+    },
+    beside: async (series, other, course) => (await along(course.wayOf(series), other, course)).memory,
   };
 }
 

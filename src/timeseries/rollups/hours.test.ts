@@ -8,6 +8,7 @@ import fc from "fast-check";
 import { downgrade, readMigrations } from "../../lib/migrate.ts";
 import { openForWriting } from "../hot/database.ts";
 import { DAY_MICROS, dayOf } from "../hot/day.ts";
+import type { Cycles } from "./cycles.ts";
 import {
   eachCount,
   eachMean,
@@ -21,11 +22,12 @@ import {
 } from "./hours.ts";
 import { hasDamagedHours } from "./old-hours.ts";
 import { packHours, unpackHours } from "./pack.ts";
-import { type Durations, LAST, ROLLUP_COLUMNS, type RollupRow, STATE, toSql } from "./row.ts";
+import { CYCLES, type Durations, LAST, ROLLUP_COLUMNS, type RollupRow, STATE, toSql } from "./row.ts";
 
 const HOUR = 3_600_000_000;
 const MIGRATIONS = readMigrations(join(import.meta.dirname, "../hot/migrations"));
 const BEFORE_PACKING = "009";
+const BEFORE_CYCLES = "014";
 
 interface Opened {
   readonly folder: string;
@@ -75,6 +77,14 @@ const micros = fc.integer({ min: 1, max: HOUR });
 const durations: fc.Arbitrary<Durations> = fc
   .tuple(fc.dictionary(fc.oneof(fc.string(), fc.constantFrom("on", "off", "1", "__proto__")), micros), fc.nat(3))
   .map(([states, other]) => (other === 0 ? { states: { ...states } } : { states: { ...states }, other }));
+const cycles: fc.Arbitrary<Cycles> = fc.record(
+  {
+    first: micros,
+    before: orNull(fc.double({ noNaN: true, noDefaultInfinity: true }).map((one) => one + 0)),
+    last: micros,
+  },
+  { noNullPrototype: true },
+);
 const rowOf = (start: number): fc.Arbitrary<RollupRow> =>
   fc.tuple(
     fc.constant(start),
@@ -90,6 +100,7 @@ const rowOf = (start: number): fc.Arbitrary<RollupRow> =>
     orNull(number),
     orNull(fc.oneof(fc.constant(0), fc.string())),
     orNull(durations),
+    orNull(cycles),
   );
 const rowsOf = (day: number): fc.Arbitrary<RollupRow[]> =>
   fc
@@ -126,6 +137,7 @@ test("a day of a thermometer takes a fifth of what its rows took", () => {
       0.1,
       null,
       null,
+      null,
     ];
   });
   const { hours, texts } = packHours(0, rows);
@@ -138,7 +150,7 @@ test("a day of a thermometer takes a fifth of what its rows took", () => {
 test("texts of a day are written once", () => {
   const states = { unavailable: 1_000_000, heating: HOUR - 1_000_000 };
   const rows = Array.from({ length: 24 }, (_, hour): RollupRow => {
-    return [hour * HOUR, 2, 0, null, 0, null, null, null, null, null, null, "heating", { states }];
+    return [hour * HOUR, 2, 0, null, 0, null, null, null, null, null, null, "heating", { states }, null];
   });
   const packed = packHours(0, rows);
   assert.equal(packed.texts!.split("heating").length - 1, 1);
@@ -161,7 +173,7 @@ function insertStatistics(db: DatabaseSync, series: number, row: RollupRow): Rol
   db.prepare("INSERT OR REPLACE INTO statistics_hour VALUES (?, ?, ?, ?, ?, ?, ?)").run(
     ...[series, start, mean, min, max, last, increase],
   );
-  return [start, 0, null, mean, null, min, max, null, last, null, increase, null, null];
+  return [start, 0, null, mean, null, min, max, null, last, null, increase, null, null, null];
 }
 
 test("hours are read as a list of rows would be, ours before Home Assistant's", async (t) => {
@@ -249,13 +261,15 @@ test("hours are read as a list of rows would be, ours before Home Assistant's", 
   );
 });
 
+const withoutCycles = (row: RollupRow): RollupRow => row.with(CYCLES, null) as RollupRow;
+
 function withoutNegativeZeros(row: RollupRow): RollupRow {
   return row.map((value) => (Object.is(value, -0) ? 0 : value)) as RollupRow;
 }
 
 test("hourCounter() and hourDropper() count and delete the hours of one series before a day", (t) => {
   const { db, prepare } = opened(t);
-  const one = (day: number): RollupRow => [day * DAY_MICROS, 1, 0, 1, null, 1, 1, 1, 1, 1, 0, null, null];
+  const one = (day: number): RollupRow => [day * DAY_MICROS, 1, 0, 1, null, 1, 1, 1, 1, 1, 0, null, null, null];
   for (const day of [-1, 0, 1]) {
     for (const series of [6, 7, 8]) hourStore(db, day)(series, [one(day)]);
     insertStatistics(db, 7, one(day));
@@ -272,13 +286,16 @@ test("opening a file of revision 009 packs its hours, and leaves Home Assistant'
   downgrade(db, MIGRATIONS, BEFORE_PACKING);
   const rows = fc
     .sample(days.chain(rowsOf), { numRuns: 40, seed: 9 })
-    .map((rows, i) => ({ series: i, rows: rows.map(withoutNegativeZeros) }));
-  const insert = db.prepare(
-    `INSERT INTO rollup_hour (series, ${ROLLUP_COLUMNS}, source) VALUES (${Array(15).fill("?").join()})`,
+    .map((rows, i) => ({ series: i, rows: rows.map(withoutNegativeZeros).map(withoutCycles) }));
+  const columns = ROLLUP_COLUMNS.replace(", cycles", "");
+  const statement = db.prepare(
+    `INSERT INTO rollup_hour (series, ${columns}, source) VALUES (${Array(15).fill("?").join()})`,
   );
-  for (const { series, rows: hours } of rows) for (const row of hours) insert.run(series, ...toSql(row), null);
-  const foreign: RollupRow = [9 * DAY_MICROS, 0, null, 1.5, null, 1, 2, null, 7, null, 0.5, null, null];
-  insert.run(3, ...toSql(foreign), "home_assistant");
+  const insert = (series: number, row: RollupRow, source: string | null) =>
+    statement.run(series, ...toSql(row).slice(0, -1), source);
+  for (const { series, rows: hours } of rows) for (const row of hours) insert(series, row, null);
+  const foreign: RollupRow = [9 * DAY_MICROS, 0, null, 1.5, null, 1, 2, null, 7, null, 0.5, null, null, null];
+  insert(3, foreign, "home_assistant");
   const again = reopen();
   const all = { start: -9 * DAY_MICROS, end: 10 * DAY_MICROS };
   for (const { series, rows: hours } of rows) {
@@ -300,9 +317,9 @@ test("opening a file of revision 009 packs its hours, and leaves Home Assistant'
 
 test("taking packed hours back leaves Home Assistant's, and days to be built anew where samples are kept", (t) => {
   const { db } = opened(t);
-  const foreign: RollupRow = [9 * DAY_MICROS, 0, null, 1.5, null, 1, 2, null, 7, null, 0.5, null, null];
+  const foreign: RollupRow = [9 * DAY_MICROS, 0, null, 1.5, null, 1, 2, null, 7, null, 0.5, null, null, null];
   insertStatistics(db, 3, foreign);
-  hourStore(db, 5)(3, [[5 * DAY_MICROS, 1, 0, 1, null, 1, 1, 1, 1, 1, 0, null, null]]);
+  hourStore(db, 5)(3, [[5 * DAY_MICROS, 1, 0, 1, null, 1, 1, 1, 1, 1, 0, null, null, null]]);
   db.exec(`
     CREATE TABLE samples_19700106 (series INTEGER, ts INTEGER, value ANY, PRIMARY KEY (series, ts)) WITHOUT ROWID;
     INSERT INTO archive_files VALUES ('1970/01/1970-01-08.parquet', 7, 8, 1, 0, 0, 1, '', 0, 0, NULL, NULL);
@@ -320,6 +337,27 @@ test("taking packed hours back leaves Home Assistant's, and days to be built ane
   assert.deepEqual(
     { ...db.prepare("SELECT series, start, mean, source FROM rollup_hour").get() },
     { series: 3, start: 9 * DAY_MICROS, mean: 1.5, source: "home_assistant" },
+  );
+});
+
+test("opening a file of revision 014 has days computed anew from the first last_reset on, where samples are kept", (t) => {
+  const { db, reopen } = opened(t);
+  downgrade(db, MIGRATIONS, BEFORE_CYCLES);
+  db.exec(`
+    CREATE TABLE samples_19700103 (series INTEGER, ts INTEGER, value ANY, PRIMARY KEY (series, ts)) WITHOUT ROWID;
+    CREATE TABLE samples_19700106 (series INTEGER, ts INTEGER, value ANY, PRIMARY KEY (series, ts)) WITHOUT ROWID;
+    INSERT INTO archive_files VALUES ('1970/01/1970-01-08.parquet', 7, 8, 1, 0, 0, 1, '', 0, 0, NULL, NULL);
+    INSERT INTO rollup_days (day, cuts) VALUES (2, '[]'), (5, '[]'), (6, '[]'), (7, '[]');
+    INSERT INTO series (number, measurement, subject, field, first_ts) VALUES
+      (1, 'state', 'cost', 'state', 0), (2, 'state', 'cost', 'last_reset', ${5 * DAY_MICROS + HOUR});
+  `);
+  const due = "SELECT day FROM rollup_days WHERE cuts IS NULL ORDER BY day";
+  assert.deepEqual(
+    reopen()
+      .prepare(due)
+      .all()
+      .map(({ day }) => day),
+    [5, 7],
   );
 });
 

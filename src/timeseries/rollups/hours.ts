@@ -11,7 +11,7 @@ import {
   unpackHours,
 } from "./pack.ts";
 import { stateOf } from "./pack-texts.ts";
-import { COUNT, FIRST_OFFSET, LAST, type RollupRow } from "./row.ts";
+import { COUNT, CYCLES, FIRST_OFFSET, LAST, type RollupRow } from "./row.ts";
 
 /**
  * The hours of all series: those computed from our samples, packed by day in `rollup_hours`, and those of Home
@@ -55,7 +55,7 @@ function packedWithin(prepare: Prepare, columns: string, series: SeriesNumber, {
 }
 
 /** A row of `statistics_hour` as a RollupRow. */
-const STATISTICS = "start, 0, NULL, mean, NULL, min, max, NULL, last, NULL, increase, NULL, NULL";
+const STATISTICS = "start, 0, NULL, mean, NULL, min, max, NULL, last, NULL, increase, NULL, NULL, NULL";
 
 /** The hours of Home Assistant's statistics that begin within a span, ascending. */
 export function statisticsWithin(prepare: Prepare, series: SeriesNumber, { start, end }: Span): RollupRow[] {
@@ -228,6 +228,16 @@ export function lastNumberWithin(
     if (!Number.isNaN(last)) found = { start, last };
   });
   return found;
+}
+
+/** The newest cycle that is told by hours that begin within a span, at the beginning of its hour. */
+export function lastCycleWithin(
+  prepare: Prepare,
+  series: SeriesNumber,
+  span: Span,
+): { readonly start: Micros; readonly cycle: Micros } | undefined {
+  const row = hoursWithin(prepare, series, span).findLast((row) => row[CYCLES] !== null);
+  return row && { start: row[0], cycle: row[CYCLES]!.last };
 }
 
 /**

@@ -1,7 +1,7 @@
 import type { Micros, Value } from "../../domain/sample.ts";
 import type { SeriesNumber } from "../../domain/series.ts";
 import { HOUR_MICROS } from "../../lib/calendar.ts";
-import { isNumber } from "./accumulate.ts";
+import { isNumber, NOTHING } from "./accumulate.ts";
 import {
   type AggregateRequest,
   carriedOver,
@@ -107,7 +107,7 @@ function walkMeans(
       continue;
     }
     if (stretch.from === "too coarse") {
-      const before = { value: Number.isNaN(number) ? undefined : number, number: undefined };
+      const before = { ...NOTHING, value: Number.isNaN(number) ? undefined : number };
       reach(stretch.end, carriedOver(prepare, request, question, stretch, before).value ?? null);
       continue;
     }

@@ -6,6 +6,7 @@ import { type Day, dayOf } from "../hot/day.ts";
 import { isNumber, type SeriesKind } from "./accumulate.ts";
 import type { Found, SeriesQuestion } from "./aggregate.ts";
 import type { Course } from "./course.ts";
+import { cycleOf } from "./cycles.ts";
 import type { DaysRequest } from "./hours.ts";
 import type { WhatIsLeft } from "./what-is-left.ts";
 
@@ -28,10 +29,11 @@ export interface LookBackOptions {
 }
 
 /** What came before a question's first bucket, as far as the thread that reads does not find it in the file. */
-export type LookBack = (
-  series: SeriesNumber,
-  course: Course,
-) => Promise<Pick<SeriesQuestion, "before" | "numberBefore">>;
+export interface LookBack {
+  of(series: SeriesNumber, course: Course): Promise<Pick<SeriesQuestion, "before" | "numberBefore">>;
+  /** Of a `last_reset` the last one that tells a cycle. */
+  cycle(series: SeriesNumber, course: Course): Promise<Found | undefined>;
+}
 
 export function createLookBack(options: LookBackOptions): LookBack {
   const { memory, tables } = options;
@@ -102,19 +104,41 @@ export function createLookBack(options: LookBackOptions): LookBack {
     return (await options.reader.daysWithHours({ series: [series], days: [day] })).length > 0;
   }
 
-  return async (series, course) => {
-    const start = course.question.borders[0]!;
-    const days = lackedBefore(series, course);
-    if (days.length > 0) {
-      const before = await lookBack(series, start);
-      const numberBefore = await lastNumber(series, before, days, course);
-      if (before === undefined || !(await isKnownToRollups(series, before, days))) return { before, numberBefore };
-      return { before: undefined, numberBefore: numberBefore === before ? undefined : numberBefore };
-    }
-    const inMemory = found(memory.before(series, start, isNumberOf(series)));
-    return { before: found(memory.before(series, start)), numberBefore: await unshadowed(series, inMemory, course) };
+  return {
+    async of(series, course) {
+      const start = course.question.borders[0]!;
+      const days = lackedBefore(series, course);
+      if (days.length > 0) {
+        const before = await lookBack(series, start);
+        const numberBefore = await lastNumber(series, before, days, course);
+        if (before === undefined || !(await isKnownToRollups(series, before, days))) return { before, numberBefore };
+        return { before: undefined, numberBefore: numberBefore === before ? undefined : numberBefore };
+      }
+      const inMemory = found(memory.before(series, start, isNumberOf(series)));
+      return { before: found(memory.before(series, start)), numberBefore: await unshadowed(series, inMemory, course) };
+    },
+
+    async cycle(series, course) {
+      const start = course.question.borders[0]!;
+      const inMemory = found(memory.before(series, start, isCycle));
+      for (const day of lackedBefore(series, course)) {
+        if (inMemory !== undefined && day < dayOf(inMemory.ts)) break;
+        const span = spanOf(day);
+        const {
+          ts,
+          values,
+          warnings = [],
+        } = await options.readWhole(series, { ...span, end: Math.min(start, span.end) });
+        for (const warning of warnings) course.warnings.add(warning);
+        const last = values.findLastIndex(isCycle);
+        if (last >= 0) return { ts: ts[last]!, value: values[last]! };
+      }
+      return inMemory;
+    },
   };
 }
+
+const isCycle = (value: Value): boolean => cycleOf(value) !== undefined;
 
 function spanOf(day: Day): Span {
   return { start: day * DAY_MICROS, end: (day + 1) * DAY_MICROS };

@@ -5,11 +5,14 @@ import { transaction } from "../../lib/transaction.ts";
 import { dayOf } from "../hot/day.ts";
 import { dayOfKey, keyOf } from "./hours.ts";
 import { packHours } from "./pack.ts";
-import { fromSql, ROLLUP_COLUMNS, type RollupRow, type SqlRow } from "./row.ts";
+import { fromSql, type RollupRow, type SqlRow } from "./row.ts";
 import { unbuildKeptDays } from "./salvage-rollups.ts";
 
 /** What revision 010 leaves of the rows of before, since SQL cannot pack them. */
 const BEFORE = "rollup_hour_before";
+/** The columns of a RollupRow there. */
+const COLUMNS_BEFORE =
+  "start, count, first_offset, mean, weight, min, max, first, last, sum, increase, state, durations, NULL";
 /** What could not be read of them. */
 const DAMAGED = "rollup_hour_damaged";
 
@@ -51,7 +54,7 @@ function pack(db: DatabaseSync): void {
     `INSERT INTO statistics_hour (series, start, mean, min, max, last, increase)
      SELECT series, start, mean, min, max, last, increase FROM ${BEFORE} WHERE source IS NOT NULL`,
   );
-  const old = db.prepare(`SELECT series, ${ROLLUP_COLUMNS} FROM ${BEFORE} WHERE source IS NULL ORDER BY series, start`);
+  const old = db.prepare(`SELECT series, ${COLUMNS_BEFORE} FROM ${BEFORE} WHERE source IS NULL ORDER BY series, start`);
   old.setReturnArrays(true);
   const store = db.prepare("INSERT INTO rollup_hours (series_day, hours, texts) VALUES (?, ?, ?)");
   let key: number | undefined;

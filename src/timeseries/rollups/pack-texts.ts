@@ -1,12 +1,17 @@
-import { DURATIONS, type Durations, type RollupRow, STATE } from "./row.ts";
+import type { Cycles } from "./cycles.ts";
+import { CYCLES, DURATIONS, type Durations, type RollupRow, STATE } from "./row.ts";
 
-/** What is text in the hours of a day: each text once, then of each hour that has any which ones. */
+/**
+ * What is text in the hours of a day, and the cycles of a total: each text once, then of each hour that has any which
+ * ones.
+ */
 type DayTexts = [texts: string[], ...hours: HourTexts[]];
 /** Texts go by their place in the list; NEITHER: neither a number nor a text. */
-type HourTexts = [hour: number, state: number | null, durations: number[] | null, other: number];
+type HourTexts = [hour: number, state: number | null, durations: number[] | null, other: number, cycles?: HourCycles];
+type HourCycles = [first: number, before: number | null, last: number];
 const NEITHER = -1;
 
-/** As JSON; null: nothing is text. `hourOf` answers the hour of a row on its day. */
+/** As JSON; null: there is none of it. `hourOf` answers the hour of a row on its day. */
 export function packTexts(rows: readonly RollupRow[], hourOf: (row: RollupRow) => number): string | null {
   const places = new Map<string, number>();
   const placeOf = (text: string): number => {
@@ -16,14 +21,16 @@ export function packTexts(rows: readonly RollupRow[], hourOf: (row: RollupRow) =
   };
   const hours: HourTexts[] = [];
   for (const row of rows) {
-    const [state, durations] = [row[STATE], row[DURATIONS]];
-    if (state === null && durations === null) continue;
-    hours.push([
+    const [state, durations, cycles] = [row[STATE], row[DURATIONS], row[CYCLES]];
+    if (state === null && durations === null && cycles === null) continue;
+    const texts: HourTexts = [
       hourOf(row),
       typeof state === "string" ? placeOf(state) : state === null ? null : NEITHER,
       durations && Object.entries(durations.states).flatMap(([text, micros]) => [placeOf(text), micros]),
       durations?.other ?? 0,
-    ]);
+    ];
+    if (cycles !== null) texts.push([cycles.first, cycles.before, cycles.last]);
+    hours.push(texts);
   }
   return hours.length === 0 ? null : JSON.stringify([[...places.keys()], ...hours] satisfies DayTexts);
 }
@@ -36,13 +43,16 @@ export function stateOf(texts: string | null, hour: number): RollupRow[typeof ST
 }
 
 /** What was packed, of each hour that has any. */
-export function* hourTexts(texts: string): Generator<[number, RollupRow[typeof STATE], Durations | null]> {
+export function* hourTexts(
+  texts: string,
+): Generator<[hour: number, state: RollupRow[typeof STATE], durations: Durations | null, cycles: Cycles | null]> {
   const [names, ...hours] = JSON.parse(texts) as DayTexts;
-  for (const [hour, state, stays, other] of hours) {
+  for (const [hour, state, stays, other, cycles] of hours) {
     yield [
       hour,
       state === null ? null : state === NEITHER ? 0 : names[state]!,
       stays && durationsOf(names, stays, other),
+      cycles === undefined ? null : { first: cycles[0], before: cycles[1], last: cycles[2] },
     ];
   }
 }

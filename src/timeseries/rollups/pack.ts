@@ -3,7 +3,7 @@ import { HOUR_MICROS } from "../../lib/calendar.ts";
 import { DAY_MICROS, type Day } from "../hot/day.ts";
 import { COLUMN_BYTES_MAX, packColumn, passColumn, readBits, unpackColumn, writeBits } from "./pack-column.ts";
 import { hourTexts, packTexts } from "./pack-texts.ts";
-import { COUNT, DURATIONS, LAST, type RollupRow, STATE } from "./row.ts";
+import { COUNT, CYCLES, DURATIONS, LAST, type RollupRow, STATE } from "./row.ts";
 
 /**
  * The hours of one series on one UTC day as bytes, half to a fifth of what they take as rows: figures of one column lie
@@ -110,12 +110,13 @@ export function unpackHours(day: Day, { hours, texts }: PackedHours): RollupRow[
   }
   if (texts === null) return rows;
   const byHour = new Map(reader.hours.map((hour, row) => [hour, rows[row]!]));
-  for (const [hour, state, durations] of hourTexts(texts)) {
+  for (const [hour, state, durations, cycles] of hourTexts(texts)) {
     const row = byHour.get(hour)!;
     row[STATE] = state;
     row[DURATIONS] = durations;
+    row[CYCLES] = cycles;
   }
   return rows;
 }
 
-const NULLS = [0, null, null, null, null, null, null, null, null, null, null, null] as const;
+const NULLS = [0, null, null, null, null, null, null, null, null, null, null, null, null] as const;

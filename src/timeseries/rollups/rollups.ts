@@ -38,6 +38,7 @@ export interface RollupsOptions {
   /** Samples of all tiers. */
   readonly read: SampleReader["read"];
   readonly kind: (series: SeriesNumber) => SeriesKind;
+  readonly resetsOf: AnswersOptions["resetsOf"];
   readonly memory: AnswersOptions["memory"];
   readonly silences: () => Silences;
   readonly isState: (series: SeriesNumber) => boolean;
@@ -136,7 +137,7 @@ export function createRollups(options: RollupsOptions): Rollups {
     const parts = partsOf(day, cuts);
     // Said before anything is read, so that a fold from now on makes the writer refuse what is read before it.
     await options.store({ day, summaries: [], begin: true, builtCuts: null });
-    const all = lateAlone ? await options.reader.seriesOfDay(day) : options.allSeries();
+    const all = lateAlone ? await withLate(day) : options.allSeries();
     for (let from = 0; from < all.length; from += SERIES_AT_ONCE) {
       if (closed || !isDue(day)) return false;
       const summaries = [];
@@ -146,17 +147,22 @@ export function createRollups(options: RollupsOptions): Rollups {
         if (columns.warnings !== undefined) return false;
         const silent = options.isState(series) ? silences : [];
         if (columns.ts.length === 0 && silent.length === 0) continue;
-        const kind = options.kind(series);
-        summaries.push({
-          series,
-          hours: summarize(columns, silent, hours, kind),
-          parts: summarize(columns, silent, parts, kind),
-        });
+        const resetsAt = options.resetsOf(series);
+        const resets = resetsAt === undefined ? null : await readWhole(resetsAt, span);
+        if (resets?.warnings !== undefined) return false;
+        const own = { kind: options.kind(series), columns, silences: silent, resets };
+        summaries.push({ series, hours: summarize(own, hours), parts: summarize(own, parts) });
       }
       const builtCuts = from + SERIES_AT_ONCE >= all.length ? cuts : null;
       if (!(await options.store({ day, summaries, begin: false, builtCuts }))) return false;
     }
     return true;
+  }
+
+  /** Series that have late samples in the day's table, and totals whose `last_reset` has. */
+  async function withLate(day: Day): Promise<readonly SeriesNumber[]> {
+    const late = new Set(await options.reader.seriesOfDay(day));
+    return options.allSeries().filter((series) => late.has(series) || late.has(options.resetsOf(series) ?? series));
   }
 
   /** All samples of a span, of whatever tier, long texts cut. */

@@ -1,5 +1,6 @@
 import type { Micros, Value } from "../../domain/sample.ts";
 import type { ForeignHour, Summary } from "./accumulate.ts";
+import type { Cycles } from "./cycles.ts";
 
 /**
  * An hour, or a part of a day; see ../hot/FORMAT.md. `weight` null: a number was in force from the first sample to the
@@ -20,6 +21,7 @@ export type RollupRow = [
   increase: number | null,
   state: string | number | null,
   durations: Durations | null,
+  cycles: Cycles | null,
 ];
 
 /** Texts and their microseconds. A state is never an object's own key by accident. */
@@ -30,27 +32,34 @@ export interface Durations {
 
 /** The columns of a RollupRow, in its order. */
 export const ROLLUP_COLUMNS =
-  "start, count, first_offset, mean, weight, min, max, first, last, sum, increase, state, durations";
+  "start, count, first_offset, mean, weight, min, max, first, last, sum, increase, state, durations, cycles";
 
 /** Where a RollupRow has what. */
-export const [COUNT, FIRST_OFFSET, LAST, STATE, DURATIONS] = [1, 2, 8, 11, 12] as const;
+export const [COUNT, FIRST_OFFSET, LAST, STATE, DURATIONS, CYCLES] = [1, 2, 8, 11, 12, 13] as const;
 
-/** As SQLite takes and gives it: durations are JSON. */
-export type SqlRow = [...figures: WithoutDurations<RollupRow>, durations: string | null];
-type WithoutDurations<Row> = Row extends [...infer Figures, Durations | null] ? Figures : never;
+/** As SQLite takes and gives it: durations and cycles are JSON. */
+export type SqlRow = [...figures: Figures<RollupRow>, durations: string | null, cycles: string | null];
+type Figures<Row> = Row extends [...infer Figures, Durations | null, Cycles | null] ? Figures : never;
 
 export function toSql(row: RollupRow): SqlRow {
-  const durations = row[DURATIONS];
-  return row.with(DURATIONS, durations === null ? null : JSON.stringify(durations)) as SqlRow;
+  const [durations, cycles] = [row[DURATIONS], row[CYCLES]];
+  if (durations === null && cycles === null) return row as SqlRow;
+  return row.toSpliced(
+    DURATIONS,
+    2,
+    durations && JSON.stringify(durations),
+    cycles && JSON.stringify(cycles),
+  ) as SqlRow;
 }
 
 export function fromSql(row: SqlRow): RollupRow {
-  const durations = row[DURATIONS];
-  return row.with(DURATIONS, durations === null ? null : JSON.parse(durations)) as RollupRow;
+  const [durations, cycles] = [row[DURATIONS], row[CYCLES]];
+  if (durations === null && cycles === null) return row as RollupRow;
+  return row.toSpliced(DURATIONS, 2, durations && JSON.parse(durations), cycles && JSON.parse(cycles)) as RollupRow;
 }
 
 export function toRow(summary: Summary): RollupRow {
-  const { start, end, count, firstTs, mean, weight, min, max, first, last, sum, change, endValue } = summary;
+  const { start, end, count, firstTs, mean, weight, min, max, first, last, sum, change, endValue, cycles } = summary;
   return [
     start,
     count,
@@ -65,12 +74,13 @@ export function toRow(summary: Summary): RollupRow {
     change,
     typeof endValue === "string" ? endValue : endValue === null ? 0 : null,
     storeDurations(summary),
+    cycles,
   ];
 }
 
 /** What a row says of [its start, end). */
 export function fromRow(row: RollupRow, end: Micros): Summary | ForeignHour {
-  const [start, count, firstOffset, mean, weight, min, max, first, last, sum, change, , durations] = row;
+  const [start, count, firstOffset, mean, weight, min, max, first, last, sum, change, , durations, cycles] = row;
   if (firstOffset === null) return { start, end, mean, min, max, last, change };
   const firstTs = start + firstOffset;
   return {
@@ -86,6 +96,7 @@ export function fromRow(row: RollupRow, end: Micros): Summary | ForeignHour {
     last,
     sum,
     change,
+    cycles,
     endValue: endValueOf(row),
     ...readDurations(durations),
   };

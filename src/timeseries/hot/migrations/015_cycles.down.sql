@@ -1,0 +1,1 @@
+ALTER TABLE rollup_day DROP COLUMN cycles;
