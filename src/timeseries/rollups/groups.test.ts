@@ -166,7 +166,7 @@ function staysOf({ moves, last }: { readonly moves: readonly [Micros, number][];
 }
 
 test("groups() counts each moment of a series where it was then, wherever its samples are", {
-  timeout: 120_000,
+  timeout: 300_000,
 }, async () => {
   const property = fc.asyncProperty(
     fc.array(step, { minLength: 1, maxLength: 5 }),

@@ -195,7 +195,7 @@ const question = fc.record({
   length: fc.integer({ min: 1, max: 2 * DAY }),
 });
 
-test("statistics() gives the figures of the samples wherever they are", { timeout: 120_000 }, async () => {
+test("statistics() gives the figures of the samples wherever they are", { timeout: 300_000 }, async () => {
   const property = fc.asyncProperty(
     fc.array(step, { minLength: 1, maxLength: 6 }),
     zone,
