@@ -1,5 +1,5 @@
 import type { HomeConnection } from "../domain/connection.ts";
-import type { Gap, GapLedger } from "../domain/gaps.ts";
+import type { Gap, GapLedger, GapReason } from "../domain/gaps.ts";
 import type { Micros, Span } from "../domain/sample.ts";
 import { decodePlan, type Plan, type Target } from "./plan.ts";
 
@@ -24,6 +24,13 @@ const WINDOW_MIN = SECOND;
 const WINDOW_MAX = 16 * DAY;
 /** A window at least so long in which nothing even was in force shows that there is nothing older. */
 const WINDOW_UNHEARD = DAY;
+
+const WITHIN_A_CONNECTION: ReadonlySet<GapReason> = new Set(["missed_event", "queue_overflow"]);
+
+/** Events were lost one by one, maybe the first ones of an entity before the one that the gap begins with. */
+export function isWithinAConnection({ reason }: Gap): boolean {
+  return WITHIN_A_CONNECTION.has(reason);
+}
 
 /** How far a backfill came: windows from the newest to the oldest, within each window group after group. */
 export interface Position {

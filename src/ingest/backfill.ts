@@ -1,7 +1,7 @@
 import type { HistoryRow, HomeConnection } from "../domain/connection.ts";
 import { AppError, messageOf } from "../domain/errors.ts";
-import type { BackfillStatus, Gap, GapLedger, GapReason, GapStore } from "../domain/gaps.ts";
-import type { Micros, SampleColumns, Span } from "../domain/sample.ts";
+import type { BackfillStatus, Gap, GapLedger, GapStore } from "../domain/gaps.ts";
+import type { Micros, Span } from "../domain/sample.ts";
 import { type SeriesNumber, STATE_FIELD, STATE_MEASUREMENT } from "../domain/series.ts";
 import type { SampleReader, SampleSink, StoreStatus } from "../domain/store.ts";
 import type { Logger } from "../lib/log.ts";
@@ -10,6 +10,7 @@ import {
   askForLess,
   beginWork,
   FIRST_MEASURE,
+  isWithinAConnection,
   savedPosition,
   spanOf,
   type Work,
@@ -18,12 +19,9 @@ import {
 import { findNames } from "./came-and-went.ts";
 import { lackingIn, outcomeOf } from "./gap-outcome.ts";
 import { divideNames } from "./handovers.ts";
-import { type NewSample, samplesOf } from "./history-samples.ts";
-import { isWrittenAnew } from "./home-start.ts";
-import type { AttributeMode } from "./normalize.ts";
+import { createRowAppender, type RowAppenderOptions, rowsOf } from "./history-rows.ts";
 import { encodePlan, type Target } from "./plan.ts";
 import { readRollups } from "./statistics.ts";
-import { type Thinning, thinHistory } from "./thinner.ts";
 
 /** What a backfill needs of the store. */
 export type BackfillStore = SampleSink & SampleReader & GapStore & { status(): StoreStatus };
@@ -61,28 +59,17 @@ const LAG_READS_MAX = 6;
 const SEARCHES_MAX = 5;
 /** Names of entities that a gap keeps; more are counted. */
 const MISSING_NAMES_MAX = 1_000;
-/** Events were lost one by one, maybe the first ones of an entity before the one that the gap begins with. */
-const WITHIN_A_CONNECTION: ReadonlySet<GapReason> = new Set(["missed_event", "queue_overflow"]);
-/** A sample limit that no window reaches. */
-const ALL = 100_000_000;
 
 /** Counted over all gaps, since the start. */
 export type BackfillCounts = { -readonly [K in Exclude<keyof BackfillStatus, "filling">]: number };
 
-export interface BackfillOptions {
+export interface BackfillOptions extends RowAppenderOptions {
   readonly store: BackfillStore;
   readonly ledger: GapLedger;
-  /** The present name of a subject, undefined when it has none. */
-  readonly nameOf: (subject: string) => string | undefined;
-  readonly modeOf: (entityId: string) => AttributeMode;
   /** A new entry goes by this name, and it is not known yet which; absent: none ever does. */
   readonly isAwaited?: (entityId: string) => boolean;
-  /** Null or absent: every sample of the entity is stored. */
-  readonly thinningOf?: (entityId: string) => Thinning | null;
   /** What to ask for of these names: those that nobody has now, and that the targets of the gap lack. */
   readonly targetsOf: (names: ReadonlySet<string>, gap: Gap, targets: readonly Target[]) => readonly Target[];
-  /** Samples of this entity came in between: whoever remembers its last ones must look again. */
-  readonly onFilled: (entityId: string) => void;
   readonly log: Logger;
   readonly now: () => Micros;
   /** By Home Assistant's clock, now or a while ago. It answers nothing to a question that begins in its future. */
@@ -105,13 +92,14 @@ export interface Backfill {
 }
 
 export function createBackfill(options: BackfillOptions): Backfill {
-  const { store, ledger, nameOf, modeOf, thinningOf, targetsOf, onFilled, log, now, sleep } = options;
+  const { store, ledger, nameOf, targetsOf, log, now, sleep } = options;
   const { isAwaited = () => false } = options;
   const { homeNow, changedSince, toldAt } = options;
   const counts: BackfillCounts = { questions: 0, rows: 0, samples: 0, failures: 0, rollups: 0 };
   /** Entities that Home Assistant was found not to record: they are not waited for again. */
   const unrecorded = new Set<string>();
   let measure = FIRST_MEASURE;
+  const append = createRowAppender(options);
 
   const roomInStore = async (signal: AbortSignal): Promise<void> => {
     for (;;) {
@@ -143,64 +131,6 @@ export function createBackfill(options: BackfillOptions): Backfill {
       const first = await ask(connection, names.slice(0, middle), span, before, refused);
       return new Map([...first, ...(await ask(connection, names.slice(middle), span, before, refused))]);
     }
-  };
-
-  /** What is stored of an entity around these rows, by field. */
-  const readStored = async (subject: string, span: Span): Promise<ReadonlyMap<string, SampleColumns>> => {
-    const series = store.seriesOfSubject(STATE_MEASUREMENT, subject);
-    const columns = await store.read(
-      series.map(({ number }) => ({ series: number, ...span, includeStart: true, limit: ALL })),
-    );
-    return new Map(series.map(({ field }, i) => [field, columns[i]!]));
-  };
-
-  const append = async (
-    work: Work,
-    target: Target,
-    name: string,
-    rows: readonly HistoryRow[],
-    span: Span,
-  ): Promise<number> => {
-    const { subject, former } = target;
-    const stored = await readStored(subject, span);
-    // The end of a name is none of an entity that goes on under another.
-    const isEnd = (row: HistoryRow): boolean => row.state === null && former && nameOf(subject) !== undefined;
-    // Until then all was heard: what the overlap has from before an entity's first sample is its predecessor's.
-    const heardUntil = WITHIN_A_CONNECTION.has(work.gap.reason) ? Number.NEGATIVE_INFINITY : work.gap.start;
-    const from = Math.min(heardUntil, stored.get(STATE_FIELD)?.ts[0] ?? heardUntil);
-    const own = rows.filter((row) => row.lastUpdated >= from && !isEnd(row));
-    const heldBefore = own[0] !== undefined && own[0].lastUpdated < span.start ? own[0] : undefined;
-    const within = heldBefore ? own.slice(1) : own;
-    if (within.length === 0) return 0;
-    noteStart(work, own, span, stored.get(STATE_FIELD));
-    const samples = samplesOf({
-      rows: within,
-      before: heldBefore,
-      stored,
-      mode: modeOf(name),
-    });
-    const thinned = thinOut(samples, stored, thinningOf?.(name) ?? null);
-    // One that came and went without a sample has no name yet; it is free again since its last row, the removal.
-    const isNew = former && store.seriesOfSubject(STATE_MEASUREMENT, subject).length === 0;
-    for (const { field, ts, value } of thinned) {
-      const key = { measurement: STATE_MEASUREMENT, subject, field };
-      store.append(store.find(key) ?? store.series(key, former && !isNew ? null : name, ts), ts, value);
-    }
-    if (isNew) store.release(STATE_MEASUREMENT, subject, within.at(-1)!.lastUpdated);
-    if (thinned.length > 0 && !former) onFilled(name);
-    return thinned.length;
-  };
-
-  /** What the rows of an entity tell of the start of Home Assistant that the gap may hold. */
-  const noteStart = (work: Work, rows: readonly HistoryRow[], span: Span, stored: SampleColumns | undefined): void => {
-    const { homeStart, position } = work;
-    if (homeStart === null) return;
-    const { at } = homeStart;
-    const before = rows.findLast(({ lastUpdated }) => lastUpdated >= span.start && lastUpdated < at);
-    if (before !== undefined) position.beforeStart = Math.max(position.beforeStart ?? 0, before.lastUpdated);
-    if (at < span.start || at >= span.end) return;
-    // In the oldest window what was heard before the gap is the state before its first row; in others that is not read yet.
-    position.started ||= isWrittenAnew(at, rows, span.start === work.span.start ? stored : undefined);
   };
 
   /** Reads and stores one group's part of a window; answers its rows, by target. */
@@ -493,7 +423,7 @@ export function createBackfill(options: BackfillOptions): Backfill {
   const recordedSince = async (work: Work): Promise<Micros | null> => {
     const { connection, gap, position, refused, targets } = work;
     const atStart = { start: gap.start, end: gap.start + 1 };
-    const isInterruption = gap.reason !== "first_start" && !WITHIN_A_CONNECTION.has(gap.reason);
+    const isInterruption = gap.reason !== "first_start" && !isWithinAConnection(gap);
     if (!isInterruption || (position.oldest !== null && position.oldest <= gap.start)) return null;
     const present = targets.filter(({ former }) => !former);
     let isKnown = false;
@@ -568,41 +498,6 @@ export function createBackfill(options: BackfillOptions): Backfill {
   };
 }
 
-/**
- * A target's own rows. Renamed since the plan was made to a name that was ever used, it left those of before under the
- * planned one.
- */
-function rowsOf(
-  answer: ReadonlyMap<string, readonly HistoryRow[]>,
-  name: string,
-  { entityId, start, end }: Target,
-  span: Span,
-): readonly HistoryRow[] {
-  const isOwn = ({ lastUpdated }: HistoryRow): boolean => lastUpdated >= start && lastUpdated < end;
-  const rows = (answer.get(name) ?? []).filter(isOwn);
-  if (name === entityId) return rows;
-  // The end of that name is none of the entity's.
-  const left = (answer.get(entityId) ?? []).filter((row) => row.state !== null && isOwn(row));
-  if (left.length === 0) return rows;
-  const all = [...left, ...rows].sort((a, b) => a.lastUpdated - b.lastUpdated);
-  // Each name has a state that held at the begin.
-  const held = all.findLast(({ state, lastUpdated }) => state !== null && lastUpdated < span.start);
-  return [...(held === undefined ? [] : [held]), ...all.filter(({ lastUpdated }) => lastUpdated >= span.start)];
-}
-
 function rowsIn(updates: ReadonlyMap<number, readonly HistoryRow[]>): number {
   return updates.values().reduce((sum, own) => sum + own.length, 0);
-}
-
-/** What the rule of the entity leaves of new samples, beside what is stored. */
-function thinOut(
-  samples: readonly NewSample[],
-  stored: ReadonlyMap<string, SampleColumns>,
-  rule: Thinning | null,
-): readonly NewSample[] {
-  if (rule === null) return samples;
-  return [...Map.groupBy(samples, ({ field }) => field)].flatMap(([field, added]) => {
-    const known = stored.get(field) ?? { ts: [], values: [] };
-    return thinHistory(rule, known, added).map((sample) => ({ field, ...sample }));
-  });
 }
