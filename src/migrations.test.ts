@@ -26,6 +26,7 @@ const STEPS: Readonly<Record<string, string>> = {
   "timeseries/hot/migrations/012_former_units.up.sql": "4f597feea056f2a4",
   "timeseries/hot/migrations/013_contexts.up.sql": "7c9c0ab814987fed",
   "timeseries/hot/migrations/014_fills.up.sql": "343ef170eca2881b",
+  "timeseries/hot/migrations/015_cycles.up.sql": "9640bb42d9ca61da",
   "webhooks/migrations/001_webhooks.up.sql": "3c2871528f98c1ac",
   "webhooks/migrations/002_last_error.up.sql": "a3e0109b5d696ca0",
   "webhooks/migrations/003_failing_sources.up.sql": "bb454366ce09e5a0",
