@@ -57,7 +57,7 @@ function downtimeOf({ gap, homeStart, position }: Work): Span | null {
 }
 
 function downtimeNote({ start, end }: Span): string {
-  return `Home Assistant restarted: nobody recorded anything between ${isoFromMicros(start)} and ${isoFromMicros(end)}`;
+  return `Home Assistant restarted: nothing is recorded between ${isoFromMicros(start)} and ${isoFromMicros(end)}`;
 }
 
 function purgedNote(since: Micros): string {

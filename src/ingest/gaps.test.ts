@@ -276,7 +276,7 @@ function assertTellsOfDowntime(gap: Gap, recorder: Recorder, home: SimulatedHome
   const present = [...recorder.home.states.values()].map(({ entityId }) => entityId);
   const unnamed = new Set(present).difference(new Set(gap.missingEntities));
   assert.deepEqual([...unnamed], [], "entities that are not named");
-  const [, from, to] = /^Home Assistant restarted: nobody recorded anything between (\S+) and (\S+)$/.exec(gap.note!)!;
+  const [, from, to] = /^Home Assistant restarted: nothing is recorded between (\S+) and (\S+)$/.exec(gap.note!)!;
   const rows = [...home.truth()].map(({ lastUpdated }) => lastUpdated).sort((a, b) => a - b);
   const restartedAt = rows.findIndex((at) => isoFromMicros(at) === to);
   assert.ok(restartedAt > 0, gap.note!);
