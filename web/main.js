@@ -32,6 +32,8 @@ const QUESTIONS = /** @satisfies {Record<string, [path: string | (() => string |
 const TICK_MS = 1000;
 /** What was filled from history, or came from elsewhere, is no news of Home Assistant's. */
 const EVENTS_ANYWAY_TICKS = 30;
+/** What the service says of itself. */
+const READINESS = ["ready", "not_ready"];
 /** To look for a text takes the service longer than to list the newest. */
 const SEARCH_TICKS = 6;
 /** The newest answers by question. @type {Record<string, any>} */
@@ -95,6 +97,8 @@ async function question(name) {
   if (name === "events") eventsAsOf = lastChange();
   try {
     const answer = await read(path);
+    // A proxy may say of everything that all is well.
+    if (name === "ready" && !READINESS.includes(answer.status)) throw new Error("something else answers");
     // What comes after the page went out of sight is old when it is seen again, and something else may be asked by now.
     if (document.hidden || topic !== topicOf(name)) return;
     answers[name] = answer;

@@ -10,6 +10,7 @@ import { type Program, startProgram } from "../program.ts";
 import { waitUntil } from "../wait.ts";
 import { charts } from "./charts.ts";
 import { firstRun } from "./first-run.ts";
+import { refusals } from "./refusals.ts";
 import { SCORE, SOURCES, startScoreboards, TEAMS } from "./scoreboards.ts";
 import {
   card,
@@ -352,6 +353,8 @@ try {
   await views(browser, program);
   report.scenario("between");
   await between(browser, program, home);
+  report.scenario("refusals");
+  await refusals(browser, program);
   report.scenario("clocks");
   await clocks(browser, program);
   report.scenario("away");
