@@ -1,13 +1,15 @@
 import type { Browser } from "playwright-core";
 import type { Program } from "../program.ts";
-import { card, check, connected, open, report } from "./tools.ts";
+import { card, check, connected, open, report, shows } from "./tools.ts";
 
-/** What the page does where the service refuses one question, and where what answers is not the service at all. */
+/** What the page does with answers that are not quite what it asked for. */
 
+const HISTORY_OF = "light.hallway_light";
 const AWAY_MS = 6_000;
 
 export async function refusals(browser: Browser, program: Program) {
   await strangers(browser, program);
+  await entities(browser, program);
 }
 
 /** A proxy may answer everything alike, and with a status that says that all is well. */
@@ -24,5 +26,26 @@ async function strangers(browser: Browser, program: Program) {
   await page.unroute(answers);
   await check("which are back when the service answers", () => connected(page));
   report.compare("no error of a stranger's answers", { compared: 1, faults });
+  await page.close();
+}
+
+/** What is pasted as a whole is found, however many names have it within them. */
+async function entities(browser: Browser, program: Program) {
+  const page = await open(browser, program.url, []);
+  const history = card(page, "History");
+  const list = "**/api/entities?*";
+  const others = Array.from({ length: 20 }, (_, at) => ({
+    entity_id: `flood${HISTORY_OF}_${at}`,
+    name: `Flood ${at}`,
+  }));
+  await page.route(list, (route) => route.fulfill({ json: { entities: others, total: 21 } }));
+  await check("an id that twenty others have within theirs can be pasted", async () => {
+    await history.getByLabel("Entity").fill(HISTORY_OF);
+    await history.locator("bdi", { hasText: "Hallway Light" }).waitFor({ timeout: AWAY_MS });
+  });
+  await check("says that not all entities are offered", async () => {
+    await history.getByLabel("Entity").fill("light");
+    await shows(page, "History", "20 of 21 are shown.");
+  });
   await page.close();
 }

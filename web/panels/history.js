@@ -1,7 +1,7 @@
 import { read } from "../api.js";
 import { drawChart } from "../chart.js";
 import { duration, number } from "../format.js";
-import { card, html, table } from "../html.js";
+import { card, html, rest, table } from "../html.js";
 
 const SPANS = /** @type {const} */ ([
   ["an hour", 1],
@@ -11,6 +11,7 @@ const SPANS = /** @type {const} */ ([
   ["30 days", 30 * 24],
   ["a year", 365 * 24],
 ]);
+const ENTITY_ID = /^\w+\.\w+$/;
 const HOUR_MS = 3_600_000;
 const POINTS = 800;
 /** Of a meter: bars that can be told apart. */
@@ -30,6 +31,8 @@ const NONE = ["unavailable", "unknown"];
 export function createHistory(ask, draw, now) {
   /** What the list offers, by entity_id. @type {Map<string, any>} */
   let offered = new Map();
+  /** How many have what was typed. */
+  let total = 0;
   /** @type {any} */
   let chosen = null;
   let hours = 24;
@@ -46,11 +49,10 @@ export function createHistory(ask, draw, now) {
     typed = text;
     if (text === "") return;
     if (!offered.has(text)) {
-      const { entities } = await read(`api/entities?limit=20&q=${encodeURIComponent(text)}`).catch(() => ({
-        entities: [],
-      }));
+      const found = await entitiesWith(text).catch(() => ({ entities: [], total: 0 }));
       if (typed !== text) return;
-      offered = new Map(entities.map((/** @type {any} */ entity) => [entity.entity_id, entity]));
+      total = found.total;
+      offered = new Map(found.entities.map((/** @type {any} */ entity) => [entity.entity_id, entity]));
     }
     // Taken from the list, or pasted as a whole.
     chosen = offered.get(text) ?? chosen;
@@ -111,11 +113,25 @@ export function createHistory(ask, draw, now) {
             ask();
           }}>${SPANS.map(([words, value]) => html`<option value=${value} selected=${value === hours}>${words}</option>`)}</select></label>
         </form>
+        ${typed === "" || offered.has(typed) ? null : rest({ total }, [...offered])}
         ${answer ? html`<p><bdi>${chosen.name ?? chosen.entity_id}</bdi></p>${body(answer)}` : html`<p class="soft">${chosen ? "Asking…" : "Choose an entity to see its past."}</p>`}`,
         { wide: true },
       );
     },
   };
+}
+
+/**
+ * The first ones that have a text in their name or id, and the one of which it is the id, which need not be among the
+ * first. @param {string} text
+ */
+async function entitiesWith(text) {
+  const { entities, total } = await read(`api/entities?limit=20&q=${encodeURIComponent(text)}`);
+  if (total > entities.length && ENTITY_ID.test(text)) {
+    const one = await read(`api/entities/${encodeURIComponent(text)}`).catch(() => null);
+    if (one) return { entities: [one, ...entities], total };
+  }
+  return { entities, total };
 }
 
 /** Whether what is of interest is how much it counted. @param {any} entity */
