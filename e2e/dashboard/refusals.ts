@@ -1,4 +1,4 @@
-import type { Browser } from "playwright-core";
+import type { Browser, Route } from "playwright-core";
 import type { Program } from "../program.ts";
 import { card, check, connected, open, report, shows } from "./tools.ts";
 
@@ -7,9 +7,12 @@ import { card, check, connected, open, report, shows } from "./tools.ts";
 const HISTORY_OF = "light.hallway_light";
 const AWAY_MS = 6_000;
 
+const refuse = (route: Route) => route.fulfill({ status: 503, json: { code: "unavailable", message: "it is busy" } });
+
 export async function refusals(browser: Browser, program: Program) {
   await strangers(browser, program);
   await entities(browser, program);
+  await reasons(browser, program);
 }
 
 /** A proxy may answer everything alike, and with a status that says that all is well. */
@@ -46,6 +49,31 @@ async function entities(browser: Browser, program: Program) {
   await check("says that not all entities are offered", async () => {
     await history.getByLabel("Entity").fill("light");
     await shows(page, "History", "20 of 21 are shown.");
+  });
+  await page.close();
+}
+
+/** A question that is refused has its reason where its answer would be. */
+async function reasons(browser: Browser, program: Program) {
+  const page = await open(browser, program.url, []);
+  const history = card(page, "History");
+  const choose = (text: string) => history.getByLabel("Entity").fill(text);
+  await page.route("**/api/v1/statistics?*", refuse);
+  await check("says why an entity's past is not there", async () => {
+    await choose(HISTORY_OF);
+    await history.getByText("it is busy").waitFor({ timeout: AWAY_MS });
+    report.equal("what is asked for", await history.getByText("Asking…").count(), 0);
+  });
+  await page.unroute("**/api/v1/statistics?*");
+  await page.route("**/api/entities?*", refuse);
+  await check("says why no entity is offered", async () => {
+    await choose("climate");
+    await history.getByRole("alert").getByText("it is busy").waitFor({ timeout: AWAY_MS });
+  });
+  await page.unroute("**/api/entities?*");
+  await check("and no more of it when they are", async () => {
+    await choose("climate temp");
+    await history.getByRole("alert").waitFor({ state: "detached", timeout: AWAY_MS });
   });
   await page.close();
 }

@@ -31,6 +31,8 @@ const NONE = ["unavailable", "unknown"];
 export function createHistory(ask, draw, now) {
   /** What the list offers, by entity_id. @type {Map<string, any>} */
   let offered = new Map();
+  /** Why it offers nothing. */
+  let refusal = "";
   /** How many have what was typed. */
   let total = 0;
   /** @type {any} */
@@ -49,8 +51,9 @@ export function createHistory(ask, draw, now) {
     typed = text;
     if (text === "") return;
     if (!offered.has(text)) {
-      const found = await entitiesWith(text).catch(() => ({ entities: [], total: 0 }));
+      const found = await entitiesWith(text).catch(({ message }) => ({ entities: [], total: 0, refusal: message }));
       if (typed !== text) return;
+      refusal = found.refusal ?? "";
       total = found.total;
       offered = new Map(found.entities.map((/** @type {any} */ entity) => [entity.entity_id, entity]));
     }
@@ -99,8 +102,8 @@ export function createHistory(ask, draw, now) {
       return `api/v1/statistics?entity_id=${encodeURIComponent(chosen.entity_id)}&${query}`;
     },
 
-    /** @param {any} answer @param {boolean} isThere whether the service answers */
-    view(answer, isThere) {
+    /** @param {any} answer @param {string | undefined} why there is none @param {boolean} isThere whether the service answers */
+    view(answer, why, isThere) {
       if (!isThere) return null;
       return card(
         "History",
@@ -113,8 +116,9 @@ export function createHistory(ask, draw, now) {
             ask();
           }}>${SPANS.map(([words, value]) => html`<option value=${value} selected=${value === hours}>${words}</option>`)}</select></label>
         </form>
+        ${typed !== "" && refusal ? html`<p role="alert">Entities cannot be looked for: ${refusal}</p>` : null}
         ${typed === "" || offered.has(typed) ? null : rest({ total }, [...offered])}
-        ${answer ? html`<p><bdi>${chosen.name ?? chosen.entity_id}</bdi></p>${body(answer)}` : html`<p class="soft">${chosen ? "Asking…" : "Choose an entity to see its past."}</p>`}`,
+        ${answer ? html`<p><bdi>${chosen.name ?? chosen.entity_id}</bdi></p>${body(answer)}` : html`<p class="soft">${chosen ? (why ?? "Asking…") : "Choose an entity to see its past."}</p>`}`,
         { wide: true },
       );
     },
@@ -123,7 +127,7 @@ export function createHistory(ask, draw, now) {
 
 /**
  * The first ones that have a text in their name or id, and the one of which it is the id, which need not be among the
- * first. @param {string} text
+ * first. @param {string} text @returns {Promise<{ entities: any[], total: number, refusal?: string }>}
  */
 async function entitiesWith(text) {
   const { entities, total } = await read(`api/entities?limit=20&q=${encodeURIComponent(text)}`);
