@@ -186,7 +186,8 @@ function page() {
     <main>
       ${tokenNeeded ? tokenForm() : messages()} ${setup(answers.setup, settingUp)}
       ${homeAssistant(health, now)} ${activity(stats)} ${storage(answers.storage, health)}
-      ${past.view(answers.history, failures.get("history"), Boolean(stats))} ${changes(answers.events, lookedFor, lookFor)}
+      ${past.view(answers.history, failures.get("history"), Boolean(stats))}
+      ${changes(answers.events, failures.get("events"), Boolean(stats), lookedFor, lookFor)}
       ${gaps(answers.gaps, stats?.gaps)} ${games(answers.live)} ${sources(health?.dependencies?.sports, now)}
       ${teams(answers.teams, following, () => question("teams"))}
       ${webhooks(answers.webhooks, answers.letters, now)} ${targets(answers.mirrors, now)}

@@ -13,6 +13,7 @@ export async function refusals(browser: Browser, program: Program) {
   await strangers(browser, program);
   await entities(browser, program);
   await reasons(browser, program);
+  await typing(browser, program);
 }
 
 /** A proxy may answer everything alike, and with a status that says that all is well. */
@@ -75,5 +76,22 @@ async function reasons(browser: Browser, program: Program) {
     await choose("climate temp");
     await history.getByRole("alert").waitFor({ state: "detached", timeout: AWAY_MS });
   });
+  await page.close();
+}
+
+/** The field is there for as long as the service is: what is typed on goes into it. */
+async function typing(browser: Browser, program: Program) {
+  const page = await open(browser, program.url, []);
+  const changes = card(page, "The last changes");
+  const field = changes.getByRole("searchbox");
+  await page.route("**/api/v1/events/search?*", refuse);
+  await check("a search that is refused takes the field from nobody", async () => {
+    await field.fill("hall");
+    await changes.getByText("it is busy").waitFor({ timeout: AWAY_MS });
+    await page.keyboard.type("way");
+    report.equal("what was typed", await field.inputValue(), "hallway");
+  });
+  await page.unroute("**/api/v1/events/search?*");
+  await check("and is asked again", () => changes.getByRole("table").waitFor({ timeout: AWAY_MS }));
   await page.close();
 }

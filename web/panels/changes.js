@@ -48,22 +48,29 @@ const row = (event) => [
 ];
 
 /**
- * The newest state changes, as they were recorded, of all or of what is looked for.
- * @param {any} answer of /api/v1/events @param {string} lookedFor @param {(text: string) => void} lookFor
+ * The newest state changes, as they were recorded, of all or of what is looked for. The field stays for as long as the
+ * service answers, so that it can be typed into. @param {any} answer of /api/v1/events
+ * @param {string | undefined} why there is none @param {boolean} isThere whether the service answers
+ * @param {string} lookedFor @param {(text: string) => void} lookFor
  */
-export function changes(answer, lookedFor, lookFor) {
-  if (!answer) return null;
+export function changes(answer, why, isThere, lookedFor, lookFor) {
+  if (!answer && !isThere) return null;
   const changed = (/** @type {InputEvent} */ { target }) =>
     lookFor(/** @type {HTMLInputElement} */ (target).value.trim());
-  // A search looks at so many at a time.
-  const isCut = answer.next_cursor !== null && answer.events.length < answer.limit;
   return card(
     "The last changes",
     html`<label class="search">Of <input type="search" maxlength="200" placeholder="a name, an id or a state"
         defaultValue=${lookedFor} onInput=${changed} /></label>
-    ${(answer.warnings ?? []).map((/** @type {string} */ text) => html`<p class="soft">${text}</p>`)}
-    ${table(["Time", "Entity", "Before", "Now", "By"], answer.events.map(row), isCut ? "" : "There is none in the last 24 hours.")}
-    ${isCut ? html`<p class="soft">Only the newest changes were looked at; what is older is not shown.</p>` : null}`,
+    ${answer ? list(answer) : html`<p class="soft">${why ?? "Asking…"}</p>`}`,
     { wide: true },
   );
+}
+
+/** @param {any} answer */
+function list(answer) {
+  // A search looks at so many at a time.
+  const isCut = answer.next_cursor !== null && answer.events.length < answer.limit;
+  return html`${(answer.warnings ?? []).map((/** @type {string} */ text) => html`<p class="soft">${text}</p>`)}
+    ${table(["Time", "Entity", "Before", "Now", "By"], answer.events.map(row), isCut ? "" : "There is none in the last 24 hours.")}
+    ${isCut ? html`<p class="soft">Only the newest changes were looked at; what is older is not shown.</p>` : null}`;
 }
