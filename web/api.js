@@ -11,11 +11,17 @@ export function keepToken(token) {
   sessionStorage.setItem(TOKEN_KEY, token);
 }
 
-/** Addresses are relative to the page, so that it works below another path as well. @param {string} path @param {RequestInit} request */
+/**
+ * Addresses are relative to the page, so that it works below another path as well.
+ * @param {string} path @param {RequestInit} request @returns {Promise<Response>}
+ */
 async function ask(path, request) {
+  const token = sessionStorage.getItem(TOKEN_KEY);
   const response = await fetch(path, { headers: login(), cache: "no-store", ...request });
-  if (response.status === 401) throw new TokenNeeded("A token is needed");
-  return response;
+  if (response.status !== 401) return response;
+  // Another one was entered while this question was on its way.
+  if (sessionStorage.getItem(TOKEN_KEY) !== token) return ask(path, request);
+  throw new TokenNeeded("A token is needed");
 }
 
 function login() {

@@ -10,7 +10,7 @@ import { type Program, startProgram } from "../program.ts";
 import { waitUntil } from "../wait.ts";
 import { charts } from "./charts.ts";
 import { firstRun } from "./first-run.ts";
-import { refusals } from "./refusals.ts";
+import { lateRefusal, refusals } from "./refusals.ts";
 import { SCORE, SOURCES, startScoreboards, TEAMS } from "./scoreboards.ts";
 import {
   card,
@@ -366,6 +366,7 @@ try {
   });
   report.scenario("token");
   await token(browser, guarded);
+  await lateRefusal(browser, guarded);
   await using unconfigured = await startProgram({
     homeAssistantUrl: "",
     token: "",

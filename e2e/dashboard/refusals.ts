@@ -1,6 +1,6 @@
 import type { Browser, Route } from "playwright-core";
 import type { Program } from "../program.ts";
-import { card, check, connected, open, report, shows } from "./tools.ts";
+import { card, check, connected, open, report, shows, TOKEN } from "./tools.ts";
 
 /** What the page does with answers that are not quite what it asked for. */
 
@@ -93,5 +93,26 @@ async function typing(browser: Browser, program: Program) {
   });
   await page.unroute("**/api/v1/events/search?*");
   await check("and is asked again", () => changes.getByRole("table").waitFor({ timeout: AWAY_MS }));
+  await page.close();
+}
+
+/** A question of before may hear only after the token was entered that it needs one. */
+export async function lateRefusal(browser: Browser, program: Program) {
+  const page = await browser.newPage();
+  const late = Promise.withResolvers<void>();
+  await page.route("**/api/v1/storage?*", async (route) => {
+    const response = await route.fetch();
+    if (response.status() === 401) await late.promise;
+    await route.fulfill({ response });
+  });
+  await page.goto(program.url);
+  await page.getByLabel("Token", { exact: true }).last().fill(TOKEN);
+  await page.getByRole("button", { name: "Open" }).click();
+  await check("a refusal of before does not ask for the token again", async () => {
+    await connected(page);
+    late.resolve();
+    await card(page, "Storage").waitFor({ timeout: AWAY_MS });
+    report.equal("fields for a token", await page.getByLabel("Token", { exact: true }).count(), 0);
+  });
   await page.close();
 }
