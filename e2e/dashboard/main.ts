@@ -252,6 +252,7 @@ async function clocks(browser: Browser, program: Program) {
     ["2026-10-24T23:59:59Z", "2026-10-25T00:30:00Z", "2026-10-25T01:30:00Z", "2026-10-25T02:00:00Z"].map(moment))`);
   const shown = ["01:59:59", "02:30:00 GMT+2", "02:30:00 GMT+1", "03:00:00"].map((time) => `2026-10-25, ${time}`);
   report.equal("times of the hour that clocks show twice are told apart", moments, shown);
+  await repeatedHour(browser, program);
   await page.addInitScript("const { now } = Date; Date.now = () => now() - 300_000");
   await page.reload();
   await check("a browser whose clock is slow hears how long ago the last change was", () =>
@@ -259,6 +260,25 @@ async function clocks(browser: Browser, program: Program) {
       .getByText(/^\d+ s ago$/)
       .waitFor(),
   );
+  await page.close();
+}
+
+/** On the day itself the list of changes has times without the date. */
+async function repeatedHour(browser: Browser, program: Program) {
+  const page = await browser.newPage({ timezoneId: "Europe/Amsterdam" });
+  await page.clock.setFixedTime("2026-10-25T03:00:00Z");
+  await page.route("**/api/v1/events?*", async (route) => {
+    const response = await route.fetch();
+    const body = await response.json();
+    const times = ["2026-10-25T01:30:00Z", "2026-10-25T00:30:00Z"];
+    const events = times.map((timestamp) => ({ ...body.events[0], timestamp }));
+    await route.fulfill({ response, json: { ...body, events, next_cursor: null } });
+  });
+  await page.goto(program.url);
+  const times = card(page, "The last changes").locator("td[data-name=Time]");
+  await times.nth(1).waitFor();
+  const shown = ["02:30:00 GMT+1", "02:30:00 GMT+2"];
+  report.equal("changes of the hour that clocks show twice are told apart", await times.allInnerTexts(), shown);
   await page.close();
 }
 

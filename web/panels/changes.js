@@ -1,4 +1,4 @@
-import { duration, moment, timeOfDay, UNKNOWN } from "../format.js";
+import { duration, moment, UNKNOWN } from "../format.js";
 import { card, html, table } from "../html.js";
 
 const TEXT_MAX = 60;
@@ -18,8 +18,8 @@ function cut(text) {
 
 /** With the date where it is not today's: in a quiet home the list may go back for hours. @param {string} iso */
 function timeOf(iso) {
-  const at = new Date(iso);
-  return at.toDateString() === new Date().toDateString() ? timeOfDay(at) : moment(iso);
+  const isToday = new Date(iso).toDateString() === new Date().toDateString();
+  return isToday ? moment(iso).replace(/^[^ ]+ /, "") : moment(iso);
 }
 
 /** @param {any} event */
