@@ -52,6 +52,10 @@ test("POST /api/v1/dead-letters/replay sends them again, to a mirror that there 
     const url = "/api/v1/dead-letters/replay?target=grafana";
     assert.equal((await api.inject({ method: "POST", url, headers, payload })).statusCode, status);
   }
+  // Without a length there is no body: curl -X POST sends none.
+  const headers = { "content-type": "text/plain" };
+  const bare = await api.inject({ method: "POST", url: "/api/v1/dead-letters/replay?target=grafana", headers });
+  assert.equal(bare.statusCode, 200, bare.body);
   const unknown = await api.inject({ method: "POST", url: "/api/v1/dead-letters/replay?target=other" });
   assert.equal(unknown.statusCode, 404);
   assert.equal((await api.inject({ method: "POST", url: "/api/v1/dead-letters/replay" })).statusCode, 400);

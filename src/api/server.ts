@@ -267,7 +267,7 @@ function createServer({ access, log, demo, remedy }: ServerOptions): Api {
   // An empty body is one of any type: aiohttp, and so Home Assistant, names one wherever it posts nothing.
   server.addContentTypeParser("*", (request, payload, done) => {
     const { headers } = request;
-    const isEmpty = headers["content-length"] === "0" && headers["transfer-encoding"] === undefined;
+    const isEmpty = (headers["content-length"] ?? "0") === "0" && headers["transfer-encoding"] === undefined;
     if (!isEmpty || needsBody(request)) {
       done(new errorCodes.FST_ERR_CTP_INVALID_MEDIA_TYPE(headers["content-type"]));
       return;
