@@ -30,6 +30,8 @@ const QUESTIONS = /** @satisfies {Record<string, [path: string | (() => string |
   storage: ["api/v1/storage?limit=1", 60],
 });
 const TICK_MS = 1000;
+/** So long lies between two ticks of a page that is seen where the machine was asleep. */
+const ASLEEP_MS = 10 * TICK_MS;
 /** What was filled from history, or came from elsewhere, is no news of Home Assistant's. */
 const EVENTS_ANYWAY_TICKS = 30;
 /** What the service says of itself. */
@@ -43,6 +45,8 @@ const failures = new Map();
 let tokenNeeded = false;
 let tokenRefused = false;
 let tick = 0;
+/** When the page was at work last, by this clock. */
+let workedAt = Date.now();
 /** The last change that Home Assistant had told of when the newest ones were asked for: they are asked for at news alone. */
 let eventsAsOf = "";
 /** What the changes that are shown must have in their entity or state. */
@@ -207,14 +211,19 @@ function draw() {
   if (root) render(page(), root);
 }
 
-/** A page that nobody sees asks for nothing; what it knew is old when it is seen again, and all is asked anew. */
+/**
+ * A page that nobody sees asks for nothing; what it knew is old when it is seen again, and all is asked anew. So it is
+ * when the machine was asleep.
+ */
 async function work() {
-  if (document.hidden) {
+  const wasAsleep = Date.now() - workedAt > ASLEEP_MS;
+  workedAt = Date.now();
+  if (document.hidden || wasAsleep) {
     failures.clear();
     forget();
     tick = 0;
-    return;
   }
+  if (document.hidden) return;
   if (!tokenNeeded) {
     const due = /** @type {Question[]} */ (Object.keys(QUESTIONS)).filter(isDue);
     tick++;

@@ -14,6 +14,7 @@ export async function refusals(browser: Browser, program: Program) {
   await entities(browser, program);
   await reasons(browser, program);
   await typing(browser, program);
+  await asleep(browser, program);
 }
 
 /** A proxy may answer everything alike, and with a status that says that all is well. */
@@ -114,5 +115,25 @@ export async function lateRefusal(browser: Browser, program: Program) {
     await card(page, "Storage").waitFor({ timeout: AWAY_MS });
     report.equal("fields for a token", await page.getByLabel("Token", { exact: true }).count(), 0);
   });
+  await page.close();
+}
+
+/** A lid that is opened again shows the page as it was: nobody has hidden it. */
+async function asleep(browser: Browser, program: Program) {
+  const page = await browser.newPage();
+  await page.clock.install();
+  await page.goto(program.url);
+  await card(page, "Storage").waitFor();
+  // None of its own turns of asking for everything comes meanwhile.
+  await page.waitForTimeout(2_000);
+  const asked: string[] = [];
+  page.on("request", (request) => void asked.push(new URL(request.url()).pathname));
+  await page.clock.fastForward("08:00:00");
+  await page.waitForTimeout(4_000);
+  report.equal(
+    "a page whose machine was asleep asks for everything anew",
+    ["/api/v1/storage", "/api/v1/mirrors"].filter((path) => !asked.includes(path)),
+    [],
+  );
   await page.close();
 }
