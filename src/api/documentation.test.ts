@@ -494,6 +494,16 @@ test("/docs works below another path: it loads and tries nothing outside of it",
   assert.deepEqual(servers, [{ url: "../" }]);
 });
 
+test("/docs opens with whatever parameters it is asked for, below another path too", async (t) => {
+  const { api } = await documented(t);
+  for (const path of ["/docs", "/docs/"]) {
+    const { statusCode, headers } = await api.inject(`${path}?lang=en&x=/`);
+    assert.equal(statusCode, 302, path);
+    const there = `http://home.example/memory${path}`;
+    assert.equal(new URL(String(headers.location), `${there}?lang=en&x=/`).href, there);
+  }
+});
+
 test("docs/errors.md has a paragraph for every code", () => {
   const text = readFileSync(join(import.meta.dirname, "../../docs/errors.md"), "utf8");
   const codes = [...text.matchAll(/^## `(\w+)` \((\d+(?:, \d+)*)\)$/gm)].map((match) => match[1]);

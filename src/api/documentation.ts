@@ -90,6 +90,15 @@ export async function installDocumentation(api: Api, options: DocumentationOptio
     staticCSP: PAGE_POLICY,
     // Relative, so that the page and what is tried on it work below another path as well.
     indexPrefix: ".",
+    // Its scripts find each other by the page's address, and know of no query there.
+    uiHooks: {
+      onRequest: (request, reply, done) => {
+        const [path = "", query] = request.url.split("?", 2);
+        const isPage = path === PAGE || path === `${PAGE}/`;
+        if (query === undefined || !isPage) done();
+        else reply.redirect(path === PAGE ? "docs" : "./");
+      },
+    },
     transformSpecification: (document) => ({ ...document, servers: [{ url: "../" }] }),
     theme: { title: options.title, favicon: [{ ...ICON, content: await readFile(webFile(ICON.filename)) }] },
     // Its badge would ask a validator elsewhere; the bar on top of its usual layout has its maker's mark, and nothing of use.
