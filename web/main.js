@@ -109,9 +109,10 @@ async function question(name) {
     if (name === "health" && answer.timestamp) aheadMs = Date.parse(answer.timestamp) - Date.now();
     failures.delete(name);
   } catch (error) {
-    delete answers[name];
     if (error instanceof TokenNeeded) tokenNeeded = true;
+    else if (topic !== topicOf(name)) return;
     else failures.set(name, error instanceof Error ? error.message : String(error));
+    delete answers[name];
   } finally {
     asked.delete(name);
   }

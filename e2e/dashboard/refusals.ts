@@ -13,6 +13,7 @@ export async function refusals(browser: Browser, program: Program) {
   await strangers(browser, program);
   await entities(browser, program);
   await reasons(browser, program);
+  await overtaken(browser, program);
   await typing(browser, program);
   await asleep(browser, program);
 }
@@ -76,6 +77,24 @@ async function reasons(browser: Browser, program: Program) {
   await check("and no more of it when they are", async () => {
     await choose("climate temp");
     await history.getByRole("alert").waitFor({ state: "detached", timeout: AWAY_MS });
+  });
+  await page.close();
+}
+
+/** Who does not wait for a slow answer is not to wait for its refusal. */
+async function overtaken(browser: Browser, program: Program) {
+  const page = await open(browser, program.url, []);
+  const history = card(page, "History");
+  await page.route("**/api/v1/statistics?*sensor.bedroom_climate_temperature*", async (route) => {
+    await page.waitForTimeout(3_000);
+    await refuse(route);
+  });
+  await check("what was chosen meanwhile is asked for, whatever becomes of the former", async () => {
+    const asked = page.waitForRequest(/statistics\?.*climate_temperature/);
+    await history.getByLabel("Entity").fill("sensor.bedroom_climate_temperature");
+    await asked;
+    await history.getByLabel("Entity").fill(HISTORY_OF);
+    await history.locator("bdi", { hasText: "Hallway Light" }).waitFor({ timeout: AWAY_MS });
   });
   await page.close();
 }
