@@ -235,7 +235,7 @@ async function work() {
     else if (wasAway) tick = 0;
     if (!tokenNeeded && answers.stats) tokenRefused = false;
     if (isOfAnother(answers.health)) location.reload();
-  }
+  } else forget();
   if (!document.hidden) draw();
 }
 

@@ -15,6 +15,7 @@ export async function refusals(browser: Browser, program: Program) {
   await reasons(browser, program);
   await overtaken(browser, program);
   await typing(browser, program);
+  await loggedOut(browser, program);
   await asleep(browser, program);
 }
 
@@ -133,6 +134,18 @@ export async function lateRefusal(browser: Browser, program: Program) {
     late.resolve();
     await card(page, "Storage").waitFor({ timeout: AWAY_MS });
     report.equal("fields for a token", await page.getByLabel("Token", { exact: true }).count(), 0);
+  });
+  await page.close();
+}
+
+/** That another token is needed may come out by what a person asks for, and not by the page's own questions. */
+async function loggedOut(browser: Browser, program: Program) {
+  const page = await open(browser, program.url, []);
+  await page.route("**/api/v1/events/search?*", (route) => route.fulfill({ status: 401, json: {} }));
+  await check("a search that needs another token leaves no old figures below the form", async () => {
+    await card(page, "The last changes").getByRole("searchbox").fill("hall");
+    await page.getByRole("heading", { name: "A token is needed" }).waitFor();
+    await card(page, "Activity").waitFor({ state: "detached", timeout: AWAY_MS });
   });
   await page.close();
 }
