@@ -11,7 +11,7 @@ import { CycleReader, type Cycles, cycleOf } from "./cycles.ts";
 import { type FigureColumns, packFigures } from "./figures.ts";
 import { hoursWithin, lastCycleWithin, lastNumberWithin, type NewestHour, newestHour, type Prepare } from "./hours.ts";
 import { hoursBeside, inOrderWithHours } from "./hours-beside.ts";
-import type { Stretch } from "./plan.ts";
+import { fromMidnight, type Stretch } from "./plan.ts";
 import { fromRow, fromSql, ROLLUP_COLUMNS, type RollupRow, type SqlRow } from "./row.ts";
 import { SHORTENED_VALUE } from "./shortened.ts";
 import { betweenSummaries, type Silences, silencesWithin } from "./silences.ts";
@@ -43,9 +43,9 @@ export interface SeriesQuestion {
 /** The `last_reset` beside a total. */
 export interface ResetsQuestion {
   readonly number: SeriesNumber;
-  /** As the total's. */
+  /** As the total's, from the UTC midnight before. */
   readonly memory: PackedSamples | null;
-  /** The last that tells a cycle before the first border. */
+  /** The one that tells the cycle of the last number before the first border, of days whose rollups lack any samples. */
   readonly before: Found | undefined;
 }
 
@@ -121,7 +121,8 @@ function walkSeries(prepare: Prepare, request: AggregateRequest, question: Serie
   for (const stretch of question.stretches ?? request.stretches) {
     const silences = question.isState ? silencesWithin(request.silences, stretch) : [];
     if (stretch.from === "samples" || stretch.from === "archive") {
-      const cycles = question.resets && new CycleReader(samplesOf(prepare, request, question.resets, stretch));
+      const cycles =
+        question.resets && new CycleReader(samplesOf(prepare, request, question.resets, fromMidnight(stretch)));
       const sample = (ts: Micros, value: Value): void => {
         reach(ts);
         walk.sample(ts, value, cycles !== null && isNumber(question.kind, value) ? cycles.ofNumberAt(ts) : undefined);
@@ -236,20 +237,17 @@ export function carriedOver(
 
 const wholeHour = (ts: Micros): Micros => Math.floor(ts / HOUR_MICROS) * HOUR_MICROS;
 
-/** As `cycleOf`, near enough: what begins with a digit is a time. */
-const IS_CYCLE = "typeof(value) = 'text' AND value GLOB '[0-9]*'";
-
-/** The cycle that was told last before the first border. */
+/** The cycle of the last number before the first border. */
 function cycleInto(
   prepare: Prepare,
   request: AggregateRequest,
   { number, resets }: SeriesQuestion,
 ): Micros | undefined {
   if (resets === null) return undefined;
-  const sample = newest(lastInDays(prepare, request, resets.number, IS_CYCLE), resets.before);
   const rolled = cycleBefore(prepare, request, number);
-  const isSample = sample !== undefined && (rolled === undefined || sample.ts >= rolled.start);
-  return (isSample ? cycleOf(sample.value) : undefined) ?? rolled?.cycle;
+  const { before } = resets;
+  const isSample = before !== undefined && (rolled === undefined || dayOf(before.ts) >= dayOf(rolled.start));
+  return isSample ? cycleOf(before.value) : rolled?.cycle;
 }
 
 /** The cycle that rollups tell last before the first border, by hours on its day where no part ends there. */

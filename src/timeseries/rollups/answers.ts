@@ -77,7 +77,7 @@ export function createAnswers(options: AnswersOptions): Answers {
     const number = options.resetsOf(series);
     if (number === undefined) return null;
     const memory = await gather.beside(series, number, course);
-    return { number, memory, before: await lookBack.cycle(number, course) };
+    return { number, memory, before: await lookBack.cycle(series, number, course) };
   }
 
   async function samplesOf(

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { DAY_MICROS } from "../../lib/calendar.ts";
 import { CycleReader, cycleOf } from "./cycles.ts";
 
 const AT = Date.UTC(2026, 10, 30, 8) * 1000;
@@ -24,4 +25,9 @@ test("CycleReader tells once what was told up to a number, the last of it, and n
     [0, 3, 4, 7, 8].map((ts) => reader.ofNumberAt(ts)),
     [undefined, AT, undefined, AT + 3_600_000_000, undefined],
   );
+});
+
+test("CycleReader forgets at midnight UTC what no number of the day before came with", () => {
+  const reader = new CycleReader({ ts: [DAY_MICROS - 1], values: ["2026-11-30T08:00:00Z"] });
+  assert.equal(reader.ofNumberAt(DAY_MICROS), undefined);
 });

@@ -1,5 +1,6 @@
 import type { Micros, SampleColumns, Value } from "../../domain/sample.ts";
 import { microsFromIso } from "../../lib/time.ts";
+import { dayOf } from "../hot/day.ts";
 
 /**
  * A `total` begins anew, at 0, whenever its attribute `last_reset` becomes another time. Numbers with the same one are a
@@ -39,12 +40,13 @@ export class CycleReader {
     this.#samples = samples;
   }
 
-  /** The cycle that was told since the number before; undefined: none. */
+  /** The cycle that was told since the number before, and on the same UTC day, as rollups are of one; undefined: none. */
   ofNumberAt(ts: Micros): Micros | undefined {
     const { ts: times, values } = this.#samples;
+    const day = dayOf(ts);
     let told: Micros | undefined;
     for (; this.#next < times.length && times[this.#next]! <= ts; this.#next++) {
-      told = cycleOf(values[this.#next]) ?? told;
+      if (dayOf(times[this.#next]!) === day) told = cycleOf(values[this.#next]) ?? told;
     }
     return told;
   }

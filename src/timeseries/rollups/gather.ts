@@ -4,6 +4,7 @@ import { HOUR_MICROS } from "../../lib/calendar.ts";
 import { type PackedSamples, SamplePacker } from "../hot/columns.ts";
 import { DAY_MICROS, type Day, dayOf } from "../hot/day.ts";
 import type { Course, Unread, Way } from "./course.ts";
+import { fromMidnight } from "./plan.ts";
 import type { WhatIsLeft } from "./what-is-left.ts";
 
 export interface SampleGathererOptions {
@@ -21,13 +22,16 @@ export interface SampleGatherer {
    * Where it turns out that samples of the series were dropped, the course is told.
    */
   of(series: SeriesNumber, course: Course): Promise<PackedSamples | null>;
-  /** The same of another series along its way: what was dropped of that one is not known, and that is all. */
+  /**
+   * The same of another series along its way, from the UTC midnight before: what was dropped of that one is not known, and
+   * that is all.
+   */
   beside(series: SeriesNumber, other: SeriesNumber, course: Course): Promise<PackedSamples | null>;
 }
 
 export function createSampleGatherer({ memory, whatIsLeft }: SampleGathererOptions): SampleGatherer {
   /** Samples along a way, and the days of which some were dropped. */
-  async function along({ stretches }: Way, series: SeriesNumber, course: Course) {
+  async function along({ stretches }: Pick<Way, "stretches">, series: SeriesNumber, course: Course) {
     const dropped = new Set<Day>();
     let packer: SamplePacker | undefined;
     const add = ({ ts, values }: SampleColumns): void => {
@@ -53,7 +57,10 @@ export function createSampleGatherer({ memory, whatIsLeft }: SampleGathererOptio
       course.goWithout(series, found.dropped);
       return (await along(course.wayOf(series), series, course)).memory;
     },
-    beside: async (series, other, course) => (await along(course.wayOf(series), other, course)).memory,
+    async beside(series, other, course) {
+      const stretches = course.wayOf(series).stretches.map(fromMidnight);
+      return (await along({ stretches }, other, course)).memory;
+    },
   };
 }
 

@@ -16,6 +16,8 @@ export interface LookBackOptions {
   /** Whether any samples of the day are kept elsewhere than in its table and in memory. */
   readonly isArchived: (day: Day) => boolean;
   readonly memory: {
+    /** The days of its samples, some of them maybe more than once. */
+    days(): readonly Day[];
     within(series: SeriesNumber, span: Span): SampleColumns;
     before(series: SeriesNumber, ts: Micros, isOne?: (value: Value) => boolean): SampleColumns;
   };
@@ -31,8 +33,8 @@ export interface LookBackOptions {
 /** What came before a question's first bucket, as far as the thread that reads does not find it in the file. */
 export interface LookBack {
   of(series: SeriesNumber, course: Course): Promise<Pick<SeriesQuestion, "before" | "numberBefore">>;
-  /** Of a `last_reset` the last one that tells a cycle. */
-  cycle(series: SeriesNumber, course: Course): Promise<Found | undefined>;
+  /** Of a total's `last_reset` the one that tells the cycle of its last number, of days whose rollups may not know it. */
+  cycle(series: SeriesNumber, resets: SeriesNumber, course: Course): Promise<Found | undefined>;
 }
 
 export function createLookBack(options: LookBackOptions): LookBack {
@@ -104,6 +106,36 @@ export function createLookBack(options: LookBackOptions): LookBack {
     return (await options.reader.daysWithHours({ series: [series], days: [day] })).length > 0;
   }
 
+  /** Days before the start, the newest first, whose rollups lack samples of a total or of its `last_reset`, or may. */
+  function daysLacked(series: SeriesNumber, resets: SeriesNumber, course: Course): Day[] {
+    const { borders, daysBefore } = course.question;
+    const inMemory = memory.days().filter((day) => day * DAY_MICROS < borders[0]! && !options.isArchived(day));
+    const archived = [series, resets].flatMap((one) => lackedBefore(one, course));
+    return [...new Set([...inMemory, ...daysBefore, ...archived])].sort((a, b) => b - a);
+  }
+
+  /** What tells the cycle of the last number of a span within a UTC day. */
+  async function cycleWithin(
+    series: SeriesNumber,
+    resets: SeriesNumber,
+    span: Span,
+    course: Course,
+  ): Promise<Found | undefined> {
+    const read = async (one: SeriesNumber, start: Micros): Promise<ReadColumns> => {
+      const columns = await options.readWhole(one, { ...span, start });
+      for (const warning of columns.warnings ?? []) course.warnings.add(warning);
+      return columns;
+    };
+    const { ts, values } = await read(resets, span.start);
+    const first = values.findIndex(isCycle);
+    if (first < 0) return undefined;
+    const numbers = await read(series, ts[first]!);
+    const until = numbers.ts[numbers.values.findLastIndex(isNumberOf(series))];
+    if (until === undefined) return undefined;
+    const last = values.findLastIndex((value, i) => ts[i]! <= until && isCycle(value));
+    return { ts: ts[last]!, value: values[last]! };
+  }
+
   return {
     async of(series, course) {
       const start = course.question.borders[0]!;
@@ -118,26 +150,25 @@ export function createLookBack(options: LookBackOptions): LookBack {
       return { before: found(memory.before(series, start)), numberBefore: await unshadowed(series, inMemory, course) };
     },
 
-    async cycle(series, course) {
+    async cycle(series, resets, course) {
       const start = course.question.borders[0]!;
-      const inMemory = found(memory.before(series, start, isCycle));
-      for (const day of lackedBefore(series, course)) {
-        if (inMemory !== undefined && day < dayOf(inMemory.ts)) break;
-        const span = spanOf(day);
-        const {
-          ts,
-          values,
-          warnings = [],
-        } = await options.readWhole(series, { ...span, end: Math.min(start, span.end) });
-        for (const warning of warnings) course.warnings.add(warning);
-        const last = values.findLastIndex(isCycle);
-        if (last >= 0) return { ts: ts[last]!, value: values[last]! };
+      let before: Found | undefined;
+      for (const day of daysLacked(series, resets, course)) {
+        const span = { ...spanOf(day), end: Math.min(start, spanOf(day).end) };
+        // Archived days may be many, of which few have any.
+        if (options.isArchived(day)) {
+          if (before === undefined || before.ts >= span.end) before = (await lookBack(resets, span.end)) ?? NEVER;
+          if (before.ts < span.start) continue;
+        }
+        const found = await cycleWithin(series, resets, span, course);
+        if (found !== undefined) return found;
       }
-      return inMemory;
+      return undefined;
     },
   };
 }
 
+const NEVER: Found = { ts: Number.NEGATIVE_INFINITY, value: null };
 const isCycle = (value: Value): boolean => cycleOf(value) !== undefined;
 
 function spanOf(day: Day): Span {

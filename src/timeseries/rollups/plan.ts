@@ -15,6 +15,11 @@ export interface Stretch extends Span {
   readonly hasStatistics: boolean;
 }
 
+/** With all of its first UTC day: only the first of a question may begin within one. */
+export function fromMidnight(stretch: Stretch): Stretch {
+  return { ...stretch, start: dayOf(stretch.start) * DAY_MICROS };
+}
+
 export interface Tiers {
   readonly rolled: ReadonlyMap<Day, RolledDay>;
   /** Whether samples of that day are kept, wherever. */

@@ -177,14 +177,14 @@ const time = fc.oneof(
   fc.integer({ min: 0, max: DAYS * DAY - 1 }),
   fc.integer({ min: 0, max: DAYS * 24 * 12 - 1 }).map((n) => n * 300_000_000),
 );
-/** What the `last_reset` of a total becomes with a number; undefined: it stays. */
+/** What the `last_reset` of a total becomes, with a sample or between two; undefined: it stays. */
 const reset = fc.constantFrom(
   ...[undefined, undefined, undefined, null, "never", "2026-10-24T00:00:00+00:00", "2026-10-24T02:00:00+02:00"],
   ...["2026-10-25T01:00:00.001+02:00", "2026-10-26T00:00:00"],
 );
 const step = fc.record({
   samples: fc.array(fc.tuple(fc.constantFrom(0, 1), time, value), { maxLength: 25 }),
-  totals: fc.array(fc.tuple(time, value, reset), { maxLength: 15 }),
+  totals: fc.array(fc.tuple(time, fc.option(value, { nil: undefined }), reset), { maxLength: 20 }),
   downtimes: fc.array(time, { maxLength: 2 }),
   next: fc.constantFrom("nothing", "fold", "roll up", "seal", "restart", "other zone"),
 });
@@ -208,13 +208,12 @@ test("statistics() gives the figures of the samples wherever they are", { timeou
       const numbers = makeSeries(opened.store);
       const resets = makeResets(opened.store);
       const model = KINDS.map(() => new Map<Micros, Value>());
-      const cycles = new Map<Micros, Micros>();
+      const told = new Map<Micros, Value>();
       const silences = new Set<Micros>();
       const append = (series: number, ts: Micros, sample: Value): void => {
         opened.store.append(numbers[series]!, ts, sample);
         if (!model[series]!.has(ts)) model[series]!.set(ts, sample);
       };
-      const told = new Set<Micros>();
       for (const { samples, totals, downtimes, next } of steps) {
         for (const offset of downtimes) {
           goDown(opened.store, T0 + offset);
@@ -223,11 +222,10 @@ test("statistics() gives the figures of the samples wherever they are", { timeou
         for (const [series, offset, sample] of samples) append(series, T0 + offset, sample);
         for (const [offset, sample, reset] of totals) {
           const ts = T0 + offset;
-          append(TOTAL, ts, sample);
-          if (reset === undefined || told.has(ts) || !Number.isFinite(model[TOTAL]!.get(ts))) continue;
-          told.add(ts);
+          if (sample !== undefined) append(TOTAL, ts, sample);
+          if (reset === undefined || told.has(ts)) continue;
+          told.set(ts, reset);
           opened.store.append(resets, ts, reset);
-          if (reset?.startsWith("2026")) cycles.set(ts, Date.parse(reset.endsWith("00:00:00") ? `${reset}Z` : reset));
         }
         if (next === "other zone") clock.timeZone = secondZone;
         if (next === "fold") await opened.store.fold();
@@ -243,6 +241,7 @@ test("statistics() gives the figures of the samples wherever they are", { timeou
       }
       const silent = [...silences].sort((a, b) => a - b);
       const all = model.map((samples) => [...samples].sort((a, b) => a[0] - b[0]));
+      const cycles = cyclesOf(all[TOTAL]!, told);
       for (const { period, start, length } of questions) {
         const borders = periodBorders(period, T0 + start, T0 + start + length, clock.timeZone);
         const request = { series: numbers, borders, until: clock.now, group: false };
@@ -289,6 +288,21 @@ test("statistics() gives the figures of the samples wherever they are", { timeou
   const week = { period: "week" as const, start: 208_617_069_020, length: 12 };
   await fc.assert(property, { numRuns: 40, endOnFailure: true, examples: [[late, "UTC", "UTC", DAYS, [week]]] });
 });
+
+/** Of each number the cycle that was told since the one before on its UTC day. */
+function cyclesOf(samples: Samples, told: ReadonlyMap<Micros, Value>): Resets {
+  const cycles = new Map<Micros, Micros>();
+  const times = [...told].filter(([, reset]) => String(reset).startsWith("2026")).sort((a, b) => a[0] - b[0]);
+  let before = Number.NEGATIVE_INFINITY;
+  for (const [ts, number] of samples) {
+    if (!Number.isFinite(number)) continue;
+    const since = Math.max(before, ts - (ts % DAY) - 1);
+    const last = times.findLast(([at]) => at > since && at <= ts)?.[1] as string | undefined;
+    if (last !== undefined) cycles.set(ts, Date.parse(last.endsWith("00:00:00") ? `${last}Z` : last));
+    before = ts;
+  }
+  return cycles;
+}
 
 /** Home Assistant was down for a minute from then on, as its history shows afterwards. */
 function goDown(store: Store, start: Micros): void {
@@ -418,6 +432,42 @@ for (const tier of ["memory", "tables", "rollups", "archive"])
         );
       }
       await opened.reopen();
+    }
+  });
+
+for (const tier of ["memory", "tables", "rollups", "archive"])
+  test(`a last_reset that comes between two numbers counts with the next one of its day: ${tier}`, async () => {
+    const clock = { now: T0 + 9 * DAY + HOUR, timeZone: "UTC" };
+    await using opened = await openOne(clock);
+    const { store } = opened;
+    const [, , cost] = makeSeries(store) as [SeriesNumber, SeriesNumber, SeriesNumber];
+    const resets = makeResets(store);
+    for (const [hour, value] of [
+      [1, 5],
+      [11.5, 6],
+      [20, 8],
+      [30, 7],
+    ] as const)
+      store.append(cost, T0 + hour * HOUR, value);
+    for (const [hour, reset] of [
+      [1, "2026-10-24T01:00:00+00:00"],
+      [10.5, "2026-10-24T10:30:00+00:00"],
+      [23, "2026-10-24T23:00:00+00:00"],
+    ] as const)
+      store.append(resets, T0 + hour * HOUR, reset);
+    if (tier !== "memory") await store.fold();
+    if (tier === "rollups" || tier === "archive") assert.equal(await store.rollUp(), 2);
+    if (tier === "archive") assert.ok((await store.seal()) > 0);
+    for (const { borders, changes } of [
+      { borders: [0, 24, 48], changes: [6 + 2, -1] },
+      { borders: [11, 12, 21], changes: [6, 2] },
+      { borders: [11.25, 11.75], changes: [6] },
+      { borders: [29, 31], changes: [-1] },
+    ]) {
+      const request = { series: [cost], borders: borders.map((at) => T0 + at * HOUR), until: clock.now, group: false };
+      const [figures] = (await store.statistics(request)).series;
+      const found = figures!.map((bucket) => bucket?.change);
+      assert.deepEqual(found, changes, `${borders}`);
     }
   });
 
