@@ -9,7 +9,15 @@ import { merge } from "../hot/memory.ts";
 import { type Carried, isNumber, NOTHING, type SeriesKind, Tally, Walk } from "./accumulate.ts";
 import { CycleReader, type Cycles, cycleOf } from "./cycles.ts";
 import { type FigureColumns, packFigures } from "./figures.ts";
-import { hoursWithin, lastCycleWithin, lastNumberWithin, type NewestHour, newestHour, type Prepare } from "./hours.ts";
+import {
+  hoursWithin,
+  lastCycleWithin,
+  lastNumberWithin,
+  lastStatisticsDay,
+  type NewestHour,
+  newestHour,
+  type Prepare,
+} from "./hours.ts";
 import { hoursBeside, inOrderWithHours } from "./hours-beside.ts";
 import { fromMidnight, type Stretch } from "./plan.ts";
 import { fromRow, fromSql, ROLLUP_COLUMNS, type RollupRow, type SqlRow } from "./row.ts";
@@ -232,9 +240,10 @@ export function carriedOver(
   const last = isWithin ? numberBefore(prepare, series, hour) : undefined;
   const number = last !== undefined && last.end > start ? last.value : before.number;
   const told = resets === null ? undefined : lastCycleWithin(prepare, series, { start: wholeHour(start), end });
-  return { value: isSilent ? undefined : inForce, number, cycle: told?.cycle ?? before.cycle };
+  return { value: isSilent ? undefined : inForce, number, cycle: (told ?? before).cycle };
 }
 
+const spanOf = (day: Day): Span => ({ start: day * DAY_MICROS, end: (day + 1) * DAY_MICROS });
 const wholeHour = (ts: Micros): Micros => Math.floor(ts / HOUR_MICROS) * HOUR_MICROS;
 
 /** The cycle of the last number before the first border. */
@@ -246,11 +255,15 @@ function cycleInto(
   if (resets === null) return undefined;
   const rolled = cycleBefore(prepare, request, number);
   const { before } = resets;
-  const isSample = before !== undefined && (rolled === undefined || dayOf(before.ts) >= dayOf(rolled.start));
+  const since = rolled?.cycle === undefined ? rolled?.start : dayOf(rolled.start) * DAY_MICROS;
+  const isSample = before !== undefined && (since === undefined || before.ts >= since);
   return isSample ? cycleOf(before.value) : rolled?.cycle;
 }
 
-/** The cycle that rollups tell last before the first border, by hours on its day where no part ends there. */
+/**
+ * The cycle that rollups tell last before the first border, by hours on its day where no part ends there, and on days that
+ * have some of Home Assistant's statistics.
+ */
 function cycleBefore(prepare: Prepare, { borders, cuts }: AggregateRequest, series: SeriesNumber) {
   const start = borders[0]!;
   const midnight = dayOf(start) * DAY_MICROS;
@@ -261,7 +274,9 @@ function cycleBefore(prepare: Prepare, { borders, cuts }: AggregateRequest, seri
     `SELECT start, cycles FROM rollup_day WHERE series = ? AND start < ? AND cycles IS NOT NULL
      ORDER BY start DESC LIMIT 1`,
   ).get(series, isCut ? start : midnight) as unknown as [Micros, string] | undefined;
-  return row && { start: row[0], cycle: (JSON.parse(row[1]) as Cycles).last };
+  const day = lastStatisticsDay(prepare, series, row && dayOf(row[0]), dayOf(start));
+  const beside = day === undefined ? undefined : lastCycleWithin(prepare, series, spanOf(day));
+  return beside ?? (row && { start: row[0], cycle: (JSON.parse(row[1]) as Cycles).last });
 }
 
 /** The number that is in force just before the first border; NaN: none. Less work than all that is carried. */
@@ -348,7 +363,10 @@ interface RolledNumber {
   readonly value: number;
 }
 
-/** A text may be in force at its end: the last number is looked for by hours on its day, by days before it. */
+/**
+ * A text may be in force at its end: the last number is looked for by hours on its day, by days before it, and by hours
+ * again on days that have some of Home Assistant's statistics.
+ */
 function numberBefore(
   prepare: Prepare,
   series: SeriesNumber,
@@ -356,12 +374,15 @@ function numberBefore(
 ): RolledNumber | undefined {
   if (!Number.isNaN(last)) return { ts: start, end, value: last };
   const midnight = dayOf(start) * DAY_MICROS;
-  const hour = lastNumberWithin(prepare, series, { start: midnight, end: start });
-  if (hour !== undefined) return { ts: hour.start, end: hour.start + HOUR_MICROS, value: hour.last };
-  const day = prepare(
+  const part = prepare(
     "SELECT start, last FROM rollup_day WHERE series = ? AND start < ? AND last IS NOT NULL ORDER BY start DESC LIMIT 1",
   ).get(series, midnight) as unknown as [Micros, number] | undefined;
-  return day && { ts: day[0], end: (dayOf(day[0]) + 1) * DAY_MICROS, value: day[1] };
+  const day = lastStatisticsDay(prepare, series, part && dayOf(part[0]), dayOf(start));
+  const hour =
+    lastNumberWithin(prepare, series, { start: midnight, end: start }) ??
+    (day === undefined ? undefined : lastNumberWithin(prepare, series, spanOf(day)));
+  if (hour !== undefined) return { ts: hour.start, end: hour.start + HOUR_MICROS, value: hour.last };
+  return part && { ts: part[0], end: (dayOf(part[0]) + 1) * DAY_MICROS, value: part[1] };
 }
 
 /** Of two at one time the first. */

@@ -230,14 +230,33 @@ export function lastNumberWithin(
   return found;
 }
 
-/** The newest cycle that is told by hours that begin within a span, at the beginning of its hour. */
+/**
+ * The newest cycle that is told by hours that begin within a span, at the beginning of its hour; undefined from an hour of
+ * Home Assistant's statistics on, whose number belongs to nobody knows which.
+ */
 export function lastCycleWithin(
   prepare: Prepare,
   series: SeriesNumber,
   span: Span,
-): { readonly start: Micros; readonly cycle: Micros } | undefined {
-  const row = hoursWithin(prepare, series, span).findLast((row) => row[CYCLES] !== null);
-  return row && { start: row[0], cycle: row[CYCLES]!.last };
+): { readonly start: Micros; readonly cycle: Micros | undefined } | undefined {
+  const row = hoursWithin(prepare, series, span).findLast(
+    (row) => row[CYCLES] !== null || (row[FIRST_OFFSET] === null && row[LAST] !== null),
+  );
+  return row && { start: row[0], cycle: row[CYCLES]?.last };
+}
+
+/** The newest day from `from` on and before `before` on which an hour of Home Assistant's statistics has a number. */
+export function lastStatisticsDay(
+  prepare: Prepare,
+  series: SeriesNumber,
+  from: Day | undefined,
+  before: Day,
+): Day | undefined {
+  const row = prepare(
+    `SELECT start FROM statistics_hour WHERE series = ? AND start >= ? AND start < ? AND last IS NOT NULL
+     ORDER BY start DESC LIMIT 1`,
+  ).get(series, (from ?? -DAY_OFFSET) * DAY_MICROS, before * DAY_MICROS) as unknown as [Micros] | undefined;
+  return row && dayOf(row[0]);
 }
 
 /**

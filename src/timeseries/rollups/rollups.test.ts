@@ -681,6 +681,52 @@ for (const tier of ["memory", "tables"])
     assert.deepEqual(withDigitsOf(before, await answers()), before);
   });
 
+for (const { name, days } of [
+  { name: "a number", days: [2, 3] },
+  { name: "a text, then a number on another day", days: [3, 4] },
+])
+  for (const tier of ["memory", "tables", "rollups", "archive"])
+    test(`a day is the same alone and after hours of Home Assistant's statistics: ${name}: ${tier}`, async () => {
+      const clock = { now: T0 + 9 * DAY + HOUR, timeZone: "UTC" };
+      await using opened = await openOne(clock);
+      const { store } = opened;
+      const [plain, , cost] = makeSeries(store) as [SeriesNumber, SeriesNumber, SeriesNumber];
+      const resets = makeResets(store);
+      const tell = (ts: Micros, value: Value): void => {
+        for (const series of [plain, cost]) store.append(series, ts, value);
+      };
+      tell(T0 + 12 * HOUR, 10);
+      store.append(resets, T0 + 12 * HOUR, "2026-10-24T00:00:00+00:00");
+      for (const series of [plain, cost]) {
+        const hour = { series, start: T0 + DAY + 5 * HOUR, mean: 15, min: 15, max: 15 };
+        store.addRollups([{ ...hour, last: 20, increase: series === cost ? 3 : null }]);
+      }
+      const [before, day] = days as [number, number];
+      if (before === 3) tell(T0 + 2 * DAY + HOUR, "unavailable");
+      tell(T0 + before * DAY + 2 * HOUR, 25);
+      store.append(resets, T0 + before * DAY + 2 * HOUR, "2026-10-26T00:00:00+00:00");
+      tell(T0 + day * DAY + HOUR, 26);
+      if (tier !== "memory") await store.fold();
+      if (tier === "rollups" || tier === "archive") await store.rollUp();
+      if (tier === "archive") assert.ok((await store.seal()) > 0);
+      await store.flush();
+      const ask = async (series: SeriesNumber, hours: readonly number[]) => {
+        const borders = hours.map((at) => T0 + at * HOUR);
+        const [figures] = (await store.statistics({ series: [series], borders, until: clock.now, group: false }))
+          .series;
+        return figures!.map(comparable);
+      };
+      for (const series of [plain, cost]) {
+        const all = await ask(series, [0, 24, 48, 72, 96, 120]);
+        for (let i = 0; i < 5; i++)
+          assert.deepEqual(await ask(series, [i * 24, i * 24 + 24]), [all[i]], `${series} ${i}`);
+        const hours = Array.from({ length: 121 }, (_, hour) => hour);
+        const byHour = await ask(series, hours);
+        for (let i = 0; i < 120; i++)
+          assert.deepEqual(await ask(series, [i, i + 1]), [byHour[i]], `${series} hour ${i}`);
+      }
+    });
+
 /** More series than are asked for at once: what memory has of the others is looked up later. */
 function manySeries(store: Store, samples: Samples): SeriesNumber[] {
   return Array.from({ length: 200 }, (_, i) => {
