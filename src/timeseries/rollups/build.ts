@@ -70,6 +70,20 @@ function kept(kind: SeriesKind, value: Value | undefined): Value {
   return isNumber(kind, value) || typeof value === "string" ? value : null;
 }
 
+/** All that rollups of a day say of a series; `hours` and `parts`: where these begin; `resets`: whose samples `own` has. */
+export function summariesOf(
+  series: SeriesNumber,
+  own: DaySeries,
+  { hours, parts, resets }: { hours: readonly Micros[]; parts: readonly Micros[]; resets: SeriesNumber | undefined },
+): SeriesSummaries {
+  return {
+    series,
+    hours: summarize(own, hours),
+    parts: summarize(own, parts),
+    resets: resets === undefined ? null : { series: resets, count: own.resets?.ts.length ?? 0 },
+  };
+}
+
 /** Where a day's hours begin, and where the last one ends. */
 export function hoursOf(day: Day): Micros[] {
   return Array.from({ length: 25 }, (_, hour) => day * DAY_MICROS + hour * HOUR_MICROS);
@@ -155,7 +169,7 @@ export function buildDay(
       silences: silences.length > 0 && isState.get(series) !== undefined ? silences : [],
       resets: resets === undefined ? null : samples.read(resets),
     };
-    store({ series, hours: summarize(own, hours), parts: summarize(own, parts) });
+    store(summariesOf(series, own, { hours, parts, resets }));
     last = series;
   }
   markBuilt(db, day, cuts);
@@ -167,6 +181,8 @@ export interface SeriesSummaries {
   readonly series: SeriesNumber;
   readonly hours: readonly Summary[];
   readonly parts: readonly Summary[];
+  /** Of a total how many samples of its `last_reset` they tell of; null: it has none. */
+  readonly resets: { readonly series: SeriesNumber; readonly count: number } | null;
 }
 
 /** Stores rollups that were computed elsewhere; inside the caller's transaction. */
@@ -182,15 +198,16 @@ function summaryStore(db: DatabaseSync, day: Day): (summaries: SeriesSummaries) 
   // Parts that were cut at other midnights, before the home's time zone changed, would count twice.
   const ofDay = "FROM rollup_day WHERE series = ? AND start >= ? AND start < ?";
   const clear = db.prepare(`DELETE ${ofDay}`);
-  const counted = db.prepare(`SELECT sum(count) AS samples ${ofDay}`);
-  return ({ series, hours, parts }) => {
-    const key = [series, day * DAY_MICROS, (day + 1) * DAY_MICROS];
+  const counted = db.prepare(`SELECT total(count) AS samples ${ofDay}`);
+  const span = [day * DAY_MICROS, (day + 1) * DAY_MICROS];
+  const countOf = (series: SeriesNumber) => counted.get(series, ...span)?.samples as number;
+  return ({ series, hours, parts, resets }) => {
+    const sum = parts.reduce((samples, { count }) => samples + count, 0);
     // Samples are added to a day or, by a rule or damage, gone from it: figures of all of them are worth more than those
     // of what is left and came late.
-    const known = counted.get(...key)?.samples as number | null;
-    if (known !== null && known > parts.reduce((sum, { count }) => sum + count, 0)) return;
+    if (countOf(series) > sum || (resets !== null && countOf(resets.series) > resets.count)) return;
     if (!storeHours(series, hours.map(toRow))) return;
-    clear.run(...key);
+    clear.run(series, ...span);
     for (const summary of parts) part.run(series, ...toSql(toRow(summary)));
   };
 }

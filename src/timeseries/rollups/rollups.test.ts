@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import fc from "fast-check";
 import type { Micros, Value } from "../../domain/sample.ts";
@@ -21,7 +22,8 @@ const DAYS = 4;
 interface Opened extends AsyncDisposable {
   readonly directory: string;
   store: Store;
-  reopen(): Promise<void>;
+  /** `meanwhile`: while the file is closed. */
+  reopen(meanwhile?: () => void): Promise<void>;
 }
 
 /** A store in a folder of its own; the clock and the time zone can be moved. */
@@ -54,8 +56,9 @@ async function openOne(
   const opened: Opened = {
     directory,
     store: await open(),
-    async reopen() {
+    async reopen(meanwhile) {
       await opened.store.close();
+      meanwhile?.();
       opened.store = await open();
     },
     async [Symbol.asyncDispose]() {
@@ -470,6 +473,40 @@ for (const tier of ["memory", "tables", "rollups", "archive"])
       assert.deepEqual(found, changes, `${borders}`);
     }
   });
+
+test("a day that is added up again keeps what its last_reset told when that is lost", async () => {
+  const clock = { now: T0 + DAY + HOUR, timeZone: "UTC" };
+  await using opened = await openOne(clock);
+  const [plain, , cost] = makeSeries(opened.store) as [SeriesNumber, SeriesNumber, SeriesNumber];
+  const resets = makeResets(opened.store);
+  for (const [hour, value, reset] of [
+    [1, 5, "2026-10-24T01:00:00+00:00"],
+    [10, 2, "2026-10-24T10:00:00+00:00"],
+  ] as const) {
+    opened.store.append(cost, T0 + hour * HOUR, value);
+    opened.store.append(resets, T0 + hour * HOUR, reset);
+  }
+  await opened.store.fold();
+  await opened.store.rollUp();
+  await opened.reopen(() => {
+    // As after a damaged page that only these were on.
+    using db = new DatabaseSync(join(opened.directory, "timeseries.db"));
+    db.prepare("DELETE FROM samples_20261024 WHERE series = ?").run(resets);
+  });
+  opened.store.append(plain, T0 + 2 * HOUR, 20);
+  await opened.store.fold();
+  assert.equal(await opened.store.rollUp(), 1);
+  const request = { series: [plain, cost], until: clock.now, group: false };
+  for (const borders of [
+    [T0, T0 + DAY],
+    [T0 + 9 * HOUR, T0 + 11 * HOUR],
+  ]) {
+    const { series } = await opened.store.statistics({ ...request, borders });
+    assert.deepEqual(series[1]![0]!.change, 2);
+  }
+  const [counts] = (await opened.store.figure({ ...request, borders: [T0, T0 + DAY] }, "count")).series;
+  assert.deepEqual([...counts!], [1]);
+});
 
 async function filled(opened: Opened, days: number): Promise<SeriesNumber[]> {
   const numbers = makeSeries(opened.store);

@@ -10,7 +10,7 @@ import type { Day } from "../hot/day.ts";
 import type { RollUpRequest, StoreRollupsRequest } from "../hot/writer-commands.ts";
 import type { SeriesKind } from "./accumulate.ts";
 import { type AnswersOptions, createAnswers, type FigureReader } from "./answers.ts";
-import { type BuiltPart, hoursOf, partsOf, type RolledDay, summarize } from "./build.ts";
+import { type BuiltPart, hoursOf, partsOf, type RolledDay, summariesOf } from "./build.ts";
 import type { Question } from "./course.ts";
 import { createGroupAnswers } from "./groups.ts";
 import { shortened } from "./shortened.ts";
@@ -147,11 +147,11 @@ export function createRollups(options: RollupsOptions): Rollups {
         if (columns.warnings !== undefined) return false;
         const silent = options.isState(series) ? silences : [];
         if (columns.ts.length === 0 && silent.length === 0) continue;
-        const resetsAt = options.resetsOf(series);
-        const resets = resetsAt === undefined ? null : await readWhole(resetsAt, span);
-        if (resets?.warnings !== undefined) return false;
-        const own = { kind: options.kind(series), columns, silences: silent, resets };
-        summaries.push({ series, hours: summarize(own, hours), parts: summarize(own, parts) });
+        const resets = options.resetsOf(series);
+        const told = resets === undefined ? null : await readWhole(resets, span);
+        if (told?.warnings !== undefined) return false;
+        const own = { kind: options.kind(series), columns, silences: silent, resets: told };
+        summaries.push(summariesOf(series, own, { hours, parts, resets }));
       }
       const builtCuts = from + SERIES_AT_ONCE >= all.length ? cuts : null;
       if (!(await options.store({ day, summaries, begin: false, builtCuts }))) return false;
