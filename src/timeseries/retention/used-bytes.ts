@@ -16,18 +16,19 @@ export interface UsedBytes {
   readonly asideBytes: number;
 }
 
-/** What a folder and everything below it take on the disk, as `du` tells. What vanishes meanwhile counts as gone. */
+/**
+ * What a folder and everything below it take on the disk, as `du` tells. What vanishes meanwhile counts as gone, and so
+ * does what only another user may read, as `lost+found` where a disk is mounted.
+ */
 export async function usedBytes(folder: string): Promise<number> {
   return (await usageOf(folder)).bytes;
 }
 
 /** The same, with the part of it that is none of the data. */
 export async function usageOf(folder: string): Promise<UsedBytes> {
-  const entries: Dirent[] = await readdir(folder, { recursive: true, withFileTypes: true }).catch(gone([]));
   let bytes = 0;
   let asideBytes = 0;
-  for (const entry of entries) {
-    if (!entry.isFile()) continue;
+  for await (const entry of filesBelow(folder)) {
     const found = await stat(join(entry.parentPath, entry.name)).catch(gone(null));
     const taken = (found?.blocks ?? 0) * BLOCK_BYTES;
     bytes += taken;
@@ -37,9 +38,18 @@ export async function usageOf(folder: string): Promise<UsedBytes> {
   return { bytes, asideBytes };
 }
 
+async function* filesBelow(folder: string): AsyncGenerator<Dirent> {
+  for (const entry of await readdir(folder, { withFileTypes: true }).catch(gone([]))) {
+    if (entry.isDirectory()) yield* filesBelow(join(folder, entry.name));
+    else if (entry.isFile()) yield entry;
+  }
+}
+
+const GONE = ["ENOENT", "EACCES", "EPERM"];
+
 function gone<T>(instead: T): (error: NodeJS.ErrnoException) => T {
   return (error) => {
-    if (error.code !== "ENOENT") throw error;
+    if (!GONE.includes(error.code ?? "")) throw error;
     return instead;
   };
 }
