@@ -307,3 +307,33 @@ test("what archived days took is returned at once, with commits in between", { t
   assert.equal((await all(store, 0)).length, days * perDay);
   assert.equal((await all(store, 1)).length, appended);
 });
+
+test("a file that takes the place of one that is still to be forgotten stays", async (t) => {
+  const directory = temporary(t);
+  const rawDays = ({ subject }: { readonly subject: string }) => (subject === "u0" ? 10 : 0);
+  await using store = await open(directory, T0 + 20 * DAY, {
+    retention: {
+      firstMs: 1e9,
+      checkMs: 1e9,
+      policy: {
+        limits: (series) => ({ rawDays: rawDays(series), rollupDays: 0 }),
+        blocked: () => null,
+        budgetBytes: 0,
+      },
+    },
+  });
+  await put(store, 0, samplesOf([0]));
+  await put(store, 1, samplesOf([19]));
+  await store.seal();
+  using db = new DatabaseSync(join(directory, "timeseries.db"));
+  db.exec("CREATE TRIGGER stays BEFORE DELETE ON archive_files BEGIN SELECT RAISE(FAIL, 'not now'); END");
+  await store.retain({ dryRun: false, believeClock: true });
+  assert.deepEqual(files(directory), []);
+  const late: Sample[] = [[T0 + 1, "late"]];
+  await put(store, 1, late);
+  await assert.rejects(store.seal(), /not now/);
+  db.exec("DROP TRIGGER stays");
+  await store.seal();
+  assert.deepEqual(await all(store, 1, { end: T0 + DAY }), late);
+  assert.deepEqual(faults(directory), []);
+});

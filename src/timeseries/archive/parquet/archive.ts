@@ -167,6 +167,8 @@ export function openParquetArchive(options: ParquetOptions): ParquetArchive {
 
   function change(list: (files: readonly ArchiveFile[]) => readonly ArchiveFile[], gone: readonly string[]): void {
     files = [...list(files)].sort(byDay);
+    // One that could not be forgotten yet may have a new one in its place, which is not to be removed for it.
+    obsolete = obsolete.filter((path) => !isListed(path));
     for (const path of gone) {
       damages.delete(path);
       forgetChecksum(join(folder, path));
