@@ -47,6 +47,38 @@ for (const words of ["verify", "migrate current"]) {
   });
 }
 
+test("verify takes a timeseries.db that nothing was written to for one without files", (t) => {
+  const directory = mkdtempSync(join(tmpdir(), "cli-test-"));
+  t.after(() => rmSync(directory, { recursive: true }));
+  writeFileSync(join(directory, "timeseries.db"), "");
+  const { PATH, HOME } = process.env;
+  const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, "verify"], {
+    env: { PATH, HOME, DATA_DIR: directory },
+    encoding: "utf8",
+  });
+  assert.deepEqual([status, stdout, stderr], [0, "0 files with 0 samples, all whole\n", ""]);
+});
+
+test("commands say of a disk without any room that it is full", (t) => {
+  const small = ["--mount", "--propagation", "private", "sh", "-c"];
+  if (spawnSync("unshare", [...small, "true"]).status !== 0) return t.skip("a small disk takes unshare, as root");
+  const directory = mkdtempSync(join(tmpdir(), "cli-test-"));
+  t.after(() => rmSync(directory, { recursive: true }));
+  const script = `
+    mount -t tmpfs -o size=16m tmpfs "$0" && DATA_DIR="$0" && export DATA_DIR
+    "$1" "$2" migrate upgrade && "$1" "$2" seal && cat /dev/zero > "$0/filler"
+    for words in "migrate current" verify; do "$1" "$2" $words; done`;
+  const { PATH, HOME } = process.env;
+  const { stderr } = spawnSync("unshare", [...small, script, directory, process.execPath, MAIN], {
+    env: { PATH, HOME },
+    encoding: "utf8",
+  });
+  const said = stderr.split("\n").filter((line) => line.startsWith("The disk that holds"));
+  assert.equal(said.length, 2, stderr);
+  assert.match(said[0]!, /is full: 0 KiB are free\. Free some megabytes of it/);
+  assert.doesNotMatch(stderr, /the rights to them/);
+});
+
 for (const [name, words] of [
   ["timeseries.db", "seal"],
   ["metadata.db", "migrate upgrade"],

@@ -3,6 +3,8 @@ import { type Config, describeConfig, readConfig } from "../config.ts";
 import { explained } from "../data-directory.ts";
 import { AppError, messageOf } from "../domain/errors.ts";
 import { isCorruption } from "../lib/damaged-database.ts";
+import { fullDiskRemedy } from "../lib/full-disk.ts";
+import { isSystemRefusal } from "../lib/system-refusal.ts";
 import { backup } from "./backup.ts";
 import { migrate } from "./migrate.ts";
 import { restore } from "./restore.ts";
@@ -90,7 +92,10 @@ async function run(name: string, command: Command, words: readonly string[], opt
   try {
     await command.run(words, config, options);
   } catch (error) {
-    throw explained(`run ${name}`, error);
+    const room = isSystemRefusal(error) ? fullDiskRemedy(config.dataDir) : null;
+    if (room === null) throw explained(`run ${name}`, error);
+    const what = error instanceof AppError ? error.message : `Cannot run ${name}: ${messageOf(error)}`;
+    throw new AppError("unavailable", `${what}\n${room}`, { cause: error });
   }
 }
 

@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { messageOf } from "../../../domain/errors.ts";
+import { currentRevision } from "../../../lib/migrate.ts";
 import { sha256Of } from "../../../lib/sha256-of.ts";
 import { DATABASE_FILE, openForReading, type SqliteSettings } from "../../hot/database.ts";
 import { archiveFiles, notedChecksum } from "./checksum.ts";
@@ -101,7 +102,8 @@ export function archivedFiles(directory: string, timeseriesFile: string, setting
 function manifestOf(timeseriesFile: string, settings: SqliteSettings): Pick<Manifest, "files" | "obsolete"> {
   const db = openForReading(timeseriesFile, settings);
   try {
-    return readManifest(db);
+    // A start that was ended at its very beginning leaves it empty.
+    return currentRevision(db) === null ? { files: [], obsolete: [] } : readManifest(db);
   } finally {
     db.close();
   }
