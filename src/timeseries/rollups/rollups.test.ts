@@ -900,6 +900,58 @@ test("days whose samples are dropped are left out of figures finer than an hour,
   );
 });
 
+test("a total changes as its samples did where these are dropped", { timeout: 300_000 }, async () => {
+  const own = fc.array(fc.tuple(time, fc.option(value, { nil: undefined }), reset), { minLength: 5, maxLength: 40 });
+  /** Some whole hours, and some five minutes that hours of dropped days cannot be divided by. */
+  const borders = fc.uniqueArray(
+    fc.oneof(
+      fc.nat(DAYS * 24).map((hour) => hour * 12),
+      fc.nat(DAYS * 288),
+    ),
+    { minLength: 2, maxLength: 8 },
+  );
+  const property = fc.asyncProperty(
+    own,
+    zone,
+    fc.boolean(),
+    fc.array(borders, { minLength: 12, maxLength: 12 }),
+    async (totals, timeZone, alone, questions) => {
+      const clock = { now: T0 + DAYS * DAY + HOUR, timeZone };
+      await using opened = await openOne(clock, ({ subject }) => (!alone || subject === "cost" ? 2 : 365));
+      const { store } = opened;
+      const [plain, , cost] = makeSeries(store) as [SeriesNumber, SeriesNumber, SeriesNumber];
+      const resets = makeResets(store);
+      const samples = new Map<Micros, Value>();
+      const told = new Map<Micros, Value>();
+      for (const [offset, sample, becomes] of totals) {
+        const ts = T0 + offset;
+        if (sample !== undefined && !samples.has(ts)) samples.set(ts, sample);
+        if (becomes !== undefined && !told.has(ts)) told.set(ts, becomes);
+      }
+      for (const [ts, sample] of samples) store.append(cost, ts, sample);
+      for (const [ts, becomes] of told) store.append(resets, ts, becomes);
+      for (let day = 0; day < DAYS; day++) store.append(plain, T0 + day * DAY, day);
+      confirmDays(store, clock.now);
+      await store.fold();
+      await store.rollUp();
+      await store.seal();
+      await store.retain({ dryRun: false, believeClock: true });
+      const all = [...samples].sort((a, b) => a[0] - b[0]);
+      const cycles = cyclesOf(all, told);
+      for (const question of questions) {
+        const borders = question.map((five) => T0 + five * 300_000_000).sort((a, b) => a - b);
+        const request = { series: [cost], borders, until: clock.now, group: false };
+        const { series, unknown } = await store.statistics(request);
+        const expected = wanted(all, borders, clock.now, false, [], cycles).map((one, i) =>
+          unknown[0]!.has(i) ? null : one,
+        );
+        assert.deepEqual(withDigitsOf(expected, series[0]!.map(comparable)), expected, `${borders}`);
+      }
+    },
+  );
+  await fc.assert(property, { numRuns: 25, endOnFailure: true });
+});
+
 test("days of which a rule dropped a series' samples are left out of its fine figures, and of no other's", async () => {
   const clock = { now: T0 + 5 * DAY + HOUR, timeZone: "UTC" };
   await using opened = await openOne(clock, ({ field }) => (field === "energy" ? 3 : 365));
