@@ -1,5 +1,6 @@
 import type { Micros, Value } from "../../domain/sample.ts";
 import type { BucketFigures } from "../../domain/statistics.ts";
+import { DAY_MICROS } from "../../lib/calendar.ts";
 
 /**
  * The definitions of docs/statistics.md as plainly as they can be written, for tests: for each bucket the whole list of
@@ -54,6 +55,21 @@ export function figuresOf(
 /** By the time of a number the cycle that is told with it. */
 export type Resets = ReadonlyMap<Micros, Micros>;
 const NO_RESETS: Resets = new Map();
+
+/** Of each number the cycle that was told since the one before on its UTC day, of `last_reset`s of this century alone. */
+export function cyclesOf(samples: readonly (readonly [Micros, Value])[], told: ReadonlyMap<Micros, Value>): Resets {
+  const cycles = new Map<Micros, Micros>();
+  const times = [...told].filter(([, reset]) => String(reset).startsWith("20")).sort((a, b) => a[0] - b[0]);
+  let before = Number.NEGATIVE_INFINITY;
+  for (const [ts, number] of samples) {
+    if (!Number.isFinite(number)) continue;
+    const since = Math.max(before, ts - (ts % DAY_MICROS) - 1);
+    const last = times.findLast(([at]) => at > since && at <= ts)?.[1] as string | undefined;
+    if (last !== undefined) cycles.set(ts, Date.parse(last.endsWith("00:00:00") ? `${last}Z` : last));
+    before = ts;
+  }
+  return cycles;
+}
 
 function numbersOf(
   samples: readonly (readonly [Micros, Value])[],

@@ -10,7 +10,7 @@ import type { BucketFigures, GroupsRequest, Stay } from "../../domain/statistics
 import { PERIODS, type Period, periodBorders } from "../../lib/calendar.ts";
 import { silentLog } from "../../lib/log.ts";
 import { openStore, type Store } from "../store.ts";
-import { comparable, figuresOf, withDigitsOf } from "./brute-force.ts";
+import { comparable, cyclesOf, figuresOf, withDigitsOf } from "./brute-force.ts";
 
 const HOUR = 3_600_000_000;
 const DAY = 24 * HOUR;
@@ -57,11 +57,13 @@ async function openOne(clock: Clock, rawDays = 0) {
 }
 
 const KINDS = ["state", "state", "energy", "energy"] as const;
+/** A total with a `last_reset`. */
+const TOTAL = 1;
 
 function makeSeries(store: Store): SeriesNumber[] {
   return KINDS.map((field, i) => {
     const number = store.series({ measurement: "state", subject: `s${i}`, field }, `sensor.s${i}`, T0);
-    const stateClass = field === "energy" ? "total_increasing" : "measurement";
+    const stateClass = field === "energy" ? "total_increasing" : i === TOTAL ? "total" : "measurement";
     store.describe(number, { unit: null, deviceClass: null, stateClass }, T0);
     return number;
   });
@@ -137,6 +139,9 @@ const time = fc.oneof(
 );
 const step = fc.record({
   samples: fc.array(fc.tuple(fc.nat(KINDS.length - 1), time, value), { maxLength: 40 }),
+  resets: fc.array(fc.tuple(time, fc.constantFrom("2026-10-24T00:00:00+00:00", "2026-10-25T00:00:00+00:00", null)), {
+    maxLength: 6,
+  }),
   downtimes: fc.array(time, { maxLength: 1 }),
   next: fc.constantFrom("nothing", "fold", "roll up", "seal", "restart"),
 });
@@ -178,9 +183,16 @@ test("groups() counts each moment of a series where it was then, wherever its sa
       const clock = { now: T0 + nowDays * DAY, timeZone };
       await using opened = await openOne(clock);
       const numbers = makeSeries(opened.store);
+      const key = { measurement: "state", subject: `s${TOTAL}`, field: "last_reset" };
+      const resetsOfTotal = opened.store.series(key, `sensor.s${TOTAL}`, T0);
       const model = KINDS.map(() => new Map<Micros, Value>());
+      const told = new Map<Micros, Value>();
       const silences = new Set<Micros>();
-      for (const { samples, downtimes, next } of steps) {
+      for (const { samples, resets, downtimes, next } of steps) {
+        for (const [offset, reset] of resets) {
+          opened.store.append(resetsOfTotal, T0 + offset, reset);
+          if (!told.has(T0 + offset)) told.set(T0 + offset, reset);
+        }
         for (const offset of downtimes) {
           goDown(opened.store, T0 + offset);
           silences.add(T0 + offset + 1);
@@ -210,8 +222,11 @@ test("groups() counts each moment of a series where it was then, wherever its sa
         const request = { borders, until, byDays, groups: GROUPS, members };
         const { series, warnings, unknown } = await figuresBothWays(opened.store, request);
         assert.deepEqual([warnings, unknown.every(({ size }) => size === 0)], [[], true]);
-        const partOf = (i: number, from: Micros, to: Micros): BucketFigures | null =>
-          to > from ? figuresOf(all[i]!, from, to, KINDS[i] === "energy", KINDS[i] === "state" ? silent : []) : null;
+        const partOf = (i: number, from: Micros, to: Micros): BucketFigures | null => {
+          if (to <= from) return null;
+          const cycles = i === TOTAL ? cyclesOf(all[i]!, told) : undefined;
+          return figuresOf(all[i]!, from, to, KINDS[i] === "energy", KINDS[i] === "state" ? silent : [], cycles);
+        };
         for (const [g, buckets] of series.entries()) {
           const wanted = buckets.map((_, bucket) =>
             added(

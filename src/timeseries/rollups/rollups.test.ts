@@ -10,7 +10,7 @@ import type { SeriesKey, SeriesNumber } from "../../domain/series.ts";
 import { PERIODS, type Period, periodBorders } from "../../lib/calendar.ts";
 import { silentLog } from "../../lib/log.ts";
 import { openStore, type Store } from "../store.ts";
-import { comparable, figuresOf, type Resets, withDigitsOf } from "./brute-force.ts";
+import { comparable, cyclesOf, figuresOf, type Resets, withDigitsOf } from "./brute-force.ts";
 import { createRollups } from "./rollups.ts";
 
 const HOUR = 3_600_000_000;
@@ -291,21 +291,6 @@ test("statistics() gives the figures of the samples wherever they are", { timeou
   const week = { period: "week" as const, start: 208_617_069_020, length: 12 };
   await fc.assert(property, { numRuns: 40, endOnFailure: true, examples: [[late, "UTC", "UTC", DAYS, [week]]] });
 });
-
-/** Of each number the cycle that was told since the one before on its UTC day. */
-function cyclesOf(samples: Samples, told: ReadonlyMap<Micros, Value>): Resets {
-  const cycles = new Map<Micros, Micros>();
-  const times = [...told].filter(([, reset]) => String(reset).startsWith("2026")).sort((a, b) => a[0] - b[0]);
-  let before = Number.NEGATIVE_INFINITY;
-  for (const [ts, number] of samples) {
-    if (!Number.isFinite(number)) continue;
-    const since = Math.max(before, ts - (ts % DAY) - 1);
-    const last = times.findLast(([at]) => at > since && at <= ts)?.[1] as string | undefined;
-    if (last !== undefined) cycles.set(ts, Date.parse(last.endsWith("00:00:00") ? `${last}Z` : last));
-    before = ts;
-  }
-  return cycles;
-}
 
 /** Home Assistant was down for a minute from then on, as its history shows afterwards. */
 function goDown(store: Store, start: Micros): void {
