@@ -3,7 +3,7 @@ import type { SeriesNumber } from "../../domain/series.ts";
 import type { Day } from "../hot/day.ts";
 
 export interface Adopted {
-  /** A file knows the series, and nobody has said what it measures. */
+  /** A file knows the series, and nobody has said that it is a meter or total. */
   learned(series: SeriesNumber): void;
   /** Files with samples of these days came back. */
   add(days: readonly Day[]): void;
@@ -25,7 +25,8 @@ export function createAdopted(changed: (days: readonly Day[]) => void): Adopted 
       changed(found);
     },
     described(series, mayBeginAnew) {
-      if (!unknown.delete(series) || !mayBeginAnew || asked || days.size === 0) return;
+      // One that is unavailable may say nothing of it yet.
+      if (!mayBeginAnew || !unknown.delete(series) || asked || days.size === 0) return;
       asked = true;
       // Home Assistant describes all of its series one after the other.
       setImmediate(() => {
