@@ -112,6 +112,22 @@ test("sample() waits for a number to say in which unit numbers are", () => {
   assert.equal(model.traits("sensor.a").unit, null);
 });
 
+test("sample() keeps for a meter what is unavailable without attributes", () => {
+  const { model, sampler } = sampling([]);
+  const told = (value: string, updated: number, attributes = {}) =>
+    sampler.sample(state("sensor.a", value, { updated }, attributes));
+  told("15.6", 10, { state_class: "total_increasing" });
+  told("unavailable", 20);
+  assert.equal(model.traits("sensor.a").stateClass, "total_increasing");
+  sampler.forget("sensor.a");
+  told("unknown", 30);
+  assert.equal(model.traits("sensor.a").stateClass, "total_increasing");
+  told("unavailable", 40, { state_class: "total" });
+  assert.equal(model.traits("sensor.a").stateClass, "total");
+  told("7", 50);
+  assert.equal(model.traits("sensor.a").stateClass, null);
+});
+
 test("sample() tells with which context a state or an attribute changed, of what is recorded", () => {
   const noted: string[] = [];
   const model = createModelStore();

@@ -174,11 +174,12 @@ export function createSampler(
 
   const describe = (entity: EntitySeries, attributes: State["attributes"], at: Micros): void => {
     if (entity.state === undefined) return;
-    const { unit_of_measurement: told, device_class: deviceClass, state_class: stateClass } = attributes;
-    if (told === entity.unit && deviceClass === entity.deviceClass && stateClass === entity.stateClass) return;
+    const { unit_of_measurement: told, device_class: deviceClass, state_class: toldClass } = attributes;
     // "unavailable" may come without attributes, or with the unit of numbers that are still to come.
-    const isKept = typeof entity.unit === "string" && typeof entity.stateValue !== "number";
-    const unit = isKept ? entity.unit : told;
+    const isWaiting = typeof entity.stateValue !== "number";
+    const stateClass = isWaiting ? (toldClass ?? entity.stateClass) : toldClass;
+    if (told === entity.unit && deviceClass === entity.deviceClass && stateClass === entity.stateClass) return;
+    const unit = isWaiting && typeof entity.unit === "string" ? entity.unit : told;
     entity.unit = unit;
     entity.deviceClass = deviceClass;
     entity.stateClass = stateClass;
