@@ -456,6 +456,19 @@ test("who takes, in an outage, a name that was free since shortly before gets no
   await assertHoldsTruth(recorder.store, home);
 });
 
+test("who takes, in an outage, a name whose owner went as the last thing before it gets nothing of that end", async (t) => {
+  await using home = await createSimulatedHome(PROMPT);
+  await using recorder = await startRecorder(home, { directory: temporaryDirectory(t) });
+  await recorder.closed();
+  const [left] = movingEntities(home) as [string];
+  home.removeRegistryEntry(left);
+  await recorder.until(() => recorder.home.states.get(left) === undefined, "the removal");
+  await outage(home, recorder, () =>
+    home.addEntity({ entityId: left, kind: still("sensor", "1001"), name: "A new one" }),
+  );
+  await assertHoldsTruth(recorder.store, home);
+});
+
 test("a name that changes hands while a gap is filled keeps each owner's rows apart", async (t) => {
   await using home = await createSimulatedHome(PROMPT);
   const [replaced, successor, readded] = movingEntities(home) as [string, string, string];

@@ -50,6 +50,20 @@ const CASES: readonly {
     ],
   },
   {
+    name: "no removal before which there was nothing",
+    rows: [row(null, 10), row("1", 11), row(null, 12)],
+    samples: [
+      ["state", 11, 1],
+      ["state", 12, null],
+    ],
+  },
+  {
+    name: "the removal of what was in force at the begin of the window",
+    rows: [row(null, 10)],
+    before: row("1", 9),
+    samples: [["state", 10, null]],
+  },
+  {
     name: "an attribute where it differs from the one before",
     rows: [row("1", 10, { level: 7 }), row("1", 11, { level: 8 }, 10), row("1", 12, { level: 8 }, 10)],
     stored: { state: columns([10, 1]), level: columns([5, 7]) },

@@ -41,10 +41,12 @@ export function samplesOf(window: EntityWindow): NewSample[] {
   return samples;
 }
 
-function stateSamples({ rows, stored }: EntityWindow): NewSample[] {
+function stateSamples({ rows, before, stored }: EntityWindow): NewSample[] {
   const samples: NewSample[] = [];
   const known = new Set(stored.get(STATE_FIELD)?.ts);
-  let removed = false;
+  const [oldest = Number.POSITIVE_INFINITY] = known;
+  // A removal before which there was nothing is that of another one, who had the name.
+  let removed = before === undefined && rows[0] !== undefined && oldest >= rows[0].lastUpdated;
   for (const row of rows) {
     const value = row.state === null ? null : valueOfState(row.state);
     const ts = row.state === null ? row.lastUpdated : row.lastChanged;
