@@ -19,7 +19,8 @@ export interface StatisticsSources {
 /**
  * Home Assistant's hourly statistics of the entities that have a series, up to its first sample in the span, window by
  * window from the newest to the oldest, each in parts; `end` is how far back those of all entities are read then. What
- * is kept in another unit than the series has now is left out, since its numbers would not be comparable.
+ * is kept in another unit than the series has now is left out, since its numbers would not be comparable. An hour comes
+ * once more where only an older window shows what a meter rose by in it.
  */
 export async function* readRollups(
   { connection, seriesOf, firstSamples }: StatisticsSources,
@@ -37,7 +38,9 @@ export async function* readRollups(
     const firsts = await firstSamples(group);
     for (const [i, series] of group.entries()) ends.set(series, Math.min(span.end, firsts[i] ?? span.end));
   }
-  for (let end = Math.max(...ends.values()); end > span.start; ) {
+  /** By statistic: its first row of the windows so far, where none of the hour before is there. */
+  const openHours = new Map<string, StatisticsRow>();
+  for (let end = ends.values().reduce((a, b) => Math.max(a, b), span.start); end > span.start; ) {
     const start = Math.max(span.start, end - WINDOW);
     for (let at = 0; at < ids.length; at += GROUP_STATISTICS_MAX) {
       const group = ids.slice(at, at + GROUP_STATISTICS_MAX);
@@ -48,7 +51,13 @@ export async function* readRollups(
         const series = kept.get(id);
         if (series === undefined) continue;
         const until = ends.get(series)!;
-        for (const rollup of rollupsOf(series, rows, start)) if (rollup.start < until) rollups.push(rollup);
+        const later = openHours.get(id);
+        const all = later === undefined ? rows : [...rows, later];
+        for (const rollup of rollupsOf(series, all, start)) if (rollup.start < until) rollups.push(rollup);
+        const first = rows.find(({ sum }) => sum !== null);
+        if (first === undefined) continue;
+        if (first.start < start) openHours.delete(id);
+        else openHours.set(id, first);
       }
       // A month of a large home is a million rollups, too many to be held at once.
       if (at + GROUP_STATISTICS_MAX >= ids.length) end = start;
