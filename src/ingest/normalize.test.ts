@@ -32,6 +32,8 @@ const NUMBERS: readonly (readonly [string, number])[] = [
   ["2.5e-07", 2.5e-7],
   ["1e+100", 1e100],
   ["1.7976931348623e+308", 1.7976931348623e308],
+  ["2.2250738585072e-308", 2.2250738585072e-308],
+  ["1.5e-310", 1.5e-310],
   ["5e-324", 5e-324],
 ];
 
@@ -77,6 +79,10 @@ const TEXTS: readonly string[] = [
   "1e-0x",
   "1e-05 ",
   "1e+999",
+  "1e-999",
+  "-1e-400",
+  "4e-324",
+  "1.23456789012345e-320",
   "-1e+999",
   "nan",
   "NaN",
@@ -120,7 +126,8 @@ function byRule(text: string): Value {
     .replace(".", "")
     .replace(/^0+/, "");
   const number = Number(text);
-  return digits.length <= 15 && Number.isFinite(number) ? number + 0 : text;
+  const isHeld = digits === "" || Math.abs(number) >= 2.2250738585072014e-308 || String(number) === text;
+  return digits.length <= 15 && Number.isFinite(number) && isHeld ? number + 0 : text;
 }
 
 test("valueOfText() agrees with the rule on texts that are nearly numbers", () => {

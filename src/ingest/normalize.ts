@@ -8,6 +8,8 @@ export const TEXT_CHARACTERS_MAX = 255;
 
 /** A double holds every decimal of so many digits exactly; with more, text → number → text would differ. */
 const SIGNIFICANT_DIGITS_MAX = 15;
+/** But not below this, where they have fewer and fewer digits, down to none. */
+const FULL_DIGITS_MIN = 2.2250738585072014e-308;
 
 const MINUS = 45;
 const POINT = 46;
@@ -19,7 +21,8 @@ const PLUS = 43;
 /**
  * What a state's text is as a value. A plain decimal (`-?(0|[1-9]\d*)(\.\d+)?`) and Python's own form with an exponent
  * (one digit before the point, a sign, two or more digits: "1e-05", "1.5e+16") of at most 15 significant digits become
- * numbers ("-0" is 0). Everything else stays the text it was: "007", "nan", "1e3", "+1", " 1", "1_000" and "".
+ * numbers ("-0" is 0). Everything else stays the text it was: "007", "nan", "1e3", "+1", " 1", "1_000" and "", and what
+ * is so near to 0 that it would be another number ("1e-400").
  */
 export function valueOfText(text: string): Value {
   const length = text.length;
@@ -50,6 +53,7 @@ export function valueOfText(text: string): Value {
   if (digits > SIGNIFICANT_DIGITS_MAX) return text;
   if (at < length && !(wholeDigits === 1 && first !== ZERO && isPythonExponent(text, at))) return text;
   const number = Number(text);
+  if (digits > 0 && Math.abs(number) < FULL_DIGITS_MIN && String(number) !== text) return text;
   // Adding zero turns -0 into 0.
   return Number.isFinite(number) ? number + 0 : text;
 }
