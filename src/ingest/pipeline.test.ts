@@ -69,6 +69,26 @@ test("changes between subscription and snapshot: the dump's own is dropped, olde
   assert.equal(s.ingest.status().stale, 1);
 });
 
+test("changes that follow the dump by a clock that was set back meanwhile are the newest", async () => {
+  await using s = createScenario();
+  s.homeAssistant.registries.entity = [entry("sensor.a", "id1")];
+  s.homeAssistant.states = [state("sensor.a", "1", { updated: 100 }), state("sensor.b", "1", { updated: 100 })];
+  const release = s.hold();
+  s.connect();
+  s.change(state("sensor.a", "2", { updated: 70 }));
+  s.change(state("sensor.a", "3", { updated: 71 }));
+  s.remove("sensor.b", 72);
+  release();
+  await s.live();
+  assert.equal(s.states.get("sensor.b"), undefined);
+  assert.equal(s.states.get("sensor.a")?.state, "3");
+  assert.deepEqual(s.model.samples("id1"), [
+    [70, 2],
+    [71, 3],
+    [100, 1],
+  ]);
+});
+
 test("a partial dump at Home Assistant's start removes nothing; the complete one does", async () => {
   await using s = createScenario();
   s.homeAssistant.states = [state("sensor.a", "1", { updated: 1 }), state("sensor.b", "1", { updated: 1 })];

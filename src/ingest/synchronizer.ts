@@ -169,18 +169,26 @@ export function createSynchronizer(options: SynchronizerOptions): Synchronizer {
         newer.push(isKnown ? { ...item, action: "update", oldEntityId: null } : item);
         return;
       }
-      const { entityId, newState } = item;
+      const { entityId, oldState, newState, timeFired } = item;
       const isStrange = strangers.has(item);
       const dumped = updated.get(entityId);
+      const at = newState?.lastUpdated ?? timeFired;
+      // It may follow by a clock that was set back since the dump; then the next one follows it.
+      const isSetBack = dumped !== undefined && at < dumped && oldState?.lastUpdated === dumped;
+      if (isSetBack) {
+        if (newState === null) updated.delete(entityId);
+        else updated.set(entityId, at);
+      }
+      const follows = dumped === undefined || at > dumped || isSetBack;
       if (newState === null) {
-        if (dumped === undefined || item.timeFired > dumped) {
+        if (follows) {
           newer.push(item);
           // Nor is it known whose the dumped state is.
           if (isStrange) leaving.set(entityId, { subject: entityId, renamed: true });
-        } else if (!isStrange && !leaving.get(entityId)?.renamed) sampler.end(entityId, item.timeFired);
-      } else if (newState.lastUpdated === dumped) counts.stale++;
+        } else if (!isStrange && !leaving.get(entityId)?.renamed) sampler.end(entityId, timeFired);
+      } else if (at === dumped) counts.stale++;
       else if (isStrange) return;
-      else if (dumped === undefined || newState.lastUpdated > dumped) newer.push(item);
+      else if (follows) newer.push(item);
       else sampler.sample(newState);
     });
     return newer;
