@@ -41,7 +41,10 @@ test("readRollups() knows what a meter rose by, also where it has no hours aroun
   const rollups = await readAll(["sensor.solar"], hours, { start: 0, end: 121 * DAY });
   // An hour that is told again takes the place of what was told of it before.
   const increases = new Map(rollups.map(({ start, increase }) => [start, increase]));
-  assert.deepEqual([...increases.keys()].sort((a, b) => a - b), hours.map(({ start }) => start));
+  assert.deepEqual(
+    [...increases.keys()].sort((a, b) => a - b),
+    hours.map(({ start }) => start),
+  );
   assert.deepEqual(
     hours.slice(1).map(({ start }) => increases.get(start)),
     hours.slice(1).map(({ sum }, i) => sum! - hours[i]!.sum!),
