@@ -1,6 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import type { DisconnectReason } from "../domain/connection.ts";
 import { messageOf } from "../domain/errors.ts";
+import { isSupervisor } from "./url.ts";
 
 /** Why a link is no more; `detail` is one line for a person. */
 export interface LinkEnd {
@@ -60,6 +61,15 @@ function isTls(code: string): boolean {
 
 function codeOf(error: unknown): string {
   return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "";
+}
+
+/** Why no token is tried any more; `detail` is what the other side said. */
+export function reasonOfRefusal(url: string, detail: string): string {
+  // Nobody sets that one: each start of an app gets it from the Supervisor.
+  if (isSupervisor(url)) {
+    return `The Supervisor refuses its token ("${detail}"); it is not tried again, and a restart of the app brings another`;
+  }
+  return `Home Assistant refuses HA_TOKEN ("${detail}"); it is not tried again until it is replaced`;
 }
 
 /** An HTTP answer in place of the upgrade, as one line with the setting to look at. */

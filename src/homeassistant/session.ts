@@ -6,6 +6,7 @@ import type { Logger } from "../lib/log.ts";
 import { nowMicros } from "../lib/time.ts";
 import { type ConnectionEnd, openConnection, type Tally } from "./connection.ts";
 import { createOddMessages } from "./odd-messages.ts";
+import { reasonOfRefusal } from "./reasons.ts";
 import { TIMING, type Timing } from "./timing.ts";
 import { websocketUrl } from "./url.ts";
 
@@ -121,7 +122,7 @@ export function createSession(options: SessionOptions): HomeAssistantSession {
   }
 
   function refused(detail: string): void {
-    const why = `Home Assistant refuses HA_TOKEN ("${detail}"); it is not tried again until it is replaced`;
+    const why = reasonOfRefusal(url!, detail);
     become("refused", why);
     log.error(why);
   }

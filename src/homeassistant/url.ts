@@ -34,6 +34,11 @@ export function websocketUrl(haUrl: string): string {
   return `${scheme}//${url.host}${websocketPath(url)}`;
 }
 
+/** Whether an address is that of the Supervisor's proxy, which wants a token of its own. */
+export function isSupervisor(url: string): boolean {
+  return new URL(url).hostname === SUPERVISOR;
+}
+
 function websocketPath(url: URL): string {
   if (url.hostname === SUPERVISOR) return "/core/websocket";
   const path = url.pathname.replace(/\/+$/, "");
