@@ -81,6 +81,12 @@ function explainStatus(url: URL, { statusCode: status = 0, headers }: IncomingMe
   if (status === 403) return "it answers 403; it may have banned our address (ip_bans.yaml) after wrong tokens";
   const withoutPath = remedyOfPath(url);
   if (status === 404) return `it answers 404; ${withoutPath ?? "is there a Home Assistant, and is HA_URL right?"}`;
+  if (status === 400) {
+    return (
+      "it answers 400; Home Assistant does so where a proxy before it is not in trusted_proxies of its http settings, " +
+      "others where they are asked by http for https. See HA_URL"
+    );
+  }
   if (status === 401) return "it answers 401; a proxy before it wants a login. See HA_URL";
   if (status === 502 || status === 503 || status === 504) return `it is starting or down (a proxy answers ${status})`;
   if (status >= 300 && status < 400) {

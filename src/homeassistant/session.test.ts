@@ -686,6 +686,7 @@ const STATUSES: [number, RegExp, path?: string, location?: string][] = [
   [404, /404.*HA_URL/],
   [403, /403.*banned/],
   [401, /401.*HA_URL/],
+  [400, /400.*trusted_proxies.*HA_URL/],
   [502, /starting or down.*502/],
   [200, /200 in place of a WebSocket.*HA_URL/],
   [301, /redirects to https:\/\/elsewhere\.example; put the final address into HA_URL/],
