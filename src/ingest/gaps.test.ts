@@ -469,6 +469,31 @@ test("who takes, in an outage, a name whose owner went as the last thing before 
   await assertHoldsTruth(recorder.store, home);
 });
 
+test("names that change hands in an outage of a Home Assistant whose registry tells no times keep rows apart", async (t) => {
+  await using home = await createSimulatedHome({ ...PROMPT, version: "2024.3.3" });
+  await using recorder = await startRecorder(home, { directory: temporaryDirectory(t) });
+  await recorder.closed();
+  const [renamed, removed, reused, replaced, successor] = movingEntities(home) as [
+    string,
+    string,
+    string,
+    string,
+    string,
+  ];
+  await outage(home, recorder, () => {
+    for (const [i, id] of [renamed, removed, reused, replaced, successor].entries()) home.change(id, String(1001 + i));
+    home.rename(renamed, "sensor.under_another_name");
+    home.addEntity({ entityId: renamed, kind: still("sensor", "2001"), name: "A new one" });
+    home.removeRegistryEntry(removed);
+    home.reuse(reused);
+    home.change(reused, "2002");
+    home.removeRegistryEntry(replaced);
+    home.rename(successor, replaced);
+    home.change(replaced, "2003");
+  });
+  await assertHoldsTruth(recorder.store, home);
+});
+
 test("a name that changes hands while a gap is filled keeps each owner's rows apart", async (t) => {
   await using home = await createSimulatedHome(PROMPT);
   const [replaced, successor, readded] = movingEntities(home) as [string, string, string];

@@ -68,9 +68,10 @@ export function planTargets(sources: PlanSources): Target[] {
     // An entity without registry entry that got one is still the same.
     const handed = former !== undefined && former !== subject && (isKnown || former !== entityId);
     const since = namedSince(subject);
-    if (handed && since !== undefined) {
-      // Where both go on, each took its history along, unless that shows otherwise.
-      const from = isKnown && nameOf(former) !== undefined ? ALWAYS.start : since;
+    if (handed) {
+      // Where both go on, each took its history along, unless that shows otherwise; Home Assistant says since when from
+      // 2024.8 on.
+      const from = since === undefined || (isKnown && nameOf(former) !== undefined) ? ALWAYS.start : since;
       targets.push({ entityId, subject: former, ...ALWAYS, end: from, expected: 0, former: true });
       targets.push({ ...target, start: from });
       continue;
