@@ -13,6 +13,8 @@ export interface Leaving {
   readonly subject: string;
   /** It appears again under another name: its series go on. */
   readonly renamed: boolean;
+  /** By an event that still waits: until then its state may go and come as any other's. */
+  isToCome?: boolean;
 }
 
 export interface ChangesOptions {
@@ -72,9 +74,9 @@ export function createChanges(options: ChangesOptions): Changes {
     const { entityId } = change;
     const gone = leaving.get(entityId);
     states.delete(entityId);
-    if (gone?.renamed) sampler.forget(entityId);
+    if (gone?.renamed && !gone.isToCome) sampler.forget(entityId);
     else if (!sampler.end(entityId, change.timeFired)) filtered++;
-    leaving.delete(entityId);
+    if (!gone?.isToCome) leaving.delete(entityId);
     if (!gone && index.idOf(entityId) === undefined) writes.vanished(entityId);
   };
 
@@ -103,7 +105,7 @@ export function createChanges(options: ChangesOptions): Changes {
       remove(change);
       return;
     }
-    if (change.oldState === null) {
+    if (change.oldState === null && !leaving.get(entityId)?.isToCome) {
       // Whatever was about to leave under this name has left.
       if (leaving.delete(entityId)) sampler.forget(entityId);
       if (index.idOf(entityId) === undefined) {

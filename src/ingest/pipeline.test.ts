@@ -419,6 +419,44 @@ test("an entry that goes right after the list that has it ends under its id", as
   ]);
 });
 
+test("an entry that comes back at Home Assistant's start and goes before the list is read ends under its id", async () => {
+  await using s = createScenario();
+  s.homeAssistant.registries.entity = [entry("sensor.a", "id1"), entry("sensor.b", "id2")];
+  s.homeAssistant.states = [state("sensor.a", "1", { updated: 1 }), state("sensor.b", "1", { updated: 1 })];
+  await s.connectLive();
+  s.disconnect();
+  // The states were read before anything was loaded, the list after all of this.
+  s.homeAssistant.running = "STARTING";
+  s.homeAssistant.states = [];
+  s.homeAssistant.registries.entity = [entry("sensor.c", "id2")];
+  const release = s.hold();
+  s.connect();
+  s.change(state("sensor.a", "unavailable", { updated: 5 }));
+  s.change(state("sensor.b", "unavailable", { updated: 5 }));
+  s.remove("sensor.b", 6);
+  s.change(state("sensor.b", "2", { updated: 7 }));
+  s.event("remove", "sensor.a", 8);
+  s.remove("sensor.a", 8);
+  s.event("update", "sensor.c", 9, "sensor.b");
+  s.remove("sensor.b", 9);
+  s.change(state("sensor.c", "2", { updated: 9 }));
+  release();
+  await s.live();
+  assert.deepEqual(s.model.subjects(), ["id1", "id2"]);
+  assert.deepEqual(s.model.samples("id1"), [
+    [1, 1],
+    [5, "unavailable"],
+    [8, null],
+  ]);
+  assert.deepEqual(s.model.samples("id2"), [
+    [1, 1],
+    [5, "unavailable"],
+    [6, null],
+    [7, 2],
+    [9, 2],
+  ]);
+});
+
 test("an entity that lost its registry entry and kept its state goes on without one", async () => {
   await using s = createScenario();
   s.homeAssistant.registries.entity = [entry("sensor.a", "id1")];

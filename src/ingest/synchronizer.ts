@@ -95,8 +95,13 @@ export function createSynchronizer(options: SynchronizerOptions): Synchronizer {
   const counts = { snapshots: 0, snapshotFailures: 0, stale: 0, dropped: 0 };
 
   const takeQueued = (item: Queued): void => {
-    if ("kind" in item) discovery.event(item);
-    else changes.take(item);
+    if (!("kind" in item)) {
+      changes.take(item);
+      return;
+    }
+    const leaver = leaving.get(departureIn(item)?.from ?? "");
+    if (leaver !== undefined) leaver.isToCome = false;
+    discovery.event(item);
   };
 
   const enqueue = (waiting: Queued[], item: Queued): void => {
@@ -141,11 +146,13 @@ export function createSynchronizer(options: SynchronizerOptions): Synchronizer {
       const owner = index.idOf(from);
       const id = to === null ? undefined : index.idOf(to);
       if (id !== undefined && owner === undefined && !arrived.has(from)) {
-        leaving.set(from, { subject: id, renamed: true });
+        leaving.set(from, { subject: id, renamed: true, isToCome: !taken.has(from) });
         continue;
       }
+      const leaver = leaving.get(from);
+      if (leaver !== undefined && !taken.has(from)) leaver.isToCome = true;
       // One that left after the list was read is the one that the list has, unless that came meanwhile.
-      const isKnown = leaving.has(from) || (owner !== undefined && !taken.has(from));
+      const isKnown = leaver !== undefined || (owner !== undefined && !taken.has(from));
       if (!isKnown && (dumped.has(from) || !created.has(from))) strangers.expect(from);
     }
     return strangers;
