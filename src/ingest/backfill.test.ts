@@ -470,6 +470,22 @@ test("fill() reads what one left under its planned name, where it was renamed si
   assert.equal(store.gaps.list()[0]!.state, "filled");
 });
 
+test("fill() leaves out what another had under the name that one was renamed to since its gap was planned", async (t) => {
+  const { backfill, store, names, gap, signal } = await create(t);
+  const { connection } = connectionOf({
+    "sensor.old": [row("1", NOW - 5 * HOUR), row("2", NOW - 3 * HOUR), row(null, NOW + 5)],
+    "sensor.used": [row("8", NOW - 4 * HOUR), row("9", NOW - HOUR), row(null, NOW - 9), row("2", NOW + 5)],
+  });
+  gap(NOW - 6 * HOUR, NOW, [target("sensor.old", { subject: "renamed", expected: NOW - 3 * HOUR })]);
+  names.set("renamed", "sensor.used");
+  await backfill.fill(store.gaps.list()[0]!, connection, signal);
+  assert.deepEqual(await samplesOf(store, "renamed"), [
+    [NOW - 5 * HOUR, 1],
+    [NOW - 3 * HOUR, 2],
+    [NOW + 5, 2],
+  ]);
+});
+
 test("fill() divides a name where history has an end of it, whatever the registry says of the time", async (t) => {
   const { backfill, store, gap, signal } = await create(t);
   const removedAt = NOW - 30 * HOUR;

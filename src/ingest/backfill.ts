@@ -156,7 +156,7 @@ export function createBackfill(options: BackfillOptions): Backfill {
     let sliceStart = performance.now();
     for (const [index, target] of group) {
       const name = names.get(index)!;
-      const own = rowsOf(answer, name, target, span);
+      const own = rowsOf(answer, name, target);
       const within = own.filter(({ lastUpdated }) => lastUpdated >= span.start);
       if (within.length === 0) continue;
       counts.rows += within.length;

@@ -97,18 +97,18 @@ export function rowsOf(
   answer: ReadonlyMap<string, readonly HistoryRow[]>,
   name: string,
   { entityId, start, end }: Target,
-  span: Span,
 ): readonly HistoryRow[] {
   const isOwn = ({ lastUpdated }: HistoryRow): boolean => lastUpdated >= start && lastUpdated < end;
   const rows = (answer.get(name) ?? []).filter(isOwn);
   if (name === entityId) return rows;
+  const planned = (answer.get(entityId) ?? []).filter(isOwn);
   // The end of that name is none of the entity's.
-  const left = (answer.get(entityId) ?? []).filter((row) => row.state !== null && isOwn(row));
+  const left = planned.filter(({ state }) => state !== null);
   if (left.length === 0) return rows;
-  const all = [...left, ...rows].sort((a, b) => a.lastUpdated - b.lastUpdated);
-  // Each name has a state that held at the begin.
-  const held = all.findLast(({ state, lastUpdated }) => state !== null && lastUpdated < span.start);
-  return [...(held === undefined ? [] : [held]), ...all.filter(({ lastUpdated }) => lastUpdated >= span.start)];
+  // Until then it went by that name, and what stands under the other one is somebody else's.
+  const last = planned.at(-1)!;
+  const renamed = last.state === null ? last.lastUpdated : Number.POSITIVE_INFINITY;
+  return [...left, ...rows.filter(({ lastUpdated }) => lastUpdated >= renamed)];
 }
 
 /** What the rule of the entity leaves of new samples, beside what is stored. */
