@@ -145,6 +145,16 @@ test("renewTargets() divides names that changed hands after the plan, and leaves
   );
 });
 
+test("renewTargets() asks for one that is gone no further back than it came to its name", () => {
+  const planned = [target("a.x", "1"), target("a.y", "2", { start: at(11) })];
+  const renewed = renewTargets(planned, (before) => plan(Object.fromEntries(before), { "a.x": "3" }));
+  assert.deepEqual(renewed, [
+    target("a.x", "1", { end: at(15), former: true }),
+    target("a.x", "3", { start: at(15) }),
+    target("a.y", "2", { start: at(11), former: true }),
+  ]);
+});
+
 test("planTargets() leaves out what the filter does", () => {
   const isRecorded = (entityId: string) => entityId !== "a.b";
   assert.deepEqual(plan({ "a.b": "1" }, { "a.b": "1", "a.c": "2" }, { isRecorded }), [target("a.c", "2")]);

@@ -118,14 +118,17 @@ export function renewTargets(
   plan: (before: ReadonlyMap<string, string>) => readonly Target[],
 ): Target[] {
   // Of two owners of a name the former one comes first.
-  const before = new Map(targets.toReversed().map(({ entityId, subject }) => [entityId, subject]));
+  const formers = new Map(targets.toReversed().map((target) => [target.entityId, target]));
+  const before = new Map([...formers].map(([entityId, { subject }]) => [entityId, subject]));
   const subjects = new Set(before.values());
   const lastUpdates = new Map(targets.filter((one) => one.expected > 0).map((one) => [one.subject, one.expected]));
   return plan(before)
     .filter(({ entityId, subject }) => before.has(entityId) || subjects.has(subject))
     .map((target) => {
+      // What a name has from before its former owner came to it stays a predecessor's, of whom nothing tells any more.
+      if (target.former) return { ...target, start: formers.get(target.entityId)!.start, expected: 0 };
       const last = lastUpdates.get(target.subject) ?? 0;
-      return { ...target, expected: target.former || last < target.start ? 0 : last };
+      return { ...target, expected: last < target.start ? 0 : last };
     });
 }
 
