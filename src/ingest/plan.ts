@@ -126,7 +126,8 @@ export function renewTargets(
     .filter(({ entityId, subject }) => before.has(entityId) || subjects.has(subject))
     .map((target) => {
       // What a name has from before its former owner came to it stays a predecessor's, of whom nothing tells any more.
-      if (target.former) return { ...target, start: formers.get(target.entityId)!.start, expected: 0 };
+      const known = formers.get(target.entityId);
+      if (target.former) return { ...target, start: known?.start ?? target.start, expected: 0 };
       const last = lastUpdates.get(target.subject) ?? 0;
       return { ...target, expected: last < target.start ? 0 : last };
     });
